@@ -1,0 +1,48 @@
+# The whole set-up and every job; `make` prints this list.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEMO   := runs/demo
+OFFLINE := HF_HUB_OFFLINE=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lab test check data base seeds clean
+
+help:  ## Print this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(READY)  ## Make .venv and install everything
+
+demo: setup  ## Train the shipped model under four methods, compare, write the report
+	$(OFFLINE) $(BIN)/fggm-lab run --methods sft,migu,fggm,random --out $(DEMO) --resume
+	$(OFFLINE) $(BIN)/fggm-lab report $(DEMO) --out $(DEMO)/report.html
+
+lab: setup  ## Open JupyterLab on the first notebook
+	$(BIN)/jupyter lab notebooks/00_forgetting_and_fggm.ipynb
+
+test: setup  ## Lint, types, tests, notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(OFFLINE) $(BIN)/python -m pytest --nbval tests notebooks
+
+data: setup  ## Write data/trace-mini and data/general anew (same bytes)
+	$(BIN)/python data/make_tasks.py
+
+base: setup  ## Train the shipped base model anew
+	$(BIN)/python data/make_base.py
+
+seeds: setup  ## Repeat the demo with seeds 1 to 5 and print mean and spread
+	for seed in 1 2 3 4 5; do \
+	  $(OFFLINE) $(BIN)/fggm-lab run --methods sft,migu,fggm,random --seed $$seed \
+	    --points 0 --out runs/seeds/$$seed --resume || exit 1; done
+	$(BIN)/fggm-lab compare runs/seeds --csv runs/seeds.csv
+
+clean:  ## Remove the environment and caches; runs stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -1,0 +1,28 @@
+"""The errors a user can cause; each says what is wrong, where, and what to do about it."""
+
+
+class LabError(Exception):
+    """Base of every error a user can mend: one sentence naming the file, the field and the remedy.
+
+    The command line prints the sentence without a traceback and exits with status 2.
+    """
+
+
+class DataError(LabError):
+    """A task folder, a text file or an example cannot be used as it is."""
+
+
+class ModelError(LabError):
+    """A model or its tokenizer cannot be loaded or cannot do what is asked."""
+
+
+class SettingError(LabError):
+    """A setting is outside what it may be."""
+
+
+class RunError(LabError):
+    """A run folder cannot be created, read, resumed or locked."""
+
+
+class TrainingError(LabError):
+    """Training had to stop; what was reached before is on disk."""

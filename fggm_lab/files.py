@@ -1,0 +1,206 @@
+"""Writing files whole or not at all, and reading JSON with a sentence when it is broken."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fggm_lab.errors import LabError
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename inside `folder` durable, where the system can (POSIX)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_file(path: Path) -> None:
+    with open(path, "rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+@contextmanager
+def _disk_refusals(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses while `path` is written into one sentence.
+
+    safetensors and tokenizers write from Rust: there a full disk is not an OSError, only a message
+    that ends with "(os error 28)".
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+        elif found := re.search(r"(?:.*: )?(.*) \(os error \d+\)", str(error)):
+            reason = found[1]
+        else:
+            raise
+        raise LabError(
+            f"cannot write {path}: {reason}; free some space or choose another folder, then "
+            "repeat (nothing that was there before is lost)"
+        ) from error
+
+
+def write_whole(path: Path | str, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file, then put it at `path` in one step.
+
+    A crash, a full disk or an exception inside `write` leaves what was at `path` untouched.
+
+    Args:
+        path: where the finished file goes; its folder is made if missing.
+        write: called with the temporary path; must create that file.
+
+    Raises:
+        LabError: the disk refused (no space, no permission); the old file is still there.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        with _disk_refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(
+                prefix=f".{path.name}.", suffix=".part", dir=path.parent
+            )
+            os.close(handle)
+            temporary = Path(name)
+            write(temporary)
+            _sync_file(temporary)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write UTF-8 `text` to `path`, whole or not at all."""
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write `value` as indented JSON; refuses NaN and infinity, which JSON has no word for."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_folder(path: Path | str, fill: Callable[[Path], object]) -> None:
+    """Let `fill` write files into a temporary folder, then put that folder at `path`, replacing it.
+
+    No system can swap two folders in one portable step: a process killed exactly between the two
+    renames leaves the old folder beside, as `.NAME.old`, where `mend` finds it.
+
+    Raises:
+        LabError: the disk refused; a folder that was at `path` is still there.
+    """
+    path = Path(path)
+    old = path.with_name(f".{path.name}.old")
+    temporary: Path | None = None
+    try:
+        with _disk_refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            name = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+            temporary = Path(name)
+            fill(temporary)
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync_file(file)
+            temporary.chmod(0o755)
+            if path.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                os.replace(path, old)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                if old.exists():
+                    os.replace(old, path)
+                raise
+            _sync_folder(path.parent)
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def mend(folder: Path | str) -> None:
+    """Clear away what a killed writer left under `folder`: half-written files, a folder mid-swap.
+
+    Only for the one process that may write there.
+    """
+    for path in sorted(Path(folder).rglob(".*.old")):
+        home = path.with_name(path.name[1 : -len(".old")])
+        if home.exists():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.replace(path, home)
+    for path in sorted(Path(folder).rglob(".*.part")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def whole_lines(path: Path | str) -> int:
+    """Bytes of `path` up to the end of its last complete line; 0 if there is no such file."""
+    try:
+        return Path(path).read_bytes().rfind(b"\n") + 1
+    except FileNotFoundError:
+        return 0
+
+
+def append_line(path: Path | str, line: str) -> None:
+    """Append one UTF-8 line and hand it to the system at once, so that readers see it.
+
+    A torn last line, left by a killed writer, is cut off first.
+
+    Raises:
+        LabError: the disk refused; the lines before are as they were.
+    """
+    path = Path(path)
+    data = memoryview(line.encode() + b"\n")
+    with _disk_refusals(path), open(path, "ab+", buffering=0) as handle:
+        start = handle.seek(0, os.SEEK_END)
+        if start:
+            handle.seek(start - 1)
+            if handle.read(1) != b"\n":
+                start = whole_lines(path)
+                handle.truncate(start)
+        try:
+            while data:
+                data = data[handle.write(data) :]
+        except OSError:
+            handle.truncate(start)
+            raise
+
+
+def read_json(path: Path | str, error: type[LabError] = LabError) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        error: the file is missing, unreadable or not JSON; the message names file, line and column.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise error(f"{path} does not exist; check the path") from None
+    except json.JSONDecodeError as problem:
+        raise error(
+            f"{path} is not valid JSON (line {problem.lineno}, column {problem.colno}: "
+            f"{problem.msg}); repair or regenerate the file"
+        ) from None
+    except UnicodeDecodeError:
+        raise error(f"{path} is not UTF-8 text; convert it to UTF-8") from None
+    except OSError as problem:
+        raise error(f"{path} cannot be read: {problem.strerror}; check its permissions") from None
