@@ -1,6 +1,6 @@
 """Writes data/trace-mini and data/general; the same seed gives the same bytes.
 
-    python data/make_tasks.py
+python data/make_tasks.py
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ from random import Random
 from fggm_lab.errors import SettingError
 from fggm_lab.tasks.records import Example
 from fggm_lab.tasks.trace_mini.families import FAMILIES
-from fggm_lab.tasks.trace_mini.skills import SKILLS
+from fggm_lab.tasks.trace_mini.skills import HARD, SKILLS
 
 TASK_SIZES = {"train": 640, "eval": 64, "test": 100}
 GENERAL_SIZES = {"eval": 32, "test": 48}
@@ -63,7 +63,8 @@ def pretraining_example(rng: Random, held_out: Collection[str]) -> Example:
     """One example of a skill or, as often, of a family's known half; never a held-out prompt."""
     while True:
         if rng.random() < 0.5:
-            example = SKILLS[rng.choice(list(SKILLS))](rng)
+            (skill,) = rng.choices(list(SKILLS), [HARD.get(name, 1) for name in SKILLS])
+            example = SKILLS[skill](rng)
         else:
             example = FAMILIES[rng.choice(list(FAMILIES))].draw(rng, "known")
         if example.prompt not in held_out:

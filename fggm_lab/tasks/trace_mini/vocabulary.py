@@ -8,9 +8,8 @@ from typing import Literal
 
 Half = Literal["known", "new"]
 
-NAMES = (
-    "Ana Ben Cleo Dan Eva Finn Gia Hugo Ida Jon Kim Leo Mia Noa Omar Pia Rosa Sam Tia Uma".split()
-)
+NAMES = ["Ana", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gia", "Hugo", "Ida", "Jon", "Kim", "Leo",
+         "Mia", "Noa", "Omar", "Pia", "Rosa", "Sam", "Tia", "Uma"]  # fmt: skip
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 MONTHS = ["January", "March", "April", "June", "July", "August", "October", "November"]
 
@@ -176,9 +175,11 @@ CAPITALS = {
     "Sweden": "Stockholm", "Finland": "Helsinki", "Ghana": "Accra", "Nepal": "Kathmandu",
     "Latvia": "Riga", "Turkey": "Ankara", "Malta": "Valletta",
 }  # fmt: skip
-SPELLED = """garden window river table candle bridge pocket silver button market winter summer
-forest island planet castle rocket basket pepper butter ladder hammer mirror pencil tunnel
-valley wagon yellow zebra cloud stone chair bread night plant shirt train water world""".split()
+SPELLED = ["garden", "window", "river", "table", "candle", "bridge", "pocket", "silver", "button",
+           "market", "winter", "summer", "forest", "island", "planet", "castle", "rocket",
+           "basket", "pepper", "butter", "ladder", "hammer", "mirror", "pencil", "tunnel",
+           "valley", "wagon", "yellow", "zebra", "cloud", "stone", "chair", "bread", "night",
+           "plant", "shirt", "train", "water", "world"]  # fmt: skip
 TOYS = ["ball", "kite", "drum", "doll", "boat", "book", "coin", "cake", "lamp", "ring"]
 COLORS = ["red", "blue", "green", "white", "black", "pink"]
 ANIMALS = ["fox", "cat", "dog", "bear", "duck", "frog", "hen", "pig"]

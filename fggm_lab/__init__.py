@@ -1,0 +1,71 @@
+"""fggm_lab: see why a language model forgets, and make it forget less.
+
+    import fggm_lab as lab
+    model, tokenizer = lab.load_model("tiny")
+    tasks = lab.load_tasks("trace-mini")
+    scores = lab.fisher_scores(model, tokenizer, tasks["FOMC"].train)
+    mask = lab.Mask.top(scores, keep=0.3, scope="layer")
+
+Names are imported when first used, so that `import fggm_lab` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fggm_lab import plots as plots
+    from fggm_lab.errors import LabError as LabError
+    from fggm_lab.fisher import FisherScores as FisherScores
+    from fggm_lab.fisher import fisher_scores as fisher_scores
+    from fggm_lab.masks import Mask as Mask
+    from fggm_lab.methods import FGGM as FGGM
+    from fggm_lab.methods import MIGU as MIGU
+    from fggm_lab.methods import SFT as SFT
+    from fggm_lab.methods import RandomMask as RandomMask
+    from fggm_lab.models import load_model as load_model
+    from fggm_lab.report import write_report as write_report
+    from fggm_lab.runs import Run as Run
+    from fggm_lab.runs import comparison as comparison
+    from fggm_lab.runs import find_runs as find_runs
+    from fggm_lab.tasks import Example as Example
+    from fggm_lab.tasks import audit as audit
+    from fggm_lab.tasks import load_general as load_general
+    from fggm_lab.tasks import load_tasks as load_tasks
+    from fggm_lab.training import run_sequence as run_sequence
+    from fggm_lab.widgets import explore as explore
+
+_HOMES = {
+    "LabError": "errors",
+    "Example": "tasks",
+    "audit": "tasks",
+    "load_tasks": "tasks",
+    "load_general": "tasks",
+    "load_model": "models",
+    "FisherScores": "fisher",
+    "fisher_scores": "fisher",
+    "Mask": "masks",
+    "FGGM": "methods",
+    "MIGU": "methods",
+    "SFT": "methods",
+    "RandomMask": "methods",
+    "run_sequence": "training",
+    "Run": "runs",
+    "find_runs": "runs",
+    "comparison": "runs",
+    "write_report": "report",
+    "explore": "widgets",
+}
+
+__all__ = [*_HOMES, "plots"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plots":
+        return import_module("fggm_lab.plots")
+    if name in _HOMES:
+        return getattr(import_module(f"fggm_lab.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'fggm_lab' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

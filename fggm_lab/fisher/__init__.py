@@ -1,0 +1,18 @@
+"""Fisher information: how much each unit of a model matters to a task's examples."""
+
+from fggm_lab.fisher.estimate import ESTIMATORS, fisher_scores
+from fggm_lab.fisher.layers import split_name
+from fggm_lab.fisher.scores import FisherInfo, FisherScores
+from fggm_lab.fisher.units import as_units, spread, unit_axes, unit_count
+
+__all__ = [
+    "ESTIMATORS",
+    "FisherInfo",
+    "FisherScores",
+    "as_units",
+    "fisher_scores",
+    "split_name",
+    "spread",
+    "unit_axes",
+    "unit_count",
+]

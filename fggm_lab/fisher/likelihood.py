@@ -1,0 +1,95 @@
+"""log p(answer | prompt) of a batch, and the model held still while it is differentiated."""
+
+import inspect
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from fggm_lab.models.encoding import IGNORED
+
+
+class AnswerLikelihood:
+    """Computes the summed log-likelihood of a batch's answers, with the head only where needed."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        """Looks at what the model's forward accepts.
+
+        Args:
+            model: a causal language model of transformers.
+        """
+        self._model = model
+        forward = inspect.unwrap(type(model).forward)
+        names = inspect.signature(forward).parameters
+        self._takes_positions = "position_ids" in names
+        self._takes_keep = (
+            "logits_to_keep" in names and "slice_logits_to_keep" in forward.__globals__
+        )
+
+    def __call__(self, batch: dict[str, Tensor]) -> Tensor:
+        """Σ_b log p(y_b | x_b), a scalar in at least float32.
+
+        Args:
+            batch: what `fggm_lab.models.encoding.collate` returns, on the model's device.
+        """
+        labels = batch["labels"]
+        arguments = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+        if self._takes_positions:
+            counted = torch.arange(labels.shape[1], device=labels.device).expand_as(labels)
+            arguments["position_ids"] = batch.get("position_ids", counted)
+        predicting, targets = _predictions(labels)
+        if self._takes_keep:
+            arguments["logits_to_keep"] = predicting
+        logits = self._model(**arguments, use_cache=False).logits
+        if not self._takes_keep:
+            logits = torch.take_along_dim(logits, predicting[..., None], dim=1)
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return -nn.functional.cross_entropy(
+            wide.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+
+
+def _predictions(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The positions that predict an answer token, and those tokens.
+
+    Args:
+        labels: (B, T), `IGNORED` where a token does not count.
+
+    Returns:
+        positions (B, n) and targets (B, n), n the most answer tokens of any example; shorter
+        answers are filled up with targets `IGNORED`.
+    """
+    following = labels[:, 1:]
+    counts = (following != IGNORED).sum(1)
+    most = max(1, int(counts.max())) if following.shape[1] else 0
+    order = torch.sort((following == IGNORED).long(), dim=1, stable=True).indices[:, :most]
+    return order, following.gather(1, order)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Dropout off inside; every module's own training flag comes back after."""
+    flags = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+@contextmanager
+def requiring_grad(model: nn.Module, wanted: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Only the `wanted` parameters require gradients inside; the flags come back after."""
+    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    keep = {id(parameter) for parameter in wanted}
+    try:
+        for parameter, _ in flags:
+            parameter.requires_grad_(id(parameter) in keep)
+        with torch.enable_grad():
+            yield
+    finally:
+        for parameter, required in flags:
+            parameter.requires_grad_(required)

@@ -1,0 +1,321 @@
+"""Mask: which units of a model may move, as one bit per unit."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from fggm_lab.errors import DataError, ModelError, SettingError
+from fggm_lab.files import write_whole
+from fggm_lab.fisher.scores import FisherScores, read_record
+from fggm_lab.fisher.units import spread, unit_axes, unit_count
+
+FORMAT = "fggm-lab mask 1"
+
+SCOPES = ("layer", "global")
+"""Where a keep share holds: within each parameter, or over all units of the model."""
+
+
+@dataclass(frozen=True)
+class MaskInfo:
+    """How a mask was made.
+
+    Attributes:
+        keep: the share asked for; for combined masks, the share they hold.
+        scope: `layer` or `global`.
+        source: `top`, `random`, `full`, or the expression that combined masks.
+        seed: of a random mask.
+        task: the task whose scores chose it.
+    """
+
+    keep: float
+    scope: str
+    source: str
+    seed: int | None = None
+    task: str | None = None
+
+
+@dataclass(eq=False)
+class Mask:
+    """One bit per unit: True may move, False is frozen.
+
+    Attributes:
+        units: parameter name → (units,) bool tensor on the CPU.
+        axes: parameter name → the axis its units lie along (`fggm_lab.fisher.units`).
+        made: keep share, scope and source.
+    """
+
+    units: dict[str, Tensor]
+    axes: dict[str, int]
+    made: MaskInfo
+
+    @classmethod
+    def top(cls, scores: FisherScores, keep: float, scope: str = "layer") -> "Mask":
+        """Keep the units with the highest scores: exactly round(keep · n) of them.
+
+        Ties, zeros included, go to the units that come first; `round` is Python's (half to even).
+
+        Args:
+            scores: one score per unit.
+            keep: the share that may move, in (0, 1]; 0.3 moves 30 %.
+            scope: n counts the units of each parameter (`layer`) or of the whole model (`global`).
+
+        Raises:
+            SettingError: `keep` or `scope` is outside what it may be.
+            DataError: a score is not a number.
+        """
+        made = MaskInfo(keep, scope, "top", task=scores.made.task)
+        values = {name: s.detach().cpu().numpy() for name, s in scores.units.items()}
+        return cls(_select(values, keep, scope), dict(scores.axes), made)
+
+    @classmethod
+    def random(
+        cls,
+        like: "FisherScores | Mask | nn.Module",
+        keep: float,
+        scope: str = "layer",
+        seed: int = 0,
+    ) -> "Mask":
+        """Keep round(keep · n) units drawn by chance: the control for a mask of the same share.
+
+        Args:
+            like: scores, a mask or a model whose units are meant.
+            keep, scope: as in `top`.
+            seed: the same seed draws the same mask.
+        """
+        axes, counts = _layout(like)
+        draw = np.random.Generator(np.random.PCG64(seed))
+        values = {name: draw.random(count) for name, count in counts.items()}
+        return cls(_select(values, keep, scope), axes, MaskInfo(keep, scope, "random", seed))
+
+    @classmethod
+    def full(cls, like: "FisherScores | Mask | nn.Module") -> "Mask":
+        """The mask under which every unit moves."""
+        axes, counts = _layout(like)
+        units = {name: torch.ones(count, dtype=torch.bool) for name, count in counts.items()}
+        return cls(units, axes, MaskInfo(1.0, "layer", "full"))
+
+    @property
+    def names(self) -> list[str]:
+        """The parameters' names, in the model's order."""
+        return list(self.units)
+
+    @property
+    def unit_count(self) -> int:
+        """How many units there are, moving or frozen."""
+        return sum(bits.numel() for bits in self.units.values())
+
+    @property
+    def count(self) -> int:
+        """How many units may move."""
+        return sum(int(bits.sum()) for bits in self.units.values())
+
+    @property
+    def share(self) -> float:
+        """The share of units that may move; 0 for a mask over no units."""
+        total = self.unit_count
+        return self.count / total if total else 0.0
+
+    def __invert__(self) -> "Mask":
+        return self._made_of({n: ~bits for n, bits in self.units.items()}, f"~{self.made.source}")
+
+    def __and__(self, other: "Mask") -> "Mask":
+        return self._combined(other, torch.logical_and, "&")
+
+    def __or__(self, other: "Mask") -> "Mask":
+        return self._combined(other, torch.logical_or, "|")
+
+    def __sub__(self, other: "Mask") -> "Mask":
+        return self._combined(other, lambda mine, theirs: mine & ~theirs, "-")
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same bits for the same parameters, however they were made."""
+        if not isinstance(other, Mask):
+            return NotImplemented
+        return (
+            self.axes == other.axes
+            and self.units.keys() == other.units.keys()
+            and all(torch.equal(bits, other.units[name]) for name, bits in self.units.items())
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"Mask({self.made.source}, keep={self.made.keep:g}, scope={self.made.scope}: "
+            f"{self.count:,} of {self.unit_count:,} units move)"
+        )
+
+    def _made_of(self, units: dict[str, Tensor], source: str) -> "Mask":
+        combined = Mask(units, dict(self.axes), self.made)
+        combined.made = MaskInfo(combined.share, self.made.scope, source)
+        return combined
+
+    def _combined(
+        self, other: "Mask", operation: Callable[[Tensor, Tensor], Tensor], sign: str
+    ) -> "Mask":
+        check_comparable(self, other)
+        units = {name: operation(bits, other.units[name]) for name, bits in self.units.items()}
+        return self._made_of(units, f"({self.made.source} {sign} {other.made.source})")
+
+    def restricted(self, names: Iterable[str]) -> "Mask":
+        """The mask over the named parameters only; those left out it leaves alone.
+
+        Raises:
+            SettingError: the mask knows no parameter of that name.
+        """
+        wanted = set(names)
+        unknown = wanted - self.units.keys()
+        if unknown:
+            raise SettingError(f"the mask has no parameter named {min(unknown)}; see mask.names")
+        units = {name: bits for name, bits in self.units.items() if name in wanted}
+        return Mask(units, {name: self.axes[name] for name in units}, self.made)
+
+    @torch.no_grad()
+    def project_(self, model: nn.Module) -> None:
+        """g ← g ⊙ mask, in place: the frozen units' gradients become zero, whatever they were.
+
+        Parameters the mask does not name, and those without a gradient, are left alone. Call it
+        after backward and before clipping.
+
+        Raises:
+            ModelError: a parameter has another shape than the mask, or none has a gradient at all
+                (DeepSpeed's ZeRO keeps gradients elsewhere; a mask would silently do nothing).
+        """
+        found = False
+        for name, parameter in model.named_parameters():
+            bits, gradient = self.units.get(name), parameter.grad
+            if bits is None or gradient is None:
+                continue
+            found = True
+            shape = tuple(parameter.shape)
+            if unit_count(shape, self.axes[name]) != bits.numel():
+                raise ModelError(
+                    f"{name} has shape {shape} but the mask has {bits.numel()} units for it; use a "
+                    "mask made for this model"
+                )
+            frozen = spread(~bits, shape, self.axes[name]).to(gradient.device)
+            gradient.masked_fill_(frozen, 0)  # a product would keep NaN and infinity
+        if not found:
+            raise ModelError(
+                "no masked parameter has a gradient; project after backward, and not under "
+                "DeepSpeed ZeRO stages, which keep gradients elsewhere"
+            )
+
+    def save(self, path: Path | str) -> None:
+        """Write the mask to `path`.safetensors, eight units to a byte, its record in the header.
+
+        Args:
+            path: with or without `.safetensors`.
+        """
+        packed = {
+            name: torch.from_numpy(np.packbits(bits.cpu().numpy()))
+            for name, bits in self.units.items()
+        }
+        record = {
+            "format": FORMAT,
+            "made": asdict(self.made),
+            "axes": self.axes,
+            "counts": {name: bits.numel() for name, bits in self.units.items()},
+        }
+        data = to_bytes(packed, metadata={"fggm_lab": json.dumps(record)})
+        write_whole(_file(path), lambda temporary: temporary.write_bytes(data))
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Mask":
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: there is no such file, or it holds no mask.
+        """
+        packed, record = read_record(_file(path), FORMAT, "mask")
+        units = {}
+        for name, count in record["counts"].items():
+            bits = np.unpackbits(packed[name].numpy(), count=count)
+            units[name] = torch.from_numpy(bits.view(np.bool_))
+        known = {f.name for f in fields(MaskInfo)}
+        made = MaskInfo(**{k: v for k, v in record["made"].items() if k in known})
+        return cls(units, record["axes"], made)
+
+
+def check_comparable(a: Mask, b: Mask) -> None:
+    """Refuse two masks that do not name the same units.
+
+    Raises:
+        SettingError: their parameters, unit counts or axes differ.
+    """
+    if a.units.keys() != b.units.keys():
+        odd = min(a.units.keys() ^ b.units.keys())
+        raise SettingError(
+            f"only one of the two masks has {odd}; use mask.restricted(names) to compare the rest"
+        )
+    for name, bits in a.units.items():
+        if bits.shape != b.units[name].shape or a.axes[name] != b.axes[name]:
+            raise SettingError(
+                f"the two masks have other units for {name}; were they for one model?"
+            )
+
+
+def _file(path: Path | str) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".safetensors" else Path(f"{path}.safetensors")
+
+
+def _layout(like: "FisherScores | Mask | nn.Module") -> tuple[dict[str, int], dict[str, int]]:
+    """Each parameter's unit axis and number of units."""
+    if isinstance(like, nn.Module):
+        axes = unit_axes(like)
+        shapes = {name: tuple(p.shape) for name, p in like.named_parameters()}
+        return axes, {name: unit_count(shapes[name], axis) for name, axis in axes.items()}
+    return dict(like.axes), {name: values.numel() for name, values in like.units.items()}
+
+
+def kept_count(keep: float, units: int) -> int:
+    """How many of `units` a keep share keeps: Python's round(keep · units).
+
+    Raises:
+        SettingError: `keep` is outside (0, 1].
+    """
+    if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0 < keep <= 1:
+        raise SettingError(
+            f"keep is {keep!r}; it is the share of units that may move, above 0 and at most 1"
+        )
+    return round(keep * units)
+
+
+def _select(values: Mapping[str, np.ndarray], keep: float, scope: str) -> dict[str, Tensor]:
+    """The bits of the highest values, exactly as many as asked for."""
+    if scope not in SCOPES:
+        raise SettingError(f"no scope is named '{scope}'; choose {' or '.join(SCOPES)}")
+    kept_count(keep, 0)
+    for name, array in values.items():
+        if array.size and math.isnan(float(array.sum())):
+            raise DataError(f"the scores of {name} contain NaN; score the model anew")
+    if scope == "layer":
+        return {
+            n: torch.from_numpy(_highest(v, kept_count(keep, v.size))) for n, v in values.items()
+        }
+    flat = np.concatenate(list(values.values())) if values else np.zeros(0)
+    bits = torch.from_numpy(_highest(flat, kept_count(keep, flat.size)))
+    parts = bits.split([array.size for array in values.values()])
+    return {name: part.clone() for name, part in zip(values, parts, strict=True)}
+
+
+def _highest(values: np.ndarray, count: int) -> np.ndarray:
+    """(n,) bools, True at the `count` highest values; among equals, at the first ones."""
+    if count >= values.size:
+        return np.ones(values.size, dtype=np.bool_)
+    if count == 0:
+        return np.zeros(values.size, dtype=np.bool_)
+    place = values.size - count
+    threshold = np.partition(values, place)[place]
+    bits = values > threshold
+    missing = count - int(np.count_nonzero(bits))
+    bits[np.flatnonzero(values == threshold)[:missing]] = True
+    return bits

@@ -1,0 +1,54 @@
+"""Building a small model with random weights from a config, and asking how much a model reads."""
+
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+
+from fggm_lab.errors import ModelError
+
+_CONTEXT_NAMES = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_sequence_length",
+    "max_seq_len",
+    "seq_length",
+    "n_ctx",
+)
+_DEFAULT_CONTEXT = 2048
+
+
+def build_model(config: dict[str, Any] | PreTrainedConfig, seed: int) -> PreTrainedModel:
+    """Build a causal language model with random float32 weights, in evaluation mode, on the CPU.
+
+    The same config and seed give the same weights; the caller's random numbers are not touched.
+
+    Args:
+        config: a transformers config, or a dictionary of its fields with `model_type`.
+        seed: of the weights.
+
+    Raises:
+        ModelError: the config has no or an unknown `model_type`, or its fields contradict.
+    """
+    try:
+        if isinstance(config, dict):
+            config = AutoConfig.for_model(**config)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    except (TypeError, ValueError, KeyError) as problem:
+        raise ModelError(
+            f"no model can be built from this config ({str(problem).splitlines()[0]}); check its "
+            "model_type and sizes"
+        ) from problem
+    return model.eval()
+
+
+def context_length(model: PreTrainedModel) -> int:
+    """The most tokens the model reads at once, by its config; 2048 where that names no limit."""
+    config = model.config.get_text_config()
+    for name in _CONTEXT_NAMES:
+        length = getattr(config, name, None)
+        if isinstance(length, int) and length > 0:
+            return length
+    return _DEFAULT_CONTEXT

@@ -1,0 +1,138 @@
+"""Turning prompts and answers into token ids whose answer part is known exactly."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from fggm_lab.errors import DataError
+
+IGNORED = -100
+"""The label of a token that does not count: prompt and padding."""
+
+
+class HasPromptAndAnswer(Protocol):
+    """Anything with a prompt and an answer, `fggm_lab.tasks.Example` for one."""
+
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def answer(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One example as token ids: the prompt's, then the answer's with the end token."""
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+    truncated: bool
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer)
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[HasPromptAndAnswer],
+    max_length: int,
+) -> list[Encoded]:
+    """Tokenise each prompt and answer apart, so that no token straddles the two.
+
+    The answer is closed by the end token. A prompt that does not fit is cut from the left (its
+    beginning-of-sequence token stays); the answer is never cut. A prompt without any token becomes
+    one beginning (or, lacking that, end) token, so that the answer's first token is predicted too.
+
+    Args:
+        tokenizer: must have an end token.
+        examples: objects with `.prompt` and `.answer`.
+        max_length: the most tokens an example may have.
+
+    Raises:
+        DataError: an answer and one prompt token do not fit into `max_length` tokens, or the
+            tokenizer has no end token.
+    """
+    end = tokenizer.eos_token_id
+    if end is None:
+        raise DataError("the tokenizer has no end token; set tokenizer.eos_token before use")
+    if not examples:
+        return []
+    prompts = tokenizer([e.prompt for e in examples])["input_ids"]
+    answers = tokenizer([e.answer for e in examples], add_special_tokens=False)["input_ids"]
+    encoded = []
+    for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        if prompt and prompt[-1] == end and end != tokenizer.bos_token_id:
+            prompt = prompt[:-1]
+        prompt = prompt or [end if tokenizer.bos_token_id is None else tokenizer.bos_token_id]
+        answer = [*answer, end]
+        room = max_length - len(answer)
+        if room < 1:
+            raise DataError(
+                f"the answer of example {index} has {len(answer)} tokens and leaves no room for "
+                f"its prompt in the context of {max_length}; shorten it or raise the maximum length"
+            )
+        cut = len(prompt) > room
+        if cut:
+            starts_with_bos = prompt[0] == tokenizer.bos_token_id
+            kept = prompt[len(prompt) - room :]
+            prompt = [prompt[0], *kept[1:]] if starts_with_bos else kept
+        encoded.append(Encoded(tuple(prompt), tuple(answer), cut))
+    return encoded
+
+
+def collate(batch: Sequence[Encoded], pad: int, side: str = "right") -> dict[str, Tensor]:
+    """Pad a batch and label its answer tokens.
+
+    Args:
+        batch: B encoded examples.
+        pad: the id to pad with; attention mask and labels hide it, so any id will do.
+        side: `right` or `left`.
+
+    Returns:
+        `input_ids`, `attention_mask` and `labels`, each (B, longest); labels are `IGNORED` outside
+        the answer. Left-padded batches also carry `position_ids`, so that padding moves nothing.
+    """
+    length = max(len(item) for item in batch)
+    ids = torch.full((len(batch), length), pad, dtype=torch.long)
+    attention = torch.zeros((len(batch), length), dtype=torch.long)
+    labels = torch.full((len(batch), length), IGNORED, dtype=torch.long)
+    for row, item in enumerate(batch):
+        start = 0 if side == "right" else length - len(item)
+        stop = start + len(item)
+        ids[row, start:stop] = torch.tensor(item.prompt + item.answer)
+        attention[row, start:stop] = 1
+        labels[row, start + len(item.prompt) : stop] = torch.tensor(item.answer)
+    out = {"input_ids": ids, "attention_mask": attention, "labels": labels}
+    if side == "left":
+        out["position_ids"] = (attention.cumsum(1) - 1).clamp(min=0)
+    return out
+
+
+def batches_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[int]]:
+    """Indices of examples in batches of similar length, so that little is spent on padding."""
+    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def answer_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
+    """Summed log p(answer | prompt) of each example under teacher forcing.
+
+    Args:
+        logits: (B, T, vocabulary).
+        labels: (B, T), `IGNORED` where a token does not count.
+
+    Returns:
+        (B,) sums over the labelled tokens, each predicted from the position before it; float32
+        where the logits have half precision.
+    """
+    if logits.dtype in (torch.bfloat16, torch.float16):
+        logits = logits.float()
+    targets = labels[:, 1:]
+    losses = torch.nn.functional.cross_entropy(
+        logits[:, :-1].transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
+    )
+    return -losses.sum(dim=1)

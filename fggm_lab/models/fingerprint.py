@@ -1,0 +1,19 @@
+"""A short name for a model's exact weights, to tell whether a record belongs to it."""
+
+import hashlib
+
+import torch
+from torch import nn
+
+
+def fingerprint(model: nn.Module) -> str:
+    """The first 16 hex digits of SHA-256 over every parameter's name, dtype, shape and bytes.
+
+    The device does not matter; a single changed bit does.
+    """
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        digest.update(f"{name}:{parameter.dtype}:{tuple(parameter.shape)};".encode())
+        values = parameter.detach().cpu().contiguous()
+        digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,254 @@
+"""Loading a causal language model and its tokenizer: the shipped one, a local folder, a hub id."""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
+from transformers.utils import logging as transformers_logging
+
+from fggm_lab.errors import ModelError, SettingError
+from fggm_lab.tasks.shipped import data_folder
+
+TINY = "tiny"
+"""The name of the shipped base model."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_HUB_SECONDS = 10
+_COMPLETE_IN_ITSELF = ("TokenizersBackend", "PreTrainedTokenizerFast")
+"""Tokenizer classes that say: tokenizer.json is the whole tokenizer."""
+
+
+def load_model(
+    source: str | Path = TINY,
+    *,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    trust_remote_code: bool = False,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a causal language model, in evaluation mode, with its tokenizer.
+
+    A tokenizer without a padding token gets its end token for that; the attention mask and the
+    labels hide padding, so nothing learns from it.
+
+    Args:
+        source: `"tiny"` (shipped), a local Hugging Face folder, or a hub id (`name` or
+            `owner/name`). An existing folder goes before a hub id of the same spelling, and what
+            looks like a path never goes to the hub. Only safetensors weights are read.
+        device: where the model goes; None is `cuda` where there is one, else `cpu`.
+        dtype: the weights' floating type, `"bfloat16"` for one; None is float32.
+        trust_remote_code: allow a model's own Python code to run.
+
+    Raises:
+        ModelError: no such folder or model, the hub cannot be reached, or config.json, safetensors
+            weights, some of the weights, the tokenizer or its end token are missing.
+        SettingError: no such device or floating type.
+    """
+    place, number_type = _device(device), _dtype(dtype)
+    target = _locate(source)
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
+    with _quiet():
+        options["config"] = _load_config(target, source, options)
+        tokenizer = _load_tokenizer(target, source, options)
+        model = _load_weights(target, source, {**options, "dtype": number_type})
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise ModelError(
+            f"the tokenizer of {source} has {len(tokenizer)} tokens but the model only {rows} "
+            "embedding rows; use the tokenizer the model was trained with"
+        )
+    if model.generation_config is not None and model.generation_config.pad_token_id is None:
+        model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model.to(place).eval(), tokenizer
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+    except RuntimeError:
+        raise SettingError(f"no device is named '{device}'; choose cpu or cuda") from None
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise SettingError(f"device '{device}' is not available on this machine; choose cpu")
+    return place
+
+
+def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype or torch.float32
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise SettingError(
+            f"dtype '{dtype}' is no floating type; choose float32, bfloat16, float16 or float64"
+        )
+    return found
+
+
+def _locate(source: str | Path) -> str:
+    """A folder whose files were checked, or the id of a model the hub is known to have."""
+    if str(source) == TINY:
+        return str(_checked_folder(data_folder("base", error=ModelError)))
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return str(_checked_folder(folder))
+    if folder.is_file():
+        raise ModelError(f"{folder} is a file; name the folder that holds config.json and weights")
+    if isinstance(source, Path) or _looks_local(source):
+        raise ModelError(
+            f"there is no model folder {folder}; check the path, or use '{TINY}' or a hub id "
+            "like owner/name"
+        )
+    return _on_hub(source)
+
+
+def _looks_local(source: str) -> bool:
+    """Whether `source` can only be meant as a path: not spelled like an id, or half existing."""
+    if not _HUB_ID.fullmatch(source):
+        return True
+    owner, separator, _ = source.partition("/")
+    return bool(separator) and Path(owner).exists()
+
+
+def _checked_folder(folder: Path) -> Path:
+    names = {path.name for path in folder.iterdir()}
+    _check_files(str(folder), names)
+    return folder
+
+
+def _check_files(source: str, names: Iterable[str]) -> None:
+    """Refuse a model without config, safetensors weights or tokenizer, saying which is missing."""
+    names = set(names)
+    if "config.json" not in names:
+        raise ModelError(
+            f"{source} has no config.json; name a Hugging Face model folder, as save_pretrained "
+            "writes it"
+        )
+    if not any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names):
+        raise ModelError(
+            f"{source} has no safetensors weights, the only kind read here; save the model again "
+            "with save_pretrained"
+        )
+    if not any("token" in name or name.startswith(("vocab.", "spiece.")) for name in names):
+        raise ModelError(
+            f"{source} has no tokenizer (tokenizer.json); save it there with "
+            "tokenizer.save_pretrained"
+        )
+
+
+def _on_hub(source: str) -> str:
+    """`source` where the hub has such a model, its cached folder where the hub is out of reach.
+
+    One short question first: transformers alone would retry an unreachable hub for minutes.
+    """
+    try:
+        siblings = HfApi().model_info(source, timeout=_HUB_SECONDS).siblings or []
+    except RepositoryNotFoundError:
+        raise ModelError(
+            f"there is no folder '{source}' here and the Hugging Face hub shows no model of that "
+            "name; check the spelling, or log in if the model is private"
+        ) from None
+    except Exception as problem:  # the network fails in many ways, each with a class of its own
+        try:
+            return str(_checked_folder(Path(snapshot_download(source, local_files_only=True))))
+        except LocalEntryNotFoundError:
+            raise ModelError(
+                f"there is no folder '{source}' here, and the Hugging Face hub cannot be reached "
+                f"({_first_line(problem)}); name a local model folder or '{TINY}', or go online"
+            ) from None
+    _check_files(source, (sibling.rfilename for sibling in siblings))
+    return source
+
+
+def _load_config(target: str, source: str | Path, options: dict[str, Any]) -> PreTrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(target, **options)
+    except Exception as problem:  # a broken file surfaces as almost any class of error
+        raise ModelError(
+            f"the config.json of {source} cannot be used ({_first_line(problem)}); repair it or "
+            "name another model"
+        ) from problem
+
+
+def _load_tokenizer(
+    target: str, source: str | Path, options: dict[str, Any]
+) -> PreTrainedTokenizerBase:
+    tokenizer: PreTrainedTokenizerBase
+    try:
+        declared = get_tokenizer_config(target, trust_remote_code=options["trust_remote_code"])
+        if declared.get("tokenizer_class") in _COMPLETE_IN_ITSELF and "auto_map" not in declared:
+            # For some architectures, Qwen2 among them, AutoTokenizer would take vocabulary and
+            # merges alone and split text by the architecture's rules, not by tokenizer.json's.
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(target)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(target, **options)
+    except Exception as problem:  # as above
+        raise ModelError(
+            f"the tokenizer of {source} cannot be loaded ({_first_line(problem)}); save it again "
+            "with tokenizer.save_pretrained"
+        ) from problem
+    if tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"the tokenizer of {source} has no end token, so no answer could be closed; set "
+            "eos_token in its tokenizer_config.json"
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _load_weights(target: str, source: str | Path, options: dict[str, Any]) -> PreTrainedModel:
+    model: PreTrainedModel
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            target,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # reported below, in one sentence
+            output_loading_info=True,
+            **options,
+        )
+    except Exception as problem:  # as above: OSError, ValueError, SafetensorError, KeyError, ...
+        raise ModelError(
+            f"{source} cannot be loaded as a causal language model ({_first_line(problem)}); check "
+            "that its weights are complete and its config.json is theirs"
+        ) from problem
+    # transformers fills gaps with random numbers and only warns; that is no pretrained model.
+    wrong = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
+    if wrong:
+        raise ModelError(
+            f"{source}: {len(wrong)} weights are missing or of another shape than config.json says "
+            f"({min(wrong)}, for one); weights and config.json must come from the same model"
+        )
+    return model
+
+
+def _first_line(problem: BaseException) -> str:
+    lines = str(problem).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(problem).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bar over the second that loading takes, no report beside our one sentence."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if shown:
+            transformers_logging.enable_progress_bar()

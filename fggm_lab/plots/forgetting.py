@@ -1,0 +1,390 @@
+"""Forgetting curves: what becomes of each task's score, and of General, while later tasks train."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from fggm_lab.errors import RunError
+from fggm_lab.plots import theme
+from fggm_lab.plots.curves import GENERAL, Curves, Point, Segment, curves_of
+from fggm_lab.runs import Run
+
+PANEL = 210
+"""Height in pixels of one method's panel when all tasks are shown."""
+LONE = 330
+"""Height of a panel that shows one task."""
+_LEGEND = 70
+
+
+def forgetting_curves(runs: Run | Sequence[Run], task: str | None = None) -> go.Figure:
+    """Each task's score over all training, task boundaries marked.
+
+    Small markers are samples of a few examples taken inside a task, big markers the whole split at
+    its end. Before a task is trained its line is dotted.
+
+    Args:
+        runs: one run or several, finished or still being written.
+        task: None for all tasks, one panel per run; a task's name for one line per run, with
+            General below; `General` for General alone.
+
+    Raises:
+        RunError: there is no run, or none has such a task.
+    """
+    curves = _checked(runs, task)
+    if task is None:
+        figure = _all_tasks(curves)
+        title = "Forgetting curves"
+    else:
+        figure = _one_task(curves, task)
+        title = f"Forgetting curves: {task}"
+    return theme.finish(figure, title, _caption(curves, task), _describe(curves, task))
+
+
+def describe_forgetting(runs: Run | Sequence[Run], task: str | None = None) -> str:
+    """The figure in words: each method's scores when learned and at the end.
+
+    Args:
+        runs, task: as for `forgetting_curves`.
+    """
+    return _describe(_checked(runs, task), task)
+
+
+def _checked(runs: Run | Sequence[Run], task: str | None) -> list[Curves]:
+    several = [runs] if isinstance(runs, Run) else list(runs)
+    if not several:
+        raise RunError("there is no run to draw; make one with fggm-lab run")
+    curves = curves_of(several)
+    known = [name for c in curves for name in c.tasks]
+    if task is not None and task != GENERAL and task not in known:
+        names = ", ".join(dict.fromkeys(known))
+        raise RunError(f"no run has a task named '{task}'; there are: {names}, {GENERAL}")
+    return curves
+
+
+# All tasks: a panel per run
+
+
+def _all_tasks(curves: Sequence[Curves]) -> go.Figure:
+    loss = any(c.general and c.general_better == "lower" for c in curves)
+    rows = len(curves) + loss
+    titles = [f"<b>{c.label}</b>{'' if c.finished else ' (unfinished)'}" for c in curves]
+    figure = make_subplots(
+        rows,
+        1,
+        shared_xaxes=True,
+        vertical_spacing=min(0.05, 0.16 / rows),
+        subplot_titles=[*titles, *(["<b>General</b>"] if loss else [])],
+    )
+    _left_titles(figure)
+    styles = theme.task_styles(list(dict.fromkeys(n for c in curves for n in c.tasks)))
+    seen: set[str] = set()
+    for row, one in enumerate(curves, start=1):
+        for index, (name, points) in enumerate(one.tasks.items()):
+            before, since = _split(points, index)
+            style = styles[name]
+            if before:
+                figure.add_trace(_line(before, name, style, one.label, early=True), row, 1)
+            if since:
+                line = _line(since, name, style, one.label)
+                line.showlegend = name not in seen
+                seen.add(name)
+                figure.add_trace(line, row, 1)
+        if one.general and one.general_better == "higher":
+            line = _general_line(one, theme.Style(theme.INK, "solid", "circle-open"))
+            line.showlegend = GENERAL not in seen
+            seen.add(GENERAL)
+            figure.add_trace(line, row, 1)
+        _score_axis(figure, row)
+    if loss:
+        _add_general(figure, curves, rows, apart=True)
+    _mark_tasks(figure, [*curves, *curves[:1]][:rows])
+    return _frame(figure, rows, PANEL)
+
+
+# One task: a line per run
+
+
+def _one_task(curves: Sequence[Curves], task: str) -> go.Figure:
+    general = any(c.general for c in curves)
+    panels = [name for name in (task, GENERAL) if name != GENERAL or general or task == GENERAL]
+    panels = list(dict.fromkeys(panels))
+    figure = make_subplots(
+        len(panels),
+        1,
+        shared_xaxes=True,
+        vertical_spacing=0.1,
+        subplot_titles=[f"<b>{name}</b>" for name in panels],
+    )
+    _left_titles(figure)
+    styles = theme.method_styles([c.label for c in curves])
+    if task != GENERAL:
+        for one in curves:
+            points = one.tasks.get(task, [])
+            before, since = _split(points, list(one.tasks).index(task) if points else 0)
+            for part, early in ((before, True), (since, False)):
+                if part:
+                    line = _line(part, task, styles[one.label], one.label, early)
+                    figure.add_trace(line.update(name=one.label, legendgroup=one.label), 1, 1)
+        _score_axis(figure, 1)
+    if GENERAL in panels:
+        _add_general(figure, curves, len(panels), legend=task == GENERAL)
+    _mark_tasks(figure, list(curves[:1]) * len(panels), shaded=task)
+    return _frame(figure, len(panels), LONE if len(panels) == 1 else 250)
+
+
+def _add_general(
+    figure: go.Figure, curves: Sequence[Curves], row: int, legend: bool = False, apart: bool = False
+) -> None:
+    """General of every run in one panel, a line per run.
+
+    Args:
+        legend: the runs' names go into the figure's legend.
+        apart: they go into a legend of this panel's own, beside its title.
+    """
+    measured = [c for c in curves if c.general]
+    styles = theme.method_styles([c.label for c in curves])
+    for one in measured:
+        line = _general_line(one, styles[one.label])
+        line.update(name=one.label, legendgroup=one.label, showlegend=legend)
+        if apart:
+            line.update(legend="legend2", legendgroup=f"{GENERAL} {one.label}", showlegend=True)
+        figure.add_trace(line, row, 1)
+    if apart:
+        top = next(figure.select_yaxes(row=row, col=1)).domain[1]
+        figure.update_layout(
+            legend2={"orientation": "h", "x": 1, "xanchor": "right", "y": top, "yanchor": "bottom"}
+        )
+    if any(c.general_better == "lower" for c in measured):
+        figure.update_yaxes(title_text="loss<br>(nats per token)", row=row, col=1)
+    else:
+        _score_axis(figure, row)
+
+
+# Parts
+
+
+def _left_titles(figure: go.Figure) -> None:
+    """Panel titles at the left; the first one stands above the steps."""
+    figure.update_annotations(x=0, xanchor="left", font_size=theme.TEXT)
+    figure.layout.annotations[0].yshift = 38
+
+
+def _split(points: Sequence[Point], task: int) -> tuple[list[Point], list[Point]]:
+    """Points before task number `task` is trained, and since; they share the one between."""
+    before = [p for p in points if p.task < task]
+    since = [p for p in points if p.task >= task]
+    return (before, [*before[-1:], *since]) if since else (before, [])
+
+
+def _line(
+    points: Sequence[Point], name: str, style: theme.Style, label: str, early: bool = False
+) -> go.Scatter:
+    """One task's points under one run; `early` for those before it is trained."""
+    return go.Scatter(
+        x=[p.step for p in points],
+        y=[p.score for p in points],
+        name=name,
+        legendgroup=name,
+        showlegend=not early,
+        mode="lines+markers",
+        opacity=0.45 if early else 1,
+        line={
+            "color": style.colour,
+            "width": 1.2 if early else 1.8,
+            "dash": "dot" if early else style.dash,
+        },
+        marker={
+            "color": style.colour,
+            "symbol": style.symbol,
+            "size": [_size(p, early) for p in points],
+            "opacity": 1,
+            "line": {"width": 0},
+        },
+        customdata=[
+            [
+                "–" if p.exact is None else format(p.exact, theme.SCORE),
+                "–" if p.nll is None else format(p.nll, theme.NLL),
+                "?" if p.examples is None else format(p.examples, theme.COUNT),
+                "whole split" if p.final else "sample",
+            ]
+            for p in points
+        ],
+        hovertemplate=(
+            f"<b>{name}</b> · {label}<br>step %{{x:,d}}<br>score %{{y:.4f}} "
+            "(%{customdata[2]} examples, %{customdata[3]})<br>exact match %{customdata[0]}<br>"
+            "NLL %{customdata[1]} nats per token<extra></extra>"
+        ),
+    )
+
+
+def _size(point: Point, early: bool = False) -> int:
+    if early:
+        return 5
+    return 9 if point.final else 4
+
+
+def _general_line(one: Curves, style: theme.Style) -> go.Scatter:
+    what = "score" if one.general_better == "higher" else "loss"
+    return go.Scatter(
+        x=[p.step for p in one.general],
+        y=[p.score for p in one.general],
+        name=GENERAL,
+        legendgroup=GENERAL,
+        mode="lines+markers",
+        line={"color": style.colour, "width": 2.6, "dash": style.dash},
+        marker={
+            "color": style.colour,
+            "symbol": style.symbol,
+            "size": [_size(p) for p in one.general],
+            "opacity": 1,
+            "line": {"width": 1.5 if style.symbol.endswith("open") else 0},
+        },
+        customdata=[["whole test sets" if p.final else "sample"] for p in one.general],
+        hovertemplate=(
+            f"<b>General</b> ({one.general_name}) · {one.label}<br>step %{{x:,d}}<br>"
+            f"{what} %{{y:.4f}} (%{{customdata[0]}})<extra></extra>"
+        ),
+    )
+
+
+def _score_axis(figure: go.Figure, row: int) -> None:
+    figure.update_yaxes(
+        title_text="score (0–1)", range=[-0.04, 1.06], tickvals=[0, 0.25, 0.5, 0.75, 1], row=row,
+        col=1,
+    )  # fmt: skip
+
+
+def _mark_tasks(figure: go.Figure, curves: Sequence[Curves], shaded: str | None = None) -> None:
+    """A line where each task ends, steps above the first panel, the tasks' names below the last.
+
+    The names are the ticks of a second axis, so that they turn when there is little room. Panels
+    whose tasks begin at other steps get names of their own.
+
+    Args:
+        curves: for each panel, the run whose tasks it marks.
+        shaded: the task whose own training is shaded.
+    """
+    rows = len(curves)
+    for row, one in enumerate(curves, start=1):
+        number = "" if row == 1 else str(row)
+        for segment in one.segments:
+            box = {
+                "xref": f"x{number}",
+                "yref": f"y{number} domain",
+                "x1": segment.end,
+                "y0": 0,
+                "y1": 1,
+                "layer": "below",
+            }
+            if segment.name == shaded:
+                figure.add_shape(
+                    box, type="rect", x0=segment.start, fillcolor=theme.SHADE, line_width=0
+                )
+            edge = {"color": theme.INK, "width": 1, "dash": "dot"}
+            figure.add_shape(box, type="line", x0=segment.end, line=edge, opacity=0.6)
+        if row == rows or one.segments != curves[-1].segments:
+            _name_axis(figure, one.segments, rows + row, number)
+    last = max(c.planned for c in curves) or 1
+    figure.update_xaxes(range=[-0.015 * last, 1.015 * last], showgrid=False)
+    figure.update_xaxes(showticklabels=False, ticks="", row=rows, col=1)
+    figure.update_xaxes(
+        side="top", showticklabels=True, ticks="outside", title_text="training step", row=1, col=1
+    )
+
+
+def _name_axis(figure: go.Figure, segments: Sequence[Segment], number: int, panel: str) -> None:
+    figure.update_layout(
+        {
+            f"xaxis{number}": {
+                "overlaying": f"x{panel}",
+                "matches": "x",
+                "side": "bottom",
+                "anchor": f"y{panel}",
+                "title": {"text": "task in training"},
+                "tickvals": [(s.start + s.end) / 2 for s in segments],
+                "ticktext": [s.name for s in segments],
+                "autotickangles": [0, 90],
+                "ticks": "",
+                "showgrid": False,
+            }
+        }
+    )
+    line = go.Scatter(x=[None], y=[None], showlegend=False, hoverinfo="skip")
+    figure.add_trace(line.update(xaxis=f"x{number}", yaxis=f"y{panel}"))
+
+
+def _frame(figure: go.Figure, rows: int, panel: int) -> go.Figure:
+    return figure.update_layout(
+        height=rows * panel + _LEGEND + 72,
+        margin={"t": 56, "b": _LEGEND + 40, "l": 70, "r": 16},
+        hovermode="closest",
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 0,
+            "yref": "container",
+            "yanchor": "bottom",
+            "itemsizing": "constant",
+        },
+    )
+
+
+# Words
+
+
+def _caption(curves: Sequence[Curves], task: str | None) -> str:
+    samples = [p.examples for c in curves for ps in c.tasks.values() for p in ps if not p.final]
+    known = [n for n in samples if n is not None]
+    small = ""
+    if samples:
+        size = f" of {min(known)}" + (f" to {max(known)}" if max(known) > min(known) else "") \
+            if known else ""  # fmt: skip
+        small = f" Small markers: a sample{size} examples inside a task, so they jump."
+    what = "Score of every task" if task is None else f"Score on {task}"
+    if task == GENERAL:
+        what = f"General ({curves[0].general_name})"
+    text = (
+        f"{what} while the tasks are learned one after the other; vertical lines mark the end of "
+        f"each task. Big markers: the whole split at the end of a task.{small}"
+    )
+    if task != GENERAL:
+        text += " Dotted: before the task's own training."
+    if not any(c.general for c in curves):
+        text += " General was not measured."
+    elif task is None and any(c.general_better == "lower" for c in curves):
+        text += f" General is a loss ({curves[0].general_name}): lower is better."
+    unfinished = [c.label for c in curves if not c.finished]
+    if unfinished:
+        text += f" Still unfinished: {', '.join(unfinished)}."
+    return text
+
+
+def _describe(curves: Sequence[Curves], task: str | None) -> str:
+    sentences = []
+    for one in curves:
+        names = list(one.tasks)
+        state = "" if one.finished else f" so far ({one.step:,} steps)"
+        parts = []
+        for index, name in enumerate(names):
+            if task in (None, name) and (part := _story(name, index, one.tasks[name])):
+                parts.append(part)
+        if one.general and (task in (None, GENERAL) or parts):
+            first, last = one.general[0], one.general[-1]
+            what = "score" if one.general_better == "higher" else "loss, in nats per token"
+            parts.append(f"General ({what}) from {first.score:.2f} to {last.score:.2f}")
+        found = "; ".join(parts) if parts else "nothing measured yet"
+        sentences.append(f"Under {one.label}{state}: {found}.")
+    return " ".join(sentences)
+
+
+def _story(name: str, index: int, points: Sequence[Point]) -> str | None:
+    whole = [p for p in points if p.final]
+    learned = [p for p in whole if p.task == index]
+    if not learned:
+        return None
+    text = f"{name} {learned[0].score:.2f} when learned"
+    if whole[-1].task > index:
+        text += f", {whole[-1].score:.2f} after the last task measured"
+    return text

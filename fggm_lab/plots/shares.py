@@ -1,0 +1,87 @@
+"""What a keep share lets move: the share of each layer, and the lowest score that still moves."""
+
+from typing import NamedTuple
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher.layers import split_name
+from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.masks import SCOPES, Mask
+
+OUTSIDE = "outside layers"
+"""Embeddings, the final norm and the head."""
+
+
+class LayerShare(NamedTuple):
+    """What a mask lets move of one layer.
+
+    Attributes:
+        layer: `layer 0`, …, or `outside layers` for embeddings, the final norm and the head.
+        moved, units: how many units may move, and how many there are.
+        share: moved / units.
+    """
+
+    layer: str
+    moved: int
+    units: int
+    share: float
+
+
+def share_per_layer(scores: FisherScores, keep: float, scope: str = "layer") -> list[LayerShare]:
+    """The share of each layer's units that `Mask.top(scores, keep, scope)` lets move.
+
+    Returns:
+        one row per layer that has units, in the model's order of layers, what lies outside last.
+
+    Raises:
+        SettingError: `keep` or `scope` is outside what it may be.
+    """
+    return _shares(Mask.top(scores, keep, scope))
+
+
+class Cut(NamedTuple):
+    """What one keep share does under one scope.
+
+    Attributes:
+        keep: the share asked for.
+        lowest: the lowest score that moves.
+        shares: what moves of each layer.
+    """
+
+    keep: float
+    lowest: float
+    shares: list[LayerShare]
+
+
+def cuts(scores: FisherScores, keep: float, scope: str) -> dict[str, Cut]:
+    """For each scope: the lowest score that moves, and each layer's share."""
+    if scope not in SCOPES:
+        raise SettingError(f"scope is '{scope}'; choose one of: {', '.join(SCOPES)}")
+    if not any(s.numel() for s in scores.units.values()):
+        raise SettingError("the Fisher scores have no units to draw; score a model's parameters")
+    masks = {name: Mask.top(scores, keep, name) for name in SCOPES}
+    return {n: Cut(keep, lowest_moving(scores, m), _shares(m)) for n, m in masks.items()}
+
+
+def _shares(mask: Mask) -> list[LayerShare]:
+    moved: dict[int | None, int] = {}
+    units: dict[int | None, int] = {}
+    for name, bits in mask.units.items():
+        layer = split_name(name).layer
+        moved[layer] = moved.get(layer, 0) + int(bits.sum())
+        units[layer] = units.get(layer, 0) + bits.numel()
+    return [
+        LayerShare(layer_name(layer), moved[layer], units[layer], moved[layer] / units[layer])
+        for layer in sorted(units, key=lambda n: (n is None, n or 0))
+        if units[layer]
+    ]
+
+
+def lowest_moving(scores: FisherScores, mask: Mask) -> float:
+    """The lowest score among the units a mask lets move; NaN if it moves none."""
+    lowest = [float(scores.units[n][b].min()) for n, b in mask.units.items() if bool(b.any())]
+    return min(lowest, default=float("nan"))
+
+
+def layer_name(layer: int | None) -> str:
+    """`layer 3`, or for None `outside layers`."""
+    return OUTSIDE if layer is None else f"layer {layer}"

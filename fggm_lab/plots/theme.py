@@ -1,0 +1,187 @@
+"""How figures look: the Okabe-Ito palette, a fixed style per method, one template, captions.
+
+Backgrounds are transparent and text is a grey that keeps a contrast of at least 4.2 : 1 on white
+and on near-black, so that a figure reads in a light and in a dark notebook. Colour never stands
+alone: a line also has its dash or its marker.
+"""
+
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any
+
+import plotly.graph_objects as go
+
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#B3A100", "#999999"
+
+PALETTE = (BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, YELLOW, GREY)
+"""Okabe and Ito's colours (2008); the yellow is darkened, for theirs cannot be seen on white."""
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "x")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+INK = "#767676"
+"""Text, axes and General: readable on white and on near-black."""
+FAINT = "rgba(127,127,127,0.25)"
+SHADE = "rgba(127,127,127,0.12)"
+DEPTH = "Viridis"
+"""The colour scale of depth and of overlap; it grows lighter for all kinds of colour vision."""
+
+MENU = {
+    "type": "dropdown",
+    "xanchor": "left",
+    "y": 1,
+    "yanchor": "bottom",
+    "pad": {"b": 30},
+    "bgcolor": "#eeeeee",
+    "bordercolor": INK,
+    "font": {"size": 12, "color": "#222222"},
+}
+"""A list to choose from inside a figure; opaque, since it opens over the plot."""
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+TEXT, SMALL, TITLE = 13, 12, 17
+"""Font sizes in pixels."""
+CAPTION_WIDTH = 110
+"""Characters per line of a caption drawn inside a figure."""
+
+SCORE, NLL, COUNT = ".3f", ".3f", ",d"
+"""Number formats in hover texts."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a line looks like."""
+
+    colour: str
+    dash: str
+    symbol: str
+
+
+METHOD_STYLES = {
+    "sft": Style(VERMILLION, "solid", "circle"),
+    "migu": Style(ORANGE, "dashdot", "diamond"),
+    "fggm": Style(BLUE, "solid", "square"),
+    "random": Style(GREEN, "dot", "triangle-up"),
+}
+"""A method looks the same in every figure."""
+
+
+def method_styles(labels: list[str]) -> dict[str, Style]:
+    """A style for each label; methods without a style of their own, and variants, cycle.
+
+    Args:
+        labels: names of methods, perhaps with settings: `fggm`, `fggm (keep=0.1)`.
+    """
+    styles: dict[str, Style] = {}
+    for label in labels:
+        own = METHOD_STYLES.get(label.split(" ")[0])
+        taken = set(styles.values())
+        free = [
+            Style(colour, dash, symbol)
+            for dash, symbol in zip(DASHES, SYMBOLS, strict=False)
+            for colour in (PURPLE, SKY, YELLOW, GREY, *PALETTE[:4])
+        ]
+        styles[label] = (
+            own if own and own not in taken else next((s for s in free if s not in taken), free[0])
+        )
+    return styles
+
+
+def task_styles(names: list[str]) -> dict[str, Style]:
+    """A colour and a marker for each task, in the order they are learned."""
+    return {
+        name: Style(
+            PALETTE[i % len(PALETTE)],
+            DASHES[i // len(PALETTE) % len(DASHES)],
+            SYMBOLS[i % len(SYMBOLS)],
+        )
+        for i, name in enumerate(names)
+    }
+
+
+def _axis(**more: Any) -> dict[str, Any]:
+    return {
+        "gridcolor": FAINT,
+        "linecolor": INK,
+        "zeroline": False,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": INK,
+        "automargin": True,
+        "title": {"standoff": 8, "font": {"size": TEXT}},
+        **more,
+    }
+
+
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": FONT, "size": TEXT, "color": INK},
+        "title": {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": TITLE}},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": list(PALETTE),
+        "colorscale": {"sequential": DEPTH},
+        "hoverlabel": {"align": "left", "font": {"family": FONT, "size": TEXT}},
+        "legend": {"font": {"size": SMALL}, "bgcolor": "rgba(0,0,0,0)"},
+        "xaxis": _axis(),
+        "yaxis": _axis(),
+        "margin": {"l": 64, "r": 16, "t": 64, "b": 48},
+    }
+)
+
+
+def finish(figure: go.Figure, title: str, caption: str, description: str) -> go.Figure:
+    """Give a figure the template, its title, and its caption below the title.
+
+    Caption and description also go into `layout.meta`, where the report and the explorers read
+    them (`caption_of`, `description_of`).
+    """
+    lines = wrap(caption, CAPTION_WIDTH, break_long_words=False)
+    figure.update_layout(
+        template=TEMPLATE,
+        title={
+            "text": f"<b>{title}</b>",
+            "subtitle": {"text": "<br>".join(lines), "font": {"size": SMALL}},
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 12},
+        },
+        meta={"title": title, "caption": caption, "description": description},
+    )
+    return raise_top(figure, 48 + 16 * len(lines))
+
+
+def raise_top(figure: go.Figure, pixels: int) -> go.Figure:
+    """Add space above the plotting area, the panels keeping their size."""
+    top = (figure.layout.margin.t or 0) + pixels
+    figure.update_layout(margin_t=top, height=(figure.layout.height or 450) + pixels)
+    return figure
+
+
+def bare(figure: go.Figure) -> go.Figure:
+    """A copy without title and caption, for where they are printed beside the figure."""
+    copy = go.Figure(figure)
+    lines = (copy.layout.title.subtitle.text or "").count("<br>") + 1
+    copy.layout.title = None
+    return raise_top(copy, -(48 + 16 * lines))
+
+
+def caption_of(figure: go.Figure) -> str:
+    """The caption `finish` gave a figure."""
+    return str((figure.layout.meta or {}).get("caption", ""))
+
+
+def description_of(figure: go.Figure) -> str:
+    """The text for people who cannot see the figure."""
+    return str((figure.layout.meta or {}).get("description", ""))
+
+
+def percent(share: float) -> str:
+    """`0.3` → `30 %`; small shares keep a digit, and what is not all or nothing never reads so."""
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    if 0.9995 < share < 1:
+        return ">99.9 %"
+    digits = 0 if round(share * 100, 9) == round(share * 100) else 1
+    return f"{share * 100:.{digits}f} %"

@@ -1,0 +1,52 @@
+"""Progress of a run in a terminal: task, step, loss, time left."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class RunProgress:
+    """A listener for `run_sequence` that draws one bar per method.
+
+    Use it as a context manager; off a terminal it prints one line per finished task.
+    """
+
+    def __init__(self, console: Console, method: str) -> None:
+        self._console = console
+        self._method = method
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task(method, total=None, loss=float("nan"))
+
+    def __enter__(self) -> "RunProgress":
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *problem: Any) -> None:
+        self._progress.__exit__(*problem)
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Take one event of the run."""
+        if event["kind"] == "start":
+            self._progress.update(self._bar, total=sum(event["steps"]))
+        elif event["kind"] == "step":
+            self._progress.update(
+                self._bar,
+                completed=event["step"],
+                loss=event["loss"],
+                description=f"{self._method} · task {event['task'] + 1}",
+            )
+        elif event["kind"] == "task" and not self._console.is_terminal:
+            seconds = sum(event["seconds"].values())
+            self._console.print(
+                f"{self._method}: task {event['task'] + 1} {event['name']} in {seconds:.0f} s",
+                highlight=False,
+            )

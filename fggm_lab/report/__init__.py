@@ -1,0 +1,5 @@
+"""The stand-alone HTML report of one or more runs."""
+
+from fggm_lab.report.page import write_report
+
+__all__ = ["write_report"]

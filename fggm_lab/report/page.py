@@ -1,0 +1,124 @@
+"""One HTML file that shows runs: what was run, the comparison, the figures, the score matrices.
+
+Everything is inside the file, plotly.js included; nothing is fetched when it is opened.
+"""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from fggm_lab.files import write_text
+from fggm_lab.report import tables
+from fggm_lab.report.figures import Block, figure_blocks
+from fggm_lab.report.look import SCRIPT, STYLE
+from fggm_lab.runs import Run, comparison
+
+
+def write_report(runs: Sequence[Run], path: Path | str) -> None:
+    """Write the report of `runs` to `path`, whole or not at all.
+
+    Args:
+        runs: at least one, over the same tasks; those still being written are shown as far as
+            they got.
+        path: the HTML file.
+
+    Raises:
+        RunError: no runs, or runs that cannot be compared.
+        LabError: the disk refused; an older report is still there.
+    """
+    write_text(path, report_html(runs))
+
+
+def report_html(runs: Sequence[Run]) -> str:
+    """The report as HTML; see `write_report`."""
+    rows = comparison(runs)
+    blocks = figure_blocks(runs)
+    tasks = len(runs[0].config.task_names)
+    title = f"Forgetting in {runs[0].config.model}: {tasks} task{'s' if tasks != 1 else ''}"
+    parts = [
+        f"<header><h1>{escape(title)}</h1>{_summary(runs)}{_contents(blocks)}</header>",
+        '<main><section aria-labelledby="comparison"><h2 id="comparison">Comparison</h2>',
+        _unfinished(rows),
+        tables.comparison_html(rows),
+        tables.definitions_html(rows),
+        "</section>",
+        *(_block_html(block) for block in blocks),
+        '<section aria-labelledby="matrices"><h2 id="matrices">Score matrices</h2>',
+        tables.matrices_html(runs),
+        '</section><section aria-labelledby="settings"><h2 id="settings">What was run</h2>',
+        tables.settings_html(runs),
+        "</section></main>",
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>"
+        + "\n".join(parts)
+        + f"\n<script>{get_plotlyjs()}</script>\n<script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def _summary(runs: Sequence[Run]) -> str:
+    config = runs[0].config
+    methods = ", ".join(dict.fromkeys(run.config.method for run in runs))
+    seeds = ", ".join(str(seed) for seed in sorted({run.config.seed for run in runs}))
+    made = ", ".join(f"{name} {number}" for name, number in config.versions.items())
+    general = f"; General: {config.general}" if config.general else ""
+    return (
+        f"<p>Learned one after the other: {escape(', '.join(config.task_names))} "
+        f"(from {escape(config.tasks)}). Methods: {escape(methods)}. Seed {escape(seeds)}. Scored "
+        f'on the {config.split} split{escape(general)}.</p><p class="note">{escape(made)}</p>'
+    )
+
+
+def _contents(blocks: Sequence[Block]) -> str:
+    places = [
+        ("comparison", "Comparison"),
+        *((block.key, block.heading) for block in blocks),
+        ("matrices", "Score matrices"),
+        ("settings", "What was run"),
+    ]
+    links = "".join(f'<li><a href="#{key}">{escape(name)}</a></li>' for key, name in places)
+    return f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
+
+
+def _unfinished(rows: Sequence[dict[str, object]]) -> str:
+    names = [str(row["method"]) for row in rows if not row["finished"]]
+    if not names:
+        return ""
+    return f'<p class="note">Still unfinished: {escape(", ".join(names))}.</p>'
+
+
+def _block_html(block: Block) -> str:
+    """A figure with the list of its variants, its caption and its description."""
+    heading = f'<h2 id="{block.key}">{escape(block.heading)}</h2>'
+    start = f'<section aria-labelledby="{block.key}">{heading}'
+    if not block.variants:
+        return f'{start}<p class="note">{escape(block.missing)}</p></section>'
+    options = "".join(
+        f'<option value="{i}">{escape(v.label)}</option>' for i, v in enumerate(block.variants)
+    )
+    choice = (
+        f'<p><label>{escape(block.choice)} <select data-for="{block.key}">{options}</select>'
+        "</label></p>"
+        if len(block.variants) > 1
+        else ""
+    )
+    note = f'<p class="note">{escape(block.note)}</p>' if block.note else ""
+    first = block.variants[0]
+    data = "".join(
+        f'<script type="application/json" id="{block.key}-{i}">{variant.json()}</script>'
+        for i, variant in enumerate(block.variants)
+    )
+    return (
+        f'{start}{note}{choice}<figure><div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{escape(block.heading)}"><div class="plot {block.kind}" '
+        f'data-figure="{block.key}" style="height:{first.height}px" role="img" '
+        f'aria-label="{escape(block.heading)}" aria-describedby="{block.key}-words"></div></div>'
+        f'<figcaption id="{block.key}-caption">{escape(first.caption)}</figcaption></figure>'
+        f'<details><summary>The same in words</summary><p id="{block.key}-words">'
+        f"{escape(first.description)}</p></details>{data}</section>"
+    )

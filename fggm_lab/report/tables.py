@@ -1,0 +1,163 @@
+"""The tables of a report: comparison, definitions, score matrices, settings."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from fggm_lab.plots.curves import run_labels
+from fggm_lab.runs import COLUMNS, METRICS, Run, over_seeds
+
+NUMBERS = ("general_before", "general_after", *METRICS, "seconds", "peak_memory_mb")
+"""The numbers of the comparison, in the order of its columns."""
+
+_OTHER = {
+    "general_before": "score of the untrained model on abilities no task trains",
+    "general_after": "the same after the last task",
+    "seconds": "scoring, training and evaluation together",
+    "peak_memory_mb": "the most memory the process held during a task",
+}
+
+
+def comparison_html(rows: Sequence[dict[str, Any]]) -> str:
+    """One row per run; above it one per method over its seeds, where there are several."""
+    gathered = over_seeds(rows)
+    tables = ""
+    if len(gathered) < len(rows):
+        tables = _table("Mean ± sample standard deviation over seeds", gathered)
+    return tables + _table("One row per run", rows)
+
+
+def _table(caption: str, rows: Sequence[dict[str, Any]]) -> str:
+    falling = _falling(rows)
+    heads = "".join(
+        f'<th scope="col">{escape(COLUMNS[key])}{" ↓" if key in falling else ""}</th>'
+        for key in ("seed", *NUMBERS)
+    )
+    body = "".join(
+        f'<tr><th scope="row">{escape(str(row["method"]))}'
+        f"{'' if row['finished'] else ' (unfinished)'}</th><td>{_seeds(row['seed'])}</td>"
+        + "".join(f"<td>{_number(key, row[key])}</td>" for key in NUMBERS)
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f'<caption>{escape(caption)}</caption><thead><tr><th scope="col">method</th>{heads}</tr>'
+        f"</thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _falling(rows: Sequence[dict[str, Any]]) -> set[str]:
+    """The numbers of which less is better."""
+    falling = {name for name, metric in METRICS.items() if metric.better == "lower"}
+    if any(row["general_better"] == "lower" for row in rows):
+        falling |= {"general_before", "general_after"}
+    return falling
+
+
+def _seeds(seed: Any) -> str:
+    return ", ".join(map(str, seed)) if isinstance(seed, list) else str(seed)
+
+
+def _number(key: str, value: Any) -> str:
+    places = 0 if key in ("seconds", "peak_memory_mb") else 3
+    if isinstance(value, dict):
+        if value["mean"] is None:
+            return "–"
+        spread = "" if value["sd"] is None else f" ± {value['sd']:.{places}f}"
+        return f"{value['mean']:.{places}f}{spread}"
+    return "–" if value is None else f"{value:.{places}f}"
+
+
+def definitions_html(rows: Sequence[dict[str, Any]]) -> str:
+    """What each column means and where the definition comes from."""
+    said = dict(_OTHER)
+    if any(row["general_better"] == "lower" for row in rows):
+        said["general_before"] = "held-out loss of the untrained model, nats per token"
+    items = "".join(
+        f"<dt>{escape(COLUMNS[key])}</dt><dd>"
+        + escape(
+            f"{METRICS[key].definition} ({METRICS[key].source})" if key in METRICS else said[key]
+        )
+        + "</dd>"
+        for key in NUMBERS
+    )
+    return (
+        '<p class="note">Scores are fractions from 0 to 1; “–” is not measured; ↓ marks columns '
+        "in which less is better, in all others more scores is better (time and memory: less). "
+        "One seed is one draw: differences between methods mean little unless they are larger "
+        "than the spread over seeds. All metrics but General, seconds and memory derive from the "
+        "score matrices below.</p>"
+        f"<details><summary>What the columns mean</summary><dl>{items}</dl></details>"
+    )
+
+
+def matrices_html(runs: Sequence[Run]) -> str:
+    """R of each run: a row per trained task, a column per measured task."""
+    parts = []
+    for number, (run, label) in enumerate(zip(runs, run_labels(runs), strict=True)):
+        scores = run.scores
+        if scores is None:
+            parts.append(f'<p class="note">{escape(label)}: nothing measured yet.</p>')
+            continue
+        heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in scores.tasks)
+        lines = [("untrained", scores.untrained, -1)] + [
+            (f"after {name}", row, index)
+            for index, (name, row) in enumerate(zip(scores.tasks, scores.matrix, strict=True))
+        ]
+        body = "".join(
+            f'<tr><th scope="row">{escape(name)}</th>'
+            + "".join(_score(value, column == index) for column, value in enumerate(row))
+            + "</tr>"
+            for name, row, index in lines
+        )
+        parts.append(
+            f"<details{' open' if number == 0 else ''}><summary>{escape(label)}</summary>"
+            f'<div class="scroll" tabindex="0" role="region" aria-label="Score matrix of '
+            f'{escape(label)}"><table class="matrix"><caption>Score on each task (column) after '
+            f"learning each task (row); bold: the task just learned</caption><thead><tr>"
+            f'<th scope="col">model</th>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+            "</details>"
+        )
+    return "".join(parts)
+
+
+def _score(value: float | None, learned: bool) -> str:
+    kind = ' class="learned"' if learned else ""
+    if value is None:
+        return f"<td{kind}>–</td>"
+    return f'<td{kind} style="--score:{value:.3f}">{value:.3f}</td>'
+
+
+def settings_html(runs: Sequence[Run]) -> str:
+    """Model, tasks, versions and the settings all runs share; then what differs."""
+    all_settings = [run.config.settings() for run in runs]
+    versions = [dict(run.config.versions) for run in runs]
+    names = list(dict.fromkeys(name for one in all_settings for name in one))
+    shared = [n for n in names if all(one.get(n) == all_settings[0].get(n) for one in all_settings)]
+    items = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(_value(all_settings[0].get(name)))}</dd>"
+        for name in shared
+    )
+    same = versions[0].items() if all(v == versions[0] for v in versions) else ()
+    items += "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in same)
+    rows = ""
+    for label, own, made in zip(run_labels(runs), all_settings, versions, strict=True):
+        different = {n: own[n] for n in names if n not in shared and n in own}
+        text = ", ".join(f"{n.split('.')[-1]} {_value(v)}" for n, v in different.items())
+        if not same:
+            text += "; versions: " + ", ".join(f"{k} {v}" for k, v in made.items())
+        rows += f'<tr><th scope="row">{escape(label)}</th><td class="text">{escape(text)}</td></tr>'
+    return (
+        f"<dl>{items}</dl>"
+        '<div class="scroll" tabindex="0" role="region" aria-label="Settings that differ"><table>'
+        '<caption>Settings in which the runs differ</caption><thead><tr><th scope="col">run</th>'
+        f'<th scope="col" class="text">settings</th></tr></thead><tbody>{rows}</tbody></table>'
+        "</div>"
+    )
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

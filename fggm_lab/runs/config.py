@@ -1,0 +1,147 @@
+"""The complete, validated settings of one run, and how two settings differ."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+
+from fggm_lab.errors import SettingError
+
+_RECORDED = ("fggm-lab", "torch", "transformers", "safetensors", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages a run's numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in _RECORDED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+class Branch(BaseModel):
+    """The run a run continues, and the 0-based task after which it left that run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: str
+    task: int = Field(ge=0)
+
+
+class RunConfig(BaseModel):
+    """Everything needed to repeat a run.
+
+    Attributes:
+        model, model_fingerprint: what was loaded (a shipped name, a folder, a hub id), and the
+            fingerprint of its weights before the first task.
+        tasks, task_names, task_fingerprint: where the tasks came from, their order, and the
+            fingerprint of their examples.
+        general: what General was measured on; None if it was not.
+        method, method_settings: the method's registered name and its own settings.
+        epochs, batch_size, lr, schedule, weight_decay, clip, optimizer: the training of one task;
+            `clip` is the largest gradient norm, None for no clipping.
+        max_length: the most tokens an example may have.
+        limit: the most examples used of each split; None for all.
+        split: the split that is scored.
+        points_per_task, probe: evaluations inside one task, and the examples per task each uses.
+        branch: the run this one continues, if any.
+        versions: package versions; recorded, but no part of what was asked for.
+
+    Raises:
+        SettingError: a setting is unknown, missing or outside what it may be.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    model: str
+    model_fingerprint: str
+    tasks: str
+    task_names: list[str] = Field(min_length=1)
+    task_fingerprint: str
+    general: str | None = None
+    method: str
+    method_settings: dict[str, JsonValue] = {}
+    seed: int
+    epochs: float = Field(gt=0)
+    batch_size: int = Field(ge=1)
+    lr: float = Field(ge=0)
+    schedule: str = "linear"
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float | None = Field(default=None, gt=0)
+    max_length: int = Field(ge=1)
+    limit: int | None = Field(default=None, ge=1)
+    split: Literal["test", "eval"] = "test"
+    points_per_task: int = Field(default=12, ge=0)
+    probe: int = Field(default=32, ge=0)
+    optimizer: str = "adamw"
+    device: str = "cpu"
+    dtype: str = "float32"
+    branch: Branch | None = None
+    versions: dict[str, str] = Field(default_factory=versions)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_sentence(
+        cls, data: Any, handler: ModelWrapValidatorHandler["RunConfig"]
+    ) -> "RunConfig":
+        try:
+            return handler(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"]) or "the configuration"
+            given = "" if first["type"] == "missing" else f" (it is {first['input']!r})"
+            raise SettingError(
+                f"setting {name}: {first['msg'].lower()}{given}; give it as RunConfig asks"
+            ) from None
+
+    def settings(self) -> dict[str, JsonValue]:
+        """All settings but the versions, flat: `method_settings.keep` for a method's own."""
+        return _flat(self.model_dump(mode="json", exclude={"versions"}))
+
+    def difference(self, other: "RunConfig") -> list[str]:
+        """One line per setting in which `other` ("there") differs from this one ("here").
+
+        Versions are left out; see `version_difference`.
+        """
+        return _lines(self.settings(), other.settings())
+
+    def version_difference(self, other: "RunConfig") -> list[str]:
+        """One line per package version in which `other` ("there") differs from this one."""
+        return _lines(dict(self.versions), dict(other.versions))
+
+
+_ABSENT = object()
+
+
+def _flat(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Nested objects as dotted names."""
+    flat: dict[str, JsonValue] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": inner for key, inner in _flat(value).items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _lines(here: dict[str, Any], there: dict[str, Any]) -> list[str]:
+    def show(value: Any) -> str:
+        return "not set" if value is _ABSENT or value is None else str(value)
+
+    lines = []
+    for name in [*here, *(name for name in there if name not in here)]:
+        a, b = there.get(name, _ABSENT), here.get(name, _ABSENT)
+        if a != b and show(a) != show(b):
+            lines.append(f"{name}: {show(a)} there, {show(b)} here")
+    return lines

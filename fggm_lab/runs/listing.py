@@ -1,0 +1,45 @@
+"""Finding the runs in a folder."""
+
+from pathlib import Path
+
+from fggm_lab.errors import LabError, RunError
+from fggm_lab.files import read_json
+from fggm_lab.runs.run import CONFIG, Run
+
+
+def find_runs(folder: Path | str) -> list[Run]:
+    """Every run at or under `folder`, sorted by path; empty if there is none.
+
+    What lies inside a run is not searched, nor are hidden folders; a config.json that is not a
+    run's, a model's for one, is passed over.
+
+    Raises:
+        RunError: there is no such folder, or a run in it is damaged.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunError(f"there is no folder {folder}; check the path")
+    return [Run.open(path) for path in _run_folders(folder)]
+
+
+def _holds_run(folder: Path) -> bool:
+    """Whether `folder` has a config.json that is a run's, or too broken to tell."""
+    if not (folder / CONFIG).is_file():
+        return False
+    try:
+        found = read_json(folder / CONFIG)
+    except LabError:
+        return True
+    return isinstance(found, dict) and not {"method", "task_names"}.isdisjoint(found)
+
+
+def _run_folders(folder: Path) -> list[Path]:
+    if _holds_run(folder):
+        return [folder]
+    try:
+        inner = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError as problem:
+        raise RunError(
+            f"{folder} cannot be searched for runs: {problem.strerror}; check its permissions"
+        ) from None
+    return [found for path in inner for found in _run_folders(path)]

@@ -1,0 +1,178 @@
+"""Continual-learning metrics of the score matrix; every variant has its own name.
+
+`R[i][j]` is the score on task j after training task i, `b[j]` the untrained model's score on
+task j; both count from 0 here, from 1 in the formulas. A cell that was not measured is None, and a
+metric that needs such a cell is None, never 0. Metrics carry the unit of the scores.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from fggm_lab.errors import SettingError
+
+Row = Sequence[float | None]
+Matrix = Sequence[Row]
+
+
+def _size(matrix: Matrix) -> int:
+    """T of a T x T matrix."""
+    if any(len(row) != len(matrix) for row in matrix):
+        raise SettingError(
+            f"the score matrix has {len(matrix)} rows but not all have {len(matrix)} cells; "
+            "write None where nothing was measured"
+        )
+    return len(matrix)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean, or None if there is nothing to average or something is missing."""
+    known = []
+    for value in values:
+        if value is None:
+            return None
+        known.append(value)
+    return fmean(known) if known else None
+
+
+def _minus(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
+
+
+def op_after(matrix: Matrix, t: int) -> float | None:
+    """OP_t: mean score on the tasks 1..t after training task t (TRACE, arXiv 2310.06762).
+
+    Args:
+        matrix: (T, T).
+        t: number of tasks trained, 1 to T.
+    """
+    if not 1 <= t <= _size(matrix):
+        raise SettingError(f"t is {t}; it must be from 1 to the number of tasks, {len(matrix)}")
+    return _mean(matrix[t - 1][:t])
+
+
+def op_final(matrix: Matrix) -> float | None:
+    """OP_T: mean score on all T tasks after the last one (TRACE, arXiv 2310.06762)."""
+    return op_after(matrix, len(matrix)) if _size(matrix) else None
+
+
+def op_mean_over_steps(matrix: Matrix) -> float | None:
+    """Mean of OP_1 ... OP_T, a different number from OP_T."""
+    return _mean(op_after(matrix, t) for t in range(1, _size(matrix) + 1))
+
+
+def _backward_changes(matrix: Matrix) -> list[float | None]:
+    """R[T][j] - R[j][j] for each j < T."""
+    return [_minus(matrix[-1][j], matrix[j][j]) for j in range(_size(matrix) - 1)]
+
+
+def bwt_gem(matrix: Matrix) -> float | None:
+    """Backward transfer, divided by T - 1 (GEM, arXiv 1706.08840); negative is forgetting."""
+    return _mean(_backward_changes(matrix))
+
+
+def bwt_trace(matrix: Matrix) -> float | None:
+    """Backward transfer, divided by T (TRACE, arXiv 2310.06762); negative is forgetting."""
+    mean = _mean(_backward_changes(matrix))
+    return None if mean is None else mean * (len(matrix) - 1) / len(matrix)
+
+
+def fwt(matrix: Matrix, untrained: Row) -> float | None:
+    """Forward transfer: mean over j > 1 of R[j-1][j] - b[j] (GEM, arXiv 1706.08840).
+
+    Args:
+        matrix: (T, T); needs the cells just above the diagonal.
+        untrained: (T,) scores of the untrained model, b.
+    """
+    if len(untrained) != _size(matrix):
+        raise SettingError(
+            f"the untrained model has {len(untrained)} scores for {len(matrix)} tasks; "
+            "write None where nothing was measured"
+        )
+    return _mean(_minus(matrix[j - 1][j], untrained[j]) for j in range(1, len(matrix)))
+
+
+def _fall(matrix: Matrix, j: int) -> float | None:
+    """max over i < T of R[i][j], less R[T][j]; cells before task j count where measured."""
+    since_learned = [matrix[i][j] for i in range(j, len(matrix) - 1)]
+    if None in since_learned:
+        return None
+    best = max(x for i in range(len(matrix) - 1) if (x := matrix[i][j]) is not None)
+    return _minus(best, matrix[-1][j])
+
+
+def forgetting(matrix: Matrix) -> float | None:
+    """Mean over j < T of the fall from the best earlier score on task j to the last one.
+
+    Chaudhry et al. 2018 (arXiv 1801.10112). The maximum runs over every earlier step that was
+    measured; each step from task j on must have been.
+    """
+    return _mean(_fall(matrix, j) for j in range(_size(matrix) - 1))
+
+
+def learning_accuracy(matrix: Matrix) -> float | None:
+    """Mean of R[j][j]: how well each task was learned when its turn came (arXiv 1810.11910)."""
+    return _mean(matrix[j][j] for j in range(_size(matrix)))
+
+
+class Metric(NamedTuple):
+    """One number derived from (R, b), with what it means and where it comes from."""
+
+    function: Callable[[Matrix, Row], float | None]
+    definition: str
+    source: str
+    label: str
+    better: str = "higher"
+
+
+METRICS: dict[str, Metric] = {
+    "op_final": Metric(
+        lambda matrix, _: op_final(matrix),
+        "mean score on all tasks after the last task",
+        "TRACE, arXiv 2310.06762 (OP at the last step)",
+        "OP",
+    ),
+    "op_mean_over_steps": Metric(
+        lambda matrix, _: op_mean_over_steps(matrix),
+        "mean over steps t of the mean score on the tasks seen by then",
+        "replications of TRACE; not the final OP",
+        "mean OP",
+    ),
+    "bwt_gem": Metric(
+        lambda matrix, _: bwt_gem(matrix),
+        "sum over earlier tasks of last score minus score when learned, divided by T − 1",
+        "GEM, arXiv 1706.08840",
+        "BWT (÷ T−1)",
+    ),
+    "bwt_trace": Metric(
+        lambda matrix, _: bwt_trace(matrix),
+        "sum over earlier tasks of last score minus score when learned, divided by T",
+        "TRACE, arXiv 2310.06762; CoIN, arXiv 2403.08350",
+        "BWT (÷ T)",
+    ),
+    "fwt": Metric(
+        fwt,
+        "mean over later tasks of the score just before learning it minus the untrained score",
+        "GEM, arXiv 1706.08840",
+        "FWT",
+    ),
+    "forgetting": Metric(
+        lambda matrix, _: forgetting(matrix),
+        "mean over earlier tasks of the best earlier score minus the last score",
+        "Chaudhry et al. 2018, arXiv 1801.10112",
+        "forgetting",
+        better="lower",
+    ),
+    "learning_accuracy": Metric(
+        lambda matrix, _: learning_accuracy(matrix),
+        "mean score on each task right after learning it",
+        "Riemer et al. 2019, arXiv 1810.11910",
+        "learning accuracy",
+    ),
+}
+"""Every metric of the score matrix by name; the table, the report and the command line read it."""
+
+
+def measure(matrix: Matrix, untrained: Row) -> dict[str, float | None]:
+    """Every metric of `METRICS` for a (T, T) score matrix and the (T,) untrained scores."""
+    return {name: metric.function(matrix, untrained) for name, metric in METRICS.items()}

@@ -1,0 +1,311 @@
+"""`Run`: one task sequence learned by one method, as a folder that can be read while it grows."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from filelock import FileLock, Timeout
+
+from fggm_lab.errors import RunError, SettingError
+from fggm_lab.files import mend, read_json, write_json
+from fggm_lab.runs.config import RunConfig
+from fggm_lab.runs.events import Event, append_event, event_offset, read_events, truncate_events
+from fggm_lab.runs.metrics import METRICS
+from fggm_lab.runs.scores import ScoreMatrix
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fggm_lab.fisher.scores import FisherScores
+    from fggm_lab.masks.mask import Mask
+
+CONFIG = "config.json"
+LOCK = "run.lock"
+Kind = Literal["fisher", "masks", "drift", "checkpoints"]
+
+
+class Run:
+    """The record of one task sequence on disk.
+
+    Reading needs no lock, and may happen while another process writes; writing happens inside
+    `lock()`. A task is named by its 0-based place in the sequence or by its name.
+    """
+
+    def __init__(self, path: Path, config: RunConfig) -> None:
+        """Use `create` or `open`, which look at the disk."""
+        self.path = path
+        self.config = config
+
+    @classmethod
+    def create(cls, path: Path | str, config: RunConfig) -> Self:
+        """Begin a run in a new or empty folder.
+
+        Raises:
+            RunError: the folder holds a run or anything else, or another process is at it.
+            LabError: the disk refused.
+        """
+        run = cls(Path(path), config)
+        run._refuse_used()
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise RunError(
+                f"cannot make the folder {path}: {problem.strerror}; choose another"
+            ) from None
+        with run.lock():
+            run._refuse_used()
+            write_json(run.path / CONFIG, config.model_dump(mode="json"))
+        return run
+
+    def _refuse_used(self) -> None:
+        """Raise RunError if the folder holds a run or anything else (a lock is no content)."""
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise RunError(f"{self.path} is a file; choose another folder for the run")
+        if (self.path / CONFIG).exists():
+            raise RunError(
+                f"{self.path} already holds a run; continue it with --resume, or choose another "
+                "folder"
+            )
+        visible = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+        if foreign := [name for name in visible if name != LOCK]:
+            raise RunError(
+                f"{self.path} holds something that is no run ({foreign[0]}); choose an empty folder"
+            )
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open a run, finished or not, for reading or for going on.
+
+        Raises:
+            RunError: there is no run, or its config.json is damaged; the message names the field.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise RunError(f"there is no run folder {path}; check the path")
+        if not (path / CONFIG).is_file():
+            raise RunError(
+                f"{path} holds no run (it has no {CONFIG}); name the folder of one run, such as "
+                "runs/fggm"
+            )
+        found = read_json(path / CONFIG, RunError)
+        if not isinstance(found, dict):
+            raise RunError(f"{path / CONFIG} is not a JSON object; restore it or repeat the run")
+        try:
+            config = RunConfig.model_validate({"versions": {}, **found})
+        except SettingError as problem:
+            raise RunError(
+                f"{path / CONFIG} is not a run's configuration: {problem}; restore it or repeat "
+                "the run"
+            ) from None
+        return cls(path, config)
+
+    @classmethod
+    def resume(cls, path: Path | str, config: RunConfig) -> Self:
+        """Open a run to go on with it under `config`, which must be the one it was made with.
+
+        Raises:
+            RunError: there is no run, or its settings differ; the message lists the differences.
+        """
+        run = cls.open(path)
+        different = config.difference(run.config)
+        if different:
+            raise RunError(
+                f"{path} was made with other settings ({'; '.join(different)}); repeat them to "
+                "resume, or choose another folder"
+            )
+        return run
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @contextmanager
+    def lock(self) -> Iterator[Self]:
+        """Be the only process that writes to this run; what a killed one left is cleared away.
+
+        Raises:
+            RunError: another process is writing, or the folder cannot be written to.
+        """
+        lock = FileLock(self.path / LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunError(
+                f"another process is writing to {self.path}; wait for it to end, or choose "
+                "another folder"
+            ) from None
+        except (OSError, NotImplementedError) as problem:
+            raise RunError(
+                f"{self.path} cannot be locked: {problem}; choose a folder you may write to"
+            ) from None
+        try:
+            if (self.path / CONFIG).is_file():  # elsewhere nothing is ours to clear away
+                mend(self.path)
+            yield self
+        finally:
+            lock.release()
+
+    # Events
+
+    @property
+    def _events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Add one event to events.jsonl; see `fggm_lab.runs.events.append_event`."""
+        append_event(self._events, event)
+
+    def events(self, kind: str | None = None) -> list[Event]:
+        """The events so far, of one kind or all; see `fggm_lab.runs.events.read_events`."""
+        return read_events(self._events, kind)
+
+    def event_offset(self) -> int:
+        """Where the log ends now, in bytes; keep it with a checkpoint."""
+        return event_offset(self._events)
+
+    def truncate_events(self, offset: int) -> None:
+        """Forget the events after a checkpoint's `event_offset`."""
+        truncate_events(self._events, offset)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every task was trained and evaluated."""
+        return bool(self.events("end"))
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time of the whole run, or while it is unfinished of its finished tasks."""
+        ends = self.events("end")
+        if ends:
+            return float(ends[-1]["seconds"])
+        spent = [sum(event["seconds"].values()) for event in self.events("task")]
+        return float(sum(spent)) if spent else None
+
+    @property
+    def peak_memory_mb(self) -> float | None:
+        """The most memory any finished task took, in megabytes."""
+        peaks = [event.get("peak_memory_mb") for event in self.events("task")]
+        return max((float(peak) for peak in peaks if peak is not None), default=None)
+
+    # Scores
+
+    @property
+    def scores(self) -> ScoreMatrix | None:
+        """The score matrix, None before the first is written.
+
+        Raises:
+            RunError: scores.json is damaged, or is about other tasks than config.json.
+        """
+        path = self.path / "scores.json"
+        if not path.exists():
+            return None
+        found = ScoreMatrix.load(path)
+        if found.tasks != self.config.task_names:
+            raise RunError(
+                f"{path} has other tasks than the run's {CONFIG}; restore it or repeat the run"
+            )
+        return found
+
+    def save_scores(self, scores: ScoreMatrix) -> None:
+        """Put scores.json in place, whole or not at all."""
+        scores.save(self.path / "scores.json")
+
+    def metrics(self) -> dict[str, float | None]:
+        """Every metric of `METRICS`; None where the run has not measured what it needs."""
+        scores = self.scores
+        return scores.metrics() if scores else dict.fromkeys(METRICS)
+
+    # What was kept of each task
+
+    def task_index(self, task: int | str) -> int:
+        """The 0-based place of a task.
+
+        Raises:
+            RunError: the run has no such task.
+        """
+        names = self.config.task_names
+        if isinstance(task, str) and task in names:
+            return names.index(task)
+        if isinstance(task, int) and 0 <= task < len(names):
+            return task
+        raise RunError(
+            f"{self.path} has no task {task!r}; its tasks are 0 to {len(names) - 1}: "
+            f"{', '.join(names)}"
+        )
+
+    def task_key(self, task: int | str) -> str:
+        """A task's name among files, `01-C-STANCE` for the first."""
+        index = self.task_index(task)
+        safe = re.sub(r"[^\w.-]+", "_", self.config.task_names[index])
+        return f"{index + 1:02d}-{safe}"
+
+    def file(self, kind: Kind, task: int | str) -> Path:
+        """Where a task's record of one kind lives, whether it is there yet or not.
+
+        A safetensors file; for `checkpoints` a plain transformers folder.
+        """
+        suffix = "" if kind == "checkpoints" else ".safetensors"
+        return self.path / kind / (self.task_key(task) + suffix)
+
+    @property
+    def resume_file(self) -> Path:
+        """Where training keeps what it needs to go on."""
+        return self.path / "checkpoints" / "resume.safetensors"
+
+    def fisher(self, task: int | str) -> "FisherScores | None":
+        """The Fisher scores that made a task's mask, None if none were kept."""
+        path = self.file("fisher", task)
+        if not path.exists():
+            return None
+        from fggm_lab.fisher.scores import FisherScores
+
+        return FisherScores.load(path)
+
+    def mask(self, task: int | str) -> "Mask | None":
+        """The mask a task was trained under, None if none was kept."""
+        path = self.file("masks", task)
+        if not path.exists():
+            return None
+        from fggm_lab.masks.mask import Mask
+
+        return Mask.load(path)
+
+    def drift(self, task: int | str) -> "dict[str, Tensor] | None":
+        """How far each unit moved during a task: per parameter one number per unit; or None.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        path = self.file("drift", task)
+        if not path.exists():
+            return None
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as problem:
+            raise RunError(f"{path} is damaged ({problem}); restore it or repeat the run") from None
+
+    def checkpoint(self, task: int | str) -> Path | None:
+        """The model's folder after a task, readable by `load_model`; None if none was kept."""
+        path = self.file("checkpoints", task)
+        return path if path.is_dir() else None
+
+    def remove_checkpoint(self, task: int | str) -> None:
+        """Delete the model kept after a task, if it was."""
+        shutil.rmtree(self.file("checkpoints", task), ignore_errors=True)
+
+    def __repr__(self) -> str:
+        state = "finished" if self.finished else "unfinished"
+        tasks = len(self.config.task_names)
+        return (
+            f"Run({self.path}: {self.config.method}, {tasks} tasks, seed {self.config.seed}, "
+            f"{state})"
+        )

@@ -1,0 +1,173 @@
+"""The score matrix of one run: R, the untrained scores b, and General before and after."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from fggm_lab.errors import RunError
+from fggm_lab.files import read_json, write_json
+from fggm_lab.runs.metrics import measure
+
+
+class General(TypedDict):
+    """General ability of the untrained model and after the last task.
+
+    A loss, of any size, if lower is better; a score from 0 to 1 if higher is.
+    """
+
+    before: float | None
+    after: float | None
+    name: str | None
+    better: Literal["higher", "lower"]
+
+
+def general(
+    before: float | None = None,
+    after: float | None = None,
+    name: str | None = None,
+    better: Literal["higher", "lower"] = "higher",
+) -> General:
+    """A General record; without arguments, that of a run which measured none."""
+    return General(before=before, after=after, name=name, better=better)
+
+
+@dataclass
+class ScoreMatrix:
+    """Scores as fractions from 0 to 1; None where nothing was measured.
+
+    Attributes:
+        tasks: T names in the order they were learned.
+        matrix: (T, T); row i holds the scores after training task i.
+        untrained: (T,) scores of the model before any training.
+        general: General before and after.
+
+    Raises:
+        RunError: a shape is wrong, or a score is not a fraction.
+    """
+
+    tasks: list[str]
+    matrix: list[list[float | None]]
+    untrained: list[float | None]
+    general: General = field(default_factory=general)
+
+    def __post_init__(self) -> None:
+        self.check("the score matrix")
+
+    def check(self, where: str) -> None:
+        """Refuse wrong shapes and scores that are not fractions; `where` begins the sentence."""
+        size = len(self.tasks)
+        if len(self.matrix) != size or any(len(row) != size for row in self.matrix):
+            raise RunError(
+                f"{where} needs {size} rows of {size} cells, one per task; "
+                "write null where nothing was measured"
+            )
+        if len(self.untrained) != size:
+            raise RunError(f"{where} has {len(self.untrained)} untrained scores for {size} tasks")
+        for cell in (cell for row in [*self.matrix, self.untrained] for cell in row):
+            if cell is not None and not 0 <= cell <= 1:
+                raise RunError(
+                    f"{where} holds the score {cell}; scores are fractions from 0 to 1, "
+                    "so divide percentages by 100"
+                )
+
+    @classmethod
+    def empty(cls, tasks: Sequence[str], general: General | None = None) -> "ScoreMatrix":
+        """The matrix of a run that has measured nothing yet."""
+        size = len(tasks)
+        made = cls(list(tasks), [[None] * size for _ in tasks], [None] * size)
+        if general is not None:
+            made.general = general
+        return made
+
+    @classmethod
+    def from_events(
+        cls,
+        tasks: Sequence[str],
+        events: Iterable[Mapping[str, Any]],
+        general_name: str | None = None,
+        general_better: Literal["higher", "lower"] = "higher",
+    ) -> "ScoreMatrix":
+        """Gather the final evaluations among a run's events into a matrix.
+
+        Args:
+            tasks: T names in the order they are learned.
+            events: as in events.jsonl; evaluations that are not final are passed over.
+            general_name: what General measures.
+            general_better: `higher` for a score, `lower` for a loss.
+        """
+        made = cls.empty(tasks, general(name=general_name, better=general_better))
+        for event in events:
+            if event["kind"] != "evaluation" or not event["final"]:
+                continue
+            index = event["task"]
+            row = [event["tasks"].get(name, {}).get("score") for name in tasks]
+            ability = (event.get("general") or {}).get("score")
+            if index < 0:
+                made.untrained, made.general["before"] = row, ability
+            else:
+                made.matrix[index] = row
+                if index == len(tasks) - 1:
+                    made.general["after"] = ability
+        made.check("the score matrix")
+        return made
+
+    def metrics(self) -> dict[str, float | None]:
+        """Every metric of `fggm_lab.runs.metrics.METRICS`; None where it is undefined."""
+        return measure(self.matrix, self.untrained)
+
+    def save(self, path: Path | str) -> None:
+        """Write the file scores.json, whole or not at all."""
+        self.check(str(path))
+        write_json(
+            path,
+            {
+                "tasks": self.tasks,
+                "matrix": self.matrix,
+                "untrained": self.untrained,
+                "general": self.general,
+            },
+        )
+
+    @classmethod
+    def load(cls, path: Path | str) -> "ScoreMatrix":
+        """Read scores.json.
+
+        Raises:
+            RunError: the file is missing, broken, or not a score matrix.
+        """
+        found = read_json(path, RunError)
+        try:
+            tasks = [_is(str, name) for name in _is(list, found["tasks"])]
+            matrix = [_numbers(row) for row in _is(list, found["matrix"])]
+            untrained = _numbers(found["untrained"])
+            ability = _is(dict, found.get("general") or {})
+            before, after = _numbers([ability.get("before"), ability.get("after")])
+            better = ability.get("better", "higher")
+            if better not in ("higher", "lower"):
+                raise TypeError
+        except (KeyError, TypeError, AttributeError):
+            raise RunError(
+                f'{path} is not a score matrix ({{"tasks", "matrix", "untrained", "general"}} '
+                "with numbers or null); restore it or repeat the run"
+            ) from None
+        try:
+            return cls(
+                tasks, matrix, untrained, general(before, after, ability.get("name"), better)
+            )
+        except RunError as problem:
+            raise RunError(f"{path}: {problem}") from None
+
+
+def _is(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+def _numbers(row: Any) -> list[float | None]:
+    """A list of numbers and None, or TypeError."""
+    for cell in _is(list, row):
+        if cell is not None and (isinstance(cell, bool) or not isinstance(cell, int | float)):
+            raise TypeError
+    return list(row)

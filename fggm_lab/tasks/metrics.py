@@ -1,0 +1,136 @@
+"""How an answer is scored: the metrics of TRACE's tasks, each a fraction from 0 to 1."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import cache
+
+from rapidfuzz import fuzz
+from rouge_score.rouge_scorer import RougeScorer
+
+from fggm_lab.errors import SettingError
+from fggm_lab.tasks.sari import sentence_sari
+
+Metric = Callable[[str, str, str], float]
+"""A metric takes prompt, prediction and reference answer, and gives a score from 0 to 1."""
+
+
+def accuracy(prompt: str, prediction: str, answer: str) -> float:
+    """1 where prediction and answer are the same text, white space around them aside."""
+    return float(bool(prediction.strip()) and prediction.strip() == answer.strip())
+
+
+def first_character(prompt: str, prediction: str, answer: str) -> float:
+    """1 where both begin with the same character: ScienceQA's letter, before its reasoning."""
+    return float(bool(prediction.strip()) and prediction.strip()[0] == answer.strip()[:1])
+
+
+def rouge_l(prompt: str, prediction: str, answer: str) -> float:
+    """ROUGE-L F1 (Lin 2004) over the whole text, by the `rouge-score` library without stemming.
+
+    Its words are runs of a-z and 0-9 in lower case. TRACE's own script calls the `rouge` package
+    instead, which keeps case and punctuation, splits at full stops and counts each word once; the
+    two agree on plain lower-case words without repetition and differ by a few points elsewhere.
+    """
+    if not prediction.strip():
+        return 0.0
+    return float(_rouge().score(answer, prediction)["rougeL"].fmeasure)
+
+
+def edit_similarity(prompt: str, prediction: str, answer: str) -> float:
+    """Py150's edit similarity: 2 x matching characters / all characters, literals restored.
+
+    As in CodeXGLUE and TRACE (whose `fuzz.ratio` also rounds to whole percents); as there, a text
+    that is empty once its literals are restored scores 0.
+    """
+    ours, theirs = restore_literals(prediction).strip(), restore_literals(answer).strip()
+    if not ours or not theirs:
+        return 0.0
+    return float(fuzz.ratio(ours, theirs)) / 100
+
+
+def sari(prompt: str, prediction: str, answer: str) -> float:
+    """SARI of a simplification, with the prompt as its source and the answer as its reference."""
+    if not prediction.strip():
+        return 0.0
+    return sentence_sari(prompt, prediction, [answer])
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": accuracy,
+    "first_character": first_character,
+    "rouge_l": rouge_l,
+    "edit_similarity": edit_similarity,
+    "sari": sari,
+}
+"""Name -> metric; an empty prediction scores 0 in each, as TRACE's scripts count it."""
+
+TRACE_METRICS: dict[str, str] = {
+    "C-STANCE": "accuracy",
+    "FOMC": "accuracy",
+    "MeetingBank": "rouge_l",
+    "Py150": "edit_similarity",
+    "ScienceQA": "first_character",
+    "NumGLUE-cm": "accuracy",
+    "NumGLUE-ds": "accuracy",
+    "20Minuten": "sari",
+}
+"""TRACE's task -> the name of its metric."""
+
+
+def metric_for(task: str) -> str:
+    """The metric's name for a task's name: TRACE's own, `accuracy` for a task it does not know."""
+    return TRACE_METRICS.get(task, "accuracy")
+
+
+def score(metric: str, prompt: str, prediction: str, answer: str) -> float:
+    """Score one prediction by the metric of that name.
+
+    Raises:
+        SettingError: no metric has that name.
+    """
+    if metric not in METRICS:
+        raise SettingError(f"no metric is named '{metric}'; choose one of {', '.join(METRICS)}")
+    return METRICS[metric](prompt, prediction, answer)
+
+
+def lenient_match(prediction: str, answer: str) -> bool:
+    """Whether the prediction gives the answer once its form is forgiven.
+
+    Both are cut into words: letters without regard to case, numbers by value (`10.0` and `10`,
+    `1,000` and `1000` are the same, `-3` and `3` are not), each Chinese character for itself;
+    punctuation and white space are dropped. They match where the prediction's words *begin* with
+    the answer's, so that `B. Because ...` gives `B` and `10 apples` gives `10`, but `105` does not.
+    An answer without any word (a lone bracket, say) is compared with white space dropped.
+    """
+    wanted, given = _words(answer), _words(prediction)
+    if wanted:
+        return given[: len(wanted)] == wanted
+    bare = "".join(answer.split())
+    return bool(bare) and "".join(prediction.split()).startswith(bare)
+
+
+def restore_literals(code: str) -> str:
+    """Put back what Py150 hid: `<STR_LIT:x>` is x, a bare `<STR_LIT>` nothing, `<NUM_LIT>` 0."""
+    code = code.replace("<NUM_LIT>", "0").replace("<STR_LIT>", "").replace("<CHAR_LIT>", "")
+    return re.sub(r"<(?:STR|NUM|CHAR)_LIT:(.*?)>", r"\1", code, flags=re.DOTALL)
+
+
+@cache
+def _rouge() -> RougeScorer:
+    return RougeScorer(["rougeL"], use_stemmer=False)
+
+
+_WORD = re.compile(
+    r"(?<!\w)-?\d+(?:\.\d+)?(?![^\W\u3400-\u9fff])"  # a number by itself, its sign included
+    r"|[\u3400-\u9fff]"  # Chinese is written without spaces: each character is a word
+    r"|[^\W\u3400-\u9fff]+"
+)
+
+
+def _words(text: str) -> list[str]:
+    """The words `lenient_match` compares."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+    words = _WORD.findall(text)
+    return [re.sub(r"^(-?\d+)(\.\d*?)0*$", r"\1\2", w).rstrip(".") for w in words]

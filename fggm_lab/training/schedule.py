@@ -1,0 +1,52 @@
+"""Which examples each step sees, at which learning rate; a function of the seed alone."""
+
+import math
+
+import torch
+
+from fggm_lab.errors import SettingError
+
+SCHEDULES = ("linear", "constant")
+
+
+def task_seed(seed: int, task: int) -> int:
+    """A seed for one task of one run, far from its neighbours'."""
+    return (seed * 1_000_003 + task * 7_919 + 17) % (2**63)
+
+
+def step_count(examples: int, epochs: float, batch_size: int) -> int:
+    """How many optimiser steps a task takes; a started batch counts as one, at least one."""
+    if epochs <= 0:
+        raise SettingError(f"epochs is {epochs}; it must be above 0")
+    if batch_size < 1:
+        raise SettingError(f"batch size is {batch_size}; it must be 1 or more")
+    return max(1, round(math.ceil(examples / batch_size) * epochs))
+
+
+def batch_indices(examples: int, steps: int, batch_size: int, seed: int) -> list[list[int]]:
+    """The examples of every step: each epoch sees every example once, in a fresh order."""
+    generator = torch.Generator().manual_seed(seed)
+    batches: list[list[int]] = []
+    while len(batches) < steps:
+        order = torch.randperm(examples, generator=generator).tolist()
+        batches += [order[i : i + batch_size] for i in range(0, examples, batch_size)]
+    return batches[:steps]
+
+
+def learning_rate(peak: float, step: int, steps: int, schedule: str) -> float:
+    """The rate of step `step` (0-based) of `steps`: falling linearly to 0, or constant."""
+    if schedule == "constant":
+        return peak
+    if schedule == "linear":
+        return peak * (1 - step / steps)
+    raise SettingError(f"schedule is '{schedule}'; choose one of: {', '.join(SCHEDULES)}")
+
+
+def measuring_steps(steps: int, points: int) -> set[int]:
+    """After which steps (1-based) of a task to measure: `points`, evenly spread, the last step out.
+
+    The last step is measured on the whole split, so it needs no sample.
+    """
+    if points <= 0:
+        return set()
+    return {round(steps * i / points) for i in range(1, points)} - {0, steps}

@@ -1,0 +1,111 @@
+"""The one file from which an interrupted run goes on exactly where it was."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fggm_lab.errors import RunError
+from fggm_lab.files import write_whole
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        task: 0-based task in training; T when all are done.
+        task_step: optimiser steps taken in it; 0 means that it has not been scored yet.
+        step: optimiser steps taken in all.
+        offset: length of the event log that belongs to this state, bytes.
+        seconds: spent on this task so far, by purpose.
+        peak_memory_mb: the most memory seen in this task, MiB.
+    """
+
+    task: int = 0
+    task_step: int = 0
+    step: int = 0
+    offset: int = 0
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {"score": 0.0, "train": 0.0, "evaluate": 0.0}
+    )
+    peak_memory_mb: float = 0.0
+
+
+def _model_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name; a tied parameter once."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def weights_are_finite(model: nn.Module) -> bool:
+    """Whether no weight is NaN or infinite."""
+    return all(bool(torch.isfinite(p).all()) for p in model.parameters())
+
+
+def save_state(
+    path: Path, model: nn.Module, optimizer: Optimizer | None, progress: Progress
+) -> None:
+    """Write weights, optimiser state, random state and progress into one safetensors file."""
+    tensors = {
+        f"model.{name}": tensor.detach().cpu().contiguous()
+        for name, tensor in _model_tensors(model).items()
+    }
+    if optimizer is not None:
+        for index, entries in optimizer.state_dict()["state"].items():
+            for key, value in entries.items():
+                tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value).cpu().contiguous()
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    # Buffers may share memory (rotary frequencies do); a copy each keeps safetensors content.
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    metadata = {"progress": json.dumps(asdict(progress))}
+    write_whole(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+
+
+def load_state(path: Path) -> tuple[Progress, dict[str, Tensor]]:
+    """Read what `save_state` wrote.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            progress = Progress(**json.loads(file.metadata()["progress"]))
+            return progress, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{path} is missing or damaged ({error}); branch from an earlier task with --from, "
+            "or start the run anew in another folder"
+        ) from error
+
+
+@torch.no_grad()
+def restore_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Copy the saved weights into `model`."""
+    for name, tensor in _model_tensors(model).items():
+        tensor.copy_(tensors[f"model.{name}"])
+
+
+def restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give a freshly built optimiser the saved state."""
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def restore_random(tensors: dict[str, Tensor]) -> None:
+    """Set torch's random generators to where they were."""
+    torch.set_rng_state(tensors["random.cpu"])
+    if torch.cuda.is_available() and "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"])

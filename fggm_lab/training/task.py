@@ -1,0 +1,117 @@
+"""Training one task under a mask: the steps, and nothing about files."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+import torch
+from torch.optim import Optimizer
+from transformers import PreTrainedModel
+
+from fggm_lab.errors import SettingError, TrainingError
+from fggm_lab.masks import Mask
+from fggm_lab.methods import Method, TaskContext
+from fggm_lab.models.encoding import collate
+from fggm_lab.runs import RunConfig
+from fggm_lab.training.frozen import FrozenUnits
+from fggm_lab.training.schedule import batch_indices, learning_rate, step_count, task_seed
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One optimiser step: its loss, learning rate, gradient norm after masking, and seconds."""
+
+    task_step: int
+    loss: float
+    lr: float
+    norm: float
+    seconds: float
+
+
+def make_optimizer(model: PreTrainedModel, config: RunConfig) -> Optimizer:
+    """A fresh optimiser over all trainable parameters, as every task starts with.
+
+    Raises:
+        SettingError: no optimiser has that name.
+    """
+    if config.optimizer not in OPTIMIZERS:
+        raise SettingError(
+            f"optimizer is '{config.optimizer}'; choose one of: {', '.join(OPTIMIZERS)}"
+        )
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return OPTIMIZERS[config.optimizer](parameters, lr=config.lr, weight_decay=config.weight_decay)
+
+
+def memory_in_use_mb(device: torch.device) -> float:
+    """Memory now in use, MiB: allocated on the GPU's peak, or this process's resident size."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    resident: int = psutil.Process().memory_info().rss
+    return resident / 2**20
+
+
+def train_task(
+    context: TaskContext,
+    method: Method,
+    mask: Mask | None,
+    config: RunConfig,
+    optimizer: Optimizer,
+    done: int,
+    after_step: Callable[[StepReport], None],
+) -> None:
+    """Take the steps of one task from step `done` on.
+
+    Each step: loss, gradients, the method's word on them, the mask's projection, clipping of what
+    is left, the optimiser, and frozen units put back.
+
+    Args:
+        optimizer: fresh, or restored together with the model after `done` steps.
+        after_step: called after every step; time spent there is not counted.
+
+    Raises:
+        TrainingError: the loss or the gradient is not a number.
+    """
+    model, tokenizer, encoded = context.model, context.tokenizer, context.encoded
+    steps = step_count(len(encoded), config.epochs, config.batch_size)
+    batches = batch_indices(
+        len(encoded), steps, config.batch_size, task_seed(config.seed, context.index)
+    )
+    frozen = None if mask is None else FrozenUnits(model, mask)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    clip = math.inf if config.clip is None else config.clip
+    model.train()
+    method.start(context)
+    try:
+        for number in range(done, steps):
+            start = time.perf_counter()
+            batch = collate([encoded[i] for i in batches[number]], tokenizer.pad_token_id)
+            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            loss = model(**batch, use_cache=False).loss
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            method.on_gradients(model)
+            if mask is not None:
+                mask.project_(model)
+            norm = torch.nn.utils.clip_grad_norm_(trained, clip)
+            value = float(loss.detach())
+            if not (math.isfinite(value) and bool(torch.isfinite(norm))):
+                raise TrainingError(
+                    f"the loss is {value} and the gradient's norm {float(norm)} at step "
+                    f"{number + 1} of task {context.name}"
+                )
+            lr = learning_rate(config.lr, number, steps, config.schedule)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.step()
+            if frozen is not None:
+                frozen.restore()
+            seconds = time.perf_counter() - start
+            after_step(StepReport(number + 1, value, lr, float(norm), seconds))
+    finally:
+        method.finish()
+        optimizer.zero_grad(set_to_none=True)
+        model.eval()

@@ -1,0 +1,52 @@
+"""Fixtures every room's tests share."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from fggm_lab.tasks.records import Example
+from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_model
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real inputs: FGGM_LAB_SHARED, else `../shared` beside the repository."""
+    place = os.environ.get("FGGM_LAB_SHARED")
+    folder = Path(place) if place else Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"no real inputs at {folder}; set FGGM_LAB_SHARED to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    """One token per character."""
+    return character_tokenizer()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A tiny float64 model with examples for it."""
+
+    family: str
+    tied: bool
+    attention: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    examples: list[Example]
+
+
+@pytest.fixture(
+    params=[(f, t, a) for f in FAMILIES for t in (True, False) for a in ("eager", "sdpa")],
+    ids=lambda p: f"{p[0]}-{'tied' if p[1] else 'untied'}-{p[2]}",
+)
+def case(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerFast) -> Iterator[Case]:
+    """Every family, with tied and untied head, eager and sdpa attention."""
+    family, tied, attention = request.param
+    model = tiny_model(family, tied=tied, attention=attention, dtype=torch.float64)
+    yield Case(family, tied, attention, model, tokenizer, some_examples())

@@ -1,0 +1,131 @@
+"""Each method does what defines it: which units move, chosen from what."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher import fisher_scores
+from fggm_lab.masks import Mask
+from fggm_lab.methods import FGGM, METHODS, MIGU, SFT, RandomMask, make_method
+from fggm_lab.models.encoding import collate
+from tests.families import FAMILIES
+from tests.training.small import context, small_model
+
+
+def test_sft_masks_nothing() -> None:
+    assert SFT().plan(context(small_model())).mask is None
+
+
+@pytest.mark.parametrize("scope", ["layer", "global"])
+def test_fggm_is_the_top_of_the_new_tasks_fisher(scope: str) -> None:
+    model = small_model()
+    seen = context(model)
+    plan = FGGM(keep=0.3, scope=scope).plan(seen)
+    scores = fisher_scores(model, seen.tokenizer, seen.examples, max_length=64)
+    assert plan.mask == Mask.top(scores, 0.3, scope)
+    assert plan.scores is not None
+    assert all(torch.equal(plan.scores.units[n], scores.units[n]) for n in scores.units)
+
+
+def test_fggm_can_leave_the_first_task_and_other_parameters_alone() -> None:
+    model = small_model()
+    free = FGGM(first_task=False).plan(context(model, index=0))
+    assert free.mask is None and free.scores is not None
+    assert FGGM(first_task=False).plan(context(model, index=1)).mask is not None
+    linear = FGGM(parameters="linear").plan(context(model)).mask
+    assert linear is not None
+    assert all("proj" in name for name in linear.units)
+    frozen = FGGM(parameters="linear", others="freeze").plan(context(model)).mask
+    assert frozen is not None
+    assert set(frozen.units) == {name for name, _ in model.named_parameters()}
+    assert not frozen.units["model.norm.weight"].any()
+
+
+def test_random_mask_keeps_as_many_units_as_fggm_and_follows_its_seed() -> None:
+    model = small_model()
+    fisher, chance = FGGM().plan(context(model)).mask, RandomMask().plan(context(model)).mask
+    assert fisher is not None and chance is not None
+    assert {n: int(u.sum()) for n, u in fisher.units.items()} == {
+        n: int(u.sum()) for n, u in chance.units.items()
+    }
+    assert chance == RandomMask().plan(context(model)).mask
+    assert chance != RandomMask().plan(context(model, seed=1)).mask
+    assert chance != RandomMask().plan(context(model, index=2)).mask
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("count_padding", [True, False])
+def test_migu_keeps_the_rows_with_the_largest_outputs(family: str, count_padding: bool) -> None:
+    model = small_model(family, tied=False)
+    seen = context(model)
+    batch = collate(seen.encoded, 0)
+    outputs: dict[str, torch.Tensor] = {}
+    name = {"gpt2": "transformer.h.0.mlp.c_fc"}.get(family, "model.layers.0.mlp.up_proj")
+    layer = model.get_submodule(name)
+    layer.register_forward_hook(lambda m, i, o: outputs.__setitem__(name, o.detach()))
+    method = MIGU(keep=0.3, count_padding=count_padding)
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    method.start(seen)
+    model(**batch).loss.backward()
+    plain = layer.weight.grad.clone()
+    norm = next(p for n, p in model.named_parameters() if "norm" in n or "ln_" in n)
+    untouched = norm.grad.clone()
+    method.on_gradients(model)
+    method.finish()
+    # By hand, token by token: |output| over its sum, averaged.
+    shares = []
+    for row, mask in zip(outputs[name], batch["attention_mask"], strict=True):
+        for token, real in zip(row, mask, strict=True):
+            if real or count_padding:
+                shares.append(token.abs() / token.abs().sum())
+    mean = torch.stack(shares).mean(dim=0)
+    rows = mean.argsort(descending=True)[: round(0.3 * len(mean))]
+    expected = torch.zeros_like(plain)
+    if family == "gpt2":
+        expected[:, rows] = plain[:, rows]
+    else:
+        expected[rows] = plain[rows]
+    assert torch.equal(layer.weight.grad, expected)
+    assert torch.equal(norm.grad, untouched)
+    assert not [h for m in model.modules() for h in m._forward_pre_hooks]
+
+
+def test_migu_skips_the_first_task_as_its_code_does() -> None:
+    model = small_model()
+    seen = context(model, index=0)
+    method = MIGU()
+    method.start(seen)
+    model.train()
+    model(**collate(seen.encoded, 0)).loss.backward()
+    before = {n: p.grad.clone() for n, p in model.named_parameters()}
+    method.on_gradients(model)
+    assert all(torch.equal(p.grad, before[n]) for n, p in model.named_parameters())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_settings_round_trip(name: str) -> None:
+    method = make_method(name)
+    assert make_method(name, **method.settings) == method
+
+
+def test_bad_settings_are_one_sentence() -> None:
+    with pytest.raises(SettingError, match="no method is named 'fgm'; there are: sft, migu"):
+        make_method("fgm")
+    with pytest.raises(SettingError, match="fggm has no setting 'alpha'; it has: keep, scope"):
+        make_method("fggm", alpha=0.7)
+    with pytest.raises(SettingError, match="scope is 'row'; choose one of: layer, global"):
+        FGGM(scope="row")
+    for method in (FGGM, MIGU, RandomMask):
+        for keep in (0, -0.1, 1.5, float("nan")):
+            with pytest.raises(SettingError, match="keep is"):
+                method(keep=keep)
+
+
+def test_methods_are_frozen_records() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        FGGM().keep = 0.5  # type: ignore[misc]

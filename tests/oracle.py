@@ -1,0 +1,44 @@
+"""The truth, slowly: one example at a time, unpadded, autograd for every parameter, squares."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from fggm_lab.models.encoding import Encoded
+
+
+def log_likelihood(model: PreTrainedModel, example: Encoded) -> Tensor:
+    """log p(answer | prompt): token by token from the whole logits."""
+    ids = torch.tensor([example.prompt + example.answer])
+    logs = model(input_ids=ids, use_cache=False).logits[0].log_softmax(-1)
+    start = len(example.prompt)
+    return sum(
+        (logs[t - 1, ids[0, t]] for t in range(max(1, start), ids.shape[1])), start=torch.tensor(0)
+    )
+
+
+def diagonal_fisher(model: PreTrainedModel, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
+    """Mean over examples of the squared gradient, each in its parameter's shape."""
+    model.eval()
+    total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    for example in encoded:
+        model.zero_grad(set_to_none=True)
+        log_likelihood(model, example).backward()
+        for name, parameter in model.named_parameters():
+            if parameter.grad is not None:
+                total[name] += parameter.grad.detach() ** 2
+    model.zero_grad(set_to_none=True)
+    return {name: value / len(encoded) for name, value in total.items()}
+
+
+def unit_sums(model: PreTrainedModel, diagonal: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Output units: a row of (out, in), a column of GPT-2's (in, out), a vector's entry."""
+    out = {}
+    for name, value in diagonal.items():
+        kind = type(model.get_submodule(name.rpartition(".")[0])).__name__
+        if value.ndim == 2:
+            value = value.sum(0 if kind == "Conv1D" else 1)
+        out[name] = value
+    return out

@@ -1,0 +1,143 @@
+"""Small made-up runs, scores and masks with numbers a test can foresee."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fggm_lab.fisher.scores import FisherInfo, FisherScores
+from fggm_lab.masks import Mask
+from fggm_lab.runs import Run, RunConfig, ScoreMatrix
+
+TASKS = ["C-STANCE", "FOMC", "MeetingBank", "Py150", "ScienceQA", "NumGLUE-cm", "NumGLUE-ds",
+         "20Minuten"]  # fmt: skip
+LOSS = {"sft": 0.55, "migu": 0.3, "fggm": 0.2, "random": 0.25}
+"""How much of a task's score each method loses with every later task."""
+STEPS = 40
+
+
+def made_scores(task: str | None = None, seed: int = 0, layers: int = 4) -> FisherScores:
+    """Scores of a small Qwen2: unequal among layers, some exactly 0 in the embedding."""
+    draw = torch.Generator().manual_seed(seed)
+    sizes = {"self_attn.q_proj.weight": 128, "self_attn.k_proj.weight": 64,
+             "self_attn.v_proj.weight": 64, "self_attn.v_proj.bias": 64,
+             "self_attn.o_proj.weight": 128, "mlp.gate_proj.weight": 384,
+             "mlp.down_proj.weight": 128, "input_layernorm.weight": 128}  # fmt: skip
+    units = {"model.embed_tokens.weight": torch.rand(96, generator=draw).exp()}
+    units["model.embed_tokens.weight"][60:] = 0
+    for layer in range(layers):
+        for place, (module, size) in enumerate(sizes.items()):
+            spread = torch.randn(size, generator=draw) * 2 + place - layer
+            units[f"model.layers.{layer}.{module}"] = spread.exp()
+    units["model.norm.weight"] = torch.rand(128, generator=draw)
+    made = FisherInfo("empirical", "input", 100, 1200, "0123456789abcdef", task)
+    return FisherScores(units, dict.fromkeys(units, 0), None, made)
+
+
+def made_masks(tasks: Sequence[str] = TASKS, keep: float = 0.3) -> dict[str, Mask]:
+    """Masks of related scores, so that they overlap more than chance."""
+    shared = made_scores()
+    masks = {}
+    for index, task in enumerate(tasks):
+        own = made_scores(task, seed=index + 1)
+        for name, scores in own.units.items():
+            scores += shared.units[name] * (1 + index % 3)
+        masks[task] = Mask.top(own, keep)
+    return masks
+
+
+def made_config(method: str, tasks: Sequence[str] = TASKS, **more: Any) -> RunConfig:
+    """A configuration that could have been used."""
+    settings: dict[str, Any] = {
+        "model": "tiny", "model_fingerprint": "0123456789abcdef", "tasks": "trace-mini",
+        "task_names": list(tasks), "task_fingerprint": "fedcba9876543210",
+        "general": "trace-mini", "method": method, "seed": 0, "epochs": 5, "batch_size": 32,
+        "lr": 5e-4, "max_length": 256, "probe": 8,
+    }  # fmt: skip
+    return RunConfig(**{**settings, **more})
+
+
+def made_run(
+    path: Path,
+    method: str = "fggm",
+    tasks: Sequence[str] = TASKS,
+    *,
+    done: int | None = None,
+    general: str | None = "higher",
+    points: int = 5,
+    **more: Any,
+) -> Run:
+    """A run whose scores fall with every later task, as many tasks `done` as asked for.
+
+    Args:
+        done: tasks finished (None: all); a further one is half done.
+        general: `higher` (a score), `lower` (a loss) or None (not measured).
+    """
+    names = list(tasks)
+    run = Run.create(path / method, made_config(method, tasks, **more))
+    finished = len(names) if done is None else done
+    run.append({"kind": "start", "time": "2026-11-24T00:00:00+00:00",
+                "steps": [STEPS] * len(names)})  # fmt: skip
+    _evaluate(run, names, -1, 0, True, general)
+    for index in range(min(finished + (done is not None), len(names))):
+        half = index >= finished
+        for k in range(1, STEPS // (2 if half else 1) + 1):
+            step = index * STEPS + k
+            run.append({"kind": "step", "task": index, "task_step": k, "step": step,
+                        "loss": 2.0 / k, "lr": 5e-4, "norm": 1.0})  # fmt: skip
+            if k % (STEPS // points) == 0 and k < STEPS:
+                _evaluate(run, names[: index + 1], index, step, False, general)
+        if half:
+            break
+        _evaluate(run, names, index, (index + 1) * STEPS, True, general)
+        run.append({"kind": "task", "task": index, "name": names[index],
+                    "seconds": {"score": 1.0, "train": 8.0, "evaluate": 2.0},
+                    "peak_memory_mb": 512.0 + index, "kept": 300, "units": 1000,
+                    "truncated": 0})  # fmt: skip
+        if method in ("fggm", "random"):
+            scores = made_scores(names[index], seed=index + 1)
+            Mask.top(scores, 0.3).save(run.file("masks", index))
+            if method == "fggm":
+                scores.save(run.file("fisher", index))
+    if finished == len(names):
+        run.append({"kind": "end", "time": "2026-11-24T00:02:00+00:00", "seconds": 88.0})
+    run.save_scores(
+        ScoreMatrix.from_events(
+            names,
+            run.events("evaluation"),
+            "trace-mini" if general else None,
+            "lower" if general == "lower" else "higher",
+        )
+    )
+    return run
+
+
+def _evaluate(
+    run: Run, measured: Sequence[str], index: int, step: int, final: bool, general: str | None
+) -> None:
+    names = run.config.task_names
+    share = (step - index * STEPS) / STEPS if index >= 0 else 0
+    loss = LOSS.get(run.config.method, 0.4)
+    scores = {}
+    for name in measured:
+        place = names.index(name)
+        if place > index:
+            score = 0.1 + 0.02 * place
+        elif place == index:
+            score = 0.1 + 0.85 * share
+        else:
+            score = 0.95 * (1 - loss) ** (index - place - 1 + share)
+        if not final:
+            score = round(score * 8) / 8
+        scores[name] = {"score": score, "exact": score / 2, "nll": 2 - score,
+                        "examples": 100 if final else 8}  # fmt: skip
+    event: dict[str, Any] = {"kind": "evaluation", "task": index, "task_step": step,
+                             "step": step, "final": final, "tasks": scores}  # fmt: skip
+    ability = 0.95 * (1 - loss / 6) ** (step / STEPS)
+    if general:
+        event["general"] = {"score": ability if general == "higher" else 4 - 2 * ability,
+                            "skills": {"copy": ability}}  # fmt: skip
+    else:
+        event["general"] = None
+    run.append(event)

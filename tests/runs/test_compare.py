@@ -1,0 +1,160 @@
+"""Runs are compared only where they measure the same thing, and seeds are averaged rightly."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import stdev
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from fggm_lab.errors import RunError
+from fggm_lab.runs import COLUMNS, Run, comparison, comparison_table, over_seeds, to_csv, to_json
+
+MakeRun = Callable[..., Run]
+
+
+def text(table: Any, width: int = 200) -> str:
+    """A table as it prints."""
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_row_holds_every_number_of_its_run(tmp_path: Path, finished_run: MakeRun) -> None:
+    run = finished_run(tmp_path / "sft")
+    (row,) = comparison([run])
+    assert list(row) == list(COLUMNS)
+    assert row["method"] == "sft" and row["seed"] == 0 and row["finished"]
+    assert (row["general_before"], row["general_after"]) == (0.95, 0.5)
+    assert row["op_final"] == pytest.approx(0.6)
+    assert row["bwt_gem"] == pytest.approx(-0.5)
+    assert row["bwt_trace"] == pytest.approx(-0.25)
+    assert row["fwt"] is None
+    assert (row["seconds"], row["peak_memory_mb"]) == (30, 101)
+
+
+def test_seeds_are_averaged_with_the_sample_deviation(
+    tmp_path: Path, finished_run: MakeRun
+) -> None:
+    lasts = [0.4, 0.5, 0.9]
+    runs = [finished_run(tmp_path / f"s{i}", last, seed=i) for i, last in enumerate(lasts)]
+    runs.append(finished_run(tmp_path / "m0", 0.7, method="migu"))
+    sft, migu = over_seeds(comparison(runs))
+    assert sft["seed"] == [0, 1, 2]
+    expected = {"mean": pytest.approx(0.7), "sd": pytest.approx(stdev(lasts) / 2), "n": 3}
+    assert sft["op_final"] == expected
+    assert migu["op_final"] == {"mean": pytest.approx(0.75), "sd": None, "n": 1}
+    assert sft["fwt"] == {"mean": None, "sd": None, "n": 0}
+
+
+def test_settings_that_differ_keep_rows_apart(tmp_path: Path, finished_run: MakeRun) -> None:
+    settings: list[dict[str, Any]] = [
+        {"method": "fggm", "method_settings": {"keep": 0.3}, "seed": 1},
+        {"method": "fggm", "method_settings": {"keep": 0.5}, "seed": 1},
+        {"method": "fggm", "method_settings": {"keep": 0.5}, "seed": 2, "model": "./elsewhere"},
+        {"method": "random", "method_settings": {"keep": 0.1}, "seed": 1},
+    ]
+    runs = [finished_run(tmp_path / str(i), **one) for i, one in enumerate(settings)]
+    rows = over_seeds(comparison(runs))
+    assert [row["method"] for row in rows] == ["fggm (keep=0.3)", "fggm (keep=0.5)", "random"]
+    assert [row["seed"] for row in rows] == [[1], [1, 2], [1]]
+
+
+def test_a_different_learning_rate_is_shown_on_every_method(
+    tmp_path: Path, finished_run: MakeRun
+) -> None:
+    runs = [
+        finished_run(tmp_path / "sft"),
+        finished_run(tmp_path / "fggm", method="fggm", lr=1e-3),
+    ]
+    assert [r["method"] for r in comparison(runs)] == ["sft (lr=0.0005)", "fggm (lr=0.001)"]
+
+
+def test_the_same_draw_is_not_counted_twice(tmp_path: Path, finished_run: MakeRun) -> None:
+    runs = [finished_run(tmp_path / name) for name in ("one", "two")]
+    rows = over_seeds(comparison(runs))
+    assert [row["op_final"]["n"] for row in rows] == [1, 1]
+    assert rows[1]["method"] == f"sft (repeat: {tmp_path / 'two'})"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"task_names": ["B", "A"]}, "task_names is A, B in the first and B, A in the second"),
+        ({"split": "eval"}, "split is test in the first and eval in the second"),
+        ({"task_fingerprint": "other"}, "task_fingerprint is fedcba9876543210"),
+        ({"limit": 10}, "limit is None in the first and 10"),
+        ({"better": "lower"}, "general.better is higher"),
+    ],
+)
+def test_runs_that_measure_different_things_are_not_mixed(
+    tmp_path: Path, finished_run: MakeRun, change: dict[str, Any], field: str
+) -> None:
+    runs = [
+        finished_run(tmp_path / "sft"),
+        finished_run(tmp_path / "migu", method="migu"),
+        finished_run(tmp_path / "fggm", method="fggm", **change),
+    ]
+    with pytest.raises(RunError, match=field) as caught:
+        comparison(runs)
+    assert str(runs[0].path) in str(caught.value) and str(runs[2].path) in str(caught.value)
+
+
+def test_no_runs_is_an_error() -> None:
+    with pytest.raises(RunError, match="no run to compare"):
+        comparison([])
+
+
+def test_an_unfinished_run_is_shown_as_such(
+    tmp_path: Path, finished_run: MakeRun, config: Callable[..., Any]
+) -> None:
+    begun = Run.create(tmp_path / "migu", config(method="migu"))
+    rows = comparison([finished_run(tmp_path / "sft"), begun])
+    assert rows[1]["op_final"] is None and not rows[1]["finished"]
+    printed = text(comparison_table(rows))
+    assert "migu *" in printed and "* unfinished" in printed and "–" in printed
+    unlike = finished_run(tmp_path / "again", 0.5, method="migu", seed=1)
+    gathered = over_seeds(comparison([begun, unlike]))[0]
+    assert gathered["op_final"]["n"] == 1 and gathered["finished"] is False
+    assert "n=1" in text(comparison_table([gathered]))
+
+
+def test_csv_and_json_hold_the_same_numbers(tmp_path: Path, finished_run: MakeRun) -> None:
+    rows = comparison([finished_run(tmp_path / f"s{i}", seed=i) for i in range(2)])
+    assert json.loads(to_json(rows)) == rows
+    table = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    assert list(table[0]) == list(COLUMNS)
+    assert float(table[1]["op_final"]) == rows[1]["op_final"]
+    assert table[0]["fwt"] == "", "not measured is empty, never 0"
+    (flat,) = csv.DictReader(io.StringIO(to_csv(over_seeds(rows))))
+    assert flat["op_final_n"] == "2" and flat["seed"] == "0 1" and float(flat["op_final_sd"]) == 0
+
+
+def test_a_general_that_is_a_loss_is_marked(tmp_path: Path, finished_run: MakeRun) -> None:
+    score = comparison([finished_run(tmp_path / "score")])
+    loss = comparison([finished_run(tmp_path / "loss", better="lower")])
+    assert loss[0]["general_better"] == "lower"
+    only = ["general_after"]
+    assert "↓ lower is better" in text(comparison_table(loss, only))
+    assert "↓" not in text(comparison_table(score, only))
+    assert "↓" in text(comparison_table(score, ["forgetting"]))
+
+
+def test_the_table_fits_a_plain_terminal_and_can_show_everything(
+    tmp_path: Path, finished_run: MakeRun
+) -> None:
+    rows = comparison([finished_run(tmp_path / f"s{i}", 0.4 + i / 10, seed=i) for i in range(2)])
+    printed = text(comparison_table(over_seeds(rows)), width=80)
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "…" not in printed
+    assert "General before training: 0.950" in printed
+    for word in ("seconds", "forgetting", "accuracy", "(÷ T−1)", "0.500", "0.625", "-0.450"):
+        assert word in printed
+    for number in ("±0.071", "101", "30"):
+        assert number in printed
+    printed = text(comparison_table(rows, columns=["bwt_gem", "bwt_trace"]))
+    assert "(÷ T−1)" in printed and "(÷ T)" in printed

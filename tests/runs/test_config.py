@@ -1,0 +1,83 @@
+"""A configuration is complete and checked, and two of them say how they differ."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fggm_lab.errors import SettingError
+from fggm_lab.runs import RunConfig, versions
+
+Make = Callable[..., RunConfig]
+
+
+def test_it_survives_json(config: Make) -> None:
+    made = config(
+        method="fggm",
+        method_settings={"keep": 0.3, "masked": ["all"]},
+        branch={"run": "r", "task": 1},
+    )
+    assert RunConfig.model_validate(json.loads(made.model_dump_json())) == made
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"lr": -1.0}, "lr"),
+        ({"lr": float("nan")}, "lr"),
+        ({"epochs": 0}, "epochs"),
+        ({"split": "train"}, "split"),
+        ({"learning_rate": 1}, "learning_rate"),
+        ({"batch_size": 1.5}, "batch_size"),
+        ({"task_names": []}, "task_names"),
+        ({"branch": {"run": "r", "task": -1}}, "branch.task"),
+        ({"seed": None}, "seed"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_naming_it(
+    config: Make, change: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(SettingError, match=f"^setting {named}: ") as caught:
+        config(**change)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_setting_is_named() -> None:
+    with pytest.raises(SettingError, match="setting model: field required"):
+        RunConfig.model_validate({})
+
+
+def test_the_difference_lists_every_setting_and_no_version(config: Make) -> None:
+    here = config(lr=1e-3, method="fggm", method_settings={"keep": 0.3, "scope": "layer"})
+    there = config(
+        method="fggm", method_settings={"keep": 0.5, "scope": "layer"}, versions={"torch": "1.0"}
+    )
+    assert here.difference(there) == [
+        "method_settings.keep: 0.5 there, 0.3 here",
+        "lr: 0.0005 there, 0.001 here",
+    ]
+    assert "torch: 1.0 there" in " ".join(here.version_difference(there))
+    assert here.difference(here) == here.version_difference(here) == []
+
+
+def test_a_setting_only_one_side_has_is_a_difference(config: Make) -> None:
+    plain, clipped = config(), config(clip=1.0, method_settings={"rows": 2})
+    assert plain.difference(clipped) == [
+        "clip: 1.0 there, not set here",
+        "method_settings.rows: 2 there, not set here",
+    ]
+    assert (
+        config(method_settings={"keep": 1}).difference(config(method_settings={"keep": 1.0})) == []
+    )
+
+
+def test_a_branch_shows_in_the_difference(config: Make) -> None:
+    lines = config().difference(config(branch={"run": "runs/sft", "task": 2}))
+    assert "branch.run: runs/sft there, not set here" in lines
+    assert "branch.task: 2 there, not set here" in lines
+
+
+def test_versions_are_recorded_unless_given(config: Make) -> None:
+    assert config().versions == versions()
+    assert {"python", "torch", "transformers"} <= set(versions())

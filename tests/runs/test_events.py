@@ -1,0 +1,84 @@
+"""The log can be read while it grows, torn anywhere, and cut back to a checkpoint."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fggm_lab.errors import RunError
+from fggm_lab.runs.events import append_event, event_offset, read_events, truncate_events
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log of three steps."""
+    path = tmp_path / "events.jsonl"
+    for step in range(3):
+        append_event(path, {"kind": "step", "step": step, "name": "Größe"})
+    return path
+
+
+def test_events_come_back_in_order_and_by_kind(log: Path) -> None:
+    append_event(log, {"kind": "end", "seconds": 1})
+    assert [e["step"] for e in read_events(log, "step")] == [0, 1, 2]
+    assert [e["kind"] for e in read_events(log)] == ["step"] * 3 + ["end"]
+    assert read_events(log, "task") == []
+    assert read_events(log)[0]["name"] == "Größe"
+
+
+def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    assert read_events(path) == []
+    assert event_offset(path) == 0
+    truncate_events(path, 0)
+    assert not path.exists()
+
+
+def test_torn_at_any_byte_the_whole_events_before_remain(log: Path) -> None:
+    whole = log.read_bytes()
+    for size in range(len(whole) + 1):
+        log.write_bytes(whole[:size])
+        events = read_events(log)
+        assert [e["step"] for e in events] == list(range(whole[:size].count(b"\n")))
+        append_event(log, {"kind": "step", "step": 99})
+        assert read_events(log) == [*events, {"kind": "step", "step": 99}]
+
+
+def test_a_broken_line_in_the_middle_is_named(log: Path) -> None:
+    lines = log.read_text().splitlines(keepends=True)
+    for broken in ("{oops\n", "[1]\n", "3\n", "{}\n", "\n"):
+        log.write_text(lines[0] + broken + lines[2])
+        with pytest.raises(RunError, match=r"events\.jsonl, line 2, "):
+            read_events(log)
+
+
+def test_truncation_goes_back_to_a_checkpoint_exactly(log: Path) -> None:
+    before = log.read_bytes()
+    offset = event_offset(log)
+    append_event(log, {"kind": "step", "step": 3})
+    with open(log, "ab") as handle:
+        handle.write(b'{"kind": "st')
+    truncate_events(log, offset)
+    assert log.read_bytes() == before
+    truncate_events(log, 0)
+    assert read_events(log) == []
+
+
+@pytest.mark.parametrize("shift", [-1, 1, 10_000])
+def test_an_offset_that_is_no_checkpoint_is_refused(log: Path, shift: int) -> None:
+    before = log.read_bytes()
+    with pytest.raises(RunError, match="start the run anew"):
+        truncate_events(log, event_offset(log) + shift)
+    assert log.read_bytes() == before
+
+
+def test_numbers_json_has_no_word_for_become_null(log: Path) -> None:
+    append_event(log, {"kind": "step", "norm": float("inf"), "more": [{"loss": float("nan")}]})
+    line = log.read_text().splitlines()[-1]
+    assert json.loads(line) == {"kind": "step", "norm": None, "more": [{"loss": None}]}
+
+
+def test_an_event_without_a_kind_is_refused(log: Path) -> None:
+    with pytest.raises(RunError, match="kind"):
+        append_event(log, {"step": 1})
+    assert len(read_events(log)) == 3

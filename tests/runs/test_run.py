@@ -1,0 +1,221 @@
+"""A run folder is made once, locked by one process, and readable at any moment."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fggm_lab.errors import RunError
+from fggm_lab.fisher.scores import FisherInfo, FisherScores
+from fggm_lab.masks.mask import Mask
+from fggm_lab.runs import METRICS, Run, RunConfig, ScoreMatrix
+
+Make = Callable[..., RunConfig]
+MakeRun = Callable[..., Run]
+
+
+def test_a_new_run_opens_and_has_nothing_yet(tmp_path: Path, config: Make) -> None:
+    Run.create(tmp_path / "deep" / "sft", config())
+    run = Run.open(tmp_path / "deep" / "sft")
+    assert run.config == config()
+    assert run.name == "sft"
+    assert run.scores is run.seconds is run.peak_memory_mb is None
+    assert not run.finished
+    assert run.events() == []
+    assert run.metrics() == dict.fromkeys(METRICS)
+    for read in (run.fisher, run.mask, run.drift, run.checkpoint):
+        assert read(0) is None
+    assert "sft, 2 tasks, seed 0, unfinished" in repr(run)
+
+
+def test_a_finished_run_tells_its_numbers(tmp_path: Path, finished_run: MakeRun) -> None:
+    run = finished_run(tmp_path / "sft")
+    assert run.finished
+    assert run.seconds == 30
+    assert run.peak_memory_mb == 101
+    assert run.metrics()["bwt_gem"] == pytest.approx(-0.5)
+
+
+def test_an_unfinished_run_counts_its_finished_tasks(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "sft", config())
+    run.append({"kind": "task", "task": 0, "seconds": {"score": 1, "train": 2, "evaluate": 3}})
+    assert run.seconds == 6
+    assert run.peak_memory_mb is None
+
+
+def test_a_folder_that_holds_a_run_is_not_made_anew(tmp_path: Path, config: Make) -> None:
+    Run.create(tmp_path / "sft", config())
+    with pytest.raises(RunError, match="already holds a run; continue it with --resume"):
+        Run.create(tmp_path / "sft", config(seed=1))
+    assert Run.open(tmp_path / "sft").config.seed == 0
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, config: Make) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / ".draft.part").write_text("mine too")
+    with pytest.raises(RunError, match=r"no run \(thesis\.txt\)"):
+        Run.create(tmp_path, config())
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".draft.part", "thesis.txt"]
+    with pytest.raises(RunError, match="is a file"):
+        Run.create(tmp_path / "thesis.txt", config())
+    with pytest.raises(RunError, match="cannot make the folder"):
+        Run.create(tmp_path / "thesis.txt" / "sft", config())
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "not a JSON object"),
+        ('{"model_type": "llama"}', "setting model: field required"),
+        ({"lr": "fast"}, "setting lr: "),
+        ({"colour": "red"}, "setting colour: "),
+    ],
+)
+def test_a_damaged_or_foreign_configuration_is_one_sentence(
+    tmp_path: Path, config: Make, content: Any, sentence: str
+) -> None:
+    Run.create(tmp_path / "sft", config())
+    path = tmp_path / "sft" / "config.json"
+    if isinstance(content, dict):
+        content = json.dumps({**json.loads(path.read_text()), **content})
+    path.write_text(content)
+    with pytest.raises(RunError, match=sentence) as caught:
+        Run.open(tmp_path / "sft")
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_where_no_run_is_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no run folder"):
+        Run.open(tmp_path / "nothing")
+    with pytest.raises(RunError, match="holds no run"):
+        Run.open(tmp_path)
+
+
+def test_resuming_with_other_settings_shows_the_difference(tmp_path: Path, config: Make) -> None:
+    Run.create(tmp_path / "sft", config())
+    assert Run.resume(tmp_path / "sft", config()).config == config()
+    with pytest.raises(RunError) as caught:
+        Run.resume(tmp_path / "sft", config(lr=1e-3, seed=3))
+    assert "(seed: 0 there, 3 here; lr: 0.0005 there, 0.001 here)" in str(caught.value)
+
+
+def test_another_process_is_refused_at_once_and_may_read(
+    tmp_path: Path, finished_run: MakeRun
+) -> None:
+    run = finished_run(tmp_path / "sft")
+    other = (
+        "import sys\nfrom fggm_lab.runs import Run\nfrom fggm_lab.errors import RunError\n"
+        "run = Run.open(sys.argv[1])\nassert run.finished and run.scores\n"
+        "try:\n    run.lock().__enter__()\nexcept RunError as e:\n    print(e)\n"
+    )
+    with run.lock():
+        done = subprocess.run(
+            [sys.executable, "-c", other, str(run.path)], capture_output=True, text=True, timeout=60
+        )
+    assert "another process is writing to" in done.stdout, done.stderr
+    with run.lock():
+        pass
+
+
+def test_a_lock_is_free_after_an_exception_and_held_within_one_process(
+    tmp_path: Path, config: Make
+) -> None:
+    run = Run.create(tmp_path / "sft", config())
+    with pytest.raises(KeyboardInterrupt), run.lock():
+        with pytest.raises(RunError, match="another process"), Run.open(run.path).lock():
+            pass
+        raise KeyboardInterrupt
+    with Run.open(run.path).lock():
+        pass
+
+
+def test_the_lock_clears_away_what_a_killed_process_left(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "sft", config())
+    half = run.path / "checkpoints" / ".01-A.x7.part"
+    half.mkdir(parents=True)
+    (half / "model.safetensors").write_bytes(b"half")
+    swapped = run.path / "checkpoints" / ".02-B.old"
+    swapped.mkdir()
+    with run.lock():
+        assert not half.exists()
+        assert run.checkpoint("B") == run.path / "checkpoints" / "02-B"
+
+
+def test_tasks_are_named_by_place_or_name(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "sft", config(task_names=["C-STANCE", "a/b c.d"]))
+    assert run.task_key(0) == run.task_key("C-STANCE") == "01-C-STANCE"
+    assert run.task_key(1) == "02-a_b_c.d"
+    assert run.file("masks", 1).name == "02-a_b_c.d.safetensors"
+    for wrong in (2, -1, "FOMC"):
+        with pytest.raises(RunError, match="has no task"):
+            run.mask(wrong)
+
+
+def test_drift_comes_back_and_damage_is_said(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "sft", config())
+    path = run.file("drift", "A")
+    path.parent.mkdir()
+    save_file({"w": torch.tensor([0.0, 0.5])}, path)
+    found = run.drift("A")
+    assert found is not None and found["w"].tolist() == [0.0, 0.5]
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(RunError, match=r"01-A\.safetensors is damaged"):
+        run.drift("A")
+
+
+def test_a_checkpoint_can_be_removed(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "sft", config())
+    run.file("checkpoints", 0).mkdir(parents=True)
+    assert run.checkpoint(0) == run.path / "checkpoints" / "01-A"
+    run.remove_checkpoint(0)
+    run.remove_checkpoint(0)
+    assert run.checkpoint(0) is None
+
+
+def test_scores_of_other_tasks_are_refused(tmp_path: Path, finished_run: MakeRun) -> None:
+    run = finished_run(tmp_path / "sft")
+    ScoreMatrix.empty(["A", "C"]).save(run.path / "scores.json")
+    with pytest.raises(RunError, match="other tasks"):
+        _ = run.scores
+
+
+def test_scores_and_masks_of_a_task_come_back(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "sft", config())
+    made = FisherInfo("empirical", "input", examples=4, tokens=9, model="0" * 16, task="B")
+    scores = FisherScores({"w": torch.tensor([3.0, 1.0, 2.0])}, {"w": 0}, None, made)
+    scores.save(run.file("fisher", "B"))
+    Mask.top(scores, 2 / 3).save(run.file("masks", "B"))
+    found, mask = run.fisher(1), run.mask(1)
+    assert found is not None and found.units["w"].tolist() == [3.0, 1.0, 2.0]
+    assert mask is not None and mask.units["w"].tolist() == [True, False, True]
+    assert run.fisher(0) is run.mask(0) is None
+
+
+def test_a_run_is_readable_while_it_is_written(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "sft", config())
+    reader = Run.open(run.path)
+
+    def write() -> None:
+        for step in range(200):
+            run.append({"kind": "step", "step": step, "padding": "x" * 500})
+            if step % 20 == 0:
+                run.save_scores(ScoreMatrix.empty(["A", "B"]))
+        run.append({"kind": "end", "seconds": 1})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not reader.finished:
+        steps = [event["step"] for event in reader.events("step")]
+        assert steps == list(range(len(steps)))
+        assert reader.scores in (None, ScoreMatrix.empty(["A", "B"]))
+    writer.join()
+    assert len(reader.events("step")) == 200

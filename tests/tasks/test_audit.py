@@ -1,0 +1,92 @@
+"""The audit counts planted faults, each where it was planted, and stays silent on clean tasks."""
+
+import json
+import time
+from pathlib import Path
+
+from fggm_lab.tasks import Example, Task, TaskSequence, audit, load_tasks
+
+
+def examples(*pairs: tuple[str, str]) -> tuple[Example, ...]:
+    return tuple(Example(prompt, answer) for prompt, answer in pairs)
+
+
+CLEAN = Task(
+    "Clean",
+    train=examples(("a", "1"), ("b", "1")),
+    eval=examples(("c", "1")),
+    test=examples(("d", "2")),
+)
+FAULTY = Task(
+    "Faulty",
+    # p thrice with two answers, one empty answer, one blank prompt
+    train=examples(("p", "1"), ("p", "1"), ("p", "2"), ("q", ""), (" ", "x"), ("r", "1")),
+    # r leaks from train with another answer, e twice
+    eval=examples(("r", "9"), ("e", "1"), ("e", "1")),
+    # p and q leak from train, e from eval; nothing repeats
+    test=examples(("p", "1"), ("q", "\n"), ("e", "1")),
+)
+
+
+def test_planted_faults_are_counted_by_hand() -> None:
+    found = audit([FAULTY]).tasks["Faulty"]
+    assert found.examples == {"train": 6, "eval": 3, "test": 3}
+    assert found.duplicate_prompts == {"train": 2, "eval": 1, "test": 0}
+    assert found.empty_prompts == {"train": 1, "eval": 0, "test": 0}
+    assert found.empty_answers == {"train": 1, "eval": 0, "test": 1}
+    # p in train; over the whole task also r (1 and 9) and q ("" and "\n")
+    assert found.conflicting_answers == {"train": 1, "eval": 0, "test": 0, "all": 3}
+    assert found.shared_prompts == {"train/eval": 1, "train/test": 2, "eval/test": 1}
+    assert not found.eval_is_test
+
+
+def test_every_finding_is_a_sentence_with_its_count() -> None:
+    lines = audit(TaskSequence([CLEAN, FAULTY], "here")).warnings()
+    assert all(line.startswith("Faulty: ") and "\n" not in line for line in lines)
+    text = "\n".join(lines)
+    assert "2 of 6 train examples repeat an earlier prompt" in text
+    assert "1 of 3 eval examples repeat" in text
+    assert "1 of 6 train examples have an empty prompt" in text
+    assert "1 of 3 test examples have an empty answer" in text
+    assert "2 prompts are in both train and test" in text
+    assert "3 prompts are given different answers" in text
+    assert len(lines) == 9
+
+
+def test_a_clean_sequence_is_clean() -> None:
+    found = audit(TaskSequence([CLEAN], "here"))
+    assert found.clean
+    assert found.warnings() == []
+    assert not audit([FAULTY]).clean
+
+
+def test_eval_identical_to_test_is_seen_in_any_order_and_named_once() -> None:
+    both = examples(("x", "1"), ("y", "2"))
+    task = Task("T", train=examples(("a", "1")), eval=both, test=both[::-1])
+    found = audit([task])
+    assert found.tasks["T"].eval_is_test
+    assert found.tasks["T"].shared_prompts["eval/test"] == 2
+    assert len(found.warnings()) == 1
+    assert "eval and test hold the same 2 examples" in found.warnings()[0]
+    assert not audit([Task("T", both, both[:1], both)]).tasks["T"].eval_is_test
+    assert not audit([Task("T", both, (), both)]).tasks["T"].eval_is_test
+
+
+def test_the_audit_is_json() -> None:
+    found = audit(TaskSequence([CLEAN, FAULTY], "here"))
+    record = json.loads(json.dumps(found.to_json()))
+    assert record["source"] == "here"
+    assert record["clean"] is False
+    assert record["warnings"] == found.warnings()
+    assert record["tasks"]["Faulty"]["shared_prompts"]["train/test"] == 2
+
+
+def test_fifty_thousand_examples_take_no_time() -> None:
+    many = examples(*((f"prompt {i} " * 20, str(i)) for i in range(50_000)))
+    start = time.perf_counter()
+    assert audit([Task("T", many, many[:100], many[100:200])]).tasks["T"].eval_is_test is False
+    assert time.perf_counter() - start < 5
+
+
+def test_the_real_tasks_are_clean(shared: Path) -> None:
+    assert audit(load_tasks(shared / "trace")).warnings() == []

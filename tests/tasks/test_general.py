@@ -1,0 +1,74 @@
+"""General ability loads from skills, one file or a text, and refuses what cannot be measured."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fggm_lab.errors import DataError
+from fggm_lab.tasks import Example, load_general
+
+ITEMS = [{"prompt": "2 + 2 =", "answer": "4"}]
+
+
+def test_a_folder_is_a_set_of_skills(tmp_path: Path) -> None:
+    for name in ("sums", "copy"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(ITEMS))
+    (tmp_path / "README.md").write_text("not a skill")
+    general = load_general(tmp_path)
+    assert list(general.skills) == ["copy", "sums"]
+    assert general.skills["sums"] == (Example("2 + 2 =", "4"),)
+    assert (general.text, general.better, general.source) == (None, "higher", str(tmp_path))
+    assert general.name == tmp_path.name
+
+
+def test_a_folder_may_hold_a_sub_folder_per_split(tmp_path: Path) -> None:
+    for split, answer in (("eval", "e"), ("test", "t")):
+        (tmp_path / split).mkdir()
+        item = [{"prompt": "p", "answer": answer}]
+        (tmp_path / split / "sums.json").write_text(json.dumps(item))
+    assert load_general(tmp_path).skills["sums"][0].answer == "t"
+    assert load_general(tmp_path, split="eval").skills["sums"][0].answer == "e"
+    assert load_general(tmp_path, split="eval").name == tmp_path.name
+    with pytest.raises(DataError, match="holds no JSON file"):
+        load_general(tmp_path, split="train")
+
+
+def test_one_json_file_is_one_skill(tmp_path: Path) -> None:
+    (tmp_path / "sums.json").write_text(json.dumps(ITEMS))
+    general = load_general(str(tmp_path / "sums.json"))
+    assert list(general.skills) == ["sums"]
+    assert (general.name, general.better) == ("sums", "higher")
+
+
+def test_any_other_file_is_a_text_whose_loss_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "story.txt").write_text("Once upon a time, größer.\n", encoding="utf-8")
+    general = load_general(tmp_path / "story.txt")
+    assert general.text == "Once upon a time, größer.\n"
+    assert (general.skills, general.name, general.better) == ({}, "story", "lower")
+
+
+def test_what_cannot_be_measured_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text(" \n")
+    (tmp_path / "latin.txt").write_bytes("größer".encode("latin-1"))
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "bad.json").write_text('[{"prompt": "p"}]')
+    (tmp_path / "folder").mkdir()
+    for name, message in {
+        "absent.txt": r"there is no file or folder .*absent\.txt",
+        "empty.txt": r"empty\.txt is empty",
+        "latin.txt": r"latin\.txt is not UTF-8",
+        "list.json": r"list\.json is an empty list",
+        "bad.json": r"bad\.json, item 0: has no 'answer'",
+        "folder": r"folder holds no JSON file",
+    }.items():
+        with pytest.raises(DataError, match=message):
+            load_general(tmp_path / name)
+
+
+def test_real_questions_are_read(shared: Path) -> None:
+    skills = load_general(shared / "general").skills
+    assert {name: len(examples) for name, examples in skills.items()} == {
+        "gsm8k_test": 200,
+        "humaneval": 164,
+    }

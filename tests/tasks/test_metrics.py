@@ -1,0 +1,121 @@
+"""The task metrics give the values worked out by hand or by another implementation."""
+
+import difflib
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from fggm_lab.errors import SettingError
+from fggm_lab.tasks import METRICS, TRACE_METRICS, TRACE_ORDER, lenient_match, load_tasks, score
+from fggm_lab.tasks.metrics import restore_literals
+
+CAT = "the cat sat on the mat"
+
+
+@pytest.mark.parametrize(
+    ("metric", "prediction", "answer", "expected"),
+    [
+        ("accuracy", "10", "10", 1),
+        ("accuracy", " 10\n", "10", 1),
+        ("accuracy", "10.", "10", 0),
+        ("accuracy", "a", "A", 0),
+        ("first_character", "B\nBecause x", "B\nBecause y", 1),
+        ("first_character", " B", "B\nBecause y", 1),
+        ("first_character", "C\nBecause y", "B\nBecause y", 0),
+        # longest common subsequence 3 of 3 and 6 words: P = 1, R = 1/2
+        ("rouge_l", "the sat mat", CAT, 2 * 0.5 / 1.5),
+        # order matters: only two of the five words are in order ("the .. sat"): F1 = 2*2/(5+6)
+        ("rouge_l", "mat the on sat cat", CAT, 4 / 11),
+        ("rouge_l", "The CAT sat, on the mat!", CAT, 1),
+        ("rouge_l", "dogs", CAT, 0),
+        # "abcd" and "abxd": 3 of 4 characters match in both
+        ("edit_similarity", "abcd", "abxd", 2 * 3 / 8),
+        ("edit_similarity", 'f("<STR_LIT:a b>", <NUM_LIT:7>)', 'f("a b", 7)', 1),
+        ("edit_similarity", "x = <NUM_LIT>", "x = 0", 1),
+        ("edit_similarity", "<STR_LIT>", "x", 0),
+        ("edit_similarity", "zzz", "abc", 0),
+    ],
+)
+def test_values_worked_out_by_hand(
+    metric: str, prediction: str, answer: str, expected: float
+) -> None:
+    assert score(metric, "prompt", prediction, answer) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_empty_prediction_scores_zero_and_a_perfect_one_one(metric: str) -> None:
+    for prediction in ("", " \n"):
+        for answer in ("a", "", "the same text"):
+            assert score(metric, "a prompt", prediction, answer) == 0
+    answer = "B is the fifth word here"
+    assert score(metric, "an earlier and other text", answer, answer) == pytest.approx(1)
+
+
+def test_every_trace_task_has_a_metric_and_others_ask_for_accuracy() -> None:
+    assert set(TRACE_METRICS) == set(TRACE_ORDER)
+    assert set(TRACE_METRICS.values()) <= set(METRICS)
+    with pytest.raises(SettingError, match=r"no metric is named 'bleu'; choose one of accuracy"):
+        score("bleu", "", "a", "a")
+
+
+def test_literals_are_restored_as_codexglue_does() -> None:
+    code = "<STR_LIT> <CHAR_LIT> <NUM_LIT> <STR_LIT:a:b> <CHAR_LIT:\n> <NUM_LIT:1.5> <OTHER:x>"
+    assert restore_literals(code) == "  0 a:b \n 1.5 <OTHER:x>"
+
+
+def test_edit_similarity_on_real_code_is_near_difflibs(shared: Path) -> None:
+    lines = [e.answer for e in load_tasks(shared / "trace", order=["Py150"])["Py150"].test[:60]]
+    for one, other in pairwise(lines):
+        ours = score("edit_similarity", "", one, other)
+        a, b = restore_literals(one).strip(), restore_literals(other).strip()
+        if a and b:
+            # difflib's matching is greedy: never better than the optimum, and itself where equal
+            assert ours >= difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() - 1e-12
+            assert ours == score("edit_similarity", "", other, one)
+            assert ours <= 1 - abs(len(a) - len(b)) / (len(a) + len(b)) + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("prediction", "answer", "expected"),
+    [
+        ("B. Because it is", "B", True),
+        ("Because B", "B", False),
+        ("DOVISH!", "dovish", True),
+        ("  the   Answer\n", "The answer.", True),
+        ("dovishly", "dovish", False),
+        ("10 apples", "10", True),
+        ("10.0", "10", True),
+        ("1,000", "1000", True),
+        ("105", "10", False),
+        ("10.5", "10", False),
+        ("-3", "3", False),
+        ("3", "-3", False),
+        ("支持。因为", "支持", True),
+        ("A支持", "A", True),
+        (") ;", ")", True),
+        ("(", ")", False),
+        ("", "a", False),
+        ("", "", False),
+        ("a", "a b", False),
+    ],
+)
+def test_lenient_match_forgives_form_but_not_content(
+    prediction: str, answer: str, expected: bool
+) -> None:
+    assert lenient_match(prediction, answer) is expected
+
+
+def test_what_is_exact_is_also_lenient(shared: Path) -> None:
+    for task in load_tasks(shared / "trace"):
+        assert all(lenient_match(e.answer, e.answer) for e in task.test if e.answer.strip())
+
+
+def test_scores_stay_between_zero_and_one(shared: Path) -> None:
+    test = load_tasks(shared / "trace", order=["NumGLUE-ds"])["NumGLUE-ds"].test[:20]
+    for one, other in pairwise(test):
+        for metric in METRICS:
+            value = score(metric, one.prompt, other.prompt, one.prompt)
+            assert 0 <= value <= 1
+            assert math.isfinite(value)

@@ -1,0 +1,272 @@
+"""A file is written whole or not at all, a full disk included; broken JSON is one sentence."""
+
+import errno
+import os
+import resource
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fggm_lab.errors import DataError, LabError, RunError
+from fggm_lab.files import (
+    append_line,
+    mend,
+    read_json,
+    whole_lines,
+    write_folder,
+    write_json,
+    write_text,
+    write_whole,
+)
+
+
+@contextmanager
+def disk_with(size: int) -> Iterator[None]:
+    """A disk on which no file can grow beyond `size` bytes (Python ignores SIGXFSZ: an OSError)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    value = {"größe": [1, None, "ß"], "x": 0.1}
+    write_json(tmp_path / "deep" / "er" / "a.json", value)
+    assert read_json(tmp_path / "deep" / "er" / "a.json") == value
+    assert names(tmp_path / "deep" / "er") == ["a.json"]
+
+
+def test_others_may_read_what_the_umask_lets_them(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with disk_with(100), pytest.raises(LabError, match=r"cannot write .*a\.txt: .*free some space"):
+        write_text(path, "new" * 1000)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_under_safetensors_is_the_same_sentence(tmp_path: Path) -> None:
+    """safetensors raises an error of its own from Rust, not an OSError."""
+    path = tmp_path / "a.safetensors"
+    write_text(path, "old")
+    big = {"w": torch.zeros(10_000)}
+    with disk_with(100), pytest.raises(LabError, match=r"a\.safetensors: File too large; free"):
+        write_whole(path, lambda temporary: save_file(big, temporary))
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.safetensors"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace", "chmod"])
+def test_no_space_at_any_step_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, step, refuse)
+    with pytest.raises(LabError, match="No space left on device; free some space"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_an_exception_of_the_writer_passes_through_and_leaves_nothing(tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "old")
+
+    def interrupted(temporary: Path) -> None:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "a", interrupted)
+    with pytest.raises(ZeroDivisionError):
+        write_whole(tmp_path / "a", lambda _: 1 / 0)
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert read_json(tmp_path / "a.json") == 1
+
+
+def test_a_folder_where_a_file_should_go_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(LabError, match="cannot write"):
+        write_text(tmp_path / "a", "x")
+    write_text(tmp_path / "b", "x")
+    with pytest.raises(LabError, match="cannot write"):
+        write_text(tmp_path / "b" / "inside", "x")
+    assert (tmp_path / "a").is_dir()
+
+
+def test_a_reader_sees_the_old_or_the_new_file_never_a_part(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, ["0"] * 2000)
+    done = threading.Event()
+
+    def write() -> None:
+        for i in range(40):
+            write_json(path, [str(i)] * 2000)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        found = read_json(path)
+        assert len(found) == 2000 and len(set(found)) == 1
+    writer.join()
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    write_folder(target, lambda folder: (folder / "a").write_text("old"))
+    write_folder(target, lambda folder: (folder / "b").write_text("new"))
+    assert names(target) == ["b"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_full_disk_keeps_the_old_folder(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    write_folder(target, lambda folder: (folder / "a").write_text("old"))
+    with disk_with(100), pytest.raises(LabError, match=r"cannot write .*model: .*free some space"):
+        write_folder(target, lambda folder: (folder / "a").write_text("new" * 1000))
+    assert (target / "a").read_text() == "old"
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_refused_rename_puts_the_old_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    target = tmp_path / "model"
+    write_folder(target, lambda folder: (folder / "a").write_text("old"))
+    real, calls = os.replace, []
+
+    def replace(source: Any, goal: Any) -> None:
+        calls.append(goal)
+        if len(calls) == failing:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        real(source, goal)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(LabError, match="cannot write"):
+        write_folder(target, lambda folder: (folder / "a").write_text("new"))
+    assert (target / "a").read_text() == "old"
+    assert names(tmp_path) == ["model"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from fggm_lab import files
+real, calls = os.replace, []
+def replace(source, goal):
+    if len(calls) == int(sys.argv[2]):
+        os._exit(9)
+    calls.append(goal)
+    real(source, goal)
+os.replace = replace
+files.write_folder(sys.argv[1], lambda folder: (folder / "a").write_text("new"))
+"""
+
+
+@pytest.mark.parametrize("renames", [0, 1])
+def test_a_process_killed_while_replacing_a_folder_loses_nothing(
+    tmp_path: Path, renames: int
+) -> None:
+    target = tmp_path / "model"
+    write_folder(target, lambda folder: (folder / "a").write_text("old"))
+    command = [sys.executable, "-c", KILLED, str(target), str(renames)]
+    assert subprocess.run(command, timeout=60).returncode == 9
+    assert names(tmp_path) != ["model"]
+    mend(tmp_path)
+    assert names(tmp_path) == ["model"]
+    assert (target / "a").read_text() == "old"
+
+
+def test_mending_drops_an_old_folder_that_was_replaced(tmp_path: Path) -> None:
+    for name in ("model", ".model.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "name").write_text(name)
+    (tmp_path / ".a.json.q1.part").write_text("half")
+    mend(tmp_path)
+    assert names(tmp_path) == ["model"]
+    assert (tmp_path / "model" / "name").read_text() == "model"
+
+
+def test_a_full_disk_leaves_the_lines_before_and_the_next_one_fits(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    append_line(path, "first")
+    with disk_with(9), pytest.raises(LabError, match=r"log: .*free some space"):
+        append_line(path, "second")
+    assert path.read_text() == "first\n"
+    append_line(path, "third")
+    assert path.read_text() == "first\nthird\n"
+
+
+def test_a_torn_line_is_cut_before_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("first\nsec")
+    assert whole_lines(path) == 6
+    append_line(path, "third")
+    assert path.read_text() == "first\nthird\n"
+    assert whole_lines(tmp_path / "none") == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b'{"a": 1,\n oops}', r"not valid JSON \(line 2, column 2"),
+        (b"", r"not valid JSON \(line 1"),
+        (b'"\xff"', "not UTF-8"),
+        (b'\xef\xbb\xbf{"a": 1}', "not valid JSON"),
+        (None, "does not exist; check the path"),
+    ],
+)
+def test_broken_json_is_one_sentence_of_the_asked_kind(
+    tmp_path: Path, content: bytes | None, sentence: str
+) -> None:
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    for kind in (DataError, RunError):
+        with pytest.raises(kind, match=sentence) as caught:
+            read_json(path, kind)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_json_file(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="cannot be read: Is a directory"):
+        read_json(tmp_path)
