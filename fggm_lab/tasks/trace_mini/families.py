@@ -30,12 +30,12 @@ def _a(noun: str) -> str:
 
 
 def _stance(rng: Random, half: Half) -> Example:
-    """Half of the texts hold two opinions: the target decides which one counts."""
+    """Some texts hold two opinions: the target decides which one counts."""
     target, other = rng.sample(words.STANCE_TARGETS[half], 2)
     stance, other_stance = rng.choice("ABC"), rng.choice("ABC")
     phrases = words.STANCE_PHRASES[half]
     clause = f"{rng.choice(phrases[stance])} {target}"
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         parts = [clause, f"{rng.choice(phrases[other_stance])} {other}"]
         rng.shuffle(parts)
         clause = ", but ".join(parts)
@@ -76,16 +76,16 @@ def _code(rng: Random, half: Half) -> Example:
 
 
 def _science(rng: Random, half: Half) -> Example:
-    kinds = words.KINDS[half]
-    kind, *others = rng.sample(sorted(kinds), 3)
-    right = rng.choice(kinds[kind])
-    choices = [right, *(rng.choice(kinds[other]) for other in others)]
-    rng.shuffle(choices)
-    letter = "ABC"[choices.index(right)]
+    choices = rng.choice(words.KIND_CHOICES)
+    kind = rng.choice(choices)
+    thing, name = rng.choice(words.KINDS[half][kind]), rng.choice(words.NAMES)
     listed = " ".join(f"({mark}) {word}" for mark, word in zip("ABC", choices, strict=True))
+    question = rng.choice(
+        [f"{name} asks: what is {_a(thing)}?", f"What is {_a(thing)}, asks {name}."]
+    )
     return Example(
-        f"Which of these is {_a(kind)}? {listed}\nAnswer:",
-        f"{letter}\nBecause {_a(right)} is {_a(kind)}.",
+        f"{question} {listed}\nAnswer:",
+        f"{'ABC'[choices.index(kind)]}\nBecause {_a(thing)} {words.KIND_REASONS[kind]}.",
     )
 
 

@@ -91,5 +91,5 @@ SKILLS: dict[str, Callable[[Random], Example]] = {
 }
 """Skills by name; each draws one example."""
 
-HARD = {"compare": 3, "sum": 3, "owner": 2}
+HARD = {"compare": 2, "sum": 2, "owner": 4}
 """How often pretraining draws a skill that takes longer to learn; the others count once."""

@@ -126,6 +126,10 @@ KINDS = {
     },
 }  # fmt: skip
 
+KIND_CHOICES = (("bird", "fish", "insect"), ("mammal", "metal", "plant"))
+KIND_REASONS = {"bird": "has feathers", "fish": "has fins", "insect": "has six legs",
+                "mammal": "has fur", "metal": "shines", "plant": "has leaves"}  # fmt: skip
+
 COUNTED_PARTS = {
     "known": {"cows": ("legs", 4), "hens": ("legs", 2), "ants": ("legs", 6), "spiders": ("legs", 8),
               "bikes": ("wheels", 2), "cars": ("wheels", 4), "hands": ("fingers", 5),

@@ -1,0 +1,75 @@
+"""Sums of squares from factors equal those of the gradients written out."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from fggm_lab.fisher import factors
+from fggm_lab.fisher.factors import Dense, GramCache, Scattered, add_squares
+
+B, T, OUT, IN = 3, 40, 7, 5
+
+
+def written_out(parts: list[Dense | Scattered]) -> Tensor:
+    """(B, OUT, IN): every example's gradient in full."""
+    whole = torch.zeros(B, OUT, IN, dtype=torch.float64)
+    for part in parts:
+        for b in range(B):
+            if isinstance(part, Dense):
+                whole[b] += part.left[b].T @ part.right[b]
+            else:
+                for t, row in enumerate(part.ids[b].tolist()):
+                    whole[b, row] += part.values[b, t]
+    return whole
+
+
+@pytest.fixture(params=["dense", "scattered", "both", "dense twice", "scattered twice"])
+def parts(request: pytest.FixtureRequest) -> list[Dense | Scattered]:
+    make = torch.Generator().manual_seed(1)
+
+    def rand(*shape: int) -> Tensor:
+        return torch.randn(*shape, dtype=torch.float64, generator=make)
+
+    def dense(length: int = T) -> Dense:
+        return Dense(rand(B, length, OUT), rand(B, length, IN))
+
+    def scattered() -> Scattered:
+        return Scattered(torch.randint(0, OUT, (B, 9), generator=make), rand(B, 9, IN))
+
+    return {
+        "dense": lambda: [dense()],
+        "scattered": lambda: [scattered()],
+        "both": lambda: [scattered(), dense()],
+        "dense twice": lambda: [dense(), dense(13)],
+        "scattered twice": lambda: [scattered(), scattered()],
+    }[request.param]()
+
+
+@pytest.mark.parametrize("gram", [True, False])
+@pytest.mark.parametrize("chunk", [1, 2**24])
+@pytest.mark.parametrize("reduce", ["rows", "columns", "entries"])
+def test_sums_of_squares(
+    parts: list[Dense | Scattered],
+    reduce: factors.Reduce,
+    chunk: int,
+    gram: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(factors, "CHUNK", chunk)
+    monkeypatch.setattr(factors, "prefers_gram", lambda *_: gram)
+    squares = written_out(parts).square().sum(0)
+    expected = {"rows": squares.sum(1), "columns": squares.sum(0), "entries": squares}[reduce]
+    total = torch.ones_like(expected)
+    add_squares(total, parts, reduce, GramCache())
+    torch.testing.assert_close(total, expected + 1, rtol=1e-12, atol=0)
+
+
+def test_gram_is_shared_by_layers_with_one_input() -> None:
+    x, cache = torch.randn(2, 4, 3), GramCache()
+    assert cache.gram(x) is cache.gram(x)
+    assert not cache.holds(x.clone())
+
+
+def test_the_choice_follows_the_length() -> None:
+    assert factors.prefers_gram(16, 1024, 1024, shared=False)
+    assert not factors.prefers_gram(2048, 256, 256, shared=False)

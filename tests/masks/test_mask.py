@@ -1,0 +1,162 @@
+"""Masks keep exactly what was asked, combine as sets, pack, and project gradients."""
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fggm_lab.errors import DataError, LabError, ModelError, SettingError
+from fggm_lab.fisher import FisherInfo, FisherScores
+from fggm_lab.masks import Mask
+from tests.families import tiny_model
+
+KEEPS = (0.01, 0.05, 0.1, 0.25, 0.3, 0.5, 0.7, 0.999, 1, 1.0)
+
+
+def scores_of(**units: Tensor) -> FisherScores:
+    made = FisherInfo("empirical", "input", 1, 1, "0" * 16, task="FOMC")
+    return FisherScores(units, dict.fromkeys(units, 0), None, made)
+
+
+@pytest.fixture
+def scores() -> FisherScores:
+    """Spread, tied, all-zero, single and odd-sized parameters."""
+    make = torch.Generator().manual_seed(3)
+    return scores_of(
+        spread=torch.rand(101, generator=make),
+        tied=torch.randint(0, 3, (50,), generator=make).float(),
+        zero=torch.zeros(37),
+        one=torch.tensor([2.0]),
+        equal=torch.full((5,), 0.5),
+    )
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_layer_scope_keeps_exactly_the_share_of_each(scores: FisherScores, keep: float) -> None:
+    mask = Mask.top(scores, keep, "layer")
+    for name, values in scores.units.items():
+        bits = mask.units[name]
+        assert bits.dtype == torch.bool and int(bits.sum()) == round(keep * len(values))
+        order = sorted(range(len(values)), key=lambda i: (-float(values[i]), i))
+        kept = set(order[: round(keep * len(values))])
+        assert kept == set(torch.nonzero(bits).flatten().tolist())
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_global_scope_keeps_exactly_the_share_of_all(scores: FisherScores, keep: float) -> None:
+    mask = Mask.top(scores, keep, "global")
+    flat = torch.cat(list(scores.units.values())).tolist()
+    order = sorted(range(len(flat)), key=lambda i: (-flat[i], i))
+    kept = sorted(order[: round(keep * len(flat))])
+    assert torch.nonzero(torch.cat(list(mask.units.values()))).flatten().tolist() == kept
+    assert mask.count == round(keep * mask.unit_count)
+
+
+def test_more_units_than_quantile_can_take() -> None:
+    values = torch.randint(0, 1000, (2**24 + 3,), generator=torch.Generator().manual_seed(0))
+    mask = Mask.top(scores_of(big=values.float()), 0.3, "global")
+    assert mask.count == round(0.3 * (2**24 + 3))
+    assert int(values[mask.units["big"]].min()) >= int(values[~mask.units["big"]].max())
+
+
+@pytest.mark.parametrize("scope", ["layer", "global"])
+def test_a_million_units_are_quick(scope: str) -> None:
+    scores = scores_of(**{f"p{i}": torch.rand(10_000) for i in range(100)})
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        Mask.top(scores, 0.3, scope)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.05
+
+
+@pytest.mark.parametrize("keep", [0, -0.1, 1.01, float("nan"), True, "0.3", None])
+def test_keep_outside_its_range_is_refused(scores: FisherScores, keep: object) -> None:
+    with pytest.raises(SettingError, match="keep is"):
+        Mask.top(scores, keep)  # type: ignore[arg-type]
+
+
+def test_bad_scope_and_nan_scores_are_refused(scores: FisherScores) -> None:
+    with pytest.raises(SettingError, match="scope"):
+        Mask.top(scores, 0.3, "model")
+    with pytest.raises(DataError, match="scores of p contain NaN"):
+        Mask.top(scores_of(p=torch.tensor([1.0, float("nan")])), 0.5)
+
+
+@pytest.mark.parametrize("scope", ["layer", "global"])
+def test_random_masks_have_the_share_and_follow_the_seed(scores: FisherScores, scope: str) -> None:
+    first = Mask.random(scores, 0.3, scope, seed=1)
+    assert first == Mask.random(scores, 0.3, scope, seed=1)
+    assert first != Mask.random(scores, 0.3, scope, seed=2)
+    counted = Mask.top(scores, 0.3, scope)
+    assert first.count == counted.count and first.made.seed == 1
+    model = tiny_model("gpt2")
+    assert Mask.random(model, 0.3).names == [name for name, _ in model.named_parameters()]
+
+
+def test_set_algebra(scores: FisherScores) -> None:
+    a, b = Mask.top(scores, 0.3), Mask.random(scores, 0.5, seed=4)
+    full = Mask.full(scores)
+    assert ~~a == a and (a | ~a) == full and (a & ~a).count == 0
+    assert (a - b) == (a & ~b) and ~(a | b) == (~a & ~b)
+    assert (a | b).count + (a & b).count == a.count + b.count
+    assert (a & b).share == pytest.approx((a & b).count / a.unit_count)
+    assert (a & b).made.source == "(top & random)"
+    with pytest.raises(SettingError, match="only one of the two masks has"):
+        a & b.restricted(["tied"])
+
+
+@pytest.mark.parametrize("keep", [0.3, 1.0])
+def test_saving_packs_eight_units_to_a_byte(
+    scores: FisherScores, keep: float, tmp_path: Path
+) -> None:
+    mask = Mask.top(scores, keep)
+    mask.save(tmp_path / "m")
+    again = Mask.load(tmp_path / "m.safetensors")
+    assert again == mask and again.made == mask.made and again.names == mask.names
+    big = Mask.top(scores_of(p=torch.rand(80_000)), keep)
+    big.save(tmp_path / "big")
+    assert (tmp_path / "big.safetensors").stat().st_size < 80_000 / 8 + 1000
+    with pytest.raises(DataError, match="does not exist"):
+        Mask.load(tmp_path / "absent")
+    scores.save(tmp_path / "scores")
+    with pytest.raises(DataError, match="holds no mask"):
+        Mask.load(tmp_path / "scores")
+
+
+@pytest.mark.parametrize("family", ["qwen2", "gpt2"])
+def test_projection_zeroes_the_frozen_units_only(family: str) -> None:
+    model = tiny_model(family)
+    mask = Mask.random(model, 0.3, seed=0)
+    left_out = mask.names[1]
+    mask = mask.restricted(name for name in mask.names if name != left_out)
+    before = {}
+    for name, p in model.named_parameters():
+        p.grad = before[name] = torch.randn_like(p)
+        p.grad = p.grad.clone()
+    first = next(iter(mask.units))
+    row = int(torch.nonzero(~mask.units[first])[0])
+    model.get_parameter(first).grad[row] = float("nan")  # type: ignore[index]
+    mask.project_(model)
+    for name, p in model.named_parameters():
+        expected = before[name].clone()
+        if name != left_out:
+            bits = mask.units[name]
+            if mask.axes[name] == 1:
+                expected[:, ~bits] = 0
+            else:
+                expected[~bits] = 0
+        assert p.grad is not None and torch.equal(p.grad, expected), name
+
+
+def test_projection_says_when_it_would_do_nothing() -> None:
+    model = tiny_model("llama")
+    with pytest.raises(ModelError, match="no masked parameter has a gradient"):
+        Mask.full(model).project_(model)
+    other = tiny_model("llama", vocabulary=60)
+    for p in other.parameters():
+        p.grad = torch.zeros_like(p)
+    with pytest.raises(LabError, match="use a mask made for this model"):
+        Mask.full(model).project_(other)

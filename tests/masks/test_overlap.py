@@ -1,0 +1,90 @@
+"""Overlap and its chance level, against counting, enumeration and simulation."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+
+from fggm_lab.masks import (
+    Mask,
+    MaskInfo,
+    expected_jaccard,
+    jaccard,
+    matrix,
+    overlap_coefficient,
+    per_layer,
+    z_score,
+)
+
+
+def mask_of(**units: list[int]) -> Mask:
+    bits = {name: torch.tensor(values, dtype=torch.bool) for name, values in units.items()}
+    return Mask(bits, dict.fromkeys(bits, 0), MaskInfo(0.5, "layer", "top"))
+
+
+def kept(sizes: list[tuple[int, int]]) -> Mask:
+    """A mask with (units, kept) of each parameter."""
+    return mask_of(**{f"p{i}": [1] * k + [0] * (n - k) for i, (n, k) in enumerate(sizes)})
+
+
+def test_measures_by_hand() -> None:
+    a, b = mask_of(p=[1, 1, 0, 0], q=[1, 0]), mask_of(p=[1, 0, 1, 1], q=[1, 0])
+    assert jaccard(a, b) == 2 / 5
+    assert overlap_coefficient(a, b) == 2 / 3
+    assert jaccard(a, a) == 1
+    empty = mask_of(p=[0, 0, 0, 0], q=[0, 0])
+    assert jaccard(empty, empty) is None and expected_jaccard(empty, empty) is None
+    assert overlap_coefficient(a, empty) is None and z_score(a, empty) is None
+
+
+def test_chance_level_by_enumeration() -> None:
+    """Two parameters, of 5 and 4 units; every pair of masks with the same counts."""
+    found, sizes = [], ((5, 2, 3), (4, 1, 2))
+    for one in combinations(range(5), 3):
+        for two in combinations(range(4), 2):
+            both = len({0, 1} & set(one)) + len({0} & set(two))
+            found.append(both / (3 + 5 - both))
+    a = kept([(n, first) for n, first, _ in sizes])
+    b = kept([(n, second) for n, _, second in sizes])
+    assert expected_jaccard(a, b) == pytest.approx(np.mean(found), rel=1e-12)
+
+
+def test_chance_level_and_spread_by_simulation() -> None:
+    a, b = kept([(40, 12), (7, 2), (300, 20)]), kept([(40, 20), (7, 7), (300, 90)])
+    draw = np.random.default_rng(0)
+    overlaps = np.zeros(40_000)
+    for name, bits in a.units.items():
+        n, first, second = len(bits), int(bits.sum()), int(b.units[name].sum())
+        overlaps += draw.hypergeometric(first, n - first, second, size=len(overlaps))
+    simulated = overlaps / (a.count + b.count - overlaps)
+    error = simulated.std() / np.sqrt(len(overlaps))
+    assert abs(expected_jaccard(a, b) - simulated.mean()) < 4 * error  # type: ignore[operator]
+    both = sum(int((bits & b.units[name]).sum()) for name, bits in a.units.items())
+    expected_z = (both - overlaps.mean()) / overlaps.std()
+    assert z_score(a, b) == pytest.approx(expected_z, rel=0.05)
+
+
+def test_chance_level_of_large_masks_is_the_known_176() -> None:
+    sizes = [(100_000 + i, 30_000 + i) for i in range(60)]
+    assert expected_jaccard(kept(sizes), kept(sizes)) == pytest.approx(0.1765, abs=2e-4)
+
+
+def test_random_masks_lie_at_chance() -> None:
+    like = kept([(2000, 1)] * 10)
+    a, b = Mask.random(like, 0.3, seed=1), Mask.random(like, 0.3, seed=2)
+    assert abs(z_score(a, b)) < 4  # type: ignore[arg-type]
+    assert jaccard(a, b) == pytest.approx(expected_jaccard(a, b), abs=0.02)
+
+
+def test_per_layer_and_matrix() -> None:
+    names = ["model.embed.weight", "model.layers.0.w", "model.layers.1.w", "model.layers.1.v"]
+    like = mask_of(**{name: [0] * 50 for name in names})
+    masks = {f"t{seed}": Mask.random(like, 0.4, seed=seed) for seed in range(3)}
+    a, b = masks["t0"], masks["t1"]
+    rows = per_layer(a, b)
+    assert [(row["layer"], row["units"]) for row in rows] == [(0, 50), (1, 100), (None, 50)]
+    assert rows[1]["jaccard"] == jaccard(a.restricted(names[2:]), b.restricted(names[2:]))
+    table = matrix(masks)
+    assert [table[i][i] for i in range(3)] == [1, 1, 1] and table[0][1] == table[1][0]
+    assert matrix(masks, expected_jaccard)[0][1] == pytest.approx(0.25, abs=0.01)
