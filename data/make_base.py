@@ -100,7 +100,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     )
 
 
-class Pretraining(IterableDataset):  # type: ignore[type-arg]
+class Pretraining(IterableDataset):
     """An endless stream of encoded pretraining examples."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:

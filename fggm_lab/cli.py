@@ -361,7 +361,7 @@ def _describe_run(path: Path) -> None:
     table = Table(title=str(path), show_header=False)
     table.add_row("state", f"{done} of {len(found.config.task_names)} tasks done")
     for name, value in found.config.settings().items():
-        table.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
+        table.add_row(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
     for name, number in found.metrics().items():
         table.add_row(name, "–" if number is None else f"{number:.3f}")
     console.print(table)

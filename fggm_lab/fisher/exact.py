@@ -20,7 +20,6 @@ from fggm_lab.fisher.rules import Rule, rule_for
 from fggm_lab.fisher.sums import SquareSums
 from fggm_lab.fisher.uses import count_uses
 
-
 Loader = Callable[[Sequence[int]], dict[str, Tensor]]
 """Indices of examples → their padded batch on the model's device."""
 
@@ -76,14 +75,10 @@ class _Watch:
             version = x._version
 
             def meet(g: Tensor) -> None:
-                changed = x._version != version
-                parts = (
-                    None
-                    if changed
-                    else layer.rule(layer.module, x[None], g[None])
-                    if alone
-                    else layer.rule(layer.module, x, g)
-                )
+                parts = None
+                if x._version == version:  # not changed in place since
+                    own = (x[None], g[None]) if alone else (x, g)
+                    parts = layer.rule(layer.module, *own)
                 if parts is None:
                     self.unknown.update(layer.names.values())
                 else:

@@ -1,6 +1,6 @@
 """Masks: which units may move, their set algebra, and how much masks overlap beyond chance."""
 
-from fggm_lab.masks.mask import SCOPES, Mask, MaskInfo
+from fggm_lab.masks.mask import Mask, MaskInfo
 from fggm_lab.masks.overlap import (
     expected_jaccard,
     jaccard,
@@ -9,6 +9,7 @@ from fggm_lab.masks.overlap import (
     per_layer,
     z_score,
 )
+from fggm_lab.masks.select import SCOPES
 
 __all__ = [
     "SCOPES",

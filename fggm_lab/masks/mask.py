@@ -1,8 +1,7 @@
 """Mask: which units of a model may move, as one bit per unit."""
 
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -11,15 +10,13 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from fggm_lab.errors import DataError, ModelError, SettingError
+from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher.scores import FisherScores, read_record
 from fggm_lab.fisher.units import spread, unit_axes, unit_count
+from fggm_lab.masks.select import select
 
 FORMAT = "fggm-lab mask 1"
-
-SCOPES = ("layer", "global")
-"""Where a keep share holds: within each parameter, or over all units of the model."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class Mask:
         """
         made = MaskInfo(keep, scope, "top", task=scores.made.task)
         values = {name: s.detach().cpu().numpy() for name, s in scores.units.items()}
-        return cls(_select(values, keep, scope), dict(scores.axes), made)
+        return cls(select(values, keep, scope), dict(scores.axes), made)
 
     @classmethod
     def random(
@@ -92,7 +89,7 @@ class Mask:
         axes, counts = _layout(like)
         draw = np.random.Generator(np.random.PCG64(seed))
         values = {name: draw.random(count) for name, count in counts.items()}
-        return cls(_select(values, keep, scope), axes, MaskInfo(keep, scope, "random", seed))
+        return cls(select(values, keep, scope), axes, MaskInfo(keep, scope, "random", seed))
 
     @classmethod
     def full(cls, like: "FisherScores | Mask | nn.Module") -> "Mask":
@@ -274,48 +271,3 @@ def _layout(like: "FisherScores | Mask | nn.Module") -> tuple[dict[str, int], di
         shapes = {name: tuple(p.shape) for name, p in like.named_parameters()}
         return axes, {name: unit_count(shapes[name], axis) for name, axis in axes.items()}
     return dict(like.axes), {name: values.numel() for name, values in like.units.items()}
-
-
-def kept_count(keep: float, units: int) -> int:
-    """How many of `units` a keep share keeps: Python's round(keep · units).
-
-    Raises:
-        SettingError: `keep` is outside (0, 1].
-    """
-    if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0 < keep <= 1:
-        raise SettingError(
-            f"keep is {keep!r}; it is the share of units that may move, above 0 and at most 1"
-        )
-    return round(keep * units)
-
-
-def _select(values: Mapping[str, np.ndarray], keep: float, scope: str) -> dict[str, Tensor]:
-    """The bits of the highest values, exactly as many as asked for."""
-    if scope not in SCOPES:
-        raise SettingError(f"no scope is named '{scope}'; choose {' or '.join(SCOPES)}")
-    kept_count(keep, 0)
-    for name, array in values.items():
-        if array.size and math.isnan(float(array.sum())):
-            raise DataError(f"the scores of {name} contain NaN; score the model anew")
-    if scope == "layer":
-        return {
-            n: torch.from_numpy(_highest(v, kept_count(keep, v.size))) for n, v in values.items()
-        }
-    flat = np.concatenate(list(values.values())) if values else np.zeros(0)
-    bits = torch.from_numpy(_highest(flat, kept_count(keep, flat.size)))
-    parts = bits.split([array.size for array in values.values()])
-    return {name: part.clone() for name, part in zip(values, parts, strict=True)}
-
-
-def _highest(values: np.ndarray, count: int) -> np.ndarray:
-    """(n,) bools, True at the `count` highest values; among equals, at the first ones."""
-    if count >= values.size:
-        return np.ones(values.size, dtype=np.bool_)
-    if count == 0:
-        return np.zeros(values.size, dtype=np.bool_)
-    place = values.size - count
-    threshold = np.partition(values, place)[place]
-    bits = values > threshold
-    missing = count - int(np.count_nonzero(bits))
-    bits[np.flatnonzero(values == threshold)[:missing]] = True
-    return bits

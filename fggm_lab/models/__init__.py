@@ -10,7 +10,7 @@ from fggm_lab.models.encoding import (
     encode,
 )
 from fggm_lab.models.fingerprint import fingerprint
-from fggm_lab.models.load import TINY, load_model
+from fggm_lab.models.load import TINY, load_model, quiet
 
 __all__ = [
     "IGNORED",
@@ -24,4 +24,5 @@ __all__ = [
     "encode",
     "fingerprint",
     "load_model",
+    "quiet",
 ]

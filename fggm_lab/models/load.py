@@ -61,7 +61,7 @@ def load_model(
     place, number_type = _device(device), _dtype(dtype)
     target = _locate(source)
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
-    with _quiet():
+    with quiet():
         options["config"] = _load_config(target, source, options)
         tokenizer = _load_tokenizer(target, source, options)
         model = _load_weights(target, source, {**options, "dtype": number_type})
@@ -240,7 +240,7 @@ def _first_line(problem: BaseException) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bar over the second that loading takes, no report beside our one sentence."""
     shown = transformers_logging.is_progress_bar_enabled()
     verbosity = transformers_logging.get_verbosity()

@@ -15,16 +15,17 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, RunError, TrainingError
-from fggm_lab.files import write_folder, write_whole
+from fggm_lab.files import write_whole
 from fggm_lab.fisher import unit_axes
 from fggm_lab.fisher.units import unit_count
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models import context_length
-from fggm_lab.models.encoding import encode
+from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.runs import Run, RunConfig, ScoreMatrix
-from fggm_lab.tasks import General, TaskSequence, task_fingerprint
+from fggm_lab.tasks import General, Task, TaskSequence, task_fingerprint
+from fggm_lab.training.checkpoints import save_model, saved_model
 from fggm_lab.training.evaluate import evaluate
 from fggm_lab.training.frozen import unit_drift
 from fggm_lab.training.schedule import measuring_steps, step_count, task_seed
@@ -109,7 +110,10 @@ def run_sequence(
     for task in tasks:
         if not task.split(split):
             raise DataError(f"task {task.name} has no {split} split; add {split}.json")
-    limit_length = min(max_length or LONGEST, context_length(model))
+    longest = min(max_length or LONGEST, context_length(model))
+    for task in tasks:  # an answer that does not fit is better known now than an hour later
+        for name in ("train", split):
+            _encode(tokenizer, task, name, longest)
     config = RunConfig(
         model=model_name or str(model.config._name_or_path or type(model).__name__),
         model_fingerprint=fingerprint(model),
@@ -126,7 +130,7 @@ def run_sequence(
         schedule=schedule,
         weight_decay=weight_decay,
         clip=clip,
-        max_length=limit_length,
+        max_length=longest,
         limit=limit,
         split=split,  # type: ignore[arg-type]
         points_per_task=points_per_task,
@@ -145,6 +149,16 @@ def run_sequence(
     with run.lock():
         session.go(branch)
     return run
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerBase, task: Task, split: str, max_length: int
+) -> list[Encoded]:
+    """A split's examples as token ids; an answer that does not fit is named with its task."""
+    try:
+        return encode(tokenizer, task.split(split), max_length)
+    except DataError as error:
+        raise DataError(f"task {task.name}, {split} split: {error}") from None
 
 
 class _Session:
@@ -257,7 +271,7 @@ class _Session:
                 f"{source.path} has no checkpoint after task {task + 1}; choose a finished task, "
                 "or repeat that run keeping its checkpoints"
             )
-        self._load_weights(folder)
+        self.model.load_state_dict(saved_model(folder, self.model).state_dict())
         self.run.truncate_events(0)
         self._announce()
         for event in source.events():
@@ -346,10 +360,7 @@ class _Session:
 
     def _context(self, index: int) -> TaskContext:
         task = self.tasks[index]
-        try:
-            encoded = encode(self.tokenizer, task.train, self.config.max_length)
-        except DataError as error:
-            raise DataError(f"task {task.name}, train split: {error}") from None
+        encoded = _encode(self.tokenizer, task, "train", self.config.max_length)
         return TaskContext(
             self.model,
             self.tokenizer,
@@ -371,8 +382,8 @@ class _Session:
 
     def _finish_task(self, context: TaskContext, mask: Mask | None) -> None:
         index = context.index
-        before = self._weights_before(index)
-        drift = unit_drift(before, self.model, self.axes)
+        before = saved_model(self._before(index), self.model)
+        drift = unit_drift(dict(before.named_parameters()), self.model, self.axes)
         write_whole(self.run.file("drift", index), lambda path: save_file(drift, path))
         units = {
             name: unit_count(tuple(p.shape), self.axes[name])
@@ -403,26 +414,13 @@ class _Session:
 
     # Files
 
-    def _weights_before(self, index: int) -> dict[str, torch.Tensor]:
-        """The parameters as they were when task `index` began."""
+    def _before(self, index: int) -> Path:
+        """The checkpoint of the model as it was when task `index` began."""
         start = self.run.path / "checkpoints" / START
-        folder = start if index == 0 else self.run.file("checkpoints", index - 1)
-        kind = type(self.model)
-        earlier = kind.from_pretrained(folder, use_safetensors=True, dtype=self.model.dtype)
-        return {name: p.detach() for name, p in earlier.named_parameters()}
-
-    @torch.no_grad()
-    def _load_weights(self, folder: Path) -> None:
-        kind = type(self.model)
-        earlier = kind.from_pretrained(folder, use_safetensors=True, dtype=self.model.dtype)
-        self.model.load_state_dict(earlier.state_dict())
+        return start if index == 0 else self.run.file("checkpoints", index - 1)
 
     def _save_model(self, place: Path) -> None:
-        def fill(folder: Path) -> None:
-            self.model.save_pretrained(folder)
-            self.tokenizer.save_pretrained(folder)
-
-        write_folder(place, fill)
+        save_model(place, self.model, self.tokenizer)
 
     def _save_scores(self) -> None:
         self.run.save_scores(

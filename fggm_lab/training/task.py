@@ -18,7 +18,10 @@ from fggm_lab.runs import RunConfig
 from fggm_lab.training.frozen import FrozenUnits
 from fggm_lab.training.schedule import batch_indices, learning_rate, step_count, task_seed
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_exact_in_float64_and_float32(case: Case) -> None:
     assert worst(exact.units, truth, 1e-20 if case.family == "llama" else 1e-6) <= 1e-8
     single = fisher_scores(case.model.float(), case.tokenizer, case.examples, batch_size=4)
     assert all(scores.dtype == torch.float32 for scores in single.units.values())
-    assert worst(single.units, truth, 1e-5) <= 1e-4
+    assert worst(single.units, truth, 1e-4) <= 1e-4
     assert exact.made.extra["generic"] == single.made.extra["generic"] == []
 
 
@@ -91,10 +91,11 @@ def test_batch_estimator_squares_the_mean_gradient() -> None:
     expected: dict[str, Tensor] = {}
     for part in (encoded[:3], encoded[3:]):
         model.zero_grad()
-        (sum(oracle.log_likelihood(model, e) for e in part) / len(part)).backward()
+        # divided after backward: RMSNorm works in float32, where a third rounds
+        sum(oracle.log_likelihood(model, e) for e in part).backward()  # type: ignore[union-attr]
         for name, p in model.named_parameters():
             assert p.grad is not None
-            expected[name] = expected.get(name, 0) + p.grad**2 * len(part) / 5
+            expected[name] = expected.get(name, 0) + (p.grad / len(part)) ** 2 * len(part) / 5
     for name, true in oracle.unit_sums(model, expected).items():
         torch.testing.assert_close(scores.units[name], true, rtol=1e-8, atol=1e-16)
     alone = fisher_scores(model, tokenizer, examples, estimator="batch", batch_size=1)
@@ -204,7 +205,7 @@ def test_a_module_called_twice_adds_before_the_square() -> None:
         ({"aggregation": "none"}, SettingError, "elementwise=True"),
         ({"batch_size": 0}, SettingError, "batch_size is 0"),
         ({"max_examples": 0}, SettingError, "max_examples is 0"),
-        ({"max_length": 3}, DataError, "does not fit"),
+        ({"max_length": 3}, DataError, "the answer of example 0"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict, error: type[Exception], says: str) -> None:

@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from fggm_lab.methods import Method
+from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models.encoding import encode
-from fggm_lab.methods import TaskContext
 from fggm_lab.runs import Run
 from fggm_lab.tasks import Example, General, Task, TaskSequence
 from fggm_lab.training import run_sequence

@@ -47,9 +47,9 @@ def test_scores_are_those_of_greedy_answers(metric: str) -> None:
     short = [Example(e.prompt, text) for e, text in said.items() if 0 < len(text) < 8]
     examples = [*short[:4], *some_examples(4, seed=5)]
     assert len(examples) == 8
-    found = score_sets(
-        model, TOKENIZER, {"set": (examples, metric)}, max_length=64, batch_size=3
-    )["set"]
+    found = score_sets(model, TOKENIZER, {"set": (examples, metric)}, max_length=64, batch_size=3)[
+        "set"
+    ]
     longest = max(len(e.answer) for e in examples) + (1 if metric == "accuracy" else 5)
     pairs = [(e, _greedy(model, e.prompt, longest)) for e in examples]
     expected = sum(METRICS[metric](e.prompt, text, e.answer) for e, text in pairs) / 8

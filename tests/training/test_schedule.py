@@ -1,5 +1,7 @@
 """The data order is a function of the seed; every epoch sees every example once."""
 
+from itertools import chain
+
 import pytest
 
 from fggm_lab.errors import SettingError
@@ -14,7 +16,7 @@ from fggm_lab.training.schedule import (
 
 def test_every_epoch_sees_every_example_once() -> None:
     batches = batch_indices(10, 6, 4, seed=3)
-    first, second = sum(batches[:3], []), sum(batches[3:], [])
+    first, second = list(chain(*batches[:3])), list(chain(*batches[3:]))
     assert sorted(first) == sorted(second) == list(range(10))
     assert first != second
 

@@ -1,0 +1,39 @@
+"""pyproject.toml, constraints.txt and environment.yml name the same things at the same versions."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ASKED = [
+    Requirement(line)
+    for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+]
+PINS = {
+    canonicalize_name(name): version
+    for name, version in re.findall(
+        r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M
+    )
+}
+
+
+def test_every_dependency_is_bounded_and_pinned_inside_its_bounds() -> None:
+    assert {canonicalize_name(r.name) for r in ASKED} == set(PINS)
+    for requirement in ASKED:
+        operators = {specifier.operator for specifier in requirement.specifier}
+        assert "<" in operators, f"{requirement} has no upper bound"
+        assert PINS[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_conda_users_get_the_same_versions() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    listed = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
+    pins = dict(line.split("==") for line in listed)
+    assert {canonicalize_name(name): version for name, version in pins.items()} == PINS
+    python = next(d for d in environment["dependencies"] if str(d).startswith("python="))
+    assert python.removeprefix("python=") in PROJECT["requires-python"]

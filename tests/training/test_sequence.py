@@ -1,0 +1,197 @@
+"""A run is complete, repeatable, resumable to the bit, branchable, and says why when it stops."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fggm_lab.errors import DataError, LabError, RunError, TrainingError
+from fggm_lab.methods import FGGM, MIGU, SFT, Method, RandomMask
+from fggm_lab.runs import Run
+from fggm_lab.tasks import Example, Task, TaskSequence
+from tests.training.small import small_model, small_run, small_tasks
+
+WEIGHTS = "model.safetensors"
+
+
+def weights(run: Run, task: int = 2) -> dict[str, torch.Tensor]:
+    """The model after a task."""
+    folder = run.checkpoint(task)
+    assert folder is not None
+    return load_file(folder / WEIGHTS)
+
+
+def assert_same_run(a: Run, b: Run) -> None:
+    """Score matrix, masks, drift, evaluations and final weights are equal, bit for bit."""
+    assert a.scores == b.scores
+    measured = ("evaluation", "step")
+    assert [e for e in a.events() if e["kind"] in measured] == [
+        e for e in b.events() if e["kind"] in measured
+    ]
+    for task in range(3):
+        assert a.mask(task) == b.mask(task)
+        left, right = weights(a, task), weights(b, task)
+        assert left.keys() == right.keys()
+        assert all(torch.equal(left[n], right[n]) for n in left)
+
+
+class StopAt:
+    """A listener that stops the run at its n-th event of a kind, as Ctrl-C would."""
+
+    def __init__(self, kind: str, count: int) -> None:
+        self.kind, self.left = kind, count
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        self.left -= event["kind"] == self.kind
+        if self.left == 0:
+            self.left = -1
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("method", [SFT(), MIGU(), FGGM(), RandomMask()], ids=lambda m: m.name)
+def test_a_run_is_complete_and_repeatable(tmp_path: Path, method: Method) -> None:
+    model = small_model()
+    before = {n: p.clone() for n, p in model.named_parameters()}
+    run = small_run(method, tmp_path / "a")
+    assert run.finished
+    scores = run.scores
+    assert scores is not None
+    assert all(cell is not None for row in scores.matrix for cell in row)
+    assert scores.general["before"] is not None and scores.general["after"] is not None
+    assert [e["name"] for e in run.events("task")] == small_tasks().names
+    assert (run.mask(0) is None) == (method.name in ("sft", "migu"))
+    in_task = [e for e in run.events("evaluation") if not e["final"]]
+    assert [list(e["tasks"]) for e in in_task] == [small_tasks().names[: i + 1] for i in range(3)]
+    assert_same_run(run, small_run(method, tmp_path / "b"))
+    assert all(torch.equal(before[n], p) for n, p in model.named_parameters())
+
+
+@pytest.mark.parametrize("method", [MIGU(), FGGM(scope="global")], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "stop", [("evaluation", 1), ("step", 3), ("step", 8), ("evaluation", 5), ("task", 2)]
+)
+def test_resumed_equals_uninterrupted(
+    tmp_path: Path, method: Method, stop: tuple[str, int]
+) -> None:
+    whole = small_run(method, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        small_run(method, tmp_path / "parts", listener=StopAt(*stop))
+    assert not Run.open(tmp_path / "parts").finished
+    assert_same_run(whole, small_run(method, tmp_path / "parts", resume=True))
+
+
+def test_dropout_resumes_exactly_too(tmp_path: Path) -> None:
+    whole = small_run(SFT(), tmp_path / "whole", family="gpt2")
+    with pytest.raises(KeyboardInterrupt):
+        small_run(SFT(), tmp_path / "parts", family="gpt2", listener=StopAt("step", 9))
+    assert_same_run(whole, small_run(SFT(), tmp_path / "parts", family="gpt2", resume=True))
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    run = small_run(SFT(), tmp_path / "run")
+    log = (run.path / "events.jsonl").read_bytes()
+    small_run(SFT(), tmp_path / "run", resume=True)
+    assert (run.path / "events.jsonl").read_bytes() == log
+
+
+def test_a_branch_continues_another_runs_model_and_history(tmp_path: Path) -> None:
+    whole = small_run(SFT(), tmp_path / "sft")
+    same = small_run(SFT(), tmp_path / "same", branch=(whole, 0))
+    assert_same_run(whole, same)
+    other = small_run(FGGM(), tmp_path / "other", branch=(whole, 1))
+    assert other.scores is not None and whole.scores is not None
+    assert other.scores.matrix[:2] == whole.scores.matrix[:2]
+    assert other.config.branch is not None and other.config.branch.task == 1
+    left, right = weights(whole, 1), weights(other, 1)
+    assert all(torch.equal(left[n], right[n]) for n in left)
+    mask, drift = other.mask(2), other.drift(2)
+    assert mask is not None and drift is not None
+    assert all(not drift[n][~moving].any() for n, moving in mask.units.items())
+
+
+def test_only_the_last_checkpoint_is_kept_when_asked(tmp_path: Path) -> None:
+    run = small_run(SFT(), tmp_path / "run", keep_checkpoints=False)
+    assert [run.checkpoint(i) is not None for i in range(3)] == [False, False, True]
+    assert run.drift(2) is not None
+
+
+def test_other_settings_cannot_resume_and_the_difference_is_shown(tmp_path: Path) -> None:
+    small_run(SFT(), tmp_path / "run")
+    with pytest.raises(RunError, match=r"lr: 0.01 there, 0.02 here"):
+        small_run(SFT(), tmp_path / "run", lr=0.02, resume=True)
+    with pytest.raises(RunError, match="already holds a run; continue it with --resume"):
+        small_run(SFT(), tmp_path / "run")
+
+
+def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        small_run(SFT(), tmp_path / "run", listener=StopAt("step", 3))
+    run = Run.open(tmp_path / "run")
+    with run.lock(), pytest.raises(RunError, match="another process is writing"):
+        small_run(SFT(), tmp_path / "run", resume=True)
+
+
+def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_state(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"of task task-\d.*lower the learning rate"):
+        small_run(SFT(), tmp_path / "run", lr=1e30, clip=None, points_per_task=0)
+    state = load_file(tmp_path / "run" / "checkpoints" / "resume.safetensors")
+    assert all(bool(torch.isfinite(t).all()) for n, t in state.items() if n.startswith("model."))
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = small_run(SFT(), tmp_path / "whole")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fill_disk(event: dict[str, Any]) -> None:
+        if event["kind"] == "task" and event["task"] == 1:
+            monkeypatch.setattr("fggm_lab.training.state.save_file", full)
+
+    with pytest.raises(LabError, match="No space left on device"):
+        small_run(SFT(), tmp_path / "parts", listener=fill_disk)
+    monkeypatch.undo()
+    assert_same_run(whole, small_run(SFT(), tmp_path / "parts", resume=True))
+
+
+def _damage_nothing(path: Path) -> None:
+    path.unlink()
+
+
+def _damage_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize("damage", [_damage_nothing, _damage_half])
+def test_a_damaged_state_is_one_sentence(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        small_run(SFT(), tmp_path / "run", listener=StopAt("task", 1))
+    damage(tmp_path / "run" / "checkpoints" / "resume.safetensors")
+    if damage is _damage_nothing:  # nothing to go on from: the run begins anew
+        assert small_run(SFT(), tmp_path / "run", resume=True).finished
+    else:
+        with pytest.raises(RunError, match="is missing or damaged"):
+            small_run(SFT(), tmp_path / "run", resume=True)
+
+
+def test_bad_data_is_named_before_anything_is_trained(tmp_path: Path) -> None:
+    long = Task("long", (Example("a", "b" * 200),), (), (Example("a", "b"),))
+    with pytest.raises(DataError, match="task long, train split: the answer of example 0"):
+        small_run(SFT(), tmp_path / "run", tasks=TaskSequence([*small_tasks(1), long], "here"))
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(DataError, match="task long has no eval split"):
+        small_run(SFT(), tmp_path / "run", tasks=TaskSequence([long], "here"), split="eval")
+
+
+def test_scores_json_is_as_the_architecture_says(tmp_path: Path) -> None:
+    run = small_run(SFT(), tmp_path / "run")
+    found = json.loads((run.path / "scores.json").read_text())
+    assert found["tasks"] == small_tasks().names
+    assert len(found["matrix"]) == len(found["untrained"]) == 3
+    assert {"before", "after"} <= set(found["general"])
