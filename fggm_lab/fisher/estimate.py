@@ -14,6 +14,7 @@ from fggm_lab.fisher.likelihood import AnswerLikelihood, evaluating, requiring_g
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.sums import SquareSums
 from fggm_lab.fisher.units import ENTRY, other_axis, unit_axes
+from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import (
     Encoded,
     HasPromptAndAnswer,
@@ -190,12 +191,6 @@ def fisher_scores(
         extra={"batch_size": batch_size, "generic": sorted(sums.generic)},
     )
     return FisherScores(units, axes, whole, made)
-
-
-def context_length(model: PreTrainedModel) -> int:
-    """The most tokens the model was made for; without such a limit, a very large number."""
-    length = getattr(model.config, "max_position_embeddings", None)
-    return length if isinstance(length, int) and length > 0 else 2**30
 
 
 def _counted(item: Encoded) -> int:

@@ -4,31 +4,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import Method, Plan, TaskContext, check_choice, check_keep
-from fggm_lab.methods.selection import OTHERS, PARAMETERS, complete, masked_names
+from fggm_lab.methods.base import Plan, TaskContext
+from fggm_lab.methods.masking import TaskMasking, complete, masked_names
 
 
 @dataclass(frozen=True)
-class RandomMask(Method):
-    """A random mask of the same share, drawn anew for each task from the run's seed.
-
-    Attributes: as in `FGGM`.
-    """
+class RandomMask(TaskMasking):
+    """A random mask of the same share, drawn anew for each task from the run's seed."""
 
     name: ClassVar[str] = "random"
     paper: ClassVar[str] = "control"
-
-    keep: float = 0.3
-    scope: str = "layer"
-    parameters: str = "all"
-    others: str = "train"
-    first_task: bool = True
-
-    def __post_init__(self) -> None:
-        check_keep(self.keep)
-        check_choice("scope", self.scope, ("layer", "global"))
-        check_choice("parameters", self.parameters, PARAMETERS)
-        check_choice("others", self.others, OTHERS)
 
     def plan(self, context: TaskContext) -> Plan:
         """Draw the mask."""

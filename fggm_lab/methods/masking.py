@@ -1,4 +1,6 @@
-"""Which parameters a mask covers, and what becomes of those it leaves out."""
+"""What methods with one mask per task share: which parameters it covers, and what of the others."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -7,10 +9,36 @@ from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.fisher import unit_axes
 from fggm_lab.fisher.units import unit_count
-from fggm_lab.masks import Mask
+from fggm_lab.masks import SCOPES, Mask
+from fggm_lab.methods.base import Method, check_choice, check_keep
 
 PARAMETERS = ("all", "linear")
 OTHERS = ("train", "freeze")
+
+
+@dataclass(frozen=True)
+class TaskMasking(Method):
+    """A method that freezes all but a share of the units for a whole task.
+
+    Attributes:
+        keep: the share of units that may move (1 − α; the paper's α is 0.7).
+        scope: the share is taken within each weight (`layer`) or over the whole model (`global`).
+        parameters: what is masked, `all` parameters or the weights of `linear` layers only.
+        others: parameters left out of the mask `train` or `freeze`.
+        first_task: whether the first task is masked, too.
+    """
+
+    keep: float = 0.3
+    scope: str = "layer"
+    parameters: str = "all"
+    others: str = "train"
+    first_task: bool = True
+
+    def __post_init__(self) -> None:
+        check_keep(self.keep)
+        check_choice("scope", self.scope, SCOPES)
+        check_choice("parameters", self.parameters, PARAMETERS)
+        check_choice("others", self.others, OTHERS)
 
 
 def linear_weights(model: PreTrainedModel) -> set[str]:

@@ -1,0 +1,75 @@
+"""Self-checks of the course's exercises: they try an answer and say what is wrong with it."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+_SCORES = {
+    "different scores": torch.tensor([0.2, 5.0, 0.1, 3.0, 0.7, 1.5, 0.4, 2.0, 0.9, 0.3]),
+    "ties": torch.tensor([1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0]),
+    "zeros": torch.zeros(5),
+}
+
+
+def check_top_units(answer: Callable[[Tensor, float], Tensor]) -> str:
+    """Try a function that chooses the units that may move.
+
+    Args:
+        answer: takes the (units,) scores of one parameter and a keep share, returns (units,) bools,
+            True for exactly round(keep · units) units with the highest scores.
+
+    Returns:
+        one sentence: that it is right, or what is wrong and with which input.
+    """
+    for name, scores in _SCORES.items():
+        for keep in (0.3, 0.5, 1.0):
+            problem = _wrong_with(answer(scores.clone(), keep), scores, keep)
+            if problem:
+                return f"Not yet ({name}, keep={keep}): {problem}"
+    return "Right: exactly the asked share of units, and always the highest scores."
+
+
+def _wrong_with(bits: object, scores: Tensor, keep: float) -> str | None:
+    if bits is None or bits is ...:
+        return "nothing comes back; end with a return."
+    if not isinstance(bits, Tensor) or bits.dtype != torch.bool or bits.shape != scores.shape:
+        return f"return a tensor of {len(scores)} bools, one per unit."
+    kept, wanted = int(bits.sum()), round(keep * len(scores))
+    if kept != wanted:
+        hint = ""
+        if kept > wanted and len(scores.unique()) < len(scores):
+            hint = " A threshold lets every unit that ties with it through."
+        return f"{kept} units move, it should be {wanted} of {len(scores)}.{hint}"
+    if wanted < len(scores) and scores[bits].min() < scores[~bits].max():
+        return (
+            f"a unit scoring {float(scores[bits].min()):g} moves while one scoring "
+            f"{float(scores[~bits].max()):g} is frozen."
+        )
+    return None
+
+
+def check_chance_overlap(answer: Callable[[float], float]) -> str:
+    """Try a function that gives the Jaccard index expected of two random masks.
+
+    Args:
+        answer: takes the share p that each of two large random masks keeps, returns the expected
+            |a ∩ b| / |a ∪ b|.
+
+    Returns:
+        one sentence: that it is right, or what is wrong.
+    """
+    for p in (0.3, 0.1, 1.0):
+        got = answer(p)
+        if not isinstance(got, int | float):
+            return "Not yet: return a number."
+        right = p * p / (2 * p - p * p)
+        if math.isclose(got, right, rel_tol=1e-6):
+            continue
+        if math.isclose(got, p * p, rel_tol=1e-6):
+            return "Not yet: p · p is the share both keep; divide it by the share either keeps."
+        if math.isclose(got, p / 2, rel_tol=1e-6):
+            return "Not yet: the two masks overlap, so the share either keeps is less than 2p."
+        return f"Not yet: for p = {p} it should be {right:.3f}, not {got:.3f}."
+    return "Right: at p = 0.3 chance alone gives 0.176."
