@@ -10,6 +10,7 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from fggm_lab.files import write_text
+from fggm_lab.plots.theme import METHOD_STYLES
 from fggm_lab.report import tables
 from fggm_lab.report.figures import Block, figure_blocks
 from fggm_lab.report.look import SCRIPT, STYLE
@@ -33,6 +34,7 @@ def write_report(runs: Sequence[Run], path: Path | str) -> None:
 
 def report_html(runs: Sequence[Run]) -> str:
     """The report as HTML; see `write_report`."""
+    runs = sorted(runs, key=_place)
     rows = comparison(runs)
     blocks = figure_blocks(runs)
     tasks = len(runs[0].config.task_names)
@@ -59,6 +61,12 @@ def report_html(runs: Sequence[Run]) -> str:
         + "\n".join(parts)
         + f"\n<script>{get_plotlyjs()}</script>\n<script>{SCRIPT}</script></body></html>\n"
     )
+
+
+def _place(run: Run) -> int:
+    """Known methods first, the baseline before all; the rest as they came."""
+    known = list(METHOD_STYLES)
+    return known.index(run.config.method) if run.config.method in known else len(known)
 
 
 def _summary(runs: Sequence[Run]) -> str:
