@@ -7,7 +7,7 @@ DEMO   := runs/demo
 OFFLINE := HF_HUB_OFFLINE=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test check data base seeds clean
+.PHONY: help setup demo lab test data base choose seeds clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -37,6 +37,14 @@ data: setup  ## Write data/trace-mini and data/general anew (same bytes)
 
 base: setup  ## Train the shipped base model anew
 	$(BIN)/python data/make_base.py
+
+CHOOSE := $(OFFLINE) $(BIN)/fggm-lab run --split eval --points 0 --resume
+choose: setup  ## What the defaults were chosen by: seed 0, scored on the eval split
+	for rate in 5e-4 1e-3; do \
+	  $(CHOOSE) --methods sft,migu,fggm,random --lr $$rate --out runs/choose/rate-$$rate || exit 1; done
+	$(CHOOSE) --methods fggm --set fggm.scope=global --out runs/choose/scope-global
+	$(CHOOSE) --methods fggm --set fggm.parameters=linear --out runs/choose/linear
+	$(BIN)/fggm-lab compare runs/choose
 
 seeds: setup  ## Repeat the demo with seeds 1 to 5 and print mean and spread
 	for seed in 1 2 3 4 5; do \

@@ -15,11 +15,15 @@ from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_mo
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real inputs: FGGM_LAB_SHARED, else `../shared` beside the repository."""
+    """The folder of real inputs: FGGM_LAB_SHARED, else `../shared` beside the repository.
+
+    Where it is absent the test is skipped, or fails if FGGM_LAB_REQUIRE_SHARED is 1, as in CI.
+    """
     place = os.environ.get("FGGM_LAB_SHARED")
     folder = Path(place) if place else Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
-        pytest.skip(f"no real inputs at {folder}; set FGGM_LAB_SHARED to their folder")
+        refuse = pytest.fail if os.environ.get("FGGM_LAB_REQUIRE_SHARED") == "1" else pytest.skip
+        refuse(f"no real inputs at {folder}; set FGGM_LAB_SHARED to their folder")
     return folder
 
 
