@@ -19,12 +19,13 @@ class RunProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}"),
+            TextColumn("{task.fields[loss]}"),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
         )
-        self._bar = self._progress.add_task(method, total=None, loss=float("nan"))
+        self._bar = self._progress.add_task(method, total=None, loss="")
+        self._names: list[str] = []
 
     def __enter__(self) -> "RunProgress":
         self._progress.__enter__()
@@ -36,17 +37,21 @@ class RunProgress:
     def __call__(self, event: dict[str, Any]) -> None:
         """Take one event of the run."""
         if event["kind"] == "start":
+            self._names = event["names"]
             self._progress.update(self._bar, total=sum(event["steps"]))
         elif event["kind"] == "step":
             self._progress.update(
                 self._bar,
                 completed=event["step"],
-                loss=event["loss"],
-                description=f"{self._method} · task {event['task'] + 1}",
+                loss=f"loss {event['loss']:.3f}",
+                description=f"{self._method} · {self._place(event['task'])}",
             )
         elif event["kind"] == "task" and not self._console.is_terminal:
             seconds = sum(event["seconds"].values())
             self._console.print(
-                f"{self._method}: task {event['task'] + 1} {event['name']} in {seconds:.0f} s",
+                f"{self._method} · {self._place(event['task'])} in {seconds:.0f} s",
                 highlight=False,
             )
+
+    def _place(self, task: int) -> str:
+        return f"task {task + 1}/{len(self._names)} {self._names[task]}"

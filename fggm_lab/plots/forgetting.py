@@ -174,7 +174,9 @@ def _split(points: Sequence[Point], task: int) -> tuple[list[Point], list[Point]
     """Points before task number `task` is trained, and since; they share the one between."""
     before = [p for p in points if p.task < task]
     since = [p for p in points if p.task >= task]
-    return (before, [*before[-1:], *since]) if since else (before, [])
+    if not since:
+        return before, []
+    return before if len(before) > 1 else [], [*before[-1:], *since]
 
 
 def _line(

@@ -241,6 +241,7 @@ class _Session:
             {
                 "kind": "start",
                 "time": _now(),
+                "names": self.tasks.names,
                 "steps": [self._steps(i) for i in range(len(self.tasks))],
             }
         )

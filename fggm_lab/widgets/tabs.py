@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any
 
 import ipywidgets
 import plotly.graph_objects as go
@@ -23,10 +22,12 @@ from fggm_lab.plots.spectra import modules_of, show_keep, show_module
 from fggm_lab.runs import Run
 
 _WIDE = {"description_width": "initial"}
+ALL_TASKS, ALL_MODULES = "all tasks", "all modules"
+"""A list shows a value of None as if nothing were chosen, so these stand for it."""
 
 
-def _choice(description: str, options: Sequence[Any], **more: Any) -> ipywidgets.Dropdown:
-    return ipywidgets.Dropdown(description=description, options=options, style=_WIDE, **more)
+def _choice(description: str, options: Sequence[str]) -> ipywidgets.Dropdown:
+    return ipywidgets.Dropdown(description=description, options=options, style=_WIDE)
 
 
 class _Tab:
@@ -47,21 +48,20 @@ class _Tab:
         for control in controls:
             control.observe(lambda _: None if self._offering else call(), "value")
 
-    def offer(self, control: ipywidgets.Dropdown, options: Sequence[Any]) -> None:
+    def offer(self, control: ipywidgets.Dropdown, options: Sequence[str]) -> None:
         """Give a control other options; its value stays if it is still among them."""
         value = control.value
-        values = [o[1] if isinstance(o, tuple) else o for o in options]
         self._offering = True
         try:
             control.options = options
-            if values:
-                control.value = value if value in values else values[0]
+            if options:
+                control.value = value if value in options else options[0]
         finally:
             self._offering = False
 
     def show(self, figure: go.Figure) -> None:
         """Put a figure in place of the one shown; one of the same shape is changed in place."""
-        plain = bare(figure)
+        plain = bare(figure).update_layout(autosize=True)
         if self.figure is not None and _alike(self.figure, plain):
             with self.figure.batch_update():
                 for old, new in zip(self.figure.data, plain.data, strict=True):
@@ -101,9 +101,7 @@ class ForgettingTab(_Tab):
         self.runs = list(runs)
         names = run_labels(self.runs)
         tasks = list(dict.fromkeys(t for run in runs for t in run.config.task_names))
-        self.task = _choice(
-            "task", [("all tasks", None), (GENERAL, GENERAL), *((t, t) for t in tasks)]
-        )
+        self.task = _choice("task", [ALL_TASKS, GENERAL, *tasks])
         self.methods = [ipywidgets.Checkbox(True, description=n, indent=False) for n in names]
         for box in self.methods:
             box.layout.width = "auto"
@@ -115,7 +113,8 @@ class ForgettingTab(_Tab):
         """Draw what the controls ask for, from the records as they are now."""
         chosen = [run for run, box in zip(self.runs, self.methods, strict=True) if box.value]
         if chosen:
-            self.show(forgetting_curves(chosen, self.task.value))
+            task = None if self.task.value == ALL_TASKS else self.task.value
+            self.show(forgetting_curves(chosen, task))
         else:
             self.show_nothing("Choose a method.")
 
@@ -143,7 +142,7 @@ class SpectraTab(_Tab):
             description="scope",
             style={"button_width": "70px"},
         )
-        self.module = _choice("module", [("all modules", None)])
+        self.module = _choice("module", [ALL_MODULES])
         super().__init__([self.method, self.task, self.module, self.keep, self.scope])
         self.listen(self._list_tasks, self.method)
         self.listen(self._draw, self.task)
@@ -173,13 +172,14 @@ class SpectraTab(_Tab):
         if scores is None:
             return
         self.scores = scores
-        self.offer(self.module, [("all modules", None), *((m, m) for m in modules_of(scores))])
+        self.offer(self.module, [ALL_MODULES, *modules_of(scores)])
         self.show(fisher_spectra(scores, self.keep.value, self.scope.value, controls=False))
         self._pick_module()
 
     def _pick_module(self) -> None:
         if self.figure is not None:
-            show_module(self.figure, self.module.value)
+            module = None if self.module.value == ALL_MODULES else self.module.value
+            show_module(self.figure, module)
 
     def _cut(self) -> None:
         """Move the threshold; the curves stay."""
@@ -195,8 +195,9 @@ class OverlapTab(_Tab):
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = dict(zip(run_labels(runs), runs, strict=True))
         self.method = _choice("method", [])
-        self.layer = _choice("layer", [("whole model", None)])
+        self.layer = _choice("layer", [layer_name(None)])
         self.masks: dict[str, Mask] = {}
+        self.layers: dict[str, int | None] = {}
         super().__init__([self.method, self.layer])
         self.listen(self._load, self.method)
         self.listen(self._draw, self.layer)
@@ -220,12 +221,12 @@ class OverlapTab(_Tab):
         run = self.runs[self.method.value]
         found = {task: run.mask(task) for task in _tasks(run)}
         self.masks = {task: mask for task, mask in found.items() if mask is not None}
-        layers = [(layer_name(n), n) for n in (None, *layers_of(self.masks))]
-        self.offer(self.layer, layers)
+        self.layers = {layer_name(n): n for n in (None, *layers_of(self.masks))}
+        self.offer(self.layer, list(self.layers))
         self._draw()
 
     def _draw(self) -> None:
-        self.show(mask_overlap(self.masks, self.layer.value, controls=False))
+        self.show(mask_overlap(self.masks, self.layers[self.layer.value], controls=False))
 
 
 def _tasks(run: Run) -> list[str]:

@@ -58,7 +58,7 @@ def test_layers_change_the_matrix_in_place(four_runs: list[Run]) -> None:
     tab = OverlapTab(four_runs)
     figure = tab.figure
     whole = figure.data[0].z[1][0]
-    tab.layer.value = 2
+    tab.layer.value = "layer 2"
     assert tab.figure is figure and figure.data[0].z[1][0] != whole
 
 
