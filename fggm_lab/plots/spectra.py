@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from fggm_lab.fisher.layers import split_name
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import SCOPES
+from fggm_lab.plots import spectra_text as text
 from fggm_lab.plots import theme
 from fggm_lab.plots.decimate import PER_STRETCH, decimate
 from fggm_lab.plots.shares import OUTSIDE, Cut, cuts, layer_name
@@ -70,7 +71,12 @@ def fisher_spectra(
     if controls:
         _add_controls(figure, scores, keep, scope, len(lines))
     title = "Fisher spectra" + (f": {scores.made.task}" if scores.made.task else "")
-    return theme.finish(figure, title, _caption(scores), _describe(scores, kept[scope], scope))
+    return theme.finish(
+        figure,
+        title,
+        text.caption(scores, _points_each(scores)),
+        text.describe(scores, kept[scope], scope),
+    )
 
 
 def describe_spectra(scores: FisherScores, keep: float = 0.3, scope: str = "layer") -> str:
@@ -79,7 +85,7 @@ def describe_spectra(scores: FisherScores, keep: float = 0.3, scope: str = "laye
     Args:
         scores, keep, scope: as for `fisher_spectra`.
     """
-    return _describe(scores, cuts(scores, keep, scope)[scope], scope)
+    return text.describe(scores, cuts(scores, keep, scope)[scope], scope)
 
 
 def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: str) -> None:
@@ -115,7 +121,7 @@ def modules_of(scores: FisherScores) -> list[str]:
 def _spectra(scores: FisherScores) -> list[go.Scatter]:
     """One curve per parameter, coloured by depth; scores of 0 end it, a log axis has no 0."""
     filled = {name: s for name, s in scores.units.items() if s.numel()}
-    each = max(POINTS // len(filled), PER_STRETCH)
+    each = _points_each(scores)
     layers = [n for name in filled if (n := split_name(name).layer) is not None]
     deepest = max(layers, default=0)
     traces = []
@@ -143,6 +149,11 @@ def _spectra(scores: FisherScores) -> list[go.Scatter]:
             )
         )
     return traces
+
+
+def _points_each(scores: FisherScores) -> int:
+    """The most points one curve may have."""
+    return max(POINTS // sum(1 for s in scores.units.values() if s.numel()), PER_STRETCH)
 
 
 def _depth_colour(layer: int | None, deepest: int) -> str:
@@ -189,17 +200,9 @@ def _cut_traces(kept: Cut, scores: FisherScores, scope: str) -> tuple[go.Scatter
     return cut, bars
 
 
-def _positive(scores: FisherScores) -> tuple[float, float]:
-    """The lowest and the highest score above 0; (1, 1) if there is none."""
-    above = [s[s > 0] for s in scores.units.values() if bool((s > 0).any())]
-    if not above:
-        return 1.0, 1.0
-    return min(float(s.min()) for s in above), max(float(s.max()) for s in above)
-
-
 def _decades(scores: FisherScores) -> list[float]:
     """The range of the score axis, in powers of ten."""
-    low, high = _positive(scores)
+    low, high = text.positive(scores)
     return [float(np.floor(np.log10(low))), float(np.ceil(np.log10(high)) + 0.2)]
 
 
@@ -274,62 +277,3 @@ def _menu(
         for label, change in zip(labels, changes, strict=True)
     ]
     return {**theme.MENU, "active": active, "x": x, "buttons": buttons}
-
-
-# Words
-
-
-def _zeros(scores: FisherScores) -> tuple[int, int]:
-    """How many units score exactly 0, and how many units there are."""
-    return sum(int((s == 0).sum()) for s in scores.units.values()), scores.unit_count
-
-
-def _caption(scores: FisherScores) -> str:
-    zero, units = _zeros(scores)
-    made = scores.made
-    filled = sum(1 for s in scores.units.values() if s.numel())
-    longest = max(s.numel() for s in scores.units.values())
-    each = max(POINTS // filled, PER_STRETCH)
-    task = f" on {made.task}" if made.task else ""
-    text = (
-        f"One curve per parameter, coloured by depth (dark: first layer; dashed: {OUTSIDE}). "
-        f"{made.estimator.capitalize()} Fisher{task}, {made.examples:,} examples. "
-        "The dashed grey line is the cut: upright, every parameter moves its own top share (scope "
-        "layer); level, one score cuts all (scope global). "
-    )
-    if zero:
-        text += (
-            f"{zero:,} of {units:,} units ({theme.percent(zero / units)}) score exactly 0, which a "
-            "log axis cannot show: there a curve ends early. "
-        )
-    if longest > each:
-        text += (
-            f"Longer curves are drawn with at most {each:,} points: maximum, median and minimum of "
-            "equal stretches of the sorted scores."
-        )
-    return text.strip()
-
-
-def _describe(scores: FisherScores, kept: Cut, scope: str) -> str:
-    zero, units = _zeros(scores)
-    low, high = _positive(scores)
-    span = (
-        f"from {low:.1e} to {high:.1e}, {np.log10(high / low):.1f} powers of ten"
-        if zero < units
-        else "all of them 0"
-    )
-    moves = ", ".join(f"{s.layer} {theme.percent(s.share)}" for s in kept.shares)
-    cut = (
-        "each parameter's own top share"
-        if scope == "layer"
-        else f"the units scoring {kept.lowest:.1e} or more"
-    )
-    tie = ""
-    if scope == "global" and kept.lowest == 0:
-        cut = "all units above 0 and, so as to fill the share, the first units that score 0"
-    if zero:
-        tie = f" {zero:,} units score exactly 0."
-    return (
-        f"{units:,} units in {len(scores.names)} parameters; scores span {span}.{tie} With a keep "
-        f"share of {theme.percent(kept.keep)}, scope {scope}, {cut} would move: {moves}."
-    )

@@ -19,7 +19,7 @@ from tests.plots.made import TASKS, made_run, made_scores
 
 CELL = """import fggm_lab as lab
 lab.explore(lab.find_runs("runs"))"""
-START = 60
+START = 180
 """Seconds a loaded machine may take to start the server or the kernel."""
 
 

@@ -21,6 +21,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(browser: Any, report: Path) -> Iterator[Any]:
     """The open report; afterwards the console must be free of errors and the network unused."""
     page = browser.new_page(viewport={"width": 1100, "height": 900})
+    page.set_default_timeout(120_000)  # a loaded machine draws slowly
     problems: list[str] = []
     requests: list[str] = []
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
@@ -88,6 +89,7 @@ def test_choosing_a_task_redraws_figure_caption_and_words(page: Any) -> None:
 
 def test_a_phone_scrolls_figures_not_the_page(browser: Any, report: Path) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page.set_default_timeout(120_000)
     page.goto(report.as_uri())
     page.wait_for_selector("[data-figure=overlap] .heatmap-label")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
