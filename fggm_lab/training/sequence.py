@@ -143,9 +143,17 @@ def run_sequence(
     held = resume and (Path(out) / "config.json").exists()
     run = Run.resume(out, config) if held else Run.create(out, config)
     trained = model if in_place else copy.deepcopy(model)
-    session = _Session(run, trained, tokenizer, tasks, method, general, listener)
-    session.checkpoint_every = checkpoint_every
-    session.keep_checkpoints = keep_checkpoints
+    session = _Session(
+        run,
+        trained,
+        tokenizer,
+        tasks,
+        method,
+        general,
+        listener,
+        checkpoint_every,
+        keep_checkpoints,
+    )
     with run.lock():
         session.go(branch)
     return run
@@ -164,9 +172,6 @@ def _encode(
 class _Session:
     """One process's work on one run: what must be at hand between a step and a checkpoint."""
 
-    checkpoint_every = 50
-    keep_checkpoints = True
-
     def __init__(
         self,
         run: Run,
@@ -176,10 +181,13 @@ class _Session:
         method: Method,
         general: General | None,
         listener: Listener | None,
+        checkpoint_every: int,
+        keep_checkpoints: bool,
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
         self.tasks, self.method, self.general = tasks, method, general
         self.listener = listener
+        self.checkpoint_every, self.keep_checkpoints = checkpoint_every, keep_checkpoints
         self.config = run.config
         self.axes = unit_axes(model)
         self.progress = Progress()
@@ -411,7 +419,7 @@ class _Session:
         self.progress = Progress(task=index + 1, step=self.progress.step)
         self._save_state(None)
         if not self.keep_checkpoints and index > 0:
-            shutil.rmtree(self.run.file("checkpoints", index - 1), ignore_errors=True)
+            self.run.remove_checkpoint(index - 1)
 
     # Files
 
