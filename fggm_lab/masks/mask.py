@@ -174,6 +174,29 @@ class Mask:
         units = {name: bits for name, bits in self.units.items() if name in wanted}
         return Mask(units, {name: self.axes[name] for name in units}, self.made)
 
+    def check(self, model: nn.Module) -> None:
+        """Refuse a model whose units are not those the mask was made for.
+
+        Raises:
+            ModelError: parameters the mask names are missing from the model or have other units;
+                they are named.
+        """
+        counts = {
+            name: unit_count(tuple(p.shape), self.axes.get(name, 0))
+            for name, p in model.named_parameters()
+        }
+        odd = [
+            f"{name} ({bits.numel()} units in the mask, {counts.get(name, 'none')} in the model)"
+            for name, bits in self.units.items()
+            if counts.get(name) != bits.numel()
+        ]
+        if odd:
+            more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+            raise ModelError(
+                f"the mask was made for another model: {', '.join(odd[:3])}{more} differ; score "
+                "this model and cut its own mask"
+            )
+
     @torch.no_grad()
     def project_(self, model: nn.Module) -> None:
         """g ← g ⊙ mask, in place: the frozen units' gradients become zero, whatever they were.

@@ -1,6 +1,17 @@
 """Masked training: one task, a whole sequence with checkpoint and resume, evaluation."""
 
+from fggm_lab.training.active import ActiveRows
+from fggm_lab.training.dense import MaskedGradients
 from fggm_lab.training.evaluate import TaskScore, evaluate, generate, score_sets, text_loss
 from fggm_lab.training.sequence import run_sequence
 
-__all__ = ["TaskScore", "evaluate", "generate", "run_sequence", "score_sets", "text_loss"]
+__all__ = [
+    "ActiveRows",
+    "MaskedGradients",
+    "TaskScore",
+    "evaluate",
+    "generate",
+    "run_sequence",
+    "score_sets",
+    "text_loss",
+]

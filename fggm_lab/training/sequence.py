@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -26,8 +27,8 @@ from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.runs import Run, RunConfig, ScoreMatrix
 from fggm_lab.tasks import General, Task, TaskSequence, task_fingerprint
 from fggm_lab.training.checkpoints import save_model, saved_model
+from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.evaluate import evaluate
-from fggm_lab.training.frozen import unit_drift
 from fggm_lab.training.schedule import measuring_steps, step_count, task_seed
 from fggm_lab.training.state import (
     Progress,
@@ -38,7 +39,13 @@ from fggm_lab.training.state import (
     save_state,
     weights_are_finite,
 )
-from fggm_lab.training.task import StepReport, make_optimizer, memory_in_use_mb, train_task
+from fggm_lab.training.task import (
+    StepReport,
+    make_optimizer,
+    masked,
+    memory_in_use_mb,
+    train_task,
+)
 
 Listener = Callable[[dict[str, Any]], None]
 """Hears every event as it is written to the log."""
@@ -228,16 +235,16 @@ class _Session:
     def go(self, branch: tuple[Run, int] | None) -> None:
         if self.run.finished:
             return
-        optimizer: Optimizer | None = None
+        saved: dict[str, Tensor] | None = None
         if self.run.resume_file.exists():
-            optimizer = self._take_up()
+            saved = self._take_up()
         elif branch is not None:
             self._begin_from(*branch)
         else:
             self._begin()
         while self.progress.task < len(self.tasks):
-            self._task(optimizer)
-            optimizer = None
+            self._task(saved)
+            saved = None
         total = sum(sum(e["seconds"].values()) for e in self.run.events("task"))
         self.tell({"kind": "end", "time": _now(), "seconds": total})
 
@@ -296,8 +303,12 @@ class _Session:
         self._save_scores()
         self._save_state(None)
 
-    def _take_up(self) -> Optimizer | None:
-        """Continue from the saved state; events written after it are taken back."""
+    def _take_up(self) -> dict[str, Tensor] | None:
+        """Continue from the saved state; events written after it are taken back.
+
+        Returns:
+            The saved tensors if a task was under way.
+        """
         self.progress, tensors = load_state(self.run.resume_file)
         self.run.truncate_events(self.progress.offset)
         restore_model(self.model, tensors)
@@ -305,60 +316,37 @@ class _Session:
         if self.listener is not None:
             for event in self.run.events():
                 self.listener(event)
-        optimizer = None
-        if self.progress.task_step > 0:
-            optimizer = make_optimizer(self.model, self.config)
-            restore_optimizer(optimizer, tensors)
-            restore_random(tensors)
-        return optimizer
+        return tensors if self.progress.task_step > 0 else None
 
     # One task
 
-    def _task(self, optimizer: Optimizer | None) -> None:
+    def _task(self, saved: dict[str, Tensor] | None) -> None:
         index = self.progress.task
-        task = self.tasks[index]
         context = self._context(index)
-        if self.progress.task_step == 0:
+        if saved is None:
             torch.manual_seed(task_seed(self.config.seed, index))
             start = time.perf_counter()
             mask = self._plan(context)
             self.progress.seconds["score"] += time.perf_counter() - start
         else:
             mask = self.run.mask(index)
-        optimizer = optimizer or make_optimizer(self.model, self.config)
-        steps = self._steps(index)
-        points = measuring_steps(steps, self.config.points_per_task)
-
-        def after_step(report: StepReport) -> None:
-            self.progress.seconds["train"] += report.seconds
-            self.progress.task_step = report.task_step
-            self.progress.step += 1
-            self.progress.peak_memory_mb = max(
-                self.progress.peak_memory_mb, memory_in_use_mb(self.model.device)
-            )
-            self.tell(
-                {
-                    "kind": "step",
-                    "task": index,
-                    "task_step": report.task_step,
-                    "step": self.progress.step,
-                    "loss": report.loss,
-                    "lr": report.lr,
-                    "norm": report.norm,
-                }
-            )
-            if report.task_step in points:
-                self.measure(index, final=False)
-            if report.task_step % self.checkpoint_every == 0:
-                self._save_state(optimizer)
-
         try:
-            train_task(
-                context, self.method, mask, self.config, optimizer, self.progress.task_step,
-                after_step,
-            )  # fmt: skip
+            with masked(self.model, mask, self.method) as path:
+                optimizer = path.attach(make_optimizer(self.model, self.config))
+                if saved is not None:
+                    restore_optimizer(optimizer, saved)
+                    restore_random(saved)
+                train_task(
+                    context,
+                    self.method,
+                    path,
+                    optimizer,
+                    self.config,
+                    self.progress.task_step,
+                    lambda report: self._after_step(report, optimizer),
+                )
             if not weights_are_finite(self.model):
-                raise TrainingError(f"a weight is not a number after task {task.name}")
+                raise TrainingError(f"a weight is not a number after task {context.name}")
             self.measure(index, final=True)
         except TrainingError as error:
             raise TrainingError(
@@ -366,6 +354,30 @@ class _Session:
                 f"folder; the last good state is kept in {self.run.path}"
             ) from error
         self._finish_task(context, mask)
+
+    def _after_step(self, report: StepReport, optimizer: Optimizer) -> None:
+        index = self.progress.task
+        self.progress.seconds["train"] += report.seconds
+        self.progress.task_step = report.task_step
+        self.progress.step += 1
+        self.progress.peak_memory_mb = max(
+            self.progress.peak_memory_mb, memory_in_use_mb(self.model.device)
+        )
+        self.tell(
+            {
+                "kind": "step",
+                "task": index,
+                "task_step": report.task_step,
+                "step": self.progress.step,
+                "loss": report.loss,
+                "lr": report.lr,
+                "norm": report.norm,
+            }
+        )
+        if report.task_step in measuring_steps(self._steps(index), self.config.points_per_task):
+            self.measure(index, final=False)
+        if report.task_step % self.checkpoint_every == 0:
+            self._save_state(optimizer)
 
     def _context(self, index: int) -> TaskContext:
         task = self.tasks[index]

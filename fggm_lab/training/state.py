@@ -94,12 +94,24 @@ def restore_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give a freshly built optimiser the saved state."""
+    """Give a freshly built optimiser the saved state.
+
+    Raises:
+        RunError: the state is that of other parameters, as an earlier version of the lab saved it.
+    """
     state: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".", 2)
             state.setdefault(int(index), {})[key] = tensor
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for number, entries in state.items():
+        shapes = {tuple(value.shape) for value in entries.values() if value.ndim}
+        if number >= len(parameters) or shapes - {tuple(parameters[number].shape)}:
+            raise RunError(
+                "the saved optimiser state does not fit this run's parameters; was it saved by "
+                "another version? Branch from an earlier task with --from"
+            )
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 

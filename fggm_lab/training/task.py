@@ -15,7 +15,8 @@ from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models.encoding import collate
 from fggm_lab.runs import RunConfig
-from fggm_lab.training.frozen import FrozenUnits
+from fggm_lab.training.active import ActiveRows, odd_one
+from fggm_lab.training.dense import MaskedGradients
 from fggm_lab.training.schedule import batch_indices, learning_rate, step_count, task_seed
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
@@ -33,6 +34,16 @@ class StepReport:
     lr: float
     norm: float
     seconds: float
+
+
+def masked(
+    model: PreTrainedModel, mask: Mask | None, method: Method
+) -> ActiveRows | MaskedGradients:
+    """The cheaper way to train under a mask that this mask and method allow."""
+    sees_gradients = type(method).on_gradients is not Method.on_gradients
+    if mask is None or sees_gradients or odd_one(mask, model) is not None:
+        return MaskedGradients(model, mask)
+    return ActiveRows(model, mask)
 
 
 def make_optimizer(model: PreTrainedModel, config: RunConfig) -> Optimizer:
@@ -60,18 +71,19 @@ def memory_in_use_mb(device: torch.device) -> float:
 def train_task(
     context: TaskContext,
     method: Method,
-    mask: Mask | None,
-    config: RunConfig,
+    path: ActiveRows | MaskedGradients,
     optimizer: Optimizer,
+    config: RunConfig,
     done: int,
     after_step: Callable[[StepReport], None],
 ) -> None:
     """Take the steps of one task from step `done` on.
 
     Each step: loss, gradients, the method's word on them, the mask's projection, clipping of what
-    is left, the optimiser, and frozen units put back.
+    is left, the optimiser.
 
     Args:
+        path: what keeps frozen units frozen; the optimiser is attached to it.
         optimizer: fresh, or restored together with the model after `done` steps.
         after_step: called after every step; time spent there is not counted.
 
@@ -83,8 +95,7 @@ def train_task(
     batches = batch_indices(
         len(encoded), steps, config.batch_size, task_seed(config.seed, context.index)
     )
-    frozen = None if mask is None else FrozenUnits(model, mask)
-    trained = [p for p in model.parameters() if p.requires_grad]
+    trained = list(path.parameters())
     clip = math.inf if config.clip is None else config.clip
     model.train()
     method.start(context)
@@ -97,8 +108,7 @@ def train_task(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             method.on_gradients(model)
-            if mask is not None:
-                mask.project_(model)
+            path.project()
             norm = torch.nn.utils.clip_grad_norm_(trained, clip)
             value = float(loss.detach())
             if not (math.isfinite(value) and bool(torch.isfinite(norm))):
@@ -110,8 +120,6 @@ def train_task(
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()
-            if frozen is not None:
-                frozen.restore()
             seconds = time.perf_counter() - start
             after_step(StepReport(number + 1, value, lr, float(norm), seconds))
     finally:

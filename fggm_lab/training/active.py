@@ -1,0 +1,232 @@
+"""Training only what moves: gradients and optimiser state for a mask's active units alone.
+
+A mask is fixed for a whole task, so a frozen unit needs no weight gradient and no optimiser state.
+Every masked parameter gets a small stand-in that holds its active units; the optimiser steps the
+stand-ins, and the parameter itself receives what moved. A frozen unit is never written to.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher.units import ENTRY
+from fggm_lab.masks import Mask
+from fggm_lab.training.kernels import active_forward
+
+
+@dataclass(frozen=True)
+class _StandIn:
+    """A parameter's active units, as a parameter of their own.
+
+    Attributes:
+        whole: the model's parameter.
+        active: its active units; between steps it takes up no memory, only its gradient does.
+        index: which units they are, (k,).
+        axis: the axis of `whole` along which they lie.
+    """
+
+    whole: nn.Parameter
+    active: nn.Parameter
+    index: Tensor
+    axis: int
+
+    @classmethod
+    def of(cls, whole: nn.Parameter, moving: Tensor, axis: int) -> "_StandIn":
+        """The stand-in for the units of `whole` that `moving`, (units,), marks."""
+        if whole.ndim > 2:  # experts: one unit for every expert and row
+            axis, moving = 0, moving.view(-1)
+        index = moving.nonzero().flatten().to(whole.device)
+        stand_in = cls(whole, nn.Parameter(whole.detach().new_empty(0)), index, axis)
+        stand_in.active.data = stand_in.pick(whole.detach())
+        stand_in.release()
+        return stand_in
+
+    def _flat(self, tensor: Tensor) -> Tensor:
+        return tensor.flatten(0, -2) if tensor.ndim > 2 else tensor
+
+    def pick(self, tensor: Tensor) -> Tensor:
+        """The active units of a tensor of the parameter's shape."""
+        return self._flat(tensor).index_select(self.axis, self.index)
+
+    def gather(self) -> None:
+        """Read the active units from the parameter."""
+        self.active.data = self.pick(self.whole.detach())
+
+    def scatter(self) -> None:
+        """Write them back."""
+        self._flat(self.whole.detach()).index_copy_(self.axis, self.index, self.active.detach())
+        self.release()
+
+    def release(self) -> None:
+        """Keep the shape and give the memory back: one number, seen as many."""
+        self.active.data = self.active.new_zeros(()).expand(self.active.shape)
+
+    def take_over(self, whole: Tensor) -> None:
+        """Move a gradient that came to the parameter itself to the stand-in."""
+        if whole.grad is not None:
+            part = self.pick(whole.grad)
+            self.active.grad = part if self.active.grad is None else self.active.grad + part
+            whole.grad = None
+
+
+class ActiveRows:
+    """A model that trains only a mask's active units, until the `with` block ends.
+
+        with ActiveRows(model, mask) as rows:
+            optimizer = rows.attach(torch.optim.AdamW(model.parameters(), lr=1e-4))
+            for batch in batches:
+                model(**batch).loss.backward()
+                torch.nn.utils.clip_grad_norm_(rows.parameters(), 1.0)
+                optimizer.step()
+                optimizer.zero_grad()
+
+    Linear layers, GPT-2's Conv1D and embeddings compute the gradient of active rows only; any other
+    masked parameter computes its whole gradient, of which the active units are kept. Frozen units
+    are never written to, so that weight decay, momentum or an optimiser's own rules cannot move
+    them. For optimisers that treat every entry alone (SGD, Adam, Lion) the weights are those of
+    dense training with masked gradients, to rounding; Adafactor and others that average over a
+    whole weight average over its active rows instead.
+
+    Gradient accumulation, bfloat16 autocast, gradient checkpointing and torch.compile (of the model
+    inside the block) work as ever. The model's parameters, names and state dict stay as they are.
+    """
+
+    def __init__(self, model: nn.Module, mask: Mask) -> None:
+        """Prepare the model.
+
+        Args:
+            model: a plain model, not yet compiled.
+            mask: by unit; parameters it does not name train whole.
+
+        Raises:
+            ModelError: the mask was made for another model.
+            SettingError: the model is compiled already, or the mask is one of single entries.
+        """
+        if hasattr(model, "_orig_mod"):
+            raise SettingError(
+                "the model is compiled already; make ActiveRows of the plain model, and call "
+                "torch.compile on it inside the block"
+            )
+        mask.check(model)
+        if name := odd_one(mask, model):
+            raise SettingError(
+                f"the mask of {name} is not by row; train it with MaskedGradients, which computes "
+                "whole gradients"
+            )
+        self._model = model
+        self._stand_ins: dict[int, _StandIn] = {}
+        self._frozen: list[nn.Parameter] = []
+        self._patched: list[nn.Module] = []
+        self._handles: list[RemovableHandle] = []
+        for name, parameter in model.named_parameters():
+            moving = mask.units.get(name)
+            if moving is None or not parameter.requires_grad or bool(moving.all()):
+                continue
+            if not bool(moving.any()):
+                parameter.requires_grad_(False)
+                self._frozen.append(parameter)
+                continue
+            self._stand_ins[id(parameter)] = _StandIn.of(parameter, moving, mask.axes[name])
+        self._patch()
+
+    def _patch(self) -> None:
+        for module in self._model.modules():
+            stand_in = self._stand_ins.get(id(getattr(module, "weight", None)))
+            if stand_in is None:
+                continue
+            forward = active_forward(module, stand_in.active, stand_in.index, stand_in.axis)
+            if forward is not None:
+                module.forward = forward
+                self._patched.append(module)
+        for stand_in in self._stand_ins.values():
+            # Whatever other use is made of a parameter arrives here, so that none is lost.
+            hook = stand_in.whole.register_post_accumulate_grad_hook(stand_in.take_over)
+            self._handles.append(hook)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What trains: stand-ins, and whole parameters that the mask does not name or keeps whole.
+
+        These carry the gradients; clip them.
+        """
+        for parameter in self._model.parameters():
+            stand_in = self._stand_ins.get(id(parameter))
+            if stand_in is not None:
+                yield stand_in.active
+            elif parameter.requires_grad:
+                yield parameter
+
+    def attach(self, optimizer: Optimizer) -> Optimizer:
+        """Let a fresh optimiser over the model's parameters step the active units in their place.
+
+        Parameter groups and their settings stay; parameters without an active unit leave them.
+
+        Raises:
+            SettingError: the optimiser holds state already.
+        """
+        if optimizer.state:
+            raise SettingError(
+                f"the optimiser already holds state for {len(optimizer.state)} parameters, which "
+                "would move frozen units; make a fresh one for each task"
+            )
+        frozen = {id(parameter) for parameter in self._frozen}
+        for group in optimizer.param_groups:
+            group["params"] = [
+                self._stand_ins[id(p)].active if id(p) in self._stand_ins else p
+                for p in group["params"]
+                if id(p) not in frozen
+            ]
+        self._handles += [
+            optimizer.register_step_pre_hook(self._gather),
+            optimizer.register_step_post_hook(self._scatter),
+        ]
+        return optimizer
+
+    def project(self) -> None:
+        """Nothing to do: frozen units have no gradient."""
+
+    def _gather(self, *_: Any) -> None:
+        for stand_in in self._stand_ins.values():
+            stand_in.gather()
+
+    def _scatter(self, *_: Any) -> None:
+        for stand_in in self._stand_ins.values():
+            stand_in.scatter()
+
+    def __enter__(self) -> "ActiveRows":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Make the model plain again; the optimiser is of no more use."""
+        for handle in self._handles:
+            handle.remove()
+        for module in self._patched:
+            del module.forward
+        for parameter in self._frozen:
+            parameter.requires_grad_(True)
+        self._handles, self._patched, self._frozen, self._stand_ins = [], [], [], {}
+
+
+def odd_one(mask: Mask, model: nn.Module) -> str | None:
+    """The first parameter masked by single entries (or by experts' columns), not by row or column.
+
+    Such a mask leaves no row out, so there is nothing to save.
+    """
+    for name, parameter in model.named_parameters():
+        axis = mask.axes.get(name, 0)
+        if (axis == ENTRY and parameter.ndim > 1) or (axis == 1 and parameter.ndim > 2):
+            return name
+    return None

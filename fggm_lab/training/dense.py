@@ -1,0 +1,77 @@
+"""Training under a mask the plain way: whole gradients, masked, and frozen units put back."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from fggm_lab.fisher.units import spread
+from fggm_lab.masks import Mask
+
+
+class MaskedGradients:
+    """A model whose whole gradients are computed and then masked, until the `with` block ends.
+
+    Serves masks of any kind, and methods that want to see whole gradients; `ActiveRows` does the
+    same for masks by unit in less time and memory. A zero gradient is not enough to freeze a unit:
+    decoupled weight decay, momentum and an optimiser's own rescaling still move it. So frozen units
+    are put back after every step; parameters that the mask leaves out, or lets move whole, cost
+    nothing.
+    """
+
+    def __init__(self, model: nn.Module, mask: Mask | None) -> None:
+        """Args:
+        model: the model.
+        mask: which units may move; None lets all.
+
+        Raises:
+            ModelError: the mask was made for another model.
+        """
+        self._model, self._mask = model, mask
+        self._kept: list[tuple[nn.Parameter, Tensor, Tensor]] = []
+        self._handles: list[RemovableHandle] = []
+        if mask is None:
+            return
+        mask.check(model)
+        for name, parameter in model.named_parameters():
+            moving = mask.units.get(name)
+            if moving is None or bool(moving.all()):
+                continue
+            shape = tuple(parameter.shape)
+            frozen = ~spread(moving, shape, mask.axes.get(name, 0)).to(parameter.device)
+            self._kept.append((parameter, frozen, parameter.detach().clone()))
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What trains, and carries the gradients to clip."""
+        return (p for p in self._model.parameters() if p.requires_grad)
+
+    def attach(self, optimizer: Optimizer) -> Optimizer:
+        """Put frozen units back after every step of the optimiser."""
+        self._handles.append(optimizer.register_step_post_hook(self._restore))
+        return optimizer
+
+    def project(self) -> None:
+        """g ← g ⊙ mask; call it after backward and before clipping."""
+        if self._mask is not None:
+            self._mask.project_(self._model)
+
+    @torch.no_grad()
+    def _restore(self, *_: Any) -> None:
+        for parameter, frozen, value in self._kept:
+            parameter.copy_(torch.where(frozen, value, parameter))
+
+    def __enter__(self) -> "MaskedGradients":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()

@@ -1,0 +1,242 @@
+"""Training the active rows alone gives the weights of dense masked training, for less."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import pytest
+import torch
+from pytorch_optimizer import Lion
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+from transformers import PreTrainedModel
+
+from fggm_lab.errors import ModelError, SettingError
+from fggm_lab.fisher.units import ENTRY, as_units
+from fggm_lab.masks import Mask
+from fggm_lab.models.encoding import collate, encode
+from fggm_lab.training import ActiveRows, MaskedGradients
+from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_model
+
+OPTIMIZERS: dict[str, Callable[[Iterable[Tensor]], Optimizer]] = {
+    "adamw": lambda p: AdamW(p, lr=1e-2, weight_decay=0.1),
+    "momentum": lambda p: SGD(p, lr=1e-1, momentum=0.9, weight_decay=0.1),
+    "lion": lambda p: Lion(p, lr=1e-3, weight_decay=0.1),
+}
+
+
+def batches(count: int) -> list[dict[str, Tensor]]:
+    """Batches of three examples."""
+    encoded = encode(character_tokenizer(), some_examples(3 * count), 64)
+    return [collate(encoded[3 * i : 3 * i + 3], pad=0) for i in range(count)]
+
+
+def train(
+    path: ActiveRows | MaskedGradients,
+    model: PreTrainedModel,
+    optimizer: Optimizer,
+    *,
+    steps: int = 3,
+    accumulate: int = 1,
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    forward: Callable[..., Any] | None = None,
+) -> None:
+    """A plain training loop with clipping."""
+    data = iter(batches(steps * accumulate))
+    path.attach(optimizer)
+    for _ in range(steps):
+        for _ in range(accumulate):
+            with autocast():
+                loss = (model if forward is None else forward)(**next(data), use_cache=False).loss
+            (loss / accumulate).backward()
+        path.project()
+        torch.nn.utils.clip_grad_norm_(path.parameters(), 0.5)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def both(
+    make: Callable[[], PreTrainedModel],
+    optimizer: str = "adamw",
+    mask: Callable[[nn.Module], Mask] = lambda model: Mask.random(model, 0.3, seed=3),
+    **settings: Any,
+) -> tuple[PreTrainedModel, PreTrainedModel, PreTrainedModel, Mask]:
+    """A model as it was, trained by active rows, and trained densely; and the mask."""
+    start, fast, slow = make().eval(), make().eval(), make().eval()
+    bits = mask(start)
+    with ActiveRows(fast, bits) as rows:
+        train(rows, fast, OPTIMIZERS[optimizer](fast.parameters()), **settings)
+    with MaskedGradients(slow, bits) as dense:
+        train(dense, slow, OPTIMIZERS[optimizer](slow.parameters()), **settings)
+    return start, fast, slow, bits
+
+
+def assert_same(fast: nn.Module, slow: nn.Module, rtol: float, atol: float) -> None:
+    """Every weight of the two models agrees."""
+    truth = dict(slow.named_parameters())
+    for name, parameter in fast.named_parameters():
+        torch.testing.assert_close(parameter, truth[name], rtol=rtol, atol=atol, msg=name)
+
+
+def assert_frozen(start: nn.Module, trained: nn.Module, mask: Mask) -> None:
+    """Frozen units are bit-identical, and every parameter with an active unit moved."""
+    after = dict(trained.named_parameters())
+    for name, before in start.named_parameters():
+        change = as_units((after[name] - before).detach(), mask.axes[name]).abs().sum(1)
+        assert not change[~mask.units[name]].any(), name
+        assert change[mask.units[name]].any() or not mask.units[name].any(), name
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_same_weights_as_dense_training(family: str, optimizer: str, tied: bool) -> None:
+    start, fast, slow, mask = both(lambda: tiny_model(family, tied=tied), optimizer, accumulate=2)
+    assert_same(fast, slow, 1e-7, 1e-9)  # eager softmax and norms are float32 inside
+    assert_frozen(start, fast, mask)
+
+
+def global_mask(model: nn.Module) -> Mask:
+    """Some parameters whole, some not at all, some left out."""
+    mask = Mask.random(model, 0.5, seed=1)
+    names = mask.names
+    mask.units[names[0]][:] = False
+    mask.units[names[1]][:] = True
+    return mask.restricted(names[:-1])
+
+
+def columns(model: nn.Module) -> Mask:
+    """Units across the usual: inputs of linear layers."""
+    mask = Mask.random(model, 0.3)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 2:
+            mask.axes[name] = 1 - mask.axes[name]
+            kept = torch.rand(parameter.shape[mask.axes[name]]) < 0.4
+            mask.units[name] = kept
+    return mask
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+@pytest.mark.parametrize("mask", [global_mask, columns])
+def test_any_mask_by_unit(family: str, mask: Callable[[nn.Module], Mask]) -> None:
+    torch.manual_seed(0)
+    start, fast, slow, bits = both(lambda: tiny_model(family), mask=mask)
+    assert_same(fast, slow, 1e-7, 1e-9)
+    if mask is columns:
+        assert_frozen(start, fast, bits)
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_gradient_checkpointing(reentrant: bool) -> None:
+    def make() -> PreTrainedModel:
+        model = tiny_model("qwen2")
+        model.activation_checkpointing_enable({"use_reentrant": reentrant})
+        model.train = lambda mode=True: model  # type: ignore[method-assign]
+        return nn.Module.train(model)  # type: ignore[return-value]
+
+    _, fast, slow, _ = both(make)
+    _, plain, _, _ = both(lambda: tiny_model("qwen2"))
+    assert_same(fast, slow, 1e-7, 1e-9)
+    assert_same(fast, plain, 1e-7, 1e-9)
+
+
+def test_bfloat16_autocast() -> None:
+    def cast() -> AbstractContextManager[Any]:
+        return torch.autocast("cpu", torch.bfloat16)
+
+    start, fast, slow, mask = both(
+        lambda: tiny_model("qwen2", dtype=torch.float32), "momentum", autocast=cast
+    )
+    assert_frozen(start, fast, mask)
+    assert_same(fast, slow, 0, 2e-3)  # steps are about 0.1; bfloat16 has 8 bits
+    moved = max(float((a - b).detach().abs().max()) for a, b in zip(
+        fast.parameters(), start.parameters(), strict=True))  # fmt: skip
+    assert moved > 0.05
+
+
+def test_torch_compile_inside_the_block() -> None:
+    start, fast, slow = (tiny_model("llama", layers=1).eval() for _ in range(3))
+    mask = Mask.random(start, 0.3)
+    with ActiveRows(fast, mask) as rows:
+        compiled = torch.compile(fast, backend="aot_eager")
+        train(rows, fast, AdamW(fast.parameters(), lr=1e-2), forward=compiled)
+    with MaskedGradients(slow, mask) as dense:
+        train(dense, slow, AdamW(slow.parameters(), lr=1e-2))
+    assert_same(fast, slow, 1e-6, 1e-8)
+    assert_frozen(start, fast, mask)
+    with pytest.raises(SettingError, match="compiled already"):
+        ActiveRows(compiled, mask)
+
+
+def test_gradients_and_state_shrink_to_the_kept_share() -> None:
+    model = tiny_model("llama")
+    held = []
+    with ActiveRows(model, Mask.random(model, 0.25)) as rows:
+        optimizer = rows.attach(AdamW(model.parameters()))
+        for batch in batches(2):
+            optimizer.step()
+            optimizer.zero_grad()
+            model(**batch).loss.backward()
+        assert all(p.grad is None for p in model.parameters())
+        held = [p.grad for p in rows.parameters() if p.grad is not None]
+        state = [v for s in optimizer.state.values() for v in s.values() if v.ndim]
+    assert 0 < sum(v.numel() for v in state) <= 2 * sum(g.numel() for g in held)
+    whole = sum(p.numel() for p in model.parameters())
+    assert sum(g.numel() for g in held) == pytest.approx(0.25 * whole, rel=0.05)
+    # between steps the stand-ins themselves hold one number each
+    assert all(p.untyped_storage().nbytes() <= 8 for p in optimizer.param_groups[0]["params"])
+
+
+def test_the_model_comes_out_plain() -> None:
+    model, twin = tiny_model("gpt2"), tiny_model("gpt2")
+    mask = global_mask(model)
+    with ActiveRows(model, mask) as rows:
+        assert list(model.state_dict()) == list(twin.state_dict())
+        rows.attach(AdamW(model.parameters()))
+    assert not any("forward" in module.__dict__ for module in model.modules())
+    assert all(p.requires_grad and not p._post_accumulate_grad_hooks for p in model.parameters())
+    batch = batches(1)[0]
+    model.eval()(**batch).loss.backward()
+    twin.eval()(**batch).loss.backward()
+    for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(mine, other) and torch.equal(mine.grad, other.grad)  # type: ignore[arg-type]
+
+
+def test_a_weight_used_outside_its_module_loses_no_gradient() -> None:
+    class Twice(nn.Module):
+        def __init__(self, inner: nn.Linear) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x) + nn.functional.linear(x.tanh(), self.inner.weight)
+
+    def make() -> PreTrainedModel:
+        model = tiny_model("llama")
+        model.model.layers[0].mlp.down_proj = Twice(model.model.layers[0].mlp.down_proj)
+        return model
+
+    start, fast, slow, mask = both(make)
+    assert_same(fast, slow, 1e-7, 1e-9)
+    assert_frozen(start, fast, mask)
+
+
+def test_what_cannot_be_trained_so_is_refused() -> None:
+    model, other = tiny_model("llama"), tiny_model("gpt2")
+    mask = Mask.random(model, 0.3)
+    with pytest.raises(ModelError, match=r"another model: model\.embed_tokens\.weight \(44 units"):
+        ActiveRows(other, mask)
+    with pytest.raises(ModelError, match="in the model"):
+        MaskedGradients(tiny_model("llama", vocabulary=50), mask)
+    used = AdamW(model.parameters())
+    model(**batches(1)[0]).loss.backward()
+    used.step()
+    with ActiveRows(model, mask) as rows, pytest.raises(SettingError, match="holds state for"):
+        rows.attach(used)
+    entries = Mask.random(model, 0.3)
+    name = entries.names[3]
+    entries.axes[name] = ENTRY
+    entries.units[name] = torch.ones(model.get_parameter(name).numel(), dtype=torch.bool)
+    with pytest.raises(SettingError, match="is not by row"):
+        ActiveRows(model, entries)
+    assert all(p.requires_grad for p in model.parameters())
