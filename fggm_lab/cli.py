@@ -89,6 +89,16 @@ def run(
     lr: Annotated[float, typer.Option(help="Peak learning rate, falling linearly to 0.")] = 5e-4,
     weight_decay: Annotated[float, typer.Option(help="AdamW's weight decay.")] = 0.0,
     clip: Annotated[float, typer.Option(help="Largest gradient norm, after masking.")] = 1.0,
+    micro_batch: Annotated[
+        int | None, typer.Option(help="Examples per forward pass. [default: the batch]")
+    ] = None,
+    autocast: Annotated[
+        bool, typer.Option("--autocast", help="Matrix products in bfloat16.")
+    ] = False,
+    recompute: Annotated[
+        bool,
+        typer.Option("--recompute", help="Compute activations anew in backward; saves memory."),
+    ] = False,
     keep: Annotated[
         float | None, typer.Option(help="Share of units that may move, for masking methods.")
     ] = None,
@@ -172,6 +182,9 @@ def run(
                     lr=lr,
                     weight_decay=weight_decay,
                     clip=clip,
+                    micro_batch=micro_batch,
+                    autocast=autocast,
+                    recompute=recompute,
                     max_length=max_length,
                     limit=limit,
                     split=split,

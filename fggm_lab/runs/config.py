@@ -51,6 +51,9 @@ class RunConfig(BaseModel):
         method, method_settings: the method's registered name and its own settings.
         epochs, batch_size, lr, schedule, weight_decay, clip, optimizer: the training of one task;
             `clip` is the largest gradient norm, None for no clipping.
+        micro_batch: the most examples in one forward pass, None for the whole batch; gradients of a
+            batch's parts add up to those of the batch.
+        autocast, recompute: matrix products in bfloat16; activations computed anew in backward.
         max_length: the most tokens an example may have.
         limit: the most examples used of each split; None for all.
         split: the split that is scored.
@@ -85,6 +88,9 @@ class RunConfig(BaseModel):
     points_per_task: int = Field(default=12, ge=0)
     probe: int = Field(default=32, ge=0)
     optimizer: str = "adamw"
+    micro_batch: int | None = Field(default=None, ge=1)
+    autocast: bool = False
+    recompute: bool = False
     device: str = "cpu"
     dtype: str = "float32"
     branch: Branch | None = None

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.errors import DataError, RunError, TrainingError
+from fggm_lab.errors import DataError, RunError, SettingError, TrainingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher import unit_axes
 from fggm_lab.fisher.units import unit_count
@@ -73,6 +73,9 @@ def run_sequence(
     weight_decay: float = 0.0,
     clip: float | None = 1.0,
     optimizer: str = "adamw",
+    micro_batch: int | None = None,
+    autocast: bool = False,
+    recompute: bool = False,
     max_length: int | None = None,
     limit: int | None = None,
     split: str = "test",
@@ -95,6 +98,8 @@ def run_sequence(
         epochs, batch_size, lr, schedule, weight_decay, clip, optimizer: the training of each
             task; `clip` is the largest gradient norm, taken after masking. The optimiser starts
             fresh with each task.
+        micro_batch, autocast, recompute: for large models: the most examples in one forward pass,
+            matrix products in bfloat16, activations computed anew in backward.
         max_length: tokens per example; longer prompts are cut from the left.
         limit: use at most so many examples of each split.
         split: the split that is scored, `test` or, to choose settings, `eval`.
@@ -117,6 +122,10 @@ def run_sequence(
     for task in tasks:
         if not task.split(split):
             raise DataError(f"task {task.name} has no {split} split; add {split}.json")
+    if recompute and not model.supports_gradient_checkpointing:
+        raise SettingError(
+            f"{type(model).__name__} cannot compute activations anew; train without recompute"
+        )
     longest = min(max_length or LONGEST, context_length(model))
     for task in tasks:  # an answer that does not fit is better known now than an hour later
         for name in ("train", split):
@@ -143,6 +152,9 @@ def run_sequence(
         points_per_task=points_per_task,
         probe=probe,
         optimizer=optimizer,
+        micro_batch=micro_batch,
+        autocast=autocast,
+        recompute=recompute,
         device=model.device.type,
         dtype=str(model.dtype).removeprefix("torch."),
         branch=None if branch is None else {"run": str(branch[0].path), "task": branch[1]},  # type: ignore[arg-type]

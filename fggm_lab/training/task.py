@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import SettingError, TrainingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
-from fggm_lab.models.encoding import collate
+from fggm_lab.models.encoding import IGNORED, collate
 from fggm_lab.runs import RunConfig
 from fggm_lab.training.active import ActiveRows, odd_one
 from fggm_lab.training.dense import MaskedGradients
@@ -90,7 +90,7 @@ def train_task(
     Raises:
         TrainingError: the loss or the gradient is not a number.
     """
-    model, tokenizer, encoded = context.model, context.tokenizer, context.encoded
+    model, encoded = context.model, context.encoded
     steps = step_count(len(encoded), config.epochs, config.batch_size)
     batches = batch_indices(
         len(encoded), steps, config.batch_size, task_seed(config.seed, context.index)
@@ -98,19 +98,17 @@ def train_task(
     trained = list(path.parameters())
     clip = math.inf if config.clip is None else config.clip
     model.train()
+    if config.recompute:
+        model.activation_checkpointing_enable()
     method.start(context)
     try:
         for number in range(done, steps):
             start = time.perf_counter()
-            batch = collate([encoded[i] for i in batches[number]], tokenizer.pad_token_id)
-            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
-            loss = model(**batch, use_cache=False).loss
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            value = _backward(context, batches[number], config)
             method.on_gradients(model)
             path.project()
             norm = torch.nn.utils.clip_grad_norm_(trained, clip)
-            value = float(loss.detach())
             if not (math.isfinite(value) and bool(torch.isfinite(norm))):
                 raise TrainingError(
                     f"the loss is {value} and the gradient's norm {float(norm)} at step "
@@ -124,5 +122,29 @@ def train_task(
             after_step(StepReport(number + 1, value, lr, float(norm), seconds))
     finally:
         method.finish()
+        if config.recompute:
+            model.activation_checkpointing_disable()
         optimizer.zero_grad(set_to_none=True)
         model.eval()
+
+
+def _backward(context: TaskContext, indices: Sequence[int], config: RunConfig) -> float:
+    """Add the gradients of a batch's mean loss per answer token; returns that loss.
+
+    The batch goes through in parts of `config.micro_batch` examples, each counting by its tokens.
+    """
+    model = context.model
+    size = config.micro_batch or len(indices)
+    parts = [
+        collate([context.encoded[i] for i in indices[j : j + size]], context.tokenizer.pad_token_id)
+        for j in range(0, len(indices), size)
+    ]
+    tokens = [int((part["labels"][:, 1:] != IGNORED).sum()) for part in parts]
+    total = 0.0
+    for part, count in zip(parts, tokens, strict=True):
+        batch = {name: tensor.to(model.device) for name, tensor in part.items()}
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=config.autocast):
+            loss = model(**batch, use_cache=False).loss * (count / sum(tokens))
+        loss.backward()
+        total += float(loss.detach())
+    return total

@@ -62,7 +62,7 @@ def small_run(method: Method, out: Path, **settings: Any) -> Run:
     """Train a fresh tiny model through the small sequence."""
     family = settings.pop("family", "llama")
     return run_sequence(
-        small_model(family),
+        settings.pop("model", None) or small_model(family),
         character_tokenizer(),
         settings.pop("tasks", small_tasks()),
         method,

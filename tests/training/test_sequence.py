@@ -195,3 +195,26 @@ def test_scores_json_is_as_the_architecture_says(tmp_path: Path) -> None:
     assert found["tasks"] == small_tasks().names
     assert len(found["matrix"]) == len(found["untrained"]) == 3
     assert {"before", "after"} <= set(found["general"])
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_parts_of_a_batch_and_recomputing_change_nothing_but_rounding(
+    tmp_path: Path, family: str
+) -> None:
+    def train(name: str, dtype: torch.dtype = torch.float64, **settings: Any) -> dict:
+        model = small_model(family, dtype=dtype)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        run = small_run(
+            FGGM(), tmp_path / name, model=model, optimizer="sgd", tasks=small_tasks(1), **settings
+        )
+        return weights(run, 0)
+
+    plain = train("plain")
+    for name, settings in {"parts": {"micro_batch": 3}, "recompute": {"recompute": True}}.items():
+        for parameter, value in train(name, **settings).items():
+            torch.testing.assert_close(value, plain[parameter], rtol=1e-6, atol=1e-8)
+    cast = train("autocast", torch.float32, autocast=True)
+    off = [float((value - plain[n]).abs().max()) for n, value in cast.items()]
+    assert 0 < max(off) < 0.05
