@@ -19,6 +19,7 @@ from fggm_lab.errors import DataError, RunError, SettingError, TrainingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher import unit_axes
 from fggm_lab.fisher.units import unit_count
+from fggm_lab.heap import keep_freed_memory
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models import context_length
@@ -173,6 +174,7 @@ def run_sequence(
         checkpoint_every,
         keep_checkpoints,
     )
+    keep_freed_memory()
     with run.lock():
         session.go(branch)
     return run
