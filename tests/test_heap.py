@@ -15,8 +15,9 @@ libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
 libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+blocks = (ctypes.c_void_p * 1000)()  # allocated first: nothing may come to lie above the blocks
 start = psutil.Process().memory_info().rss
-blocks = [libc.malloc(100_000) for _ in range(1000)]
+for i in range(1000): blocks[i] = libc.malloc(100_000)
 for block in blocks: libc.memset(block, 1, 100_000)
 for block in blocks: libc.free(block)
 print(psutil.Process().memory_info().rss - start)
