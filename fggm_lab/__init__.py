@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from fggm_lab.tasks import audit as audit
     from fggm_lab.tasks import load_general as load_general
     from fggm_lab.tasks import load_tasks as load_tasks
+    from fggm_lab.training import ActiveRows as ActiveRows
+    from fggm_lab.training import FGGMCallback as FGGMCallback
     from fggm_lab.training import run_sequence as run_sequence
     from fggm_lab.widgets import explore as explore
 
@@ -48,6 +50,8 @@ _HOMES = {
     "MIGU": "methods",
     "SFT": "methods",
     "RandomMask": "methods",
+    "ActiveRows": "training",
+    "FGGMCallback": "training",
     "run_sequence": "training",
     "Run": "runs",
     "find_runs": "runs",

@@ -1,18 +1,15 @@
 """Tiny random models of each family the lab supports, and a character tokenizer, all offline."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
+    AutoConfig,
+    AutoModelForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
 )
 
 from fggm_lab.tasks.records import Example
@@ -22,6 +19,13 @@ SPECIALS = ("<pad>", "<eos>", "<unk>")
 VOCABULARY = len(CHARACTERS) + len(SPECIALS)
 
 FAMILIES = ("llama", "qwen2", "gpt2")
+"""What every room's tests run on."""
+
+MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe")
+"""Mixtures of experts."""
+
+ALL_FAMILIES = (*FAMILIES, "qwen3", "gpt_neox", "opt", "gemma", *MIXTURES)
+"""Every family whose scores are checked against the truth."""
 
 
 def character_tokenizer(pad: bool = True, extra: str = "") -> PreTrainedTokenizerFast:
@@ -43,11 +47,42 @@ def character_tokenizer(pad: bool = True, extra: str = "") -> PreTrainedTokenize
     )
 
 
+def _sizes(family: str, layers: int, context: int) -> dict[str, Any]:
+    """What makes a model of `family` tiny: hidden 16, two heads of 8."""
+    if family == "gpt2":
+        return {"n_embd": 16, "n_layer": layers, "n_head": 2, "n_positions": context}
+    sizes = {
+        "hidden_size": 16,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 2,
+        "max_position_embeddings": context,
+    }
+    if family == "opt":
+        return sizes | {"ffn_dim": 24, "word_embed_proj_dim": 16}
+    sizes["intermediate_size"] = 24
+    if family == "gpt_neox":
+        return sizes
+    sizes["num_key_value_heads"] = 1
+    if family in ("gemma", "qwen3", "qwen3_moe"):
+        sizes["head_dim"] = 8
+    if family == "mixtral":
+        return sizes | {"num_local_experts": 4, "num_experts_per_tok": 2}
+    if family in MIXTURES:
+        return sizes | {
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 12,
+            "shared_expert_intermediate_size": 20,
+        }
+    return sizes
+
+
 def tiny_model(
     family: str,
     *,
     tied: bool = True,
     attention: str = "sdpa",
+    experts: str = "eager",
     dtype: torch.dtype = torch.float64,
     layers: int = 2,
     vocabulary: int = VOCABULARY,
@@ -59,35 +94,19 @@ def tiny_model(
     Biases and norm weights are random too: at their usual 0 and 1 they would test little.
     """
     torch.manual_seed(seed)
-    common = {
-        "vocab_size": vocabulary,
-        "tie_word_embeddings": tied,
-        "pad_token_id": 0,
-        "bos_token_id": None,
-        "eos_token_id": 1,
-        "attn_implementation": attention,
-    }
-    model: PreTrainedModel
-    if family == "gpt2":
-        model = GPT2LMHeadModel(
-            GPT2Config(n_embd=16, n_layer=layers, n_head=2, n_positions=context, **common)
-        )
-    else:
-        config, kind = {
-            "llama": (LlamaConfig, LlamaForCausalLM),
-            "qwen2": (Qwen2Config, Qwen2ForCausalLM),
-        }[family]
-        model = kind(
-            config(
-                hidden_size=16,
-                intermediate_size=24,
-                num_hidden_layers=layers,
-                num_attention_heads=2,
-                num_key_value_heads=1,
-                max_position_embeddings=context,
-                **common,
-            )
-        )
+    config = AutoConfig.for_model(
+        family,
+        vocab_size=vocabulary,
+        tie_word_embeddings=tied,
+        pad_token_id=0,
+        bos_token_id=None,
+        eos_token_id=1,
+        **_sizes(family, layers, context),
+    )
+    how = {"attn_implementation": attention, "dtype": torch.float32}
+    if family in MIXTURES:
+        how["experts_implementation"] = experts  # the others have no float64 kernel
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(config, **how)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 1:

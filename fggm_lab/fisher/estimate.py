@@ -1,113 +1,36 @@
 """Estimate the diagonal Fisher information of a model on a task's examples."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from contextlib import contextmanager
 
-import torch
-from torch import Tensor
+import numpy as np
+from torch import nn
+from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+import fggm_lab.fisher.estimators  # noqa: F401  (fills the registry)
 from fggm_lab.errors import DataError, ModelError, SettingError
-from fggm_lab.fisher.exact import ExactFisher
-from fggm_lab.fisher.likelihood import AnswerLikelihood, evaluating, requiring_grad
+from fggm_lab.fisher.budget import chunk_for
+from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.sums import SquareSums
 from fggm_lab.fisher.units import ENTRY, other_axis, unit_axes
+from fggm_lab.fisher.work import ESTIMATORS, Estimator, Work
 from fggm_lab.models.build import context_length
-from fggm_lab.models.encoding import (
-    Encoded,
-    HasPromptAndAnswer,
-    batches_by_length,
-    collate,
-    encode,
-)
+from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
 
 AGGREGATIONS = ("input", "output", "none")
 """What a weight's unit sums over: its inputs (rows), its outputs (columns), nothing (entries)."""
 
-
-@dataclass(frozen=True)
-class _Work:
-    """What an estimator gets: the model, the examples, and where the squares go."""
-
-    model: PreTrainedModel
-    encoded: Sequence[Encoded]
-    pad: int
-    batch_size: int
-    sums: SquareSums
-
-    def load(self, indices: Sequence[int]) -> dict[str, Tensor]:
-        """The padded batch of some examples, on the model's device."""
-        batch = collate([self.encoded[i] for i in indices], self.pad)
-        return {name: tensor.to(self.model.device) for name, tensor in batch.items()}
-
-
-Estimator = Callable[[_Work], Iterator[tuple[int, Tensor]]]
-"""Fills the sums; after each batch yields its number of examples and its log-likelihood."""
-
-ESTIMATORS: dict[str, Estimator] = {}
-"""Name → estimator; the command line, docs and widgets list these."""
-
-
-def estimator(name: str) -> Callable[[Estimator], Estimator]:
-    """Register an estimator under `name`."""
-
-    def register(function: Estimator) -> Estimator:
-        ESTIMATORS[name] = function
-        return function
-
-    return register
-
-
-@estimator("empirical")
-def empirical(work: _Work) -> Iterator[tuple[int, Tensor]]:
-    """F = 1/M Σ_j (∂ log p(y_j | x_j) / ∂θ)²: every example squared by itself, exactly."""
-    exact = ExactFisher(work.model, AnswerLikelihood(work.model), work.sums)
-    exact.check(work.load([0]))
-    for indices in _batches(work):
-        yield len(indices), exact.add(work.load, indices)
-
-
-def _batches(work: _Work) -> Iterator[list[int]]:
-    """Batches of similar length; of equal length, so without padding, in float64.
-
-    Transformers' eager attention takes its softmax in float32 whatever the model's dtype, and its
-    rounding depends on the padding: 1e-7, far above what float64 is used for.
-    """
-    for indices in batches_by_length(work.encoded, work.batch_size):
-        if work.model.dtype == torch.float64:
-            same = groupby(indices, key=lambda i: len(work.encoded[i]))
-            yield from (list(group) for _, group in same)
-        else:
-            yield indices
-
-
-@estimator("batch")
-def batch_gradient(work: _Work) -> Iterator[tuple[int, Tensor]]:
-    """The squared mean gradient of each batch, averaged: not the Fisher, and often called so.
-
-    It shrinks with the batch size (for independent gradients of mean zero, by 1/B). Batches are
-    consecutive examples; each counts by its number of examples.
-    """
-    likelihood = AnswerLikelihood(work.model)
-    parameters = work.sums.parameters
-    for start in range(0, len(work.encoded), work.batch_size):
-        indices = range(start, min(len(work.encoded), start + work.batch_size))
-        with requiring_grad(work.model, parameters.values()):
-            value = likelihood(work.load(indices))
-            gradients = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
-        for name, gradient in zip(parameters, gradients, strict=True):
-            if gradient is not None:
-                work.sums.add_gradient(name, gradient / len(indices), weight=len(indices))
-        yield len(indices), value.detach()
+Progress = Callable[[int, int], object]
+"""Called with (examples done, examples in all)."""
 
 
 def fisher_scores(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    examples: Sequence[HasPromptAndAnswer],
+    examples: Sequence[HasPromptAndAnswer | Encoded],
     *,
     estimator: str = "empirical",
     elementwise: bool = False,
@@ -115,8 +38,12 @@ def fisher_scores(
     batch_size: int = 16,
     max_examples: int | None = None,
     max_length: int | None = None,
+    draws: int = 1,
+    seed: int = 0,
+    optimizer: Optimizer | None = None,
+    memory_budget: int | None = None,
     task: str | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | bool | None = None,
 ) -> FisherScores:
     """Score every unit of a model by the diagonal Fisher information of some examples.
 
@@ -125,91 +52,180 @@ def fisher_scores(
     is the sum over its entries (FGGM, arXiv 2601.18261, its input aggregation). The model comes
     back as it was: weights, gradients, flags and hooks.
 
+    Only parameters that require gradients are scored: under LoRA, say, the adapters but not the
+    frozen base.
+
     Args:
         model: a causal language model of transformers.
         tokenizer: its tokenizer; needs an end token, but no padding token.
-        examples: objects with `.prompt` and `.answer`.
-        estimator: a key of `ESTIMATORS`: `empirical`, or `batch` to see how that one is biased.
+        examples: objects with `.prompt` and `.answer`, as texts or as token ids (`Encoded`);
+            `adam` does not look at them.
+        estimator: a key of `ESTIMATORS`, whose values describe themselves. `sampled` and `exact`
+            are the true Fisher: labels from the model, not the data.
         elementwise: also keep the whole diagonal (as large as the model).
         aggregation: `input` (a unit is an output row), `output` (an input column, an ablation), or
             `none` (every entry is a unit; needs `elementwise=True`).
-        batch_size: examples per pass; `empirical` does not depend on it.
-        max_examples: use only the first so many.
+        batch_size: the most examples per pass; only `batch` depends on it.
+        max_examples: use only so many, drawn by `seed`, in the data's order; the scores'
+            `standard_errors` tell what that costs.
         max_length: the most tokens of an example; by default the model's context. Longer prompts
             are cut from the left.
+        draws: how many labels `sampled` draws at every answer position.
+        seed: of the examples and labels drawn.
+        optimizer: whose second moment `adam` reads.
+        memory_budget: the most bytes of tensors the pass may add to those that are there, the
+            scores included; examples are batched by length to fit. Finding out scores one example
+            first, and costs a few batches. None: no bound.
         task: the task's name, for the record.
-        progress: called with (examples done, examples in all) after each batch.
+        progress: called with (examples done, examples in all) after each batch; True shows a bar.
 
     Raises:
-        SettingError: a setting is outside what it may be.
-        DataError: no examples, or an answer longer than `max_length`.
-        ModelError: the likelihood or a score is not a finite number.
+        SettingError: a setting is outside what it may be, or the memory budget is too small for
+            one example.
+        DataError: no examples, an answer without tokens or longer than `max_length`.
+        ModelError: nothing to score, or the likelihood or a gradient is not a finite number.
     """
-    _check(estimator, elementwise, aggregation, batch_size, max_examples, max_length)
-    chosen = list(examples[:max_examples])
-    if not chosen:
-        raise DataError("there are no examples to score; pass at least one prompt and answer")
-    encoded = encode(tokenizer, chosen, max_length or context_length(model))
-    parameters = {n: p for n, p in model.named_parameters() if p.is_floating_point()}
-    if not parameters:
-        raise ModelError("the model has no floating-point parameter to score; load it unquantised")
-    axes = {n: a for n, a in unit_axes(model).items() if n in parameters}
-    if aggregation == "output":
-        axes = {n: other_axis(tuple(parameters[n].shape), a) for n, a in axes.items()}
-    elif aggregation == "none":
-        axes = dict.fromkeys(axes, ENTRY)
-    sums = SquareSums(parameters, axes, elementwise)
-    pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    work = _Work(model, encoded, pad, batch_size, sums)
-    done = 0
-    with evaluating(model):
-        for count, value in ESTIMATORS[estimator](work):
-            if not torch.isfinite(value):
-                raise ModelError(
-                    f"the answers' log-likelihood is {float(value)} in the batch after example "
-                    f"{done}; load the model in float32, or go back to a sound checkpoint"
-                )
-            done += count
-            if progress is not None:
-                progress(done, len(encoded))
-    units, whole = sums.means(len(encoded))
-    broken = [name for name, scores in units.items() if not torch.isfinite(scores).all()]
-    if broken:
-        raise ModelError(
-            f"the scores of {broken[0]} ({len(broken)} of {len(units)} parameters) are not finite; "
-            "load the model in float32, or go back to a sound checkpoint"
-        )
+    chosen = _estimator(estimator)
+    _check_aggregation(aggregation, elementwise)
+    _check_positive(
+        batch_size=batch_size, max_examples=max_examples, max_length=max_length, draws=draws
+    )
+    _check_budget(chosen, memory_budget)
+    parameters = _scored(model)
+    numbers = _subset(len(examples), max_examples, seed) if chosen.reads_examples else []
+    length = max_length or context_length(model)
+    encoded = _encoded(tokenizer, examples, numbers, length) if chosen.reads_examples else []
+    axes = _axes(model, parameters, aggregation)
+    sums = SquareSums(parameters, axes, elementwise, chunk_for(memory_budget))
+    work = Work(
+        model=model,
+        encoded=encoded,
+        numbers=numbers,
+        pad=tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
+        batch_size=batch_size,
+        sums=sums,
+        draws=draws,
+        seed=seed,
+        optimizer=optimizer,
+        memory_budget=memory_budget,
+    )
+    with evaluating(model), _reporting(progress, task) as report:
+        _fill(chosen, work, report)
+    averaged = max(1, len(encoded))
+    errors = sums.standard_errors(averaged) if chosen.per_example else None
+    units, whole = sums.means(averaged)
     made = FisherInfo(
         estimator=estimator,
         aggregation=aggregation,
         examples=len(encoded),
-        tokens=sum(_counted(item) for item in encoded),
+        tokens=sum(len(item.answer) for item in encoded),
         model=fingerprint(model),
         task=task,
         dtype=dtype_name(next(iter(parameters.values())).dtype),
         truncated=sum(item.truncated for item in encoded),
-        extra={"batch_size": batch_size, "generic": sorted(sums.generic)},
+        extra={
+            "batch_size": batch_size,
+            "of": len(examples),
+            "seed": seed,
+            "generic": sorted(sums.generic),
+        }
+        | ({"draws": draws} if estimator == "sampled" else {})
+        | ({"memory_budget": memory_budget} if memory_budget is not None else {}),
     )
-    return FisherScores(units, axes, whole, made)
+    return FisherScores(units, axes, whole, made, errors)
 
 
-def _counted(item: Encoded) -> int:
-    """Answer tokens whose likelihood counts: the very first token of a text has none."""
-    return len(item.answer) - (0 if item.prompt else 1)
+def _fill(estimator: Estimator, work: Work, report: Progress) -> None:
+    """Run the estimator, stop at the first number that is not finite, report progress."""
+    done = 0
+    for indices, value in estimator.fill(work):
+        if not value.isfinite() or work.sums.unsound() is not None:
+            raise work.fault(indices)
+        done += len(indices)
+        report(done, len(work.encoded))
 
 
-def _check(
-    estimator: str,
-    elementwise: bool,
-    aggregation: str,
-    batch_size: int,
-    max_examples: int | None,
-    max_length: int | None,
-) -> None:
-    if estimator not in ESTIMATORS:
-        raise SettingError(
-            f"no estimator is named '{estimator}'; there are: {', '.join(ESTIMATORS)}"
+def _scored(model: PreTrainedModel) -> dict[str, nn.Parameter]:
+    """The parameters to score, by name."""
+    floating = {n: p for n, p in model.named_parameters() if p.is_floating_point()}
+    if not floating:
+        raise ModelError("the model has no floating-point parameter to score; load it unquantised")
+    trainable = {n: p for n, p in floating.items() if p.requires_grad}
+    if not trainable:
+        raise ModelError(
+            "every parameter of the model is frozen, so there is nothing to score; thaw what is "
+            "to be trained, e.g. model.requires_grad_(True)"
         )
+    return trainable
+
+
+def _subset(count: int, most: int | None, seed: int) -> list[int]:
+    """The numbers of the examples to use, in order."""
+    if not count:
+        raise DataError("there are no examples to score; pass at least one prompt and answer")
+    if most is None or most >= count:
+        return list(range(count))
+    chance = np.random.Generator(np.random.PCG64(seed))
+    return sorted(int(i) for i in chance.choice(count, most, replace=False))
+
+
+def _encoded(
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[HasPromptAndAnswer | Encoded],
+    numbers: Sequence[int],
+    length: int,
+) -> list[Encoded]:
+    """The numbered examples as token ids, every one with an answer."""
+    chosen = [examples[i] for i in numbers]
+    given = [item for item in chosen if isinstance(item, Encoded)]
+    if len(given) == len(chosen):
+        return given
+    texts = [item for item in chosen if not isinstance(item, Encoded)]
+    for number, item in zip(numbers, texts, strict=True):
+        if not item.answer:
+            raise DataError(
+                f"the answer of example {number} is empty, so there is nothing to learn from it; "
+                "leave the example out or give it an answer"
+            )
+    return encode(tokenizer, texts, length, numbers)
+
+
+def _axes(
+    model: PreTrainedModel, parameters: dict[str, nn.Parameter], aggregation: str
+) -> dict[str, int]:
+    """The axis of each parameter's units."""
+    axes = {name: axis for name, axis in unit_axes(model).items() if name in parameters}
+    if aggregation == "output":
+        return {n: other_axis(tuple(parameters[n].shape), axis) for n, axis in axes.items()}
+    return dict.fromkeys(axes, ENTRY) if aggregation == "none" else axes
+
+
+@contextmanager
+def _reporting(progress: Progress | bool | None, task: str | None) -> Iterator[Progress]:
+    """What to call after each batch."""
+    if callable(progress):
+        yield progress
+    elif not progress:
+        yield lambda done, total: None
+    else:
+        from tqdm.auto import tqdm
+
+        with tqdm(desc=f"Fisher {task or ''}".strip(), unit=" examples") as bar:
+
+            def advance(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            yield advance
+
+
+def _estimator(name: str) -> Estimator:
+    if name not in ESTIMATORS:
+        raise SettingError(f"no estimator is named '{name}'; there are: {', '.join(ESTIMATORS)}")
+    return ESTIMATORS[name]
+
+
+def _check_aggregation(aggregation: str, elementwise: bool) -> None:
     if aggregation not in AGGREGATIONS:
         raise SettingError(
             f"no aggregation is named '{aggregation}'; there are: {', '.join(AGGREGATIONS)}"
@@ -219,7 +235,18 @@ def _check(
             "aggregation 'none' keeps a score for every entry, which is as large as the model; "
             "say so with elementwise=True"
         )
-    numbers = {"batch_size": batch_size, "max_examples": max_examples, "max_length": max_length}
+
+
+def _check_positive(**numbers: int | None) -> None:
     for name, value in numbers.items():
         if value is not None and value < 1:
             raise SettingError(f"{name} is {value}; it must be 1 or more")
+
+
+def _check_budget(estimator: Estimator, budget: int | None) -> None:
+    _check_positive(memory_budget=budget)
+    if budget is not None and not estimator.per_example:
+        raise SettingError(
+            f"estimator '{estimator.name}' cannot keep a memory_budget, because it does not work "
+            "example by example; leave the budget out, or choose another estimator"
+        )

@@ -15,11 +15,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Reduce = Literal["rows", "columns", "entries"]
-"""Which sums of squares to return: per row (axis 0), per column (axis 1), or every entry."""
+Reduce = Literal["rows", "columns"]
+"""What a unit's score sums the squares over: a row (axis 0) or a column (axis 1)."""
 
-CHUNK = 2**24
-"""The most numbers a temporary may hold (64 MB in float32)."""
+CHUNK = 2**21
+"""The most numbers a temporary may hold unless a caller says otherwise (8 MB in float32)."""
 
 _BLOCK = 16
 """The fewest positions worth a matrix product of their own."""
@@ -82,29 +82,84 @@ def widen(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def add_squares(
-    total: Tensor, parts: Sequence[Part], reduce: Reduce, cache: GramCache | None = None
-) -> None:
-    """Add Σ_b (Σ parts of example b)², reduced, to `total`.
+def example_squares(
+    parts: Sequence[Part],
+    shape: tuple[int, ...],
+    reduce: Reduce,
+    cache: GramCache | None = None,
+    whole: Tensor | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    """Every example's squared gradient, summed within each unit: (B, units).
 
     Args:
-        total: (rows,), (columns,) or the parameter's shape, by `reduce`; changed in place.
         parts: all parts of one parameter's gradient, of the same B examples.
-        reduce: what to sum the squares over; vectors always keep their entries.
+        shape: the parameter's.
+        reduce: what a unit is; vectors keep their entries.
         cache: shares Gram matrices between calls.
+        whole: of the parameter's shape; gets Σ_b of every squared entry added, in place.
+        chunk: the most numbers a temporary may hold, as far as one row of one example allows.
     """
     vectors = [p.values for p in parts if isinstance(p, Entries)]
     if vectors:
-        total += widen(sum(vectors[1:], start=vectors[0])).square().sum(0)
-        return
+        squares = widen(sum(vectors[1:], start=vectors[0])).square()
+        if whole is not None:
+            whole += squares.sum(0)
+        return squares.flatten(1)
     dense = _joined([p for p in parts if isinstance(p, Dense)])
     scattered = _joined_scatter([p for p in parts if isinstance(p, Scattered)])
-    if dense is not None:
-        _add_dense(total, dense, reduce, cache or GramCache())
+    target = _Target.of(dense, scattered, shape, reduce, whole, chunk)
+    if dense is not None and whole is not None:
+        _add_products(target, dense)
+    elif dense is not None:
+        _add_dense(target, dense, cache or GramCache())
     if scattered is not None:
-        _add_scattered(total, scattered, reduce)
+        _add_scattered(target, scattered)
     if dense is not None and scattered is not None:
-        _add_cross(total, dense, scattered, reduce)
+        _add_cross(target, dense, scattered)
+    return target.units
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a weight's squares go, and how much memory they may take on the way.
+
+    Attributes:
+        units: (B, units).
+        reduce: what a unit is.
+        whole: the weight's shape, if every entry is wanted.
+        chunk: the most numbers in a temporary.
+    """
+
+    units: Tensor
+    reduce: Reduce
+    whole: Tensor | None
+    chunk: int
+
+    @classmethod
+    def of(
+        cls,
+        dense: Dense | None,
+        scattered: Scattered | None,
+        shape: tuple[int, ...],
+        reduce: Reduce,
+        whole: Tensor | None,
+        chunk: int,
+    ) -> "_Target":
+        """Zeros for the examples of these parts."""
+        values = dense.left if dense is not None else scattered.values  # type: ignore[union-attr]
+        units = torch.zeros(
+            (len(values), shape[0] if reduce == "rows" else shape[1]),
+            dtype=torch.promote_types(values.dtype, torch.float32),
+            device=values.device,
+        )
+        return cls(units, reduce, whole, chunk)
+
+    def spans(self, count: int, each: int) -> Iterator[slice]:
+        """Slices of `count` things whose every thing takes `each` numbers."""
+        step = max(1, self.chunk // max(1, each))
+        for start in range(0, count, step):
+            yield slice(start, min(count, start + step))
 
 
 def _joined(parts: list[Dense]) -> Dense | None:
@@ -120,13 +175,6 @@ def _joined_scatter(parts: list[Scattered]) -> Scattered | None:
     return Scattered(torch.cat([p.ids for p in parts], 1), torch.cat([p.values for p in parts], 1))
 
 
-def _spans(count: int, each: int) -> Iterator[slice]:
-    """Slices of `count` things whose every thing takes `each` numbers, within CHUNK numbers."""
-    step = max(1, CHUNK // max(1, each))
-    for start in range(0, count, step):
-        yield slice(start, min(count, start + step))
-
-
 def prefers_gram(length: int, own: int, other: int, shared: bool) -> bool:
     """Whether T × T products are cheaper than forming the (own × other) gradient.
 
@@ -140,30 +188,26 @@ def prefers_gram(length: int, own: int, other: int, shared: bool) -> bool:
     return gram < length * own * other + _PASS * own * other
 
 
-def _add_dense(total: Tensor, part: Dense, reduce: Reduce, cache: GramCache) -> None:
-    """Σ_b of the squares of L_bᵀ R_b."""
-    if reduce == "entries":
-        left, right = widen(part.left), widen(part.right)
-        for rows in _spans(left.shape[2], right.shape[2]):
-            for some in _spans(left.shape[0], (rows.stop - rows.start) * right.shape[2]):
-                total[rows] += _product(left[some, :, rows], right[some]).square_().sum(0)
-        return
-    own, other = (part.left, part.right) if reduce == "rows" else (part.right, part.left)
+def _add_dense(target: _Target, part: Dense, cache: GramCache) -> None:
+    """The squares of L_bᵀ R_b, by whichever form is cheaper."""
+    own, other = part.left, part.right
+    if target.reduce == "columns":
+        own, other = other, own
     batch, length, units = own.shape
     if prefers_gram(length, units, other.shape[2], cache.holds(other)):
         gram = cache.gram(other)
-        for some in _spans(batch, length * units):
-            _add_quadratic(total, gram[some], widen(own[some]))
+        for some in target.spans(batch, length * units):
+            _add_quadratic(target.units[some], gram[some], widen(own[some]))
         return
-    wide_own, wide_other = widen(own), widen(other)
-    for rows in _spans(units, other.shape[2]):
-        for some in _spans(batch, (rows.stop - rows.start) * other.shape[2]):
-            product = _product(wide_own[some, :, rows], wide_other[some])
-            total[rows] += product.square_().sum((0, 2))
+    own, other = widen(own), widen(other)
+    for rows in target.spans(units, other.shape[2]):
+        for some in target.spans(batch, (rows.stop - rows.start) * other.shape[2]):
+            product = _product(own[some, :, rows], other[some])
+            target.units[some, rows] += product.square_().sum(2)
 
 
 def _add_quadratic(total: Tensor, gram: Tensor, own: Tensor) -> None:
-    """Σ_b g_iᵀ K g_i for every column i of own (b, T, units), K = gram (b, T, T) symmetric.
+    """g_iᵀ K g_i for every column i of own (b, T, units), K = gram (b, T, T) symmetric.
 
     Blocks right of the diagonal count twice and those left of it not at all: 5/8 of the work.
     """
@@ -175,7 +219,7 @@ def _add_quadratic(total: Tensor, gram: Tensor, own: Tensor) -> None:
         product = gram[:, start:stop, start:stop] @ block
         if stop < length:
             product.baddbmm_(gram[:, start:stop, stop:], own[:, stop:], alpha=2)
-        total += product.mul_(block).sum((0, 1))
+        total += product.mul_(block).sum(1)
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
@@ -183,33 +227,49 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
     return torch.bmm(left.transpose(1, 2), right)
 
 
-def _add_scattered(total: Tensor, part: Scattered, reduce: Reduce) -> None:
-    """Σ_b of the squares of the scattered sums; a token that repeats adds before the square."""
+def _add_products(target: _Target, part: Dense) -> None:
+    """The squares of L_bᵀ R_b, entry by entry."""
+    assert target.whole is not None
+    left, right = widen(part.left), widen(part.right)
+    for rows in target.spans(left.shape[2], right.shape[2]):
+        for some in target.spans(left.shape[0], (rows.stop - rows.start) * right.shape[2]):
+            squares = _product(left[some, :, rows], right[some]).square_()
+            target.whole[rows] += squares.sum(0)
+            if target.reduce == "rows":
+                target.units[some, rows] += squares.sum(2)
+            else:
+                target.units[some] += squares.sum(1)
+
+
+def _add_scattered(target: _Target, part: Scattered) -> None:
+    """The squares of the scattered sums; a token that repeats adds before the square."""
     values = widen(part.values)
     batch = torch.arange(part.ids.shape[0], device=part.ids.device)[:, None]
     largest = int(part.ids.max()) + 1
     pairs, place = torch.unique(part.ids + batch * largest, return_inverse=True)
     sums = values.new_zeros(len(pairs), values.shape[2])
     sums.index_add_(0, place.flatten(), values.flatten(0, 1))
-    _scatter(total, pairs % largest, sums.square_(), reduce)
+    owners = torch.div(pairs, largest, rounding_mode="floor")
+    _scatter(target, owners, pairs % largest, sums.square_())
 
 
-def _add_cross(total: Tensor, dense: Dense, scattered: Scattered, reduce: Reduce) -> None:
+def _add_cross(target: _Target, dense: Dense, scattered: Scattered) -> None:
     """Twice the products of the dense and the scattered part, at the scattered part's rows."""
     batch, length = scattered.ids.shape
-    for some in _spans(batch, length * (dense.left.shape[1] + 2 * dense.right.shape[2])):
+    for some in target.spans(batch, length * (dense.left.shape[1] + 2 * dense.right.shape[2])):
         ids, values = scattered.ids[some], widen(scattered.values[some])
         index = ids[:, None, :].expand(-1, dense.left.shape[1], -1)
         left = widen(dense.left[some].gather(2, index))  # (b, T dense, T scattered)
         rows = torch.bmm(left.transpose(1, 2), widen(dense.right[some]))
-        _scatter(total, ids.flatten(), rows.mul_(values).mul_(2).flatten(0, 1), reduce)
+        owners = torch.arange(some.start, some.stop, device=ids.device)[:, None].expand_as(ids)
+        _scatter(target, owners.flatten(), ids.flatten(), rows.mul_(values).mul_(2).flatten(0, 1))
 
 
-def _scatter(total: Tensor, ids: Tensor, rows: Tensor, reduce: Reduce) -> None:
-    """Add rows (n, columns), belonging to the weight's rows `ids` (n,), to `total`."""
-    if reduce == "rows":
-        total.index_add_(0, ids, rows.sum(1).to(total.dtype))
-    elif reduce == "columns":
-        total += rows.sum(0)
+def _scatter(target: _Target, owners: Tensor, ids: Tensor, rows: Tensor) -> None:
+    """Add rows (n, columns) of the examples `owners` (n,) at the weight's rows `ids` (n,)."""
+    if target.whole is not None:
+        target.whole.index_add_(0, ids, rows.to(target.whole.dtype))
+    if target.reduce == "rows":
+        target.units.index_put_((owners, ids), rows.sum(1), accumulate=True)
     else:
-        total.index_add_(0, ids, rows.to(total.dtype))
+        target.units.index_add_(0, owners, rows)

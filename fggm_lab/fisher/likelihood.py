@@ -34,6 +34,22 @@ class AnswerLikelihood:
         Args:
             batch: what `fggm_lab.models.encoding.collate` returns, on the model's device.
         """
+        logits, targets = self.predictions(batch)
+        return -nn.functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+
+    def predictions(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What the model says at the answers' positions, and what the answers are.
+
+        Args:
+            batch: what `fggm_lab.models.encoding.collate` returns, on the model's device; further
+                entries are not looked at.
+
+        Returns:
+            logits (B, n, vocabulary) in at least float32 and targets (B, n), n the most answer
+            tokens of any example; shorter answers are filled up with targets `IGNORED`.
+        """
         labels = batch["labels"]
         arguments = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
         if self._takes_positions:
@@ -45,10 +61,7 @@ class AnswerLikelihood:
         logits = self._model(**arguments, use_cache=False).logits
         if not self._takes_keep:
             logits = torch.take_along_dim(logits, predicting[..., None], dim=1)
-        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return -nn.functional.cross_entropy(
-            wide.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
+        return logits.to(torch.promote_types(logits.dtype, torch.float32)), targets
 
 
 def _predictions(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,13 +26,14 @@ class FisherInfo:
     Attributes:
         estimator: a key of `fggm_lab.fisher.ESTIMATORS`.
         aggregation: `input` (a unit sums its row), `output` (columns) or `none` (every entry).
-        examples: how many were averaged over.
+        examples: how many were averaged over; 0 for `adam`, which looks at none.
         tokens: how many answer tokens their likelihoods summed.
         model: the fingerprint of the weights scored.
         task: the task's name, if any.
         dtype: the model's, e.g. `float32`.
         truncated: how many prompts were cut to fit.
-        extra: further JSON-able facts, e.g. `generic`: the parameters scored by the slow path.
+        extra: further JSON-able facts: batch size, seed, draws, `of` (how many examples there
+            were to choose from), `generic` (the parameters scored by the slow path).
     """
 
     estimator: str
@@ -61,12 +62,15 @@ class FisherScores:
         axes: parameter name → the axis its units lie along (`fggm_lab.fisher.units`).
         elementwise: parameter name → the whole diagonal, in the parameter's shape, if asked for.
         made: estimator, examples, model and so on.
+        standard_errors: parameter name → (units,) the standard error of each score as the mean
+            of a larger population of examples; None where it is not defined.
     """
 
     units: dict[str, Tensor]
     axes: dict[str, int]
     elementwise: dict[str, Tensor] | None
     made: FisherInfo
+    standard_errors: dict[str, Tensor] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -98,12 +102,13 @@ class FisherScores:
         if unknown:
             raise SettingError(f"there are no scores for {min(unknown)}; see scores.names")
         chosen = [name for name in self.units if name in wanted]
-        whole = self.elementwise
+        whole, errors = self.elementwise, self.standard_errors
         return FisherScores(
             {name: self.units[name] for name in chosen},
             {name: self.axes[name] for name in chosen},
             whole if whole is None else {name: whole[name] for name in chosen},
             self.made,
+            errors if errors is None else {name: errors[name] for name in chosen},
         )
 
     def table(self) -> list[dict[str, Any]]:
@@ -140,6 +145,10 @@ class FisherScores:
         tensors = {f"units/{name}": s.contiguous() for name, s in self.units.items()}
         if self.elementwise is not None and self.made.aggregation != "none":
             tensors |= {f"all/{name}": e.contiguous() for name, e in self.elementwise.items()}
+        if self.standard_errors is not None:
+            tensors |= {
+                f"errors/{name}": e.contiguous() for name, e in self.standard_errors.items()
+            }
         if self.elementwise is not None and self.made.aggregation == "none":
             record["shapes"] = {name: list(e.shape) for name, e in self.elementwise.items()}
         data = to_bytes(tensors, metadata={"fggm_lab": json.dumps(record)})
@@ -158,8 +167,9 @@ class FisherScores:
         """
         file = Path(f"{_stem(path)}.safetensors")
         tensors, record = read_record(file, FORMAT, "Fisher scores")
-        units = {n[6:]: t for n, t in tensors.items() if n.startswith("units/")}
-        whole = {n[4:]: t for n, t in tensors.items() if n.startswith("all/")}
+        units = _under(tensors, "units/")
+        whole = _under(tensors, "all/")
+        errors = _under(tensors, "errors/")  # files written before there were any have none
         if "shapes" in record:
             whole = {n: units[n].view(shape) for n, shape in record["shapes"].items()}
         axes: dict[str, int] = record["axes"]
@@ -170,7 +180,13 @@ class FisherScores:
             axes,
             {n: whole[n] for n in axes if n in whole} or None,
             made,
+            {n: errors[n] for n in axes if n in errors} or None,
         )
+
+
+def _under(tensors: Mapping[str, Tensor], folder: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `folder`, without it."""
+    return {n.removeprefix(folder): t for n, t in tensors.items() if n.startswith(folder)}
 
 
 def read_record(file: Path, kind: str, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -6,20 +6,26 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 
-def count_uses(output: Tensor, parameters: Iterable[nn.Parameter]) -> Counter[int]:
-    """The number of operations that took each parameter on the way to `output`.
+def count_uses(
+    outputs: Iterable[Tensor],
+    parameters: Iterable[nn.Parameter],
+    inputs: Iterable[Tensor] = (),
+) -> Counter[int]:
+    """The number of operations that took each parameter on the way from inputs to outputs.
 
     Args:
-        output: a result computed with gradients on.
+        outputs: results computed with gradients on.
         parameters: those to count.
+        inputs: where to stop looking; by default at the beginning.
 
     Returns:
-        `id(parameter)` → uses; parameters `output` does not depend on are missing.
+        `id(parameter)` → uses; parameters the outputs do not depend on are missing.
     """
     wanted = {id(p) for p in parameters}
     uses: Counter[int] = Counter()
-    waiting = [output.grad_fn] if output.grad_fn is not None else []
-    seen = set(waiting)
+    seen = {tensor.grad_fn for tensor in inputs if tensor.grad_fn is not None}
+    waiting = list({out.grad_fn for out in outputs if out.grad_fn is not None} - seen)
+    seen.update(waiting)
     while waiting:
         node = waiting.pop()
         for following, _ in node.next_functions:

@@ -16,7 +16,7 @@ class FGGM(TaskMasking):
     Attributes:
         keep, scope, parameters, others, first_task: as in `TaskMasking`.
         estimator: how the Fisher is estimated; see `fggm_lab.fisher.ESTIMATORS`.
-        max_examples: score on the first so many training examples (None: all).
+        max_examples: score on so many training examples, drawn by the run's seed (None: all).
     """
 
     name: ClassVar[str] = "fggm"
@@ -30,10 +30,11 @@ class FGGM(TaskMasking):
         scores = fisher_scores(
             context.model,
             context.tokenizer,
-            context.examples,
+            context.encoded,
             estimator=self.estimator,
             max_examples=self.max_examples,
             max_length=context.max_length,
+            seed=context.seed,
             task=context.name,
         )
         if context.index == 0 and not self.first_task:

@@ -4,7 +4,6 @@ from fggm_lab.models.build import build_model, context_length
 from fggm_lab.models.encoding import (
     IGNORED,
     Encoded,
-    answer_log_likelihood,
     batches_by_length,
     collate,
     encode,
@@ -16,7 +15,6 @@ __all__ = [
     "IGNORED",
     "TINY",
     "Encoded",
-    "answer_log_likelihood",
     "batches_by_length",
     "build_model",
     "collate",

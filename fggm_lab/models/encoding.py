@@ -39,6 +39,7 @@ def encode(
     tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[HasPromptAndAnswer],
     max_length: int,
+    numbers: Sequence[int] | None = None,
 ) -> list[Encoded]:
     """Tokenise each prompt and answer apart, so that no token straddles the two.
 
@@ -50,6 +51,7 @@ def encode(
         tokenizer: must have an end token.
         examples: objects with `.prompt` and `.answer`.
         max_length: the most tokens an example may have.
+        numbers: what to call each example in an error; by default its place, from 0.
 
     Raises:
         DataError: an answer and one prompt token do not fit into `max_length` tokens, or the
@@ -70,8 +72,9 @@ def encode(
         answer = [*answer, end]
         room = max_length - len(answer)
         if room < 1:
+            number = numbers[index] if numbers else index
             raise DataError(
-                f"the answer of example {index} has {len(answer)} tokens and leaves no room for "
+                f"the answer of example {number} has {len(answer)} tokens and leaves no room for "
                 f"its prompt in the context of {max_length}; shorten it or raise the maximum length"
             )
         cut = len(prompt) > room
@@ -116,23 +119,3 @@ def batches_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[in
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
     for start in range(0, len(order), size):
         yield order[start : start + size]
-
-
-def answer_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
-    """Summed log p(answer | prompt) of each example under teacher forcing.
-
-    Args:
-        logits: (B, T, vocabulary).
-        labels: (B, T), `IGNORED` where a token does not count.
-
-    Returns:
-        (B,) sums over the labelled tokens, each predicted from the position before it; float32
-        where the logits have half precision.
-    """
-    if logits.dtype in (torch.bfloat16, torch.float16):
-        logits = logits.float()
-    targets = labels[:, 1:]
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1].transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
-    )
-    return -losses.sum(dim=1)

@@ -59,6 +59,16 @@ class MaskedGradients:
         if self._mask is not None:
             self._mask.project_(self._model)
 
+    def project_at_once(self) -> None:
+        """Mask each gradient as soon as it is there, for loops that clip right after backward."""
+        for parameter, frozen, _ in self._kept:
+
+            def hook(whole: Tensor, frozen: Tensor = frozen) -> None:
+                if whole.grad is not None:
+                    whole.grad.masked_fill_(frozen, 0)
+
+            self._handles.append(parameter.register_post_accumulate_grad_hook(hook))
+
     @torch.no_grad()
     def _restore(self, *_: Any) -> None:
         for parameter, frozen, value in self._kept:
@@ -73,5 +83,10 @@ class MaskedGradients:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Make the model plain again."""
         for handle in self._handles:
             handle.remove()
+        self._handles, self._kept = [], []

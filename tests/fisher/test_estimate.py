@@ -125,7 +125,7 @@ def test_hooks_and_flags_come_back_after_an_error() -> None:
     model, tokenizer = tiny_model("llama"), character_tokenizer()
     with torch.no_grad():
         model.get_parameter("model.norm.weight")[0] = float("nan")
-    with pytest.raises(ModelError, match="log-likelihood is nan"):
+    with pytest.raises(ModelError, match="log-likelihood of example 2 is nan"):
         fisher_scores(model, tokenizer, some_examples(3))
     assert model.training and all(p.requires_grad for p in model.parameters())
     assert not any(module._forward_hooks for module in model.modules())

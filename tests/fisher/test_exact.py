@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from fggm_lab.fisher.exact import ExactFisher
-from fggm_lab.fisher.likelihood import AnswerLikelihood, evaluating
+from fggm_lab.fisher.likelihood import evaluating
+from fggm_lab.fisher.objectives import of_data
 from fggm_lab.fisher.sums import SquareSums
 from fggm_lab.fisher.units import unit_axes
 from fggm_lab.models.encoding import collate, encode
@@ -29,7 +30,7 @@ def test_padded_batches_are_exact(family: str, side: str, tied: bool) -> None:
         return collate([encoded[i] for i in indices], pad=5, side=side)
 
     with evaluating(model):
-        value = ExactFisher(model, AnswerLikelihood(model), sums).add(load, range(6))
+        value = ExactFisher(model, of_data(model), sums).add(load, range(6))
         likelihood = sum(oracle.log_likelihood(model, e).detach() for e in encoded)
     torch.testing.assert_close(value, likelihood)
     units, _ = sums.means(6)

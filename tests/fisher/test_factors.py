@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from fggm_lab.fisher import factors
-from fggm_lab.fisher.factors import Dense, GramCache, Scattered, add_squares
+from fggm_lab.fisher.factors import Dense, Entries, GramCache, Scattered, example_squares
 
 B, T, OUT, IN = 3, 40, 7, 5
 
@@ -47,21 +47,32 @@ def parts(request: pytest.FixtureRequest) -> list[Dense | Scattered]:
 
 @pytest.mark.parametrize("gram", [True, False])
 @pytest.mark.parametrize("chunk", [1, 2**24])
-@pytest.mark.parametrize("reduce", ["rows", "columns", "entries"])
-def test_sums_of_squares(
+@pytest.mark.parametrize("reduce", ["rows", "columns"])
+@pytest.mark.parametrize("elementwise", [True, False])
+def test_squares_of_every_example(
     parts: list[Dense | Scattered],
     reduce: factors.Reduce,
     chunk: int,
     gram: bool,
+    elementwise: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(factors, "CHUNK", chunk)
     monkeypatch.setattr(factors, "prefers_gram", lambda *_: gram)
-    squares = written_out(parts).square().sum(0)
-    expected = {"rows": squares.sum(1), "columns": squares.sum(0), "entries": squares}[reduce]
-    total = torch.ones_like(expected)
-    add_squares(total, parts, reduce, GramCache())
-    torch.testing.assert_close(total, expected + 1, rtol=1e-12, atol=0)
+    squares = written_out(parts).square()
+    whole = torch.ones(OUT, IN, dtype=torch.float64) if elementwise else None
+    units = example_squares(parts, (OUT, IN), reduce, GramCache(), whole, chunk)
+    expected = squares.sum(2 if reduce == "rows" else 1)
+    torch.testing.assert_close(units, expected, rtol=1e-12, atol=1e-14)
+    if whole is not None:
+        torch.testing.assert_close(whole, squares.sum(0) + 1, rtol=1e-12, atol=0)
+
+
+def test_a_vectors_parts_add_before_the_square() -> None:
+    a, b = torch.randn(B, OUT, dtype=torch.float64), torch.randn(B, OUT, dtype=torch.float64)
+    whole = torch.zeros(OUT, dtype=torch.float64)
+    units = example_squares([Entries(a), Entries(b)], (OUT,), "rows", whole=whole)
+    torch.testing.assert_close(units, (a + b) ** 2)
+    torch.testing.assert_close(whole, ((a + b) ** 2).sum(0))
 
 
 def test_gram_is_shared_by_layers_with_one_input() -> None:

@@ -1,0 +1,114 @@
+"""The exact Fisher of a batch, by unit and by entry, ÷ an ordinary forward and backward pass."""
+
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from benchmarks.harness import MIB, Column, Report, Row, Settings, Target, ratio, raw, side_by_side
+from benchmarks.models import Batch, Shape, forward_backward, make_batch, make_model, shapes
+from fggm_lab.fisher import unit_axes
+from fggm_lab.fisher.exact import ExactFisher
+from fggm_lab.fisher.objectives import of_data
+from fggm_lab.fisher.sums import SquareSums
+from fggm_lab.methods.masking import linear_weights
+
+QUICK = [
+    Shape("llama", 256, 64),
+    Shape("llama", 256, 128),
+    Shape("llama", 512, 64),
+    Shape("llama", 256, 64, answers=1.0),
+    Shape("qwen2", 256, 64, groups=2),
+]
+FULL = [
+    *QUICK,
+    Shape("llama", 512, 128),
+    Shape("llama", 512, 128, answers=1.0),
+    Shape("qwen2", 512, 128, groups=2),
+]
+LIMITS = {"linear": 0.90, "all": 1.00, "diagonal": 2.0}
+WHAT = {
+    "linear": "unit Fisher of linear layers ÷ forward+backward",
+    "all": "unit Fisher of all parameters ÷ forward+backward",
+    "diagonal": "elementwise diagonal ÷ forward+backward",
+}
+
+
+def unit_fisher(
+    model: PreTrainedModel, names: Iterable[str], batches: Sequence[Batch], elementwise: bool
+) -> dict[str, Tensor]:
+    """The engine at work: mean squared gradients of all examples, per unit of the named parameters.
+
+    Args:
+        model: in evaluation mode.
+        names: the parameters to score.
+        batches: prepared, on the model's device.
+        elementwise: also compute the whole diagonal.
+    """
+    wanted = set(names)
+    parameters = {name: p for name, p in model.named_parameters() if name in wanted}
+    axes = unit_axes(model)
+    sums = SquareSums(parameters, {name: axes[name] for name in parameters}, elementwise)
+    fisher = ExactFisher(model, of_data(model), sums)
+    for batch in batches:
+        fisher.add(lambda _, batch=batch: batch, range(len(batch["labels"])))  # type: ignore[misc]
+    units, _ = sums.means(sum(len(batch["labels"]) for batch in batches))
+    return units
+
+
+def run(settings: Settings) -> Report:
+    """One row per shape: all three scopes of the Fisher beside the ordinary pass."""
+    rows = [measure(shape, settings) for shape in shapes(settings, QUICK, FULL)]
+    worst = {name: max(row[f"{name}_ratio"] for row in rows) for name in LIMITS}
+    columns = [
+        Column("family", "model"),
+        Column("hidden", "hidden", "d"),
+        Column("length", "length", "d"),
+        Column("answers", "answers", ".0%"),
+        Column("base_ms", "fwd+bwd ms", ".1f"),
+    ]
+    for name, header in (("linear", "linear"), ("all", "all"), ("diagonal", "diagonal")):
+        columns += [
+            Column(f"{name}_ms", f"{header} ms", ".1f"),
+            Column(f"{name}_ratio", "÷", ".2f"),
+        ]
+    columns += [
+        Column("base_mib", "fwd+bwd MiB", ".0f"),
+        Column("all_mib", "all MiB", ".0f"),
+        Column("diagonal_mib", "diagonal MiB", ".0f"),
+    ]
+    return Report(
+        "Exact per-example Fisher of one batch ÷ one ordinary forward and backward pass",
+        columns,
+        rows,
+        [Target(WHAT[name], worst[name], limit) for name, limit in LIMITS.items()],
+        [
+            "answers: the share of tokens labelled; the Fisher pass computes logits only there, "
+            "the ordinary pass everywhere, as transformers does.",
+            "linear: weights of linear layers, the head (tied to the embedding) not among them; "
+            "MiB: the most memory beyond weights and batch.",
+        ],
+    )
+
+
+def measure(shape: Shape, settings: Settings) -> Row:
+    """Time the ordinary pass and the three scopes side by side."""
+    model, batches = make_model(shape, settings), [make_batch(shape, settings)]
+    every = [name for name, _ in model.named_parameters()]
+    linear = linear_weights(model)
+    timings = side_by_side(
+        {
+            "base": forward_backward(model, batches),
+            "linear": lambda: unit_fisher(model, linear, batches, False),
+            "all": lambda: unit_fisher(model, every, batches, False),
+            "diagonal": lambda: unit_fisher(model, every, batches, True),
+        },
+        settings,
+    )
+    row: Row = dict(shape.row)
+    for name, timing in timings.items():
+        row[f"{name}_ms"] = 1e3 * timing.median
+        row[f"{name}_mib"] = timing.peak / MIB
+        if name != "base":
+            row[f"{name}_ratio"] = ratio(timing, timings["base"])
+    return row | {"parameters": model.num_parameters(), "raw": raw(timings)}

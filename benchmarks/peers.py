@@ -1,0 +1,126 @@
+"""The unit Fisher of linear layers against every library that can compute the same numbers."""
+
+import copy
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import torch
+from transformers import PreTrainedModel
+
+from benchmarks.adapters import PEERS, Peer, Scores
+from benchmarks.fisher import unit_fisher
+from benchmarks.harness import MIB, Column, Report, Row, Settings, Target, ratio, raw, side_by_side
+from benchmarks.models import Batch, Shape, make_batch, make_model, shapes
+from fggm_lab.methods.masking import linear_weights
+
+QUICK = [Shape("llama", 256, 64)]
+FULL = [*QUICK, Shape("llama", 512, 64), Shape("llama", 512, 128)]
+OURS = "fggm-lab"
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05}
+"""The largest relative error of numbers that count as the same."""
+
+
+def run(settings: Settings) -> Report:
+    """One row per shape and library; the quickest library sets the targets."""
+    rows, targets = [], []
+    for shape in shapes(settings, QUICK, FULL):
+        found = measure(shape, settings)
+        rows += found
+        rivals = [row for row in found if row["name"] != OURS and "ms" in row]
+        if rivals:
+            best = min(rivals, key=lambda row: row["slower"])
+            what = f"the fastest peer at hidden {shape.hidden}, length {shape.length}"
+            targets += [
+                Target(f"{what} ({best['name']}): its time ÷ ours", best["slower"], 2, "at least"),
+                Target(f"{what}: our memory ÷ its", 1 / best["larger"], 0.5),
+            ]
+    columns = [
+        Column("hidden", "hidden", "d"),
+        Column("length", "length", "d"),
+        Column("name", "library"),
+        Column("ms", "ms", ".1f"),
+        Column("slower", "÷ ours", ".2f"),
+        Column("mib", "extra MiB", ".0f"),
+        Column("larger", "÷ ours", ".2f"),
+        Column("error", "relative error", ".0e"),
+        Column("why_not", "why not"),
+    ]
+    return Report(
+        "Unit Fisher of the linear layers against other libraries: same model, batch and numbers",
+        columns,
+        rows,
+        targets,
+        [
+            "relative error: the largest difference of a row's score from ours ÷ its layer's "
+            "largest score.",
+            "extra MiB: the most memory beyond weights and batch.",
+        ],
+    )
+
+
+def measure(shape: Shape, settings: Settings, peers: tuple[Peer, ...] = PEERS) -> list[Row]:
+    """Check every library's numbers against ours, then time side by side those that agree."""
+    model, batch = make_model(shape, settings), make_batch(shape, settings)
+    names = linear_weights(model)
+    truth = ours(model, batch, names)
+    calls: dict[str, Callable[[], Scores]] = {OURS: lambda: ours(model, batch, names)}
+    rows: dict[str, Row] = {OURS: {"error": 0.0}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the libraries' own: deprecations, slow batching rules
+        for peer in peers:
+            rows[peer.name], call = try_peer(peer, model, batch, shape.answer, truth)
+            if call is not None:
+                calls[peer.name] = call
+        timings = side_by_side(calls, settings)
+    for name, timing in timings.items():
+        rows[name] |= {
+            "ms": 1e3 * timing.median,
+            "mib": timing.peak / MIB,
+            "slower": ratio(timing, timings[OURS]),
+            "larger": timing.peak / timings[OURS].peak,
+            "raw": raw({name: timing})[name],
+        }
+    return [shape.row | {"name": name} | row for name, row in rows.items()]
+
+
+def ours(model: PreTrainedModel, batch: Batch, names: set[str]) -> Scores:
+    """The sums over examples, which is what the libraries return."""
+    means = unit_fisher(model, names, [batch], elementwise=False)
+    return {name: mean * len(batch["labels"]) for name, mean in means.items()}
+
+
+def try_peer(
+    peer: Peer, model: PreTrainedModel, batch: Batch, answer: int, truth: Scores
+) -> tuple[Row, Callable[[], Scores] | None]:
+    """Ask a library for the numbers on a copy of the model.
+
+    Returns:
+        What is known about it, and the call to time; None if it cannot do the job, with `why_not`.
+    """
+    if peer.prepare is None:
+        return {"why_not": peer.why_not}, None
+    if find_spec(peer.prepare.__name__.replace("_", ".")) is None:
+        return {"why_not": "not installed; see benchmarks/README.md"}, None
+    try:
+        call = peer.prepare(copy.deepcopy(model), batch, answer, set(truth))
+        error = relative_error(call(), truth)
+    except Exception as problem:  # whatever a library raises is why it cannot do the job
+        said = str(problem).strip().splitlines() or [""]
+        reason = f"{type(problem).__name__}: {said[0]}"
+        return {"why_not": f"{peer.why_not} ({reason})" if peer.why_not else reason}, None
+    if error > TOLERANCE[model.dtype]:
+        return {"error": error, "why_not": peer.why_not or "other numbers"}, None
+    return {"error": error}, call
+
+
+def relative_error(found: Scores, truth: Scores) -> float:
+    """The largest difference of a unit's score, ÷ the largest score of its parameter.
+
+    Raises:
+        KeyError: a parameter is missing.
+    """
+    return max(
+        float((found[name].float().cpu() - true.float()).abs().max() / true.float().max())
+        for name, true in truth.items()
+    )

@@ -1,0 +1,137 @@
+"""Batches that keep a Fisher pass within a memory budget.
+
+The pass is first tried on copies of one made-up example, as long as the longest prompt and with as
+many answer tokens as the longest answer, and its bytes are counted as they come and go
+(`fggm_lab.fisher.meter`). At any moment of the pass the bytes alive are a constant, plus a constant
+per example, plus what grows with the length at least linearly (attention quadratically). So B
+examples of a share s of that length need no more than s·B full ones, but for the constant part, and
+the peak, a maximum of lines, lies below its own chord between two sizes that were measured.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher.exact import ExactFisher
+from fggm_lab.fisher.factors import CHUNK
+from fggm_lab.fisher.meter import Meter, OverLimit
+from fggm_lab.fisher.work import Work
+from fggm_lab.models.encoding import Encoded
+
+_SHARE = 0.9
+"""The share of the budget that is planned with; kernels' own scratch space takes from the rest."""
+
+_CHUNKS = 32
+"""A rule's temporary takes at most one such part of the budget."""
+
+_SMALLEST_CHUNK = 2**12
+
+
+def chunk_for(budget: int | None) -> int:
+    """How many float32 numbers a temporary may hold under a budget of so many bytes."""
+    if budget is None:
+        return CHUNK
+    return min(CHUNK, max(_SMALLEST_CHUNK, budget // (4 * _CHUNKS)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What batches take, from two measured sizes.
+
+    Attributes:
+        limit: bytes a batch may take.
+        one, most: measured bytes of 1 and of `size` made-up examples, the sums included.
+        size: how many of those were measured to fit.
+        length, answer: the made-up example's tokens, and its answer's.
+        each: bytes of an example that do not depend on its length.
+        spare: bytes of temporaries that more but shorter examples may add.
+    """
+
+    limit: float
+    one: int
+    most: int
+    size: int
+    length: int
+    answer: int
+    each: int
+    spare: int
+
+    def needs(self, count: int, length: int, answer: int) -> float:
+        """At most how many bytes `count` examples take, padded to `length` and `answer` tokens."""
+        full = max(1.0, count * max(length / self.length, answer / self.answer))
+        if full > self.size:
+            return float("inf")
+        slope = (self.most - self.one) / (self.size - 1) if self.size > 1 else 0.0
+        shorter = (count - full) * self.each + (self.spare if count > self.size else 0)
+        return self.one + slope * (full - 1) + shorter
+
+
+def plan_for(work: Work, fisher: ExactFisher) -> Callable[[Sequence[int]], bool]:
+    """Whether some examples may share a batch under the work's memory budget.
+
+    Finding out scores made-up examples, at most log₂(batch size) + 2 times one batch, and clears
+    the sums again.
+
+    Raises:
+        SettingError: one example needs more than the budget.
+    """
+    if work.memory_budget is None:
+        return lambda indices: True
+    plan = _measure(work, fisher, work.memory_budget)
+
+    def fits(indices: Sequence[int]) -> bool:
+        some = [work.encoded[i] for i in indices]
+        length, answer = max(map(len, some)), max(len(item.answer) for item in some)
+        return plan.needs(len(some), length, answer) <= plan.limit
+
+    return fits
+
+
+def _measure(work: Work, fisher: ExactFisher, budget: int) -> Plan:
+    example = _largest(work.encoded)
+    one = _peak(work, fisher, example, 1, None)
+    assert one is not None
+    limit = _SHARE * budget
+    if one > limit:
+        raise SettingError(
+            f"memory_budget is {budget} bytes, and an example of {len(example)} tokens needs "
+            f"{round(one / _SHARE) + 1}; raise it, or lower max_length"
+        )
+    size, most = min(work.batch_size, len(work.encoded)), None
+    while size > 1 and (most := _peak(work, fisher, example, size, limit)) is None:
+        size //= 2
+    return Plan(
+        limit=limit,
+        one=one,
+        most=one if most is None else most,
+        size=size,
+        length=len(example),
+        answer=len(example.answer),
+        each=work.sums.bytes_per_example,
+        spare=2 * 8 * work.sums.chunk,
+    )
+
+
+def _largest(encoded: Sequence[Encoded]) -> Encoded:
+    """An example with the most tokens of any and the longest answer of any."""
+    longest = max(encoded, key=len)
+    ids = longest.prompt + longest.answer
+    answer = max(len(item.answer) for item in encoded)
+    return Encoded(ids[:-answer], ids[-answer:], truncated=False)
+
+
+def _peak(
+    work: Work, fisher: ExactFisher, example: Encoded, size: int, limit: float | None
+) -> int | None:
+    """The bytes that scoring `size` copies takes, the sums included; None if beyond the limit."""
+    kept = work.sums.bytes
+    known = [*work.model.parameters(), *work.model.buffers(), *work.sums.tensors]
+    meter = Meter(known, None if limit is None else int(limit) - kept)
+    try:
+        with meter:
+            fisher.add(lambda indices: work.padded([example] * len(indices), indices), range(size))
+    except OverLimit:
+        return None
+    finally:
+        work.sums.clear()
+    return kept + meter.peak

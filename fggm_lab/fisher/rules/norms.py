@@ -1,0 +1,74 @@
+"""LayerNorm and the many RMSNorms: a weight that multiplies the normalised last axis."""
+
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from fggm_lab.fisher.factors import widen
+from fggm_lab.fisher.rules.layers import sum_positions
+from fggm_lab.fisher.rules.registry import Parts, computes_as, layer_rule
+
+
+@layer_rule(lambda module: computes_as(module, nn.LayerNorm))
+def layer_norm(module: nn.LayerNorm, x: Tensor, g: Tensor) -> Parts:
+    """y = w ⊙ x̂ + b: dw = Σ_t g_t ⊙ x̂_t, db = Σ_t g_t."""
+    shape = tuple(module.normalized_shape)
+    normed = nn.functional.layer_norm(widen(x), shape, eps=module.eps)
+    parts: Parts = {"weight": sum_positions(normed.mul_(g), len(shape))}
+    return parts if module.bias is None else parts | {"bias": sum_positions(g, len(shape))}
+
+
+def _is_rms_norm(module: nn.Module) -> bool:
+    return (
+        type(module).__name__.endswith("RMSNorm")
+        and set(module._parameters) == {"weight"}
+        and module.get_parameter("weight").ndim == 1
+        and neutral_weight(module) is not None
+    )
+
+
+@layer_rule(_is_rms_norm)
+def rms_norm(module: nn.Module, x: Tensor, g: Tensor) -> Parts | None:
+    """y = (w + c) ⊙ x̂, c = 0 in Llama's and 1 in Gemma's: dw = Σ_t g_t ⊙ x̂_t."""
+    neutral = neutral_weight(module)
+    if neutral is None or g.shape != x.shape:
+        return None
+    return {"weight": sum_positions(_with_weight(module, widen(x), neutral).mul_(g))}
+
+
+_NEUTRAL: WeakKeyDictionary[nn.Module, float | None] = WeakKeyDictionary()
+
+
+def neutral_weight(module: nn.Module) -> float | None:
+    """`find_neutral_weight`, found once per module."""
+    if module not in _NEUTRAL:
+        _NEUTRAL[module] = find_neutral_weight(module)
+    return _NEUTRAL[module]
+
+
+def find_neutral_weight(module: nn.Module) -> float | None:
+    """The weight that leaves x̂ as it is, seen from the outputs at weights 0, 1 and 2.
+
+    Returns:
+        1 for w ⊙ x̂, 0 for (1 + w) ⊙ x̂, None for a module that does something else.
+    """
+    weight = module.get_parameter("weight")
+    probe = torch.linspace(-1, 2, weight.numel(), device=weight.device)[None, None]
+    zero, one, two = (_with_weight(module, probe, value) for value in (0.0, 1.0, 2.0))
+    normed = one - zero
+    if one.shape != probe.shape or not torch.allclose(two - one, normed):
+        return None
+    if not zero.any():
+        return 1.0
+    return 0.0 if torch.allclose(zero, normed) else None
+
+
+@torch.no_grad()
+def _with_weight(module: nn.Module, x: Tensor, value: float) -> Tensor:
+    """The module's own forward at x, with a weight of x's dtype whose every entry is `value`."""
+    weight = torch.full_like(module.get_parameter("weight"), value, dtype=x.dtype)
+    twin = object.__new__(type(module))
+    twin.__dict__ = module.__dict__ | {"_parameters": {"weight": weight}}
+    out: Tensor = type(module).forward(twin, x)  # not twin(x): that would run the hooks
+    return out

@@ -1,0 +1,139 @@
+"""What an estimator gets to work with, and the registry of estimators."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from transformers import PreTrainedModel
+
+from fggm_lab.errors import ModelError
+from fggm_lab.fisher.factors import widen
+from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
+from fggm_lab.fisher.objectives import NUMBERS
+from fggm_lab.fisher.sums import SquareSums
+from fggm_lab.models.encoding import Encoded, collate
+
+
+@dataclass(frozen=True)
+class Work:
+    """The model, the examples, the settings, and where the squares go.
+
+    Attributes:
+        model: in evaluation mode.
+        encoded: the examples.
+        numbers: the place of each in what the caller passed, for errors and draws.
+        pad: the padding token.
+        batch_size: the most examples per pass.
+        sums: where the squares go.
+        draws, seed: of sampled labels.
+        optimizer: whose state is read, if any.
+        memory_budget: bytes, if bounded.
+    """
+
+    model: PreTrainedModel
+    encoded: Sequence[Encoded]
+    numbers: Sequence[int]
+    pad: int
+    batch_size: int
+    sums: SquareSums
+    draws: int = 1
+    seed: int = 0
+    optimizer: Optimizer | None = None
+    memory_budget: int | None = None
+
+    def load(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """The padded batch of some examples, on the model's device."""
+        return self.padded([self.encoded[i] for i in indices], [self.numbers[i] for i in indices])
+
+    def padded(self, examples: Sequence[Encoded], numbers: Sequence[int]) -> dict[str, Tensor]:
+        """The padded batch of any encoded examples, on the model's device."""
+        batch = collate(examples, self.pad) | {NUMBERS: torch.tensor(numbers)}
+        return {name: tensor.to(self.model.device) for name, tensor in batch.items()}
+
+    def batches(self, fits: Callable[[Sequence[int]], bool]) -> Iterator[list[int]]:
+        """Batches of similar length; of equal length, so without padding, in float64.
+
+        Transformers' eager attention takes its softmax in float32 whatever the model's dtype, and
+        its rounding depends on the padding: 1e-7, far above what float64 is used for.
+
+        Args:
+            fits: whether some examples, in order of length, may share a batch; one alone always
+                does.
+        """
+        equal = self.model.dtype == torch.float64
+        batch: list[int] = []
+        for index in sorted(range(len(self.encoded)), key=lambda i: len(self.encoded[i])):
+            longer = batch and len(self.encoded[index]) > len(self.encoded[batch[-1]])
+            full = len(batch) == self.batch_size
+            if batch and (full or (equal and longer) or not fits([*batch, index])):
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def fault(self, indices: Sequence[int]) -> ModelError:
+        """Why a batch gave no finite number: its examples again, one by one, by autograd alone."""
+        remedy = "load the model in float32, or go back to a sound checkpoint"
+        likelihood = AnswerLikelihood(self.model)
+        parameters = self.sums.parameters
+        for index in indices:
+            where = f"example {self.numbers[index]}"
+            with requiring_grad(self.model, parameters.values()):
+                value = likelihood(self.load([index]))
+                if not torch.isfinite(value):
+                    return ModelError(
+                        f"the log-likelihood of {where} is {float(value.detach())}; {remedy}"
+                    )
+                gradients = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+            for name, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None and not widen(gradient).square().sum().isfinite():
+                    return ModelError(f"the gradient of {name} for {where} is not finite; {remedy}")
+        numbers = ", ".join(str(self.numbers[index]) for index in indices)
+        return ModelError(
+            f"the scores of {self.sums.unsound()} are not finite after the batch of the examples "
+            f"{numbers}; {remedy}"
+        )
+
+
+Fill = Callable[[Work], Iterator[tuple[Sequence[int], Tensor]]]
+"""Fills the sums; after each batch yields its examples and a number that is finite if all is
+well."""
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """One way to estimate the Fisher.
+
+    Attributes:
+        name: its key in `ESTIMATORS`.
+        description: one line.
+        fill: does the work.
+        reads_examples: whether it looks at examples at all.
+        per_example: whether it squares example by example: then its scores have standard errors
+            and its batches may be cut to a memory budget.
+    """
+
+    name: str
+    description: str
+    fill: Fill
+    reads_examples: bool = True
+    per_example: bool = True
+
+
+ESTIMATORS: dict[str, Estimator] = {}
+"""Name → estimator; the command line, docs and widgets list these."""
+
+
+def estimator(
+    name: str, description: str, *, reads_examples: bool = True, per_example: bool = True
+) -> Callable[[Fill], Fill]:
+    """Register a function under `name`; the arguments are `Estimator`'s."""
+
+    def register(fill: Fill) -> Fill:
+        ESTIMATORS[name] = Estimator(name, description, fill, reads_examples, per_example)
+        return fill
+
+    return register

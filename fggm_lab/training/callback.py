@@ -1,0 +1,159 @@
+"""FGGM in someone else's training script: a callback for the Hugging Face Trainer."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+from transformers import (
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from fggm_lab.errors import DataError, ModelError
+from fggm_lab.fisher import fisher_scores
+from fggm_lab.masks import Mask
+from fggm_lab.methods.masking import masked_names
+from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer
+from fggm_lab.training.dense import MaskedGradients
+
+MASK_FILE = "fggm_mask.safetensors"
+"""Where the mask lies in the Trainer's output folder, for looking at and for resuming."""
+
+
+class FGGMCallback(TrainerCallback):
+    """Score the training set when training begins, and let only the top units move until it ends.
+
+        Trainer(model, args, train_dataset=data, callbacks=[FGGMCallback(keep=0.3)]).train()
+
+    One training is one task. The Trainer clips the gradients that are left. Frozen units stay
+    bit-identical, whatever the optimiser. Gradients are whole ones, masked: the Trainer keeps hold
+    of the model's own parameters, so that `ActiveRows` finds no room here.
+
+    Attributes:
+        mask: the units that may move; None before training.
+    """
+
+    def __init__(
+        self,
+        keep: float = 0.3,
+        scope: str = "layer",
+        parameters: str = "all",
+        examples: Sequence[HasPromptAndAnswer] | None = None,
+        **fisher: Any,
+    ) -> None:
+        """Args:
+        keep, scope, parameters: as in `FGGM`.
+        examples: what to score, prompts and answers; by default the Trainer's own training set, a
+            sequence of token ids (`input_ids`) and, if not all of them count, `labels`.
+        fisher: further settings of `fisher_scores`, such as `max_examples`.
+        """
+        self.keep, self.scope, self.parameters = keep, scope, parameters
+        self.mask: Mask | None = None
+        self._examples, self._fisher = examples, fisher
+        self._path: MaskedGradients | None = None
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Cut the mask, or, where a training is resumed, read it; then hold the rest still."""
+        model, optimizer = kwargs["model"], kwargs["optimizer"]
+        file = Path(args.output_dir) / MASK_FILE
+        if state.global_step > 0 and file.exists():
+            self.mask = Mask.load(file)
+        else:
+            self.mask = self._cut(model, kwargs)
+            if state.is_world_process_zero:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                self.mask.save(file)
+        self._path = MaskedGradients(model, self.mask)
+        self._path.project_at_once()
+        inner: Optimizer = getattr(optimizer, "optimizer", optimizer)
+        self._path.attach(inner)
+
+    def _cut(self, model: PreTrainedModel, kwargs: Mapping[str, Any]) -> Mask:
+        examples: Sequence[HasPromptAndAnswer | Encoded] = (
+            encoded_examples(kwargs["train_dataloader"].dataset)
+            if self._examples is None
+            else self._examples
+        )
+        scores = fisher_scores(model, kwargs["processing_class"], examples, **self._fisher)
+        chosen = scores.restricted(masked_names(model, self.parameters))
+        return Mask.top(chosen, self.keep, self.scope)
+
+    def on_pre_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Refuse to train where gradients are kept out of sight, and masking does nothing.
+
+        Raises:
+            ModelError: no masked parameter has a gradient.
+        """
+        names = set() if self.mask is None else set(self.mask.names)
+        parameters = kwargs["model"].named_parameters()
+        if not any(name in names and p.grad is not None for name, p in parameters):
+            raise ModelError(
+                "no masked parameter has a gradient; DeepSpeed's ZeRO keeps gradients elsewhere, "
+                "so train without it"
+            )
+
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Let go of the model."""
+        if self._path is not None:
+            self._path.close()
+            self._path = None
+
+
+def encoded_examples(dataset: Any) -> list[Encoded]:
+    """A tokenised data set's rows as prompts and answers.
+
+    Args:
+        dataset: rows with `input_ids` and, optionally, `attention_mask` and `labels`; without
+            labels every token counts but the first.
+
+    Raises:
+        DataError: it has no length or no rows of this kind, or a row's labels have a gap: the lab
+            scores one prompt and one answer.
+    """
+    if not hasattr(dataset, "__len__"):
+        raise DataError("the training set is a stream; pass FGGMCallback(examples=[...]) to score")
+    return [_encoded(dataset[i], i) for i in range(len(dataset))]
+
+
+def _encoded(row: Any, number: int) -> Encoded:
+    if not isinstance(row, Mapping) or "input_ids" not in row:
+        raise DataError(
+            f"row {number} of the training set has no input_ids; pass FGGMCallback(examples=[...])"
+        )
+    ids = torch.as_tensor(row["input_ids"]).tolist()
+    labels = torch.as_tensor(row["labels"]).tolist() if "labels" in row else list(ids)
+    seen = torch.as_tensor(row.get("attention_mask", [1] * len(ids))).tolist()
+    text = [(i, label) for i, label, real in zip(ids, labels, seen, strict=True) if real]
+    counted = [place for place, (_, label) in enumerate(text) if label != IGNORED and place > 0]
+    if not counted:
+        raise DataError(f"row {number} of the training set has no labelled token; leave it out")
+    if counted[-1] - counted[0] + 1 != len(counted):
+        raise DataError(
+            f"the labels of row {number} of the training set have a gap; pass "
+            "FGGMCallback(examples=[...]) with one prompt and one answer each"
+        )
+    tokens = tuple(i for i, _ in text[: counted[-1] + 1])
+    return Encoded(tokens[: counted[0]], tokens[counted[0] :], False)
