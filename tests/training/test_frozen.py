@@ -1,13 +1,17 @@
 """Frozen units are bit-identical after a task, whatever the optimiser does."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from fggm_lab.fisher.units import as_units
-from fggm_lab.methods import FGGM, RandomMask
+from fggm_lab.fisher import fisher_scores
+from fggm_lab.fisher.units import ENTRY, as_units
+from fggm_lab.masks import Mask
+from fggm_lab.methods import FGGM, Method, Plan, RandomMask, TaskContext
 from tests.families import FAMILIES
 from tests.training.small import small_run, small_tasks
 
@@ -51,3 +55,28 @@ def test_left_out_parameters_train_or_freeze(tmp_path: Path) -> None:
         assert drift is not None
         assert bool(drift["model.norm.weight"].any()) == (others == "train")
         assert bool(drift["model.embed_tokens.weight"].any()) == (others == "train")
+
+
+@dataclass(frozen=True)
+class Entries(Method):
+    """Masks single entries, which no row-wise training can serve."""
+
+    name: ClassVar[str] = "entries"
+    paper: ClassVar[str] = "a test"
+
+    def plan(self, context: TaskContext) -> Plan:
+        scores = fisher_scores(
+            context.model, context.tokenizer, context.encoded, aggregation="none", elementwise=True
+        )
+        return Plan(Mask.top(scores, 0.3), scores)
+
+
+def test_masks_of_single_entries_train_densely(tmp_path: Path) -> None:
+    run = small_run(Entries(), tmp_path / "run", weight_decay=0.1, tasks=small_tasks(1))
+    before = load_file(run.path / "checkpoints" / "00-start" / "model.safetensors")
+    after = load_file(run.checkpoint(0) / "model.safetensors")  # type: ignore[operator]
+    mask = run.mask(0)
+    assert mask is not None and set(mask.axes.values()) == {ENTRY}
+    for name, moving in mask.units.items():
+        change = (after[name] - before[name]).flatten()
+        assert not change[~moving].any() and change[moving].any(), name
