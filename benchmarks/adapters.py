@@ -144,7 +144,8 @@ def kronfluence(
 
     class Answers(Task):
         def compute_train_loss(self, batch: Any, model: nn.Module, sample: bool = False) -> Tensor:
-            return answer_loss(model, *batch, answer)
+            ids, labels = batch
+            return answer_loss(model, ids, labels, answer)
 
         def compute_measurement(self, batch: Any, model: nn.Module) -> Tensor:
             return self.compute_train_loss(batch, model)
