@@ -34,11 +34,14 @@ def diagonal_fisher(model: PreTrainedModel, encoded: Sequence[Encoded]) -> dict[
 
 
 def unit_sums(model: PreTrainedModel, diagonal: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Output units: a row of (out, in), a column of GPT-2's (in, out), a vector's entry."""
+    """Output units: a row of (out, in), or of every expert's; a column of GPT-2's (in, out); a
+    vector's entry."""
     out = {}
     for name, value in diagonal.items():
         kind = type(model.get_submodule(name.rpartition(".")[0])).__name__
         if value.ndim == 2:
             value = value.sum(0 if kind == "Conv1D" else 1)
+        elif value.ndim == 3:
+            value = value.sum(2).flatten()
         out[name] = value
     return out
