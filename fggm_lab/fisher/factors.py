@@ -105,7 +105,7 @@ def example_squares(
         squares = widen(sum(vectors[1:], start=vectors[0])).square()
         if whole is not None:
             whole += squares.sum(0)
-        return squares.flatten(1)
+        return squares.reshape(len(squares), -1)  # a scalar has one unit
     dense = _joined([p for p in parts if isinstance(p, Dense)])
     scattered = _joined_scatter([p for p in parts if isinstance(p, Scattered)])
     target = _Target.of(dense, scattered, shape, reduce, whole, chunk)
