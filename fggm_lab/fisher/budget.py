@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.exact import ExactFisher
 from fggm_lab.fisher.factors import CHUNK
-from fggm_lab.fisher.meter import Meter, OverLimit
+from fggm_lab.fisher.meter import Meter
 from fggm_lab.fisher.work import Work
 from fggm_lab.models.encoding import Encoded
 
@@ -25,6 +25,9 @@ _CHUNKS = 32
 """A rule's temporary takes at most one such part of the budget."""
 
 _SMALLEST_CHUNK = 2**12
+
+_SECOND = 1.5
+"""What the second example of a batch may take, in firsts: with it there is padding, and a mask."""
 
 
 def chunk_for(budget: int | None) -> int:
@@ -69,8 +72,8 @@ class Plan:
 def plan_for(work: Work, fisher: ExactFisher) -> Callable[[Sequence[int]], bool]:
     """Whether some examples may share a batch under the work's memory budget.
 
-    Finding out scores made-up examples, at most log₂(batch size) + 2 times one batch, and clears
-    the sums again.
+    Finding out scores made-up examples, as many as three batches hold at most, and clears the sums
+    again; it may cut the size of the sums' temporaries.
 
     Raises:
         SettingError: one example needs more than the budget.
@@ -88,27 +91,32 @@ def plan_for(work: Work, fisher: ExactFisher) -> Callable[[Sequence[int]], bool]
 
 
 def _measure(work: Work, fisher: ExactFisher, budget: int) -> Plan:
-    example = _largest(work.encoded)
-    one = _peak(work, fisher, example, 1, None)
-    assert one is not None
-    limit = _SHARE * budget
+    example, sums, limit = _largest(work.encoded), work.sums, _SHARE * budget
+    while (one := _peak(work, fisher, example, 1)) > limit and sums.chunk > _SMALLEST_CHUNK:
+        sums.chunk = max(_SMALLEST_CHUNK, sums.chunk // 2)
     if one > limit:
         raise SettingError(
             f"memory_budget is {budget} bytes, and an example of {len(example)} tokens needs "
             f"{round(one / _SHARE) + 1}; raise it, or lower max_length"
         )
-    size, most = min(work.batch_size, len(work.encoded)), None
-    while size > 1 and (most := _peak(work, fisher, example, size, limit)) is None:
-        size //= 2
+    size, most, step = 1, one, _SECOND * (one - sums.bytes)
+    full = min(work.batch_size, len(work.encoded))
+    # From the second example on, each takes hardly more than the chord says: no trial goes beyond
+    # the limit.
+    while size < full and one + step * (min(2 * size, full) - 1) <= limit:
+        trial = min(2 * size, full)
+        if (found := _peak(work, fisher, example, trial)) > limit:
+            break
+        size, most, step = trial, found, (found - one) / (trial - 1)
     return Plan(
         limit=limit,
         one=one,
-        most=one if most is None else most,
+        most=most,
         size=size,
         length=len(example),
         answer=len(example.answer),
-        each=work.sums.bytes_per_example,
-        spare=2 * 8 * work.sums.chunk,
+        each=sums.bytes_per_example,
+        spare=2 * 8 * sums.chunk,
     )
 
 
@@ -120,18 +128,13 @@ def _largest(encoded: Sequence[Encoded]) -> Encoded:
     return Encoded(ids[:-answer], ids[-answer:], truncated=False)
 
 
-def _peak(
-    work: Work, fisher: ExactFisher, example: Encoded, size: int, limit: float | None
-) -> int | None:
-    """The bytes that scoring `size` copies takes, the sums included; None if beyond the limit."""
+def _peak(work: Work, fisher: ExactFisher, example: Encoded, size: int) -> int:
+    """The bytes that scoring `size` copies takes, the sums included; the sums are cleared after."""
     kept = work.sums.bytes
-    known = [*work.model.parameters(), *work.model.buffers(), *work.sums.tensors]
-    meter = Meter(known, None if limit is None else int(limit) - kept)
-    try:
-        with meter:
-            fisher.add(lambda indices: work.padded([example] * len(indices), indices), range(size))
-    except OverLimit:
-        return None
-    finally:
-        work.sums.clear()
+    copies = [example] * size
+    if size > 1:  # a batch with padding has a mask, which one without does not
+        copies[0] = Encoded(example.prompt[1:] or example.prompt, example.answer, truncated=False)
+    with Meter([*work.model.parameters(), *work.model.buffers(), *work.sums.tensors]) as meter:
+        fisher.add(lambda indices: work.padded(copies, indices), range(size))
+    work.sums.clear()
     return kept + meter.peak

@@ -9,10 +9,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class OverLimit(Exception):
-    """A metered computation wanted more bytes than it may have."""
-
-
 class Meter(TorchDispatchMode):
     """Counts the bytes of the tensors made inside its `with` block, on any device.
 
@@ -23,14 +19,12 @@ class Meter(TorchDispatchMode):
         peak: the most bytes alive at once.
     """
 
-    def __init__(self, known: Iterable[Tensor], limit: int | None = None) -> None:
+    def __init__(self, known: Iterable[Tensor]) -> None:
         """Args:
         known: tensors that were there before and are not to be counted.
-        limit: raise `OverLimit` as soon as more bytes than this are alive.
         """
         super().__init__()
         self.live = self.peak = 0
-        self._limit = limit
         self._seen = {t.untyped_storage()._cdata for t in known}
 
     def __torch_dispatch__(
@@ -40,8 +34,6 @@ class Meter(TorchDispatchMode):
         for leaf in tree_leaves(out):
             if isinstance(leaf, Tensor):
                 self._count(leaf)
-        if self._limit is not None and self.live > self._limit:
-            raise OverLimit
         return out
 
     def _count(self, tensor: Tensor) -> None:

@@ -25,7 +25,11 @@ def test_save_and_load_give_the_same(scores: FisherScores, tmp_path: Path, name:
     again = FisherScores.load(tmp_path / name)
     assert (again.made, again.axes, again.names) == (scores.made, scores.axes, scores.names)
     assert again.elementwise is not None and scores.elementwise is not None
+    assert again.standard_errors is not None and scores.standard_errors is not None
+    some = again.restricted(scores.names[:2])
+    assert some.standard_errors is not None and list(some.standard_errors) == scores.names[:2]
     for parameter in scores.names:
+        assert torch.equal(again.standard_errors[parameter], scores.standard_errors[parameter])
         assert torch.equal(again.units[parameter], scores.units[parameter])
         assert torch.equal(again.elementwise[parameter], scores.elementwise[parameter])
     beside = json.loads((tmp_path / "qwen2.5.json").read_text())

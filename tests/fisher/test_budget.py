@@ -1,0 +1,85 @@
+"""A memory budget is kept, by the allocator's own account, and changes no score."""
+
+import re
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.fisher.meter import Meter
+from fggm_lab.tasks.records import Example
+from tests.families import character_tokenizer, some_examples, tiny_model
+from tests.meter import peak_bytes
+
+TOKENIZER = character_tokenizer()
+# lengths from 4 to 60, and one much longer than most
+EXAMPLES = [*some_examples(14, longest=30), *some_examples(2, seed=5, longest=40)]
+
+
+def model(family: str = "llama", attention: str = "sdpa") -> PreTrainedModel:
+    """In float32, so that batches mix lengths."""
+    return tiny_model(family, attention=attention, dtype=torch.float32, layers=4)
+
+
+def score(network: PreTrainedModel, budget: int | None, **settings: bool) -> FisherScores:
+    return fisher_scores(
+        network, TOKENIZER, EXAMPLES, batch_size=16, memory_budget=budget, **settings
+    )
+
+
+def least(network: PreTrainedModel, **settings: bool) -> int:
+    """The smallest budget, from the refusal of a smaller one."""
+    with pytest.raises(SettingError, match=r"an example of \d+ tokens needs \d+; raise") as refused:
+        score(network, 1000, **settings)
+    found = re.search(r"needs (\d+);", str(refused.value))
+    assert found is not None
+    return int(found[1])
+
+
+@pytest.mark.parametrize("elementwise", [False, True])
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_the_budget_is_kept_and_changes_no_score(
+    family: str, attention: str, elementwise: bool
+) -> None:
+    network = model(family, attention)
+    free = score(network, None, elementwise=elementwise)
+    unbound = peak_bytes(lambda: score(network, None, elementwise=elementwise))
+    smallest = least(network, elementwise=elementwise)
+    assert smallest < 0.7 * unbound
+    used = []
+    for budget in (smallest, 2 * smallest):
+        found: list[FisherScores] = []
+        peak = peak_bytes(lambda: found.append(score(network, budget, elementwise=elementwise)))  # noqa: B023
+        assert peak <= budget
+        used.append(peak)
+        for name, units in found[0].units.items():
+            tolerance = 1e-5 * float(units.max())
+            torch.testing.assert_close(units, free.units[name], rtol=1e-4, atol=tolerance)
+        assert found[0].made.extra["memory_budget"] == budget
+    assert used[1] > used[0]  # what is allowed is used
+
+
+def test_a_budget_that_does_not_fit_the_estimator_is_refused() -> None:
+    with pytest.raises(SettingError, match="'batch' cannot keep a memory_budget"):
+        fisher_scores(
+            model(), TOKENIZER, [Example("a", "b")], estimator="batch", memory_budget=10**9
+        )
+    with pytest.raises(SettingError, match="memory_budget is 0"):
+        score(model(), 0)
+
+
+def test_the_meter_agrees_with_the_allocator() -> None:
+    weight = torch.randn(50, 1000, requires_grad=True)
+
+    def work() -> None:
+        x = torch.randn(200, 1000)
+        (x @ weight.t()).tanh().sum().backward()
+        weight.grad = None
+        x[:10].clone()
+
+    with Meter([weight]) as meter:
+        work()
+    assert meter.peak == pytest.approx(peak_bytes(work), rel=0.05)
