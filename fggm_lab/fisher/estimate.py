@@ -37,6 +37,7 @@ def fisher_scores(
     aggregation: str = "input",
     batch_size: int = 16,
     max_examples: int | None = None,
+    only: Sequence[int] | None = None,
     max_length: int | None = None,
     draws: int = 1,
     seed: int = 0,
@@ -68,6 +69,7 @@ def fisher_scores(
         batch_size: the most examples per pass; only `batch` depends on it.
         max_examples: use only so many, drawn by `seed`, in the data's order; the scores'
             `standard_errors` tell what that costs.
+        only: use only the examples at these places, instead.
         max_length: the most tokens of an example; by default the model's context. Longer prompts
             are cut from the left.
         draws: how many labels `sampled` draws at every answer position.
@@ -92,7 +94,7 @@ def fisher_scores(
     )
     _check_budget(chosen, memory_budget)
     parameters = _scored(model)
-    numbers = _subset(len(examples), max_examples, seed) if chosen.reads_examples else []
+    numbers = _subset(len(examples), max_examples, only, seed) if chosen.reads_examples else []
     length = max_length or context_length(model)
     encoded = _encoded(tokenizer, examples, numbers, length) if chosen.reads_examples else []
     axes = _axes(model, parameters, aggregation)
@@ -109,7 +111,7 @@ def fisher_scores(
         optimizer=optimizer,
         memory_budget=memory_budget,
     )
-    with evaluating(model), _reporting(progress, task) as report:
+    with evaluating(model), reporting(progress, task) as report:
         _fill(chosen, work, report)
     averaged = max(1, len(encoded))
     errors = sums.standard_errors(averaged) if chosen.per_example else None
@@ -159,10 +161,16 @@ def _scored(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     return trainable
 
 
-def _subset(count: int, most: int | None, seed: int) -> list[int]:
+def _subset(count: int, most: int | None, only: Sequence[int] | None, seed: int) -> list[int]:
     """The numbers of the examples to use, in order."""
-    if not count:
+    if not count or (only is not None and not len(only)):
         raise DataError("there are no examples to score; pass at least one prompt and answer")
+    if only is not None:
+        if most is not None:
+            raise SettingError("max_examples and only both choose the examples; give one of them")
+        if not all(0 <= number < count for number in only):
+            raise SettingError(f"only names places outside the {count} examples, 0 to {count - 1}")
+        return sorted(set(only))
     if most is None or most >= count:
         return list(range(count))
     chance = np.random.Generator(np.random.PCG64(seed))
@@ -176,18 +184,17 @@ def _encoded(
     length: int,
 ) -> list[Encoded]:
     """The numbered examples as token ids, every one with an answer."""
-    chosen = [examples[i] for i in numbers]
-    given = [item for item in chosen if isinstance(item, Encoded)]
-    if len(given) == len(chosen):
-        return given
-    texts = [item for item in chosen if not isinstance(item, Encoded)]
-    for number, item in zip(numbers, texts, strict=True):
+    chosen = [(number, examples[number]) for number in numbers]
+    for number, item in chosen:
         if not item.answer:
             raise DataError(
                 f"the answer of example {number} is empty, so there is nothing to learn from it; "
                 "leave the example out or give it an answer"
             )
-    return encode(tokenizer, texts, length, numbers)
+    return [
+        item if isinstance(item, Encoded) else encode(tokenizer, [item], length, [number])[0]
+        for number, item in chosen
+    ]
 
 
 def _axes(
@@ -201,8 +208,8 @@ def _axes(
 
 
 @contextmanager
-def _reporting(progress: Progress | bool | None, task: str | None) -> Iterator[Progress]:
-    """What to call after each batch."""
+def reporting(progress: Progress | bool | None, task: str | None) -> Iterator[Progress]:
+    """What to call after each batch: the caller's function, a bar if True, or nothing."""
     if callable(progress):
         yield progress
     elif not progress:

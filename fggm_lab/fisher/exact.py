@@ -16,15 +16,13 @@ from transformers import PreTrainedModel
 
 from fggm_lab.fisher.calls import Layout, tensors_of
 from fggm_lab.fisher.checkpoints import checkpointing
-from fggm_lab.fisher.factors import Part, example_squares
 from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
 from fggm_lab.fisher.rules import local, rule_for
-from fggm_lab.fisher.rules.registry import Piece
-from fggm_lab.fisher.stacked import Stacked, stacked_squares
+from fggm_lab.fisher.stacked import Piece
 from fggm_lab.fisher.sums import SquareSums
-from fggm_lab.fisher.units import ENTRY
 from fggm_lab.fisher.uses import count_uses
 from fggm_lab.fisher.watch import Layer, Watch
+from fggm_lab.heap import keep_freed_memory
 from fggm_lab.models.encoding import IGNORED
 
 Loader = Callable[[Sequence[int]], dict[str, Tensor]]
@@ -47,6 +45,7 @@ class ExactFisher:
         objective: what to differentiate.
         sums: where the squares go, and whose parameters are scored.
         """
+        keep_freed_memory()
         self._model, self._objective, self._sums = model, objective, sums
         self._names = {id(p): name for name, p in sums.parameters.items()}
         self._layers = self._find_layers()
@@ -104,7 +103,7 @@ class ExactFisher:
         mixed: set[str] = set()
 
         def take(name: str, parts: Sequence[Piece]) -> None:
-            if (self._squares(name, parts)[1:] > 0).any():  # not a number is no sign of it
+            if (self._sums.squares(name, parts)[1:] > 0).any():  # not a number is no sign of it
                 mixed.add(name)
 
         labels = texts["labels"].clone()
@@ -112,6 +111,7 @@ class ExactFisher:
         watch = Watch(Layout(*labels.shape), take)
         with requiring_grad(self._model, ()), watch.on(self._layers):
             watch.differentiate([likelihood(texts | {"labels": labels})])
+        self._sums.cache.clear()
         return [*(mixed | watch.unknown)]
 
     def _go_generic(self, names: Iterable[str]) -> None:
@@ -135,7 +135,7 @@ class ExactFisher:
             The objective's scalars, summed.
         """
         batch = load(indices)
-        watch = Watch(Layout(*batch["labels"].shape), self._take)
+        watch = Watch(Layout(*batch["labels"].shape), self._sums.add_parts)
         watch.unknown.update(self._sums.generic)
         self._sums.open_batch(len(indices))
         try:
@@ -154,24 +154,6 @@ class ExactFisher:
             self._add_singly(sorted(watch.unknown), (load([index]) for index in indices))
         return torch.stack([value.detach() for value in values]).sum()
 
-    def _squares(self, name: str, parts: Sequence[Piece], whole: Tensor | None = None) -> Tensor:
-        """(B, units): every example's squared gradient."""
-        shape = tuple(self._sums.parameters[name].shape)
-        reduce, chunk = self._sums._reduce(name), self._sums.chunk
-        stacked = [part for part in parts if isinstance(part, Stacked)]
-        if stacked:
-            return stacked_squares(stacked, shape, reduce, whole, chunk)
-        return example_squares(_plain(parts), shape, reduce, None, whole, chunk)
-
-    def _take(self, name: str, parts: Sequence[Piece]) -> None:
-        """Square a parameter's per-example gradients into the open batch."""
-        if plain := _plain(parts):
-            self._sums.add_parts(name, plain)
-            return
-        squares = self._squares(name, parts, self._sums._whole.get(name))
-        if self._sums.axes[name] != ENTRY:
-            self._sums._batch(name).add_(squares)
-
     def _add_singly(self, names: list[str], examples: Iterable[dict[str, Tensor]]) -> None:
         """Autograd on one example at a time, for parameters no rule covers."""
         parameters = [self._sums.parameters[name] for name in names]
@@ -186,10 +168,6 @@ class ExactFisher:
                         if gradient is not None:
                             self._sums.add_gradient(name, gradient)
                 self._sums.close_batch()
-
-
-def _plain(parts: Sequence[Piece]) -> list[Part]:
-    return [part for part in parts if not isinstance(part, Stacked)]
 
 
 def _probe(batch: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fggm_lab.fisher.factors import CHUNK, Dense, Reduce, example_squares
+from fggm_lab.fisher.factors import CHUNK, Dense, GramCache, Part, Reduce, example_squares
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,31 @@ class Stacked:
 
     batch: int
     slices: Sequence[Slice]
+
+
+Piece = Part | Stacked
+"""A part of a parameter's gradient, in any form."""
+
+
+def squares_of(
+    pieces: Sequence[Piece],
+    shape: tuple[int, ...],
+    reduce: Reduce,
+    cache: GramCache | None = None,
+    whole: Tensor | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    """Every example's squared gradient, summed within each unit: (B, units).
+
+    Args:
+        pieces: all parts of one parameter's gradient, stacked or not, of the same B examples.
+        shape, reduce, cache, whole, chunk: as in `example_squares`.
+    """
+    stacked = [piece for piece in pieces if isinstance(piece, Stacked)]
+    plain = [piece for piece in pieces if not isinstance(piece, Stacked)]
+    if stacked:
+        return stacked_squares(stacked, shape, reduce, whole, chunk)
+    return example_squares(plain, shape, reduce, cache, whole, chunk)
 
 
 def stacked_squares(

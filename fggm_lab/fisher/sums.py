@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from fggm_lab.fisher.factors import CHUNK, GramCache, Part, Reduce, example_squares, widen
+from fggm_lab.fisher.factors import CHUNK, GramCache, Reduce, widen
+from fggm_lab.fisher.stacked import Piece, squares_of
 from fggm_lab.fisher.units import ENTRY, as_units, unit_count
 
 
@@ -91,18 +92,23 @@ class SquareSums:
             dtype = torch.float64 if torch.float64 in wide else torch.float32
             self._rows[device] = torch.zeros((size, len(total)), dtype=dtype, device=device)
 
-    def add_parts(self, name: str, parts: Sequence[Part]) -> None:
+    def add_parts(self, name: str, parts: Sequence[Piece]) -> None:
         """Add the squares of the open batch's per-example gradients, given as factors."""
-        squares = example_squares(
-            parts,
-            tuple(self.parameters[name].shape),
-            self._reduce(name),
-            self.cache,
-            self._whole.get(name),
-            self.chunk,
-        )
+        squares = self.squares(name, parts, self._whole.get(name))
         if self.axes[name] != ENTRY:
             self._batch(name).add_(squares)
+
+    def squares(self, name: str, parts: Sequence[Piece], whole: Tensor | None = None) -> Tensor:
+        """(B, units): a parameter's squared gradients, example by example, added to nothing.
+
+        Args:
+            name: the parameter's.
+            parts: its gradients, given as factors.
+            whole: gets every entry's squares, summed over the examples.
+        """
+        shape = tuple(self.parameters[name].shape)
+        reduce: Reduce = "columns" if self.axes[name] == 1 else "rows"
+        return squares_of(parts, shape, reduce, self.cache, whole, self.chunk)
 
     def add_gradient(self, name: str, gradient: Tensor, weight: float = 1.0) -> None:
         """Add `weight` times the square of one gradient to an open batch of one example.
@@ -174,9 +180,6 @@ class SquareSums:
             variance = (square - mean.square()).clamp_(min=0) / (examples - 1)
             errors[name] = variance.sqrt().to(_wide(parameter)).cpu()
         return errors
-
-    def _reduce(self, name: str) -> Reduce:
-        return "columns" if self.axes[name] == 1 else "rows"
 
     def _batch(self, name: str) -> Tensor:
         """The open batch's (B, units) of a parameter, a view."""

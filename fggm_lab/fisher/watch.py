@@ -11,7 +11,7 @@ from torch.autograd.graph import register_multi_grad_hook
 
 from fggm_lab.fisher.calls import Call, Layout, mapped, tensors_of
 from fggm_lab.fisher.rules import Parts, Rule, local
-from fggm_lab.fisher.rules.registry import Piece
+from fggm_lab.fisher.stacked import Piece
 
 
 class Layer:

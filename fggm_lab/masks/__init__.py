@@ -10,13 +10,16 @@ from fggm_lab.masks.overlap import (
     z_score,
 )
 from fggm_lab.masks.select import SCOPES
+from fggm_lab.masks.stability import examples_needed, mask_stability
 
 __all__ = [
     "SCOPES",
     "Mask",
     "MaskInfo",
+    "examples_needed",
     "expected_jaccard",
     "jaccard",
+    "mask_stability",
     "matrix",
     "overlap_coefficient",
     "per_layer",

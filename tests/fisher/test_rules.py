@@ -13,10 +13,8 @@ from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.fisher.calls import Layout
-from fggm_lab.fisher.factors import example_squares
 from fggm_lab.fisher.rules import local, rule_for
-from fggm_lab.fisher.rules.registry import Piece
-from fggm_lab.fisher.stacked import Stacked, stacked_squares
+from fggm_lab.fisher.stacked import Piece, squares_of
 from fggm_lab.fisher.watch import Layer, Watch
 from fggm_lab.models.encoding import encode
 from tests import oracle
@@ -85,14 +83,7 @@ def layer_squares(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
 
     def take(name: str, parts: Sequence[Piece]) -> None:
-        shape = tuple(parameters[name].shape)
-        stacked = [part for part in parts if isinstance(part, Stacked)]
-        plain = [part for part in parts if not isinstance(part, Stacked)]
-        found[name] = (
-            stacked_squares(stacked, shape, "rows")
-            if stacked
-            else example_squares(plain, shape, "rows")
-        )
+        found[name] = squares_of(parts, tuple(parameters[name].shape), "rows")
 
     module.requires_grad_(False)
     watch = Watch(Layout(B, T), take)

@@ -6,11 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from fggm_lab.fisher.calls import Call
-from fggm_lab.fisher.factors import Part
-from fggm_lab.fisher.stacked import Stacked
-
-Piece = Part | Stacked
-"""A part of one parameter's per-example gradients."""
+from fggm_lab.fisher.stacked import Piece
 
 Parts = dict[str, Piece]
 """A parameter's local name → its part of every example's gradient."""
