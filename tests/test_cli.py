@@ -111,6 +111,11 @@ def test_fisher_audit_and_info(
     fisher = ("fisher", "--model", model, "--tasks", tasks, "--task", "mine")
     assert call(monkeypatch, *fisher, "--out", tmp_path / "scores") == 0
     assert (tmp_path / "scores" / "mine.safetensors").exists()
+    capsys.readouterr()
+    sampled = ("--estimator", "sampled", "--draws", 2, "--seed", 4, "--max-examples", 5)
+    assert call(monkeypatch, *fisher, *sampled, "--memory-budget", "9MB", "--stability") == 0
+    said = capsys.readouterr().out
+    assert "(5 examples)" in said and "for a Jaccard index of 0.9" in said
     assert call(monkeypatch, "audit", "trace-mini") == 0
     assert "clean" in capsys.readouterr().out
     rows = [{"prompt": "a", "answer": ""}, {"prompt": "a", "answer": "b"}]
@@ -119,7 +124,33 @@ def test_fisher_audit_and_info(
     found = json.loads(capsys.readouterr().out)
     assert "mine" in json.dumps(found)
     assert call(monkeypatch, "info") == 0
-    assert "fggm" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "method fggm" in said and "estimator sampled" in said
+
+
+FISHER_BROKEN = {
+    "no such estimator": (("--estimator", "fast"), "no estimator is named 'fast'"),
+    "budget without a number": (("--memory-budget", "lots"), "write a number of bytes"),
+    "budget too small": (("--memory-budget", "1kB"), "raise it, or lower max_length"),
+    "no draws": (("--draws", 0), "draws is 0"),
+    "no such task": (("--task", "none"), "none"),
+    "no optimiser": (("--estimator", "adam"), "optimizer"),
+}
+
+
+@pytest.mark.parametrize("name", FISHER_BROKEN)
+def test_a_mistake_about_scores_is_one_sentence(
+    name: str,
+    model: Path,
+    tasks: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wrong, sentence = FISHER_BROKEN[name]
+    assert call(monkeypatch, "fisher", "--model", model, "--tasks", tasks, *wrong) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert sentence in error
 
 
 BROKEN = {

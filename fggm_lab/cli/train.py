@@ -1,24 +1,14 @@
-"""The command line: run, compare, report, fisher, audit, info."""
+"""`fggm-lab run`: train a model through a task sequence."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from fggm_lab.errors import LabError, RunError, SettingError
-
-app = typer.Typer(
-    help="See why a language model forgets, and make it forget less (FGGM, arXiv 2601.18261).",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-console = Console()
+from fggm_lab.cli.console import console
+from fggm_lab.cli.results import print_comparison
+from fggm_lab.errors import SettingError
 
 MASKING = ("fggm", "random", "migu")
 """Methods whose share of moving units `--keep` sets."""
@@ -63,7 +53,6 @@ def _task_index(run: Any, task: str) -> int:
     )
 
 
-@app.command()
 def run(
     out: Annotated[Path, typer.Option(help="Folder that gets one run folder per method.")],
     model: Annotated[
@@ -204,193 +193,4 @@ def run(
             f"{cut} training prompts were cut from the left to {finished[0].config.max_length} "
             "tokens (the answers are whole)"
         )
-    _print_comparison(finished)
-
-
-def _print_comparison(runs: list[Any]) -> None:
-    from fggm_lab.runs import comparison, comparison_table
-
-    console.print(comparison_table(comparison(runs)))
-
-
-def _runs_in(folders: list[Path]) -> list[Any]:
-    from fggm_lab.runs import find_runs
-
-    found = [run for folder in folders for run in find_runs(folder)]
-    if not found:
-        named = ", ".join(str(folder) for folder in folders)
-        raise RunError(f"{named} holds no run; name a folder that `fggm-lab run` wrote")
-    return found
-
-
-@app.command()
-def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of runs.")],
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Also write the rows here as CSV.")] = None,
-    json_file: Annotated[Path | None, typer.Option(help="Also write the rows as JSON.")] = None,
-) -> None:
-    """Compare runs over the same tasks; runs that differ in the seed alone are averaged.
-
-    Example: `fggm-lab compare runs/demo --csv comparison.csv`
-    """
-    from fggm_lab.files import write_text
-    from fggm_lab.runs import comparison, comparison_table, over_seeds, to_csv, to_json
-
-    rows = comparison(_runs_in(folders))
-    if csv is not None:
-        write_text(csv, to_csv(rows))
-    if json_file is not None:
-        write_text(json_file, to_json(rows))
-    if json_:
-        typer.echo(to_json(rows))
-        return
-    console.print(comparison_table(rows))
-    grouped = over_seeds(rows)
-    if len(grouped) < len(rows):
-        console.print(comparison_table(grouped))
-
-
-@app.command()
-def report(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of runs.")],
-    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
-) -> None:
-    """Write a stand-alone HTML report: the comparison and the three figures.
-
-    Example: `fggm-lab report runs/demo --out report.html`
-    """
-    from fggm_lab.report import write_report
-
-    write_report(_runs_in(folders), out)
-    console.print(f"report: {out.resolve()}", soft_wrap=True, highlight=False)
-
-
-@app.command()
-def fisher(
-    tasks: Annotated[str, typer.Option(help="`trace-mini` or a TRACE folder.")] = "trace-mini",
-    task: Annotated[str | None, typer.Option(help="One task's name. [default: all]")] = None,
-    model: Annotated[str, typer.Option(help="`tiny`, a folder or a hub id.")] = "tiny",
-    out: Annotated[Path | None, typer.Option(help="Folder for the scores. [default: none]")] = None,
-    estimator: Annotated[str, typer.Option(help="How the Fisher is estimated.")] = "empirical",
-    elementwise: Annotated[
-        bool, typer.Option("--elementwise", help="Keep the whole diagonal, too.")
-    ] = False,
-    limit: Annotated[int | None, typer.Option(help="Use the first N examples.")] = None,
-    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, …")] = None,
-) -> None:
-    """Score every unit of a model by its Fisher information on a task.
-
-    Example: `fggm-lab fisher --task FOMC --out scores`
-    """
-    from fggm_lab.fisher import fisher_scores
-    from fggm_lab.models import load_model
-    from fggm_lab.tasks import load_tasks
-
-    sequence = load_tasks(tasks)
-    chosen = list(sequence) if task is None else [sequence[task]]
-    network, tokenizer = load_model(model, device=device)
-    for item in chosen:
-        scores = fisher_scores(
-            network,
-            tokenizer,
-            item.train,
-            estimator=estimator,
-            elementwise=elementwise,
-            max_examples=limit,
-            task=item.name,
-        )
-        table = Table(title=f"Fisher unit scores on {item.name} ({scores.made.examples} examples)")
-        for column in ("parameter", "units", "total", "median", "max"):
-            table.add_column(column, justify="left" if column == "parameter" else "right")
-        for row in scores.table():
-            table.add_row(
-                row["name"],
-                str(row["units"]),
-                *(f"{row[c]:.3g}" for c in ("total", "median", "max")),
-            )
-        console.print(table)
-        if out is not None:
-            scores.save(out / item.name)
-            console.print(f"wrote {out / item.name}.safetensors", highlight=False)
-
-
-@app.command()
-def audit(
-    folder: Annotated[str, typer.Argument(help="A folder in TRACE's layout, or `trace-mini`.")],
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
-    """Look for duplicates, leaks between splits and empty answers in a task folder.
-
-    Example: `fggm-lab audit data/trace-mini`
-    """
-    from fggm_lab.tasks import audit as examine
-    from fggm_lab.tasks import load_tasks
-
-    found = examine(load_tasks(folder))
-    if json_:
-        typer.echo(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
-        return
-    for warning in found.warnings():
-        console.print(f"[yellow]warning[/] {warning}", highlight=False)
-    if found.clean:
-        console.print("clean: no duplicates, no leaks between splits, no empty answers")
-
-
-@app.command()
-def info(
-    path: Annotated[Path | None, typer.Argument(help="A run folder to describe.")] = None,
-) -> None:
-    """Show versions, device, methods and shipped data; or what a run is and how far it got.
-
-    Example: `fggm-lab info runs/demo/fggm`
-    """
-    if path is not None:
-        _describe_run(path)
-        return
-    import torch
-
-    from fggm_lab.fisher import ESTIMATORS
-    from fggm_lab.methods import METHODS
-    from fggm_lab.runs import versions
-    from fggm_lab.tasks import load_tasks
-
-    table = Table(show_header=False)
-    for package, number in versions().items():
-        table.add_row(package, number)
-    table.add_row("device", "cuda" if torch.cuda.is_available() else "cpu")
-    table.add_row("estimators", ", ".join(ESTIMATORS))
-    table.add_row("trace-mini", ", ".join(load_tasks("trace-mini").names))
-    for name, method in METHODS.items():
-        table.add_row(f"method {name}", (method.__doc__ or "").strip().splitlines()[0])
-    console.print(table)
-
-
-def _describe_run(path: Path) -> None:
-    from fggm_lab.runs import Run
-
-    found = Run.open(path)
-    done = len(found.events("task"))
-    table = Table(title=str(path), show_header=False)
-    table.add_row("state", f"{done} of {len(found.config.task_names)} tasks done")
-    for name, value in found.config.settings().items():
-        table.add_row(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
-    for name, number in found.metrics().items():
-        table.add_row(name, "–" if number is None else f"{number:.3f}")
-    console.print(table)
-
-
-def main() -> None:
-    """Entry point: a user's mistake is one sentence on standard error and exit status 2."""
-    try:
-        app()
-    except LabError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("stopped; the same command with --resume goes on from here", file=sys.stderr)
-        sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()
+    print_comparison(finished)

@@ -1,0 +1,32 @@
+"""The command line: run, compare, report, info, fisher, audit."""
+
+import sys
+
+import typer
+
+from fggm_lab.cli.inputs import audit, fisher
+from fggm_lab.cli.results import compare, info, report
+from fggm_lab.cli.train import run
+from fggm_lab.errors import LabError
+
+app = typer.Typer(
+    help="See why a language model forgets, and make it forget less (FGGM, arXiv 2601.18261).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+for command in (run, compare, report, info, fisher, audit):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one sentence on standard error and exit status 2."""
+    try:
+        app()
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped; the same command with --resume goes on from here", file=sys.stderr)
+        sys.exit(130)

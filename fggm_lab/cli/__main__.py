@@ -1,0 +1,5 @@
+"""`python -m fggm_lab.cli`."""
+
+from fggm_lab.cli import main
+
+main()

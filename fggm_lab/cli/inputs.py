@@ -1,0 +1,133 @@
+"""`fggm-lab fisher` and `audit`: what a task asks of a model, and whether its data is sound."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ByteSize, TypeAdapter, ValidationError
+from rich.table import Table
+
+from fggm_lab.cli.console import console
+from fggm_lab.errors import SettingError
+
+
+def fisher(
+    tasks: Annotated[str, typer.Option(help="`trace-mini` or a TRACE folder.")] = "trace-mini",
+    task: Annotated[str | None, typer.Option(help="One task's name. [default: all]")] = None,
+    model: Annotated[str, typer.Option(help="`tiny`, a folder or a hub id.")] = "tiny",
+    out: Annotated[Path | None, typer.Option(help="Folder for the scores. [default: none]")] = None,
+    estimator: Annotated[str, typer.Option(help="`fggm-lab info` lists them.")] = "empirical",
+    elementwise: Annotated[
+        bool, typer.Option("--elementwise", help="Keep the whole diagonal, too.")
+    ] = False,
+    draws: Annotated[int, typer.Option(help="Labels `sampled` draws per answer token.")] = 1,
+    max_examples: Annotated[
+        int | None, typer.Option(help="Use only so many examples, drawn by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws examples and labels.")] = 0,
+    memory_budget: Annotated[
+        str | None, typer.Option(help="Bytes the pass may take, such as `500MB`. [default: any]")
+    ] = None,
+    stability: Annotated[
+        bool,
+        typer.Option("--stability", help="Also say how many examples make the mask stable."),
+    ] = False,
+    keep: Annotated[float, typer.Option(help="The share such a mask keeps.")] = 0.3,
+    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, …")] = None,
+) -> None:
+    """Score every unit of a model by its Fisher information on a task.
+
+    Example: `fggm-lab fisher --task FOMC --out scores`
+    """
+    from fggm_lab.fisher import fisher_scores
+    from fggm_lab.masks import mask_stability
+    from fggm_lab.models import load_model
+    from fggm_lab.tasks import load_tasks
+
+    settings: dict[str, Any] = {
+        "estimator": estimator,
+        "draws": draws,
+        "seed": seed,
+        "memory_budget": None if memory_budget is None else _bytes(memory_budget),
+        "progress": console.is_terminal,
+    }
+    sequence = load_tasks(tasks)
+    chosen = list(sequence) if task is None else [sequence[task]]
+    network, tokenizer = load_model(model, device=device)
+    for item in chosen:
+        scores = fisher_scores(
+            network,
+            tokenizer,
+            item.train,
+            elementwise=elementwise,
+            max_examples=max_examples,
+            task=item.name,
+            **settings,
+        )
+        _print_scores(scores)
+        if out is not None:
+            scores.save(out / item.name)
+            console.print(f"wrote {out / item.name}.safetensors", highlight=False)
+        if stability:
+            rows = mask_stability(network, tokenizer, item.train, keep=keep, **settings)
+            _print_stability(item.name, rows)
+
+
+def _bytes(text: str) -> int:
+    """A number of bytes, with or without a unit."""
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
+        raise SettingError(
+            f"--memory-budget {text}: write a number of bytes, such as 500MB or 2GiB"
+        ) from None
+
+
+def _print_scores(scores: Any) -> None:
+    table = Table(
+        title=f"Fisher unit scores on {scores.made.task} ({scores.made.examples} examples)"
+    )
+    for column in ("parameter", "units", "total", "median", "max"):
+        table.add_column(column, justify="left" if column == "parameter" else "right")
+    for row in scores.table():
+        numbers = (f"{row[c]:.3g}" for c in ("total", "median", "max"))
+        table.add_row(row["name"], str(row["units"]), *numbers)
+    console.print(table)
+
+
+def _print_stability(task: str, rows: list[dict[str, Any]]) -> None:
+    from fggm_lab.masks import examples_needed
+
+    table = Table(title=f"Masks from disjoint examples of {task}: do they agree?")
+    for column in ("examples", "Jaccard", "spread", "by chance"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        numbers = (f"{row[c]:.3f}" for c in ("jaccard", "sd", "expected"))
+        table.add_row(str(row["examples"]), *numbers)
+    console.print(table)
+    for jaccard in (0.8, 0.9):
+        needed = examples_needed(rows, jaccard)
+        told = f"more than {rows[-1]['examples']}" if needed is None else str(needed)
+        console.print(f"for a Jaccard index of {jaccard}: {told} examples", highlight=False)
+
+
+def audit(
+    folder: Annotated[str, typer.Argument(help="A folder in TRACE's layout, or `trace-mini`.")],
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Look for duplicates, leaks between splits and empty answers in a task folder.
+
+    Example: `fggm-lab audit data/trace-mini`
+    """
+    from fggm_lab.tasks import audit as examine
+    from fggm_lab.tasks import load_tasks
+
+    found = examine(load_tasks(folder))
+    if json_:
+        typer.echo(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
+        return
+    for warning in found.warnings():
+        console.print(f"[yellow]warning[/] {warning}", highlight=False)
+    if found.clean:
+        console.print("clean: no duplicates, no leaks between splits, no empty answers")
