@@ -1,8 +1,7 @@
 """The exact Fisher of a batch, by unit and by entry, ÷ an ordinary forward and backward pass."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from benchmarks.harness import MIB, Column, Report, Row, Settings, Target, ratio, raw, side_by_side
@@ -34,26 +33,36 @@ WHAT = {
 }
 
 
-def unit_fisher(
-    model: PreTrainedModel, names: Iterable[str], batches: Sequence[Batch], elementwise: bool
-) -> dict[str, Tensor]:
-    """The engine at work: mean squared gradients of all examples, per unit of the named parameters.
+def fisher_pass(
+    model: PreTrainedModel,
+    names: Iterable[str],
+    batches: Sequence[Batch],
+    elementwise: bool = False,
+) -> Callable[[], SquareSums]:
+    """The engine, ready: what a run does once, however many batches it has, is done.
 
     Args:
         model: in evaluation mode.
         names: the parameters to score.
         batches: prepared, on the model's device.
         elementwise: also compute the whole diagonal.
+
+    Returns:
+        A call that fills the sums of squares anew, and returns them.
     """
     wanted = set(names)
     parameters = {name: p for name, p in model.named_parameters() if name in wanted}
     axes = unit_axes(model)
     sums = SquareSums(parameters, {name: axes[name] for name in parameters}, elementwise)
     fisher = ExactFisher(model, of_data(model), sums)
-    for batch in batches:
-        fisher.add(lambda _, batch=batch: batch, range(len(batch["labels"])))  # type: ignore[misc]
-    units, _ = sums.means(sum(len(batch["labels"]) for batch in batches))
-    return units
+
+    def run() -> SquareSums:
+        sums.clear()
+        for batch in batches:
+            fisher.add(lambda _, batch=batch: batch, range(len(batch["labels"])))  # type: ignore[misc]
+        return sums
+
+    return run
 
 
 def run(settings: Settings) -> Report:
@@ -99,9 +108,9 @@ def measure(shape: Shape, settings: Settings) -> Row:
     timings = side_by_side(
         {
             "base": forward_backward(model, batches),
-            "linear": lambda: unit_fisher(model, linear, batches, False),
-            "all": lambda: unit_fisher(model, every, batches, False),
-            "diagonal": lambda: unit_fisher(model, every, batches, True),
+            "linear": fisher_pass(model, linear, batches),
+            "all": fisher_pass(model, every, batches),
+            "diagonal": fisher_pass(model, every, batches, elementwise=True),
         },
         settings,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fisher import unit_fisher
+from benchmarks.fisher import fisher_pass
 from benchmarks.harness import Column, Report, Row, Settings, raw, side_by_side
 from benchmarks.models import Shape, forward_backward, make_batch, make_model
 from fggm_lab.fisher.factors import prefers_gram
@@ -91,7 +91,7 @@ def measure(varied: str, shape: Shape, examples: int, settings: Settings) -> Row
     timings = side_by_side(
         {
             "base": forward_backward(model, batches),
-            "fisher": lambda: unit_fisher(model, names, batches, elementwise=False),
+            "fisher": fisher_pass(model, names, batches),
         },
         settings,
     )
@@ -137,7 +137,7 @@ def counts_of(shape: Shape, fisher: bool) -> Counts:
     squares, gram = 0.0, 0
     for out, wide in linears:
         if prefers_gram(shape.length, out, wide, shared=False):
-            squares += tokens * shape.length * (0.65 * out + wide)
+            squares += tokens * shape.length * (out + wide)
             gram += 1
         else:
             squares += tokens * out * wide

@@ -67,14 +67,19 @@ class Timing:
         return statistics.median(self.seconds)
 
 
-def side_by_side(calls: Mapping[str, Call], settings: Settings) -> dict[str, Timing]:
+def side_by_side(
+    calls: Mapping[str, Call], settings: Settings, rehearse: bool = True
+) -> dict[str, Timing]:
     """Time calls in turn (a, b, c, a, b, c, …), so that what slows the machine slows all alike.
 
-    A first call of each warms up and is dropped; a second one measures its memory.
+    A first call of each warms up and is dropped; a second one measures its memory. Long calls need
+    no rehearsal, and have no peak then.
     """
-    for call in calls.values():
-        call()
-    peaks = {name: peak_bytes(call, settings.device) for name, call in calls.items()}
+    peaks = dict.fromkeys(calls, 0)
+    if rehearse:
+        for call in calls.values():
+            call()
+        peaks = {name: peak_bytes(call, settings.device) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(settings.rounds):
         for name, call in calls.items():

@@ -4,7 +4,7 @@ Transformers checkpoints in training mode only, and scoring needs evaluation mod
 whose user switched checkpointing on are checkpointed all the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -17,13 +17,21 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from fggm_lab.fisher.calls import tensors_of
 
 
+def checkpointed(model: nn.Module) -> list[nn.Module]:
+    """The layers with checkpointing switched on."""
+    return [
+        module
+        for module in model.modules()
+        if isinstance(module, GradientCheckpointingLayer) and module.gradient_checkpointing
+    ]
+
+
 @contextmanager
-def checkpointing(model: nn.Module) -> Iterator[None]:
-    """Inside, layers with checkpointing switched on keep their inputs and nothing else."""
+def checkpointing(layers: Iterable[nn.Module]) -> Iterator[None]:
+    """Inside, these layers keep their inputs and nothing else."""
     with ExitStack() as stack:
-        for module in model.modules():
-            if isinstance(module, GradientCheckpointingLayer) and module.gradient_checkpointing:
-                stack.enter_context(_wrapped(module))
+        for layer in layers:
+            stack.enter_context(_wrapped(layer))
         yield
 
 

@@ -78,7 +78,7 @@ def batch_gradient(work: Work) -> Batches:
     parameters = work.sums.parameters
     for start in range(0, len(work.encoded), work.batch_size):
         indices = range(start, min(len(work.encoded), start + work.batch_size))
-        with requiring_grad(work.model, parameters.values()):
+        with requiring_grad(work.model.parameters(), parameters.values()):
             value = likelihood(work.load(indices))
             gradients = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
         work.sums.open_batch(1)

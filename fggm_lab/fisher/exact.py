@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fggm_lab.fisher.calls import Layout, tensors_of
-from fggm_lab.fisher.checkpoints import checkpointing
+from fggm_lab.fisher.checkpoints import checkpointed, checkpointing
 from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
 from fggm_lab.fisher.rules import local, rule_for
 from fggm_lab.fisher.stacked import Piece
@@ -49,6 +49,8 @@ class ExactFisher:
         self._model, self._objective, self._sums = model, objective, sums
         self._names = {id(p): name for name, p in sums.parameters.items()}
         self._layers = self._find_layers()
+        self._parameters = list(model.parameters())
+        self._checkpointed = checkpointed(model)
 
     def _find_layers(self) -> list[Layer]:
         layers = []
@@ -91,7 +93,7 @@ class ExactFisher:
             for layer in self._layers
         ]
         try:
-            with requiring_grad(self._model, parameters.values()):
+            with requiring_grad(self._parameters, parameters.values()):
                 uses = count_uses([likelihood(texts)], parameters.values())
         finally:
             for each in hooks:
@@ -109,7 +111,7 @@ class ExactFisher:
         labels = texts["labels"].clone()
         labels[1:] = IGNORED
         watch = Watch(Layout(*labels.shape), take)
-        with requiring_grad(self._model, ()), watch.on(self._layers):
+        with requiring_grad(self._parameters, ()), watch.on(self._layers):
             watch.differentiate([likelihood(texts | {"labels": labels})])
         self._sums.cache.clear()
         return [*(mixed | watch.unknown)]
@@ -140,9 +142,9 @@ class ExactFisher:
         self._sums.open_batch(len(indices))
         try:
             with (
-                requiring_grad(self._model, ()),
+                requiring_grad(self._parameters, ()),
                 watch.on(self._layers),
-                checkpointing(self._model),
+                checkpointing(self._checkpointed),
             ):
                 values = list(self._objective(batch))
                 watch.differentiate(values)
@@ -157,7 +159,7 @@ class ExactFisher:
     def _add_singly(self, names: list[str], examples: Iterable[dict[str, Tensor]]) -> None:
         """Autograd on one example at a time, for parameters no rule covers."""
         parameters = [self._sums.parameters[name] for name in names]
-        with requiring_grad(self._model, parameters):
+        with requiring_grad(self._parameters, parameters):
             for example in examples:
                 self._sums.open_batch(1)
                 for value in (values := list(self._objective(example))):

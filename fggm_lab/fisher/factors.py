@@ -21,9 +21,6 @@ Reduce = Literal["rows", "columns"]
 CHUNK = 2**21
 """The most numbers a temporary may hold unless a caller says otherwise (8 MB in float32)."""
 
-_BLOCK = 16
-"""The fewest positions worth a matrix product of their own."""
-
 _PASS = 16
 """Reading and squaring one number costs about as much as this many multiply-adds in a product."""
 
@@ -69,7 +66,7 @@ class GramCache:
         """X (B, T, n) → X Xᵀ (B, T, T), in at least float32."""
         if self._of is not x or self._gram is None:
             wide = widen(x)
-            self._of, self._gram = x, wide @ wide.transpose(1, 2)
+            self._of, self._gram = x, torch.bmm(wide, wide.transpose(1, 2))
         return self._gram
 
     def clear(self) -> None:
@@ -108,7 +105,9 @@ def example_squares(
         return squares.reshape(len(squares), -1)  # a scalar has one unit
     dense = _joined([p for p in parts if isinstance(p, Dense)])
     scattered = _joined_scatter([p for p in parts if isinstance(p, Scattered)])
-    target = _Target.of(dense, scattered, shape, reduce, whole, chunk)
+    values = dense.left if dense is not None else scattered.values  # type: ignore[union-attr]
+    units = shape[0] if reduce == "rows" else shape[1]
+    target = _Target(len(values), units, reduce, whole, chunk)
     if dense is not None and whole is not None:
         _add_products(target, dense)
     elif dense is not None:
@@ -117,49 +116,44 @@ def example_squares(
         _add_scattered(target, scattered)
     if dense is not None and scattered is not None:
         _add_cross(target, dense, scattered)
-    return target.units
+    assert target.squares is not None
+    return target.squares
 
 
-@dataclass(frozen=True, slots=True)
 class _Target:
-    """Where a weight's squares go, and how much memory they may take on the way.
+    """Where a weight's squares go, and how much memory they may take on the way."""
 
-    Attributes:
-        units: (B, units).
+    def __init__(
+        self, batch: int, units: int, reduce: Reduce, whole: Tensor | None, chunk: int
+    ) -> None:
+        """Args:
+        batch, units: what there is to fill.
         reduce: what a unit is.
         whole: the weight's shape, if every entry is wanted.
         chunk: the most numbers in a temporary.
-    """
-
-    units: Tensor
-    reduce: Reduce
-    whole: Tensor | None
-    chunk: int
-
-    @classmethod
-    def of(
-        cls,
-        dense: Dense | None,
-        scattered: Scattered | None,
-        shape: tuple[int, ...],
-        reduce: Reduce,
-        whole: Tensor | None,
-        chunk: int,
-    ) -> "_Target":
-        """Zeros for the examples of these parts."""
-        values = dense.left if dense is not None else scattered.values  # type: ignore[union-attr]
-        units = torch.zeros(
-            (len(values), shape[0] if reduce == "rows" else shape[1]),
-            dtype=torch.promote_types(values.dtype, torch.float32),
-            device=values.device,
-        )
-        return cls(units, reduce, whole, chunk)
+        """
+        self.reduce, self.whole = reduce, whole
+        self.squares: Tensor | None = None
+        self._shape, self._chunk = (batch, units), chunk
 
     def spans(self, count: int, each: int) -> Iterator[slice]:
         """Slices of `count` things whose every thing takes `each` numbers."""
-        step = max(1, self.chunk // max(1, each))
+        step = max(1, self._chunk // max(1, each))
         for start in range(0, count, step):
             yield slice(start, min(count, start + step))
+
+    def add(self, squares: Tensor, some: slice, units: slice | None = None) -> None:
+        """Add the squares (b, n), consumed, of some examples, and of some units if named."""
+        if self.squares is None and squares.shape == self._shape:
+            self.squares = squares
+        else:
+            self.filled(squares)[some, units or slice(None)] += squares
+
+    def filled(self, like: Tensor) -> Tensor:
+        """The squares (B, units); zeros of `like`'s kind where nothing was added yet."""
+        if self.squares is None:
+            self.squares = like.new_zeros(self._shape)
+        return self.squares
 
 
 def _joined(parts: list[Dense]) -> Dense | None:
@@ -184,7 +178,7 @@ def prefers_gram(length: int, own: int, other: int, shared: bool) -> bool:
         other: entries per unit.
         shared: the Gram matrix is there already.
     """
-    gram = length * length * (0.65 * own + (0 if shared else other)) + _PASS * length * own
+    gram = length * length * (own + (0 if shared else other)) + _PASS * length * own
     return gram < length * own * other + _PASS * own * other
 
 
@@ -197,29 +191,14 @@ def _add_dense(target: _Target, part: Dense, cache: GramCache) -> None:
     if prefers_gram(length, units, other.shape[2], cache.holds(other)):
         gram = cache.gram(other)
         for some in target.spans(batch, length * units):
-            _add_quadratic(target.units[some], gram[some], widen(own[some]))
+            block = widen(own[some])
+            target.add(torch.bmm(gram[some], block).mul_(block).sum(1), some)
         return
     own, other = widen(own), widen(other)
     for rows in target.spans(units, other.shape[2]):
         for some in target.spans(batch, (rows.stop - rows.start) * other.shape[2]):
             product = _product(own[some, :, rows], other[some])
-            target.units[some, rows] += product.square_().sum(2)
-
-
-def _add_quadratic(total: Tensor, gram: Tensor, own: Tensor) -> None:
-    """g_iᵀ K g_i for every column i of own (b, T, units), K = gram (b, T, T) symmetric.
-
-    Blocks right of the diagonal count twice and those left of it not at all: 5/8 of the work.
-    """
-    length = own.shape[1]
-    step = max(_BLOCK, -(-length // 4))
-    for start in range(0, length, step):
-        stop = min(length, start + step)
-        block = own[:, start:stop]
-        product = gram[:, start:stop, start:stop] @ block
-        if stop < length:
-            product.baddbmm_(gram[:, start:stop, stop:], own[:, stop:], alpha=2)
-        total += product.mul_(block).sum(1)
+            target.add(torch.linalg.vector_norm(product, dim=2).square_(), some, rows)
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
@@ -236,9 +215,9 @@ def _add_products(target: _Target, part: Dense) -> None:
             squares = _product(left[some, :, rows], right[some]).square_()
             target.whole[rows] += squares.sum(0)
             if target.reduce == "rows":
-                target.units[some, rows] += squares.sum(2)
+                target.add(squares.sum(2), some, rows)
             else:
-                target.units[some] += squares.sum(1)
+                target.add(squares.sum(1), some)
 
 
 def _add_scattered(target: _Target, part: Scattered) -> None:
@@ -269,7 +248,8 @@ def _scatter(target: _Target, owners: Tensor, ids: Tensor, rows: Tensor) -> None
     """Add rows (n, columns) of the examples `owners` (n,) at the weight's rows `ids` (n,)."""
     if target.whole is not None:
         target.whole.index_add_(0, ids, rows.to(target.whole.dtype))
+    squares = target.filled(rows)
     if target.reduce == "rows":
-        target.units.index_put_((owners, ids), rows.sum(1), accumulate=True)
+        squares.index_put_((owners, ids), rows.sum(1), accumulate=True)
     else:
-        target.units.index_add_(0, owners, rows)
+        squares.index_add_(0, owners, rows)

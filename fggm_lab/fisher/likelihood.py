@@ -94,9 +94,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def requiring_grad(model: nn.Module, wanted: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Only the `wanted` parameters require gradients inside; the flags come back after."""
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+def requiring_grad(
+    parameters: Iterable[nn.Parameter], wanted: Iterable[nn.Parameter]
+) -> Iterator[None]:
+    """Of a model's `parameters` only the `wanted` require gradients inside; flags come back."""
+    flags = [(parameter, parameter.requires_grad) for parameter in parameters]
     keep = {id(parameter) for parameter in wanted}
     try:
         for parameter, _ in flags:

@@ -131,12 +131,9 @@ class _Met:
         self, watch: Watch, layer: Layer, args: Any, kwargs: dict[str, Any], out: Any
     ) -> None:
         self._watch, self._layer, self._args, self._kwargs = watch, layer, args, kwargs
-        self._versions = self._now()
+        self._given = [(t, t._version) for t in tensors_of((args, *kwargs.values()))]
         self._returned = mapped(out, Tensor.detach) if layer.wants_output else None
         self.places: tuple[int, ...] = (0,)
-
-    def _now(self) -> list[int]:
-        return [tensor._version for tensor in tensors_of((self._args, *self._kwargs.values()))]
 
     def one(self, gradient: Tensor) -> None:
         """The gradient at the only output."""
@@ -145,7 +142,7 @@ class _Met:
     def all(self, gradients: Sequence[Tensor | None]) -> None:
         """The gradients at all outputs that can have one."""
         call = None
-        if self._now() == self._versions:  # the arguments were not changed in place since
+        if all(t._version == version for t, version in self._given):  # not changed in place since
             call = Call(
                 self._layer.module,
                 self._args,

@@ -81,7 +81,7 @@ class Work:
         parameters = self.sums.parameters
         for index in indices:
             where = f"example {self.numbers[index]}"
-            with requiring_grad(self.model, parameters.values()):
+            with requiring_grad(self.model.parameters(), parameters.values()):
                 value = likelihood(self.load([index]))
                 if not torch.isfinite(value):
                     return ModelError(

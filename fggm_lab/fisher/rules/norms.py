@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from fggm_lab.fisher.factors import widen
+from fggm_lab.fisher.factors import Entries, widen
 from fggm_lab.fisher.rules.layers import sum_positions
 from fggm_lab.fisher.rules.registry import Parts, computes_as, layer_rule
 
@@ -34,7 +34,39 @@ def rms_norm(module: nn.Module, x: Tensor, g: Tensor) -> Parts | None:
     neutral = neutral_weight(module)
     if neutral is None or g.shape != x.shape:
         return None
-    return {"weight": sum_positions(_with_weight(module, widen(x), neutral).mul_(g))}
+    epsilon = plain_epsilon(module)
+    if epsilon is None or x.dtype == torch.float64:  # theirs may be float32 inside, and rounds so
+        return {"weight": sum_positions(_with_weight(module, widen(x), neutral).mul_(g))}
+    x, g = (widen(each).flatten(1, -2) for each in (x, g))
+    mean_square = torch.linalg.vector_norm(x, dim=-1).square_().div_(x.shape[-1])
+    scale = mean_square.add_(epsilon).rsqrt_()
+    return {"weight": Entries(torch.bmm(scale[:, None], x * g)[:, 0])}
+
+
+_EPSILON: WeakKeyDictionary[nn.Module, float | None] = WeakKeyDictionary()
+
+
+def plain_epsilon(module: nn.Module) -> float | None:
+    """ε if x̂ is x / √(mean x² + ε), seen from the module's own outputs; None if it is not."""
+    if module not in _EPSILON:
+        _EPSILON[module] = _find_epsilon(module)
+    return _EPSILON[module]
+
+
+def _find_epsilon(module: nn.Module) -> float | None:
+    neutral = neutral_weight(module)
+    epsilon = getattr(module, "variance_epsilon", getattr(module, "eps", None))
+    if neutral is None or not isinstance(epsilon, float):
+        return None
+    probe = torch.cat([_probe(module), epsilon**0.5 * _probe(module)])  # it counts in the second
+    expected = probe * (probe.square().mean(-1, keepdim=True) + epsilon).rsqrt()
+    return epsilon if torch.allclose(_with_weight(module, probe, neutral), expected) else None
+
+
+def _probe(module: nn.Module) -> Tensor:
+    """(1, 1, n) numbers to see what a module makes of them."""
+    weight = module.get_parameter("weight")
+    return torch.linspace(-1, 2, weight.numel(), device=weight.device)[None, None]
 
 
 _NEUTRAL: WeakKeyDictionary[nn.Module, float | None] = WeakKeyDictionary()
@@ -53,8 +85,7 @@ def find_neutral_weight(module: nn.Module) -> float | None:
     Returns:
         1 for w ⊙ x̂, 0 for (1 + w) ⊙ x̂, None for a module that does something else.
     """
-    weight = module.get_parameter("weight")
-    probe = torch.linspace(-1, 2, weight.numel(), device=weight.device)[None, None]
+    probe = _probe(module)
     zero, one, two = (_with_weight(module, probe, value) for value in (0.0, 1.0, 2.0))
     normed = one - zero
     if one.shape != probe.shape or not torch.allclose(two - one, normed):
