@@ -7,7 +7,7 @@ DEMO   := runs/demo
 OFFLINE := HF_HUB_OFFLINE=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test data base choose seeds clean
+.PHONY: help setup demo lab test data base choose seeds bench clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -51,6 +51,11 @@ seeds: setup  ## Repeat the demo with seeds 1 to 5 and print mean and spread
 	  $(OFFLINE) $(BIN)/fggm-lab run --methods sft,migu,fggm,random --seed $$seed \
 	    --points 0 --out runs/seeds/$$seed --resume || exit 1; done
 	$(BIN)/fggm-lab compare runs/seeds --csv runs/seeds.csv
+
+bench: setup  ## Measure speed and memory beside plain training and other libraries
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers.txt
+	$(BIN)/python -m benchmarks --out runs/bench.json
 
 clean:  ## Remove the environment and caches; runs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

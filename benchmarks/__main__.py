@@ -37,6 +37,9 @@ def main(
     device: Annotated[str, typer.Option(help="`cpu` or `cuda`.")] = "cpu",
     threads: Annotated[int, typer.Option(help="Of torch, on the CPU.")] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="How often each call is timed.")] = 5,
+    patience: Annotated[
+        float, typer.Option(help="Seconds for which short calls go on being timed.")
+    ] = 6.0,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
 ) -> None:
     """Ratios measured side by side in one run: this lab against plain training and its peers."""
@@ -48,7 +51,7 @@ def main(
     if device == "cuda" and not torch.cuda.is_available():
         raise typer.BadParameter("there is no CUDA device; leave --device out")
     size: Size = "tiny" if tiny else "quick" if quick else "full"
-    settings = Settings(torch.device(device), size, rounds, threads)
+    settings = Settings(torch.device(device), size, rounds, patience, threads)
     torch.set_num_threads(threads)
     keep_freed_memory()  # for every side alike
     console = Console()

@@ -3,6 +3,7 @@
 import os
 import platform
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ PACKAGES = (
     "curvlinops-for-pytorch",
 )
 MIB = 2**20
+_MOST = 5
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,15 @@ class Settings:
     Attributes:
         device: where; a GPU measures in bfloat16, the CPU in float32.
         size: `full`; `quick`, within three minutes; `tiny`, to see that all runs.
-        rounds: how often each call is timed.
+        rounds: how often each call is timed, at least.
+        patience: seconds for which short calls go on being timed, up to `_MOST` × rounds.
         threads: of torch on the CPU.
     """
 
     device: torch.device
     size: Size = "full"
     rounds: int = 5
+    patience: float = 0.0
     threads: int = 2
 
     @property
@@ -81,7 +85,10 @@ def side_by_side(
             call()
         peaks = {name: peak_bytes(call, settings.device) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(settings.rounds):
+    start = time.perf_counter()
+    for turn in range(_MOST * settings.rounds):
+        if turn >= settings.rounds and time.perf_counter() - start > settings.patience:
+            break
         for name, call in calls.items():
             times[name].append(seconds(call, settings.device))
     return {name: Timing(tuple(times[name]), peaks[name]) for name in calls}
@@ -164,6 +171,7 @@ def environment(settings: Settings) -> dict[str, Any]:
         "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "size": settings.size,
         "rounds": settings.rounds,
+        "patience": settings.patience,
     }
 
 

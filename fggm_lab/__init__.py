@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from fggm_lab.fisher import FisherScores as FisherScores
     from fggm_lab.fisher import fisher_scores as fisher_scores
     from fggm_lab.masks import Mask as Mask
+    from fggm_lab.masks import examples_needed as examples_needed
+    from fggm_lab.masks import mask_stability as mask_stability
     from fggm_lab.methods import FGGM as FGGM
     from fggm_lab.methods import MIGU as MIGU
     from fggm_lab.methods import SFT as SFT
@@ -46,6 +48,8 @@ _HOMES = {
     "FisherScores": "fisher",
     "fisher_scores": "fisher",
     "Mask": "masks",
+    "mask_stability": "masks",
+    "examples_needed": "masks",
     "FGGM": "methods",
     "MIGU": "methods",
     "SFT": "methods",

@@ -14,6 +14,12 @@ ASKED = [
     Requirement(line)
     for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
 ]
+BENCH = [Requirement(line) for line in PROJECT["optional-dependencies"]["bench"]]
+PEERS = [
+    Requirement(line)
+    for line in (ROOT / "benchmarks" / "peers.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+]
 PINS = {
     canonicalize_name(name): version
     for name, version in re.findall(
@@ -24,10 +30,20 @@ PINS = {
 
 def test_every_dependency_is_bounded_and_pinned_inside_its_bounds() -> None:
     assert {canonicalize_name(r.name) for r in ASKED} == set(PINS)
-    for requirement in ASKED:
+    for requirement in [*ASKED, *BENCH, *PEERS]:
         operators = {specifier.operator for specifier in requirement.specifier}
         assert "<" in operators, f"{requirement} has no upper bound"
+    for requirement in ASKED:
         assert PINS[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_other_libraries_are_measured_and_never_used() -> None:
+    rivals = {canonicalize_name(r.name) for r in [*BENCH, *PEERS]}
+    assert not rivals & {canonicalize_name(r.name) for r in ASKED}
+    modules = "opacus|backpack|kronfluence|nngeometry|asdl|asdfghjkl|curvlinops"
+    for path in (ROOT / "fggm_lab").rglob("*.py"):
+        found = re.search(rf"^\s*(import|from) ({modules})\b", path.read_text("utf-8"), re.M)
+        assert found is None, f"{path}: {found}"
 
 
 def test_conda_users_get_the_same_versions() -> None:

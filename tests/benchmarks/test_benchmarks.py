@@ -1,6 +1,7 @@
 """The benchmarks measure what they say, and every case runs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,12 @@ def test_calls_take_turns_and_their_ratio_is_of_the_same_round() -> None:
     assert "".join(order) == "ab" + "ab" + "ababab"  # warming up, memory, three rounds
     assert all(len(timing.seconds) == 3 for timing in timings.values())
     assert ratio(Timing((2.0, 30.0, 3.0), 0), Timing((1.0, 10.0, 1.0), 0)) == 3.0
+
+
+def test_short_calls_are_timed_more_often() -> None:
+    patient = replace(TINY, patience=60.0)
+    assert len(side_by_side({"a": lambda: None}, patient)["a"].seconds) == 15
+    assert len(side_by_side({"a": lambda: None}, TINY, rehearse=False)["a"].seconds) == 3
 
 
 def test_peak_memory_counts_what_is_alive_at_once() -> None:
@@ -87,7 +94,7 @@ def test_the_growth_model_finds_the_costs_that_made_the_times() -> None:
 def test_every_case_runs_and_is_written(tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     found = CliRunner().invoke(
-        app, ["--tiny", "--rounds", "1", "--threads", "1", "--out", str(out)]
+        app, ["--tiny", "--rounds", "1", "--patience", "0", "--threads", "1", "--out", str(out)]
     )
     assert found.exit_code == 0, found.output
     record = json.loads(out.read_text())
