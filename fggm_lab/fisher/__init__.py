@@ -1,5 +1,6 @@
 """Fisher information: how much each unit of a model matters to a task's examples."""
 
+from fggm_lab.fisher.concentration import gini, lorenz
 from fggm_lab.fisher.estimate import fisher_scores
 from fggm_lab.fisher.layers import split_name
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
@@ -13,6 +14,8 @@ __all__ = [
     "FisherScores",
     "as_units",
     "fisher_scores",
+    "gini",
+    "lorenz",
     "split_name",
     "spread",
     "unit_axes",

@@ -5,7 +5,7 @@ Jaccard index says how much of a mask of n examples is the task's and how much i
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -112,7 +112,7 @@ def mask_stability(
     ]
 
 
-def examples_needed(rows: Sequence[dict[str, Any]], jaccard: float = 0.9) -> int | None:
+def examples_needed(rows: Sequence[Mapping[str, Any]], jaccard: float = 0.9) -> int | None:
     """The fewest examples whose masks agree so well, between measured sizes on a straight line.
 
     Args:
@@ -131,7 +131,8 @@ def examples_needed(rows: Sequence[dict[str, Any]], jaccard: float = 0.9) -> int
             return int(row["examples"])
         before = rows[place - 1]
         share = (jaccard - before["jaccard"]) / (row["jaccard"] - before["jaccard"])
-        return math.ceil(before["examples"] + share * (row["examples"] - before["examples"]))
+        needed = before["examples"] + share * (row["examples"] - before["examples"])
+        return math.ceil(needed - 1e-9)  # rounding is no example
     return None
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import fisher_scores, unit_axes
-from fggm_lab.models.encoding import encode
+from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.tasks.records import Example
 from tests import oracle
 from tests.conftest import Case
@@ -211,6 +211,9 @@ def test_a_module_called_twice_adds_before_the_square() -> None:
         ({"batch_size": 0}, SettingError, "batch_size is 0"),
         ({"max_examples": 0}, SettingError, "max_examples is 0"),
         ({"max_length": 3}, DataError, "the answer of example 0"),
+        ({"only": []}, DataError, "no examples"),
+        ({"only": [0, 1]}, SettingError, "places outside the 1 examples"),
+        ({"only": [0], "max_examples": 1}, SettingError, "give one of them"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict, error: type[Exception], says: str) -> None:
@@ -218,6 +221,20 @@ def test_bad_settings_are_refused(settings: dict, error: type[Exception], says: 
         fisher_scores(
             tiny_model("llama"), character_tokenizer(), [Example("abc", "defg")], **settings
         )
+
+
+def test_only_some_examples_as_texts_and_as_tokens() -> None:
+    """The chosen examples are scored, whatever form each has, and named by their own places."""
+    model, tokenizer, examples = tiny_model("llama"), character_tokenizer(), some_examples(5)
+    mixed = [e if i % 2 else encode(tokenizer, [e], 64)[0] for i, e in enumerate(examples)]
+    chosen = fisher_scores(model, tokenizer, mixed, only=[4, 1])
+    alone = fisher_scores(model, tokenizer, [examples[1], examples[4]])
+    assert chosen.made.examples == 2
+    for name, units in alone.units.items():
+        torch.testing.assert_close(chosen.units[name], units)
+    mute = [*mixed[:4], Encoded((3, 4), (), False)]
+    with pytest.raises(DataError, match="the answer of example 4 is empty"):
+        fisher_scores(model, tokenizer, mute, only=[0, 4])
 
 
 def test_no_examples_are_refused() -> None:

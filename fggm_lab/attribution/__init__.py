@@ -1,0 +1,16 @@
+"""Attribution: which tokens of a prompt an answer depends on, and how that changes (captum)."""
+
+from fggm_lab.attribution.drift import attribution_drift, drift_along
+from fggm_lab.attribution.neurons import beside_fisher, neuron_conductance, rank_correlation
+from fggm_lab.attribution.tokens import ATTRIBUTIONS, TokenAttribution, attribute_tokens
+
+__all__ = [
+    "ATTRIBUTIONS",
+    "TokenAttribution",
+    "attribute_tokens",
+    "attribution_drift",
+    "beside_fisher",
+    "drift_along",
+    "neuron_conductance",
+    "rank_correlation",
+]

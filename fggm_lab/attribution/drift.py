@@ -1,0 +1,85 @@
+"""How far what a model looks at has moved between two checkpoints."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from fggm_lab.attribution.tokens import TokenAttribution, attribute_tokens
+from fggm_lab.errors import DataError, RunError
+from fggm_lab.models import load_model
+from fggm_lab.models.encoding import HasPromptAndAnswer
+from fggm_lab.runs import Run
+
+
+def attribution_drift(before: TokenAttribution, after: TokenAttribution) -> float | None:
+    """1 − the cosine of two attributions of one answer: 0 the same tokens, 1 others, 2 reversed.
+
+    The size of the scores does not matter, only which tokens they point to.
+
+    Returns:
+        None where one of them is zero everywhere.
+
+    Raises:
+        DataError: they are of different tokens.
+    """
+    if (before.prompt, before.answer) != (after.prompt, after.answer):
+        raise DataError("the attributions are of different tokens; compare those of one example")
+    one, other = (each.total.double() for each in (before, after))
+    length = one.norm() * other.norm()
+    return float(1 - (one @ other) / length) if length > 0 else None
+
+
+def drift_along(
+    run: Run,
+    start: tuple[PreTrainedModel, PreTrainedTokenizerBase],
+    examples: Sequence[HasPromptAndAnswer],
+    task: int | str,
+    **settings: Any,
+) -> list[dict[str, Any]]:
+    """How far a run's model has moved, after each task, from what it looked at after one of them.
+
+    Args:
+        run: with a checkpoint after every task (`keep_checkpoints`).
+        start: the model and tokenizer the run began with.
+        examples: of the task, whose attributions are compared; a few are enough for a picture.
+        task: the task after which the model is the reference: its name, or its place from 0.
+        settings: of `attribute_tokens`.
+
+    Returns:
+        One row per state of the model: `after` (None: before training, then each task's name),
+        `drift` (the mean over examples), `sd` (its spread; None of one example).
+
+    Raises:
+        DataError: there are no examples.
+        RunError: a checkpoint is missing.
+    """
+    if not examples:
+        raise DataError("there are no examples to attribute; give at least one")
+    reference = run.task_index(task)
+    names = run.config.task_names[: len(run.events("task"))]
+    found = [[attribute_tokens(*start, example, **settings) for example in examples]]
+    for name in names:
+        folder = run.checkpoint(name)
+        if folder is None:
+            raise RunError(
+                f"{run.path} keeps no model after {name}; run it with keep_checkpoints=True"
+            )
+        model, tokenizer = load_model(folder)
+        found.append([attribute_tokens(model, tokenizer, e, **settings) for e in examples])
+    if reference >= len(names):
+        raise RunError(f"{run.path} has not finished {run.config.task_names[reference]} yet")
+    rows = []
+    states: list[str | None] = [None, *names]
+    for state, some in zip(states, found, strict=True):
+        pairs = zip(found[reference + 1], some, strict=True)
+        drifts = [d for d in (attribution_drift(a, b) for a, b in pairs) if d is not None]
+        rows.append(
+            {
+                "after": state,
+                "drift": float(np.mean(drifts)) if drifts else None,
+                "sd": float(np.std(drifts, ddof=1)) if len(drifts) > 1 else None,
+            }
+        )
+    return rows

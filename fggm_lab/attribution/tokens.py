@@ -1,0 +1,152 @@
+"""Which tokens of a prompt an answer depends on.
+
+Captum's attribution classes for language models do the work: integrated gradients along the
+embeddings (Sundararajan et al., arXiv 1703.01365), or ablation of one token after another.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from captum.attr import (
+    FeatureAblation,
+    LayerIntegratedGradients,
+    LLMAttribution,
+    LLMGradientAttribution,
+    TextTokenInput,
+)
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from fggm_lab.errors import ModelError, SettingError
+from fggm_lab.fisher.likelihood import evaluating
+from fggm_lab.models.build import context_length
+from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
+
+ATTRIBUTIONS = {
+    "gradients": "integrated gradients from a baseline prompt: the scores add up to the difference",
+    "ablation": "what the answer loses if one token is replaced by the baseline token",
+}
+"""Name → what the scores are."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenAttribution:
+    """How much each token of a prompt speaks for each token of an answer, in nats.
+
+    Attributes:
+        prompt, answer: the tokens as text, n and m of them; the answer's last is the end token.
+        scores: (m, n); positive raises log p of the answer token, negative lowers it.
+        difference: (m,), log p of each answer token given the prompt, less that given a prompt of
+            baseline tokens.
+        method: a key of `ATTRIBUTIONS`.
+    """
+
+    prompt: tuple[str, ...]
+    answer: tuple[str, ...]
+    scores: Tensor
+    difference: Tensor
+    method: str
+
+    @property
+    def total(self) -> Tensor:
+        """(n,): each prompt token's score for the whole answer."""
+        return self.scores.sum(0)
+
+    @property
+    def delta(self) -> float:
+        """How far the scores are from adding up: max over answer tokens of |Σ scores − difference|.
+
+        Integrated gradients are complete, so this is their numerical error (captum's convergence
+        delta) and shrinks with `steps`; ablation scores need not add up.
+        """
+        return float((self.scores.sum(1) - self.difference).abs().max())
+
+
+def attribute_tokens(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    example: HasPromptAndAnswer,
+    *,
+    method: str = "gradients",
+    steps: int = 32,
+    baseline: int | None = None,
+    max_length: int | None = None,
+) -> TokenAttribution:
+    """Score every token of an example's prompt by what it does for the answer's log-likelihood.
+
+    Args:
+        model: a causal language model of transformers; it comes back as it was.
+        tokenizer: its tokenizer.
+        example: `.prompt` and `.answer`.
+        method: a key of `ATTRIBUTIONS`.
+        steps: of the integral, for `gradients`; more steps, a smaller `delta`.
+        baseline: the token that says nothing; by default the end token. Padding is often embedded
+            as zero, where a norm makes of any small step the whole way: no integral sees that, and
+            `delta` shows it.
+        max_length: the most tokens; longer prompts are cut from the left. By default the context.
+
+    Raises:
+        SettingError: `method` or `steps` is outside what it may be.
+        DataError: the answer does not fit.
+        ModelError: the scores are not finite numbers.
+    """
+    if method not in ATTRIBUTIONS:
+        raise SettingError(
+            f"no attribution is named '{method}'; there are: {', '.join(ATTRIBUTIONS)}"
+        )
+    if steps < 1:
+        raise SettingError(f"steps is {steps}; it must be 1 or more")
+    encoded = encode(tokenizer, [example], max_length or context_length(model))[0]
+    baseline = tokenizer.eos_token_id if baseline is None else baseline
+    given = _Tokens(encoded, tokenizer, baseline)
+    target = torch.tensor(encoded.answer, device=model.device)
+    with evaluating(model):
+        if method == "gradients":
+            integrated = LayerIntegratedGradients(model, model.get_input_embeddings())
+            found = LLMGradientAttribution(integrated, tokenizer).attribute(
+                given, target, n_steps=steps
+            )
+        else:
+            with torch.no_grad():
+                found = LLMAttribution(FeatureAblation(model), tokenizer).attribute(
+                    given, target, forward_in_tokens=False
+                )
+        full = _log_likelihoods(model, given.inp_tensor, target)
+        empty = _log_likelihoods(model, torch.full_like(given.inp_tensor, baseline), target)
+    scores, difference = found.token_attr.detach().cpu(), (full - empty).cpu()
+    if not scores.isfinite().all():
+        raise ModelError("the attribution is not a finite number; load the model in float32")
+    return TokenAttribution(
+        prompt=_texts(tokenizer, encoded.prompt),
+        answer=_texts(tokenizer, encoded.answer),
+        scores=scores.reshape(len(encoded.answer), len(encoded.prompt)),
+        difference=difference,
+        method=method,
+    )
+
+
+class _Tokens(TextTokenInput):
+    """A prompt for captum that is token ids already, cut and framed as in training."""
+
+    def __init__(self, encoded: Encoded, tokenizer: PreTrainedTokenizerBase, baseline: int) -> None:
+        self.inp_tensor = self.itp_tensor = torch.tensor([encoded.prompt])
+        self.itp_mask = self.skip_tokens = None
+        self.values = list(_texts(tokenizer, encoded.prompt))
+        self.tokenizer, self.baselines = tokenizer, baseline
+        self.n_itp_features = len(encoded.prompt)
+
+
+@torch.no_grad()
+def _log_likelihoods(model: PreTrainedModel, prompt: Tensor, answer: Tensor) -> Tensor:
+    """(m,): log p of each answer token after the prompt (1, n) and the answer so far."""
+    ids = torch.cat([prompt.to(answer.device), answer[None]], dim=1)
+    logits = model(input_ids=ids, use_cache=False).logits[0, prompt.shape[1] - 1 : -1]
+    return logits.float().log_softmax(-1).gather(1, answer[:, None])[:, 0]
+
+
+def _texts(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, ...]:
+    """Each token as its own text; a blank that a tokenizer hides in a token is shown as one."""
+    return tuple(
+        tokenizer.decode([number]) or str(token).replace("▁", " ").replace("Ġ", " ")
+        for number, token in zip(ids, tokenizer.convert_ids_to_tokens(list(ids)), strict=True)
+    )

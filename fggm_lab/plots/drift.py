@@ -1,0 +1,109 @@
+"""Did what mattered move? How far units moved in training, against their Fisher score before."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+from torch import Tensor
+
+from fggm_lab.errors import DataError, SettingError
+from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.plots import theme
+
+BINS = 40
+
+
+def drift_against_fisher(
+    scores: Mapping[str, FisherScores], drift: Mapping[str, Tensor], bins: int = BINS
+) -> go.Figure:
+    """How far the units moved that mattered most to earlier tasks, and those that mattered least.
+
+    All units of the model are sorted by their Fisher score on an earlier task and cut into bins of
+    equally many; a bin shows the median unit's movement, its band the middle half of its units.
+
+    Args:
+        scores: of earlier tasks, by name.
+        drift: parameter → (units,), how far each unit moved, as `Run.drift` gives it.
+        bins: how many.
+
+    Raises:
+        SettingError: there are no scores, or more bins than units.
+        DataError: scores and movements are of different units.
+    """
+    found = {name: binned(item, drift, bins) for name, item in _named(scores).items()}
+    figure = go.Figure()
+    styles = theme.task_styles(list(found))
+    for name, (low, middle, high) in found.items():
+        style = styles[name]
+        x = (np.arange(bins) + 0.5) / bins
+        red, green, blue = (int(style.colour[i : i + 2], 16) for i in (1, 3, 5))
+        figure.add_scatter(
+            x=np.concatenate([x, x[::-1]]), y=np.concatenate([high, low[::-1]]), fill="toself",
+            fillcolor=f"rgba({red},{green},{blue},0.15)", line={"width": 0}, hoverinfo="skip",
+            showlegend=False, legendgroup=name,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=x, y=middle, mode="lines", name=name, legendgroup=name, meta={"name": name},
+            line={"color": style.colour, "dash": style.dash, "width": 2},
+            hovertemplate="top %{x:.0%} by " + name + ": %{y:.2e}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title_text="units by Fisher score on the earlier task, highest first",
+                        tickformat=".0%", range=[0, 1])  # fmt: skip
+    figure.update_yaxes(title_text="how far a unit moved (length of its change)",
+                        rangemode="tozero", exponentformat="power")  # fmt: skip
+    figure.update_layout(height=450, legend={"x": 1.02, "y": 1}, hovermode="closest")
+    caption = (
+        "Left, the units that mattered most to an earlier task; a line that falls to the right "
+        "says that those moved most. Lines are medians of bins of equally many units, bands the "
+        "middle half."
+    )
+    text = describe_drift(scores, drift)
+    return theme.finish(figure, "Movement against earlier Fisher scores", caption, text)
+
+
+def describe_drift(scores: Mapping[str, FisherScores], drift: Mapping[str, Tensor]) -> str:
+    """The figure in words: the mean movement of each task's top and bottom tenth."""
+    said = []
+    for name, item in _named(scores).items():
+        moved = _sorted_movement(item, drift)
+        tenth = max(1, len(moved) // 10)
+        top, bottom = moved[:tenth].mean(), moved[-tenth:].mean()
+        said.append(
+            f"{name}: the tenth of units that mattered most moved {top:.2e} on average, the tenth "
+            f"that mattered least {bottom:.2e}."
+        )
+    return " ".join(said)
+
+
+def binned(
+    scores: FisherScores, drift: Mapping[str, Tensor], bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lower quartile, median and upper quartile of movement, (bins,), highest score first."""
+    moved = _sorted_movement(scores, drift)
+    if not 1 <= bins <= len(moved):
+        raise SettingError(f"bins is {bins}; {len(moved)} units make 1 to {len(moved)} bins")
+    parts = np.array_split(moved, bins)
+    low, middle, high = np.array([np.quantile(part, [0.25, 0.5, 0.75]) for part in parts]).T
+    return low, middle, high
+
+
+def _sorted_movement(scores: FisherScores, drift: Mapping[str, Tensor]) -> np.ndarray:
+    """Every unit's movement, in order of falling score."""
+    for name, units in scores.units.items():
+        if name not in drift or drift[name].numel() != units.numel():
+            raise DataError(
+                f"the movement of {name} is not of the units that were scored; take both from runs "
+                "of one model"
+            )
+    values = np.concatenate([units.numpy() for units in scores.units.values()])
+    moved = np.concatenate([drift[name].double().numpy() for name in scores.units])
+    return moved[np.argsort(-values, kind="stable")]
+
+
+def _named(scores: Mapping[str, FisherScores]) -> Mapping[str, FisherScores]:
+    if not scores:
+        raise SettingError(
+            "there are no Fisher scores of earlier tasks; FGGM runs record them, or make them with "
+            "fisher_scores"
+        )
+    return scores

@@ -1,0 +1,95 @@
+"""Lorenz curves of Fisher scores: how few units hold how much of the information."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher.concentration import all_units, gini, lorenz
+from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.plots import theme
+from fggm_lab.plots.decimate import decimate
+
+POINTS = 5000
+"""The most points the figure holds, however large the model and however many curves."""
+
+
+def lorenz_curves(
+    scores: FisherScores | Mapping[str, FisherScores], keep: float = 0.3
+) -> go.Figure:
+    """The share of all Fisher information that the highest units hold, a curve per task.
+
+    Args:
+        scores: of one task, or of several by name.
+        keep: the share of units to mark, in (0, 1].
+
+    Raises:
+        SettingError: there are no scores, or `keep` is outside what it may be.
+        DataError: a score is negative or not finite.
+    """
+    found = _named(scores, keep)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", name="all units alike",
+        line={"color": theme.INK, "dash": "dot", "width": 1}, hoverinfo="skip",
+    )  # fmt: skip
+    styles = theme.task_styles(list(found))
+    for name, values in found.items():
+        shares = lorenz(values)
+        # the curve starts at nothing: it is concave, so a stretch's ends and middle lie on it
+        places, heights = decimate(np.append(0.0, shares)[::-1], POINTS // len(found))
+        style = styles[name]
+        figure.add_scatter(
+            x=1 - places / len(values), y=heights, mode="lines",
+            name=f"{name} (Gini {gini(values):.2f})",
+            line={"color": style.colour, "dash": style.dash, "width": 2},
+            meta={"name": name},
+            hovertemplate="the top %{x:.1%} of units hold %{y:.1%}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.add_vline(x=keep, line={"color": theme.INK, "dash": "dash", "width": 1})
+    figure.update_xaxes(title_text="units, highest score first (share of all units)",
+                        tickformat=".0%", range=[0, 1])  # fmt: skip
+    figure.update_yaxes(
+        title_text="share of all Fisher information", tickformat=".0%", range=[0, 1.02]
+    )
+    figure.update_layout(height=460, legend={"x": 1.02, "y": 1}, hovermode="closest")
+    caption = (
+        "How few units hold how much: all units of the model, highest Fisher score first. The "
+        "further a curve bends from the dotted line, the more unequal the units; the Gini "
+        "coefficient is twice the area between them. "
+        f"Dashed: the top {theme.percent(keep)}."
+    )
+    return theme.finish(
+        figure, "Concentration of Fisher information", caption, describe_lorenz(scores, keep)
+    )
+
+
+def describe_lorenz(scores: FisherScores | Mapping[str, FisherScores], keep: float = 0.3) -> str:
+    """The figure in words: what share the top units hold, and how unequal all are."""
+    sentences = []
+    for name, values in _named(scores, keep).items():
+        shares = lorenz(values)
+        tenth = theme.percent(held(shares, 0.1))
+        sentences.append(
+            f"{name}: of {len(values):,} units the top 10 % hold {tenth} of the Fisher "
+            f"information, the top {theme.percent(keep)} hold {theme.percent(held(shares, keep))}; "
+            f"Gini coefficient {gini(values):.2f}."
+        )
+    return " ".join(sentences)
+
+
+def held(shares: np.ndarray, keep: float) -> float:
+    """What the top round(keep · n) units hold, from a Lorenz curve of n."""
+    count = round(keep * len(shares))
+    return float(shares[count - 1]) if count else 0.0
+
+
+def _named(scores: FisherScores | Mapping[str, FisherScores], keep: float) -> dict[str, np.ndarray]:
+    if not 0 < keep <= 1:
+        raise SettingError(f"keep is {keep}; it must be above 0 and at most 1")
+    if isinstance(scores, FisherScores):
+        scores = {scores.made.task or "scores": scores}
+    if not scores:
+        raise SettingError("there are no Fisher scores to draw; give those of at least one task")
+    return {name: all_units(item) for name, item in scores.items()}
