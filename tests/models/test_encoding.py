@@ -1,6 +1,5 @@
 """Encoding: the answer's tokens are known, survive truncation, and alone are labelled."""
 
-import math
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,7 @@ from fggm_lab.errors import DataError
 from fggm_lab.models import (
     IGNORED,
     Encoded,
-    answer_log_likelihood,
     batches_by_length,
-    build_model,
     collate,
     encode,
 )
@@ -153,44 +150,6 @@ def test_batches_hold_every_index_once_and_similar_lengths(size: int) -> None:
     longest = [max(len(encoded[i]) for i in batch) for batch in batches]
     shortest = [min(len(encoded[i]) for i in batch) for batch in batches]
     assert all(a <= b for a, b in zip(longest, shortest[1:], strict=False))
-
-
-def test_the_log_likelihood_is_the_product_of_the_answers_probabilities() -> None:
-    # three tokens, always with probabilities 1/2, 1/4, 1/4
-    logits = torch.tensor([0.5, 0.25, 0.25]).log().expand(2, 4, 3)
-    labels = torch.tensor([[IGNORED, IGNORED, 0, 1], [IGNORED, 2, 1, IGNORED]])
-    expected = torch.tensor([math.log(1 / 8), math.log(1 / 16)])
-    torch.testing.assert_close(answer_log_likelihood(logits, labels), expected)
-
-
-def test_half_precision_logits_are_summed_in_single_precision() -> None:
-    logits = torch.randn(2, 50, 11, generator=torch.Generator().manual_seed(0)).bfloat16()
-    labels = torch.randint(0, 11, (2, 50), generator=torch.Generator().manual_seed(1))
-    ours = answer_log_likelihood(logits, labels)
-    assert ours.dtype == torch.float32
-    torch.testing.assert_close(ours, answer_log_likelihood(logits.float(), labels))
-
-
-@pytest.mark.parametrize("kind", ["llama", "gpt2"])
-def test_padding_on_either_side_changes_no_likelihood(kind: str) -> None:
-    if kind == "llama":
-        config = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 32,
-                  "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 32}  # fmt: skip
-    else:
-        config = {"model_type": "gpt2", "n_embd": 16, "n_layer": 2, "n_head": 2, "vocab_size": 32}
-    model = build_model(config, seed=0).double()
-    pairs = [Example("abc def", "x"), Example("a", "yz"), Example("", "hello")]
-    batch = encode(characters(bos=True), pairs, 99)
-
-    def likelihood(items: list[Encoded], side: str) -> torch.Tensor:
-        inputs = collate(items, PAD, side)
-        labels = inputs.pop("labels")
-        with torch.no_grad():
-            return answer_log_likelihood(model(**inputs).logits, labels)
-
-    alone = torch.cat([likelihood([item], "right") for item in batch])
-    for side in ("right", "left"):
-        torch.testing.assert_close(likelihood(batch, side), alone, rtol=1e-9, atol=1e-9)
 
 
 def test_stories260k_starts_prompts_but_not_answers_with_bos(shared: Path) -> None:
