@@ -13,8 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fggm_lab import attribution as attribution
+    from fggm_lab import masks as masks
     from fggm_lab import plots as plots
     from fggm_lab.errors import LabError as LabError
+    from fggm_lab.fisher import ESTIMATORS as ESTIMATORS
     from fggm_lab.fisher import FisherScores as FisherScores
     from fggm_lab.fisher import fisher_scores as fisher_scores
     from fggm_lab.masks import Mask as Mask
@@ -45,6 +48,7 @@ _HOMES = {
     "load_tasks": "tasks",
     "load_general": "tasks",
     "load_model": "models",
+    "ESTIMATORS": "fisher",
     "FisherScores": "fisher",
     "fisher_scores": "fisher",
     "Mask": "masks",
@@ -64,12 +68,14 @@ _HOMES = {
     "explore": "widgets",
 }
 
-__all__ = [*_HOMES, "plots"]
+_ROOMS = ("attribution", "masks", "plots")
+
+__all__ = [*_HOMES, *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "plots":
-        return import_module("fggm_lab.plots")
+    if name in _ROOMS:
+        return import_module(f"fggm_lab.{name}")
     if name in _HOMES:
         return getattr(import_module(f"fggm_lab.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'fggm_lab' has no attribute '{name}'")

@@ -73,3 +73,54 @@ def check_chance_overlap(answer: Callable[[float], float]) -> str:
             return "Not yet: the two masks overlap, so the share either keeps is less than 2p."
         return f"Not yet: for p = {p} it should be {right:.3f}, not {got:.3f}."
     return "Right: at p = 0.3 chance alone gives 0.176."
+
+
+def check_logistic_fisher(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
+    """Try a function that gives a logistic model's diagonal Fisher information in closed form.
+
+    Args:
+        answer: takes the weights (n,) and the inputs (M, n) of p(y = 1 | x) = sigmoid(w · x),
+            returns (n,): the mean over inputs of the expected squared gradient of log p.
+
+    Returns:
+        one sentence: that it is right, or what is wrong.
+    """
+    w, x = torch.tensor([0.5, -1.0]), torch.tensor([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]])
+    p = torch.sigmoid(x @ w)
+    right = ((p * (1 - p))[:, None] * x**2).mean(0)
+    got = answer(w.clone(), x.clone())
+    if not isinstance(got, Tensor) or got.shape != right.shape:
+        return "Not yet: return a tensor with one number per weight."
+    if torch.allclose(got, right):
+        return "Right: p(1 − p) x², averaged over the inputs."
+    if torch.allclose(got, ((p * (1 - p))[:, None] * x).mean(0)):
+        return "Not yet: the gradient is squared, so its factor x is, too."
+    if torch.allclose(got, right * len(x)):
+        return "Not yet: take the mean over the inputs, not the sum."
+    if torch.allclose(got, (p[:, None] * x**2).mean(0)):
+        return "Not yet: the expected square of y − p is the variance of y, p(1 − p)."
+    return f"Not yet: for the check's first weight it should be {right[0]:.4f}, not {got[0]:.4f}."
+
+
+def check_batch_shrinkage(answer: Callable[[int], float]) -> str:
+    """Try a function that says how far squaring a batch's mean gradient underestimates.
+
+    Args:
+        answer: takes the batch size B, returns the expected squared mean of B independent gradients
+            of mean zero, divided by one gradient's expected square.
+
+    Returns:
+        one sentence: that it is right, or what is wrong.
+    """
+    for size in (1, 4, 32):
+        got = answer(size)
+        if not isinstance(got, int | float):
+            return "Not yet: return a number."
+        if math.isclose(got, 1 / size, rel_tol=1e-6):
+            continue
+        if math.isclose(got, 1 / size**2, rel_tol=1e-6):
+            return "Not yet: the mean's 1/B is squared, but B squares are added up in it."
+        if math.isclose(got, size**-0.5, rel_tol=1e-6):
+            return "Not yet: that is how the mean itself shrinks; this is its square."
+        return f"Not yet: for B = {size} it should be {1 / size:.4g}, not {got:.4g}."
+    return "Right: 1/B. A larger batch, a smaller number, and the model is still the same."

@@ -3,7 +3,12 @@
 import torch
 from torch import Tensor
 
-from fggm_lab.widgets.exercises import check_chance_overlap, check_top_units
+from fggm_lab.widgets.exercises import (
+    check_batch_shrinkage,
+    check_chance_overlap,
+    check_logistic_fisher,
+    check_top_units,
+)
 
 
 def right(scores: Tensor, keep: float) -> Tensor:
@@ -42,3 +47,26 @@ def test_common_slips_about_chance_are_named() -> None:
     assert "divide" in check_chance_overlap(lambda p: p * p)
     assert "overlap" in check_chance_overlap(lambda p: p / 2)
     assert "0.176" in check_chance_overlap(lambda p: p)
+
+
+def logistic(w: Tensor, x: Tensor, power: int = 2) -> Tensor:
+    p = torch.sigmoid(x @ w)
+    return ((p * (1 - p))[:, None] * x**power).mean(0)
+
+
+def test_the_logistic_fisher_and_its_usual_mistakes() -> None:
+    assert check_logistic_fisher(logistic).startswith("Right")
+    assert "mean over the inputs" in check_logistic_fisher(lambda w, x: logistic(w, x) * len(x))
+    assert "factor x is" in check_logistic_fisher(lambda w, x: logistic(w, x, power=1))
+    wrong = check_logistic_fisher(lambda w, x: (torch.sigmoid(x @ w)[:, None] * x**2).mean(0))
+    assert "variance of y" in wrong
+    assert "should be" in check_logistic_fisher(lambda w, x: torch.ones(2))
+    assert "one number per weight" in check_logistic_fisher(lambda w, x: None)  # type: ignore[arg-type, return-value]
+
+
+def test_the_shrinkage_of_a_squared_mean() -> None:
+    assert check_batch_shrinkage(lambda size: 1 / size).startswith("Right")
+    assert "B squares" in check_batch_shrinkage(lambda size: 1 / size**2)
+    assert "the mean itself" in check_batch_shrinkage(lambda size: size**-0.5)
+    assert "should be" in check_batch_shrinkage(lambda size: 1.5)
+    assert "return a number" in check_batch_shrinkage(lambda size: None)  # type: ignore[arg-type, return-value]
