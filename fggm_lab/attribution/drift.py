@@ -28,7 +28,7 @@ def attribution_drift(before: TokenAttribution, after: TokenAttribution) -> floa
         raise DataError("the attributions are of different tokens; compare those of one example")
     one, other = (each.total.double() for each in (before, after))
     length = one.norm() * other.norm()
-    return float(1 - (one @ other) / length) if length > 0 else None
+    return max(0.0, float(1 - (one @ other) / length)) if length > 0 else None
 
 
 def drift_along(

@@ -28,6 +28,9 @@ ATTRIBUTIONS = {
 }
 """Name → what the scores are."""
 
+BLANKS = "▁Ġ"
+"""How SentencePiece and byte-level BPE write a blank before a word."""
+
 
 @dataclass(frozen=True, eq=False)
 class TokenAttribution:
@@ -145,8 +148,10 @@ def _log_likelihoods(model: PreTrainedModel, prompt: Tensor, answer: Tensor) -> 
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, ...]:
-    """Each token as its own text; a blank that a tokenizer hides in a token is shown as one."""
-    return tuple(
-        tokenizer.decode([number]) or str(token).replace("▁", " ").replace("Ġ", " ")
-        for number, token in zip(ids, tokenizer.convert_ids_to_tokens(list(ids)), strict=True)
-    )
+    """Each token as its own text, with the blank that its mark stands for (decoders drop it)."""
+    found = []
+    for number, token in zip(ids, tokenizer.convert_ids_to_tokens(list(ids)), strict=True):
+        text = tokenizer.decode([number]) or token
+        marked = token[0] in BLANKS and not text.startswith(" ")
+        found.append(" " + text.lstrip(BLANKS) if marked else text)
+    return tuple(found)

@@ -126,7 +126,7 @@ def drift_curve(rows: Sequence[Mapping[str, Any]], reference: str) -> go.Figure:
 def _chosen(attribution: "TokenAttribution", of: int | None) -> tuple[list[float], str]:
     """The scores of the prompt's tokens, and the text they are scores for."""
     if of is None:
-        return attribution.total.tolist(), "".join(attribution.answer[:-1])
+        return attribution.total.tolist(), "".join(attribution.answer[:-1]).replace("\n", "⏎")
     if not 0 <= of < len(attribution.answer):
         raise SettingError(
             f"of is {of}; the answer has the tokens 0 to {len(attribution.answer) - 1}"

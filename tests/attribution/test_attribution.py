@@ -17,7 +17,9 @@ from fggm_lab.attribution.neurons import (
 )
 from fggm_lab.errors import DataError, RunError, SettingError
 from fggm_lab.fisher import fisher_scores
+from fggm_lab.models import load_model
 from fggm_lab.models.encoding import encode
+from fggm_lab.tasks import load_tasks
 from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 TOKENIZER = character_tokenizer()
@@ -58,6 +60,16 @@ def test_ablation_is_what_the_answer_loses() -> None:
         changed[place] = TOKENIZER.eos_token_id
         loss = log_p(list(item.prompt)) - log_p(changed)
         torch.testing.assert_close(found.scores[:, place], loss.float(), atol=1e-5, rtol=1e-4)
+
+
+def test_tokens_spell_the_prompt() -> None:
+    model, tokenizer = load_model("tiny")
+    example = load_tasks("trace-mini")["ScienceQA"].test[0]
+    found = attribute_tokens(model, tokenizer, example, steps=1)
+    first = tokenizer.decode([tokenizer("")["input_ids"][0]])
+    assert found.prompt[0] == first
+    assert "".join(found.prompt[1:]).strip() == example.prompt.strip()
+    assert "".join(found.answer[:-1]).strip() == example.answer.strip()
 
 
 def test_drift_is_the_angle_between_two_attributions() -> None:
