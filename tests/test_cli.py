@@ -51,6 +51,13 @@ def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     return 0
 
 
+def said_in_one_sentence(capsys: pytest.CaptureFixture[str], sentence: str) -> None:
+    """The error is one line, and this is in it."""
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert sentence in error
+
+
 QUICK = ("--epochs", 1, "--limit", 8, "--batch-size", 4, "--points", 2, "--lr", "1e-2")
 
 
@@ -148,9 +155,7 @@ def test_a_mistake_about_scores_is_one_sentence(
 ) -> None:
     wrong, sentence = FISHER_BROKEN[name]
     assert call(monkeypatch, "fisher", "--model", model, "--tasks", tasks, *wrong) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and error.count("\n") == 1
-    assert sentence in error
+    said_in_one_sentence(capsys, sentence)
 
 
 BROKEN = {
@@ -180,9 +185,7 @@ def test_a_mistake_is_one_sentence(
     wrong, sentence = BROKEN[name]
     given = ("--model", model, "--tasks", tasks, "--methods", "sft", "--out", tmp_path / "out")
     assert call(monkeypatch, "run", *given, *QUICK, *wrong) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and error.count("\n") == 1
-    assert sentence in error
+    said_in_one_sentence(capsys, sentence)
     assert not (tmp_path / "out").exists()
 
 

@@ -1,6 +1,7 @@
 """How far what a model looks at has moved between two checkpoints."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,17 +60,13 @@ def drift_along(
         raise DataError("there are no examples to attribute; give at least one")
     reference = run.task_index(task)
     names = run.config.task_names[: len(run.events("task"))]
-    found = [[attribute_tokens(*start, example, **settings) for example in examples]]
-    for name in names:
-        folder = run.checkpoint(name)
-        if folder is None:
-            raise RunError(
-                f"{run.path} keeps no model after {name}; run it with keep_checkpoints=True"
-            )
-        model, tokenizer = load_model(folder)
-        found.append([attribute_tokens(model, tokenizer, e, **settings) for e in examples])
     if reference >= len(names):
         raise RunError(f"{run.path} has not finished {run.config.task_names[reference]} yet")
+    folders = [_checkpoint(run, name) for name in names]
+    found = [[attribute_tokens(*start, example, **settings) for example in examples]]
+    for folder in folders:
+        model, tokenizer = load_model(folder)
+        found.append([attribute_tokens(model, tokenizer, e, **settings) for e in examples])
     rows = []
     states: list[str | None] = [None, *names]
     for state, some in zip(states, found, strict=True):
@@ -83,3 +80,10 @@ def drift_along(
             }
         )
     return rows
+
+
+def _checkpoint(run: Run, task: str) -> Path:
+    folder = run.checkpoint(task)
+    if folder is None:
+        raise RunError(f"{run.path} keeps no model after {task}; run it with keep_checkpoints=True")
+    return folder

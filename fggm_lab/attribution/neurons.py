@@ -14,6 +14,7 @@ from captum.attr import LayerConductance
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.attribution.tokens import answer_logs
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import FisherScores, split_name
 from fggm_lab.fisher.likelihood import evaluating, requiring_grad
@@ -132,11 +133,9 @@ def _embedded(model: PreTrainedModel, item: Encoded, baseline: int) -> tuple[Ten
 
 def _likelihood(model: PreTrainedModel, item: Encoded) -> Callable[[Tensor], Tensor]:
     """Embeddings (B, T, hidden) → log p of the example's answer, (B,)."""
-    start, answer = len(item.prompt), torch.tensor(item.answer, device=model.device)
+    answer = torch.tensor(item.answer, device=model.device)
 
     def forward(embedded: Tensor) -> Tensor:
-        logits = model(inputs_embeds=embedded, use_cache=False).logits[:, start - 1 : -1]
-        targets = answer.expand(len(logits), -1)[..., None]
-        return logits.float().log_softmax(-1).gather(2, targets).sum((1, 2))
+        return answer_logs(model(inputs_embeds=embedded, use_cache=False).logits, answer).sum(1)
 
     return forward

@@ -143,8 +143,13 @@ class _Tokens(TextTokenInput):
 def _log_likelihoods(model: PreTrainedModel, prompt: Tensor, answer: Tensor) -> Tensor:
     """(m,): log p of each answer token after the prompt (1, n) and the answer so far."""
     ids = torch.cat([prompt.to(answer.device), answer[None]], dim=1)
-    logits = model(input_ids=ids, use_cache=False).logits[0, prompt.shape[1] - 1 : -1]
-    return logits.float().log_softmax(-1).gather(1, answer[:, None])[:, 0]
+    return answer_logs(model(input_ids=ids, use_cache=False).logits, answer)[0]
+
+
+def answer_logs(logits: Tensor, answer: Tensor) -> Tensor:
+    """Logits (B, T, vocabulary) of texts that end in the answer (m,) → its log p's, (B, m)."""
+    logs = logits[:, -len(answer) - 1 : -1].float().log_softmax(-1)
+    return logs.gather(2, answer.expand(len(logs), -1)[..., None])[..., 0]
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ def drift_against_fisher(
         SettingError: there are no scores, or more bins than units.
         DataError: scores and movements are of different units.
     """
-    found = {name: binned(item, drift, bins) for name, item in _named(scores).items()}
+    moved = _sorted_movements(scores, drift)
+    found = {name: _binned(some, bins) for name, some in moved.items()}
     figure = go.Figure()
     styles = theme.task_styles(list(found))
     for name, (low, middle, high) in found.items():
@@ -57,15 +58,17 @@ def drift_against_fisher(
         "says that those moved most. Lines are medians of bins of equally many units, bands the "
         "middle half."
     )
-    text = describe_drift(scores, drift)
-    return theme.finish(figure, "Movement against earlier Fisher scores", caption, text)
+    return theme.finish(figure, "Movement against earlier Fisher scores", caption, _describe(moved))
 
 
 def describe_drift(scores: Mapping[str, FisherScores], drift: Mapping[str, Tensor]) -> str:
     """The figure in words: the mean movement of each task's top and bottom tenth."""
+    return _describe(_sorted_movements(scores, drift))
+
+
+def _describe(movements: Mapping[str, np.ndarray]) -> str:
     said = []
-    for name, item in _named(scores).items():
-        moved = _sorted_movement(item, drift)
+    for name, moved in movements.items():
         tenth = max(1, len(moved) // 10)
         top, bottom = moved[:tenth].mean(), moved[-tenth:].mean()
         said.append(
@@ -75,11 +78,8 @@ def describe_drift(scores: Mapping[str, FisherScores], drift: Mapping[str, Tenso
     return " ".join(said)
 
 
-def binned(
-    scores: FisherScores, drift: Mapping[str, Tensor], bins: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _binned(moved: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lower quartile, median and upper quartile of movement, (bins,), highest score first."""
-    moved = _sorted_movement(scores, drift)
     if not 1 <= bins <= len(moved):
         raise SettingError(f"bins is {bins}; {len(moved)} units make 1 to {len(moved)} bins")
     parts = np.array_split(moved, bins)
@@ -100,10 +100,13 @@ def _sorted_movement(scores: FisherScores, drift: Mapping[str, Tensor]) -> np.nd
     return moved[np.argsort(-values, kind="stable")]
 
 
-def _named(scores: Mapping[str, FisherScores]) -> Mapping[str, FisherScores]:
+def _sorted_movements(
+    scores: Mapping[str, FisherScores], drift: Mapping[str, Tensor]
+) -> dict[str, np.ndarray]:
+    """The same for every task."""
     if not scores:
         raise SettingError(
             "there are no Fisher scores of earlier tasks; FGGM runs record them, or make them with "
             "fisher_scores"
         )
-    return scores
+    return {name: _sorted_movement(item, drift) for name, item in scores.items()}

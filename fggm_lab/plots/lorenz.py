@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units, gini, lorenz
 from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.masks.select import kept_count
 from fggm_lab.plots import theme
 from fggm_lab.plots.decimate import decimate
 
@@ -61,14 +62,18 @@ def lorenz_curves(
         f"Dashed: the top {theme.percent(keep)}."
     )
     return theme.finish(
-        figure, "Concentration of Fisher information", caption, describe_lorenz(scores, keep)
+        figure, "Concentration of Fisher information", caption, _describe(found, keep)
     )
 
 
 def describe_lorenz(scores: FisherScores | Mapping[str, FisherScores], keep: float = 0.3) -> str:
     """The figure in words: what share the top units hold, and how unequal all are."""
+    return _describe(_named(scores, keep), keep)
+
+
+def _describe(found: Mapping[str, np.ndarray], keep: float) -> str:
     sentences = []
-    for name, values in _named(scores, keep).items():
+    for name, values in found.items():
         shares = lorenz(values)
         tenth = theme.percent(held(shares, 0.1))
         sentences.append(
@@ -81,13 +86,12 @@ def describe_lorenz(scores: FisherScores | Mapping[str, FisherScores], keep: flo
 
 def held(shares: np.ndarray, keep: float) -> float:
     """What the top round(keep · n) units hold, from a Lorenz curve of n."""
-    count = round(keep * len(shares))
+    count = kept_count(keep, len(shares))
     return float(shares[count - 1]) if count else 0.0
 
 
 def _named(scores: FisherScores | Mapping[str, FisherScores], keep: float) -> dict[str, np.ndarray]:
-    if not 0 < keep <= 1:
-        raise SettingError(f"keep is {keep}; it must be above 0 and at most 1")
+    kept_count(keep, 0)
     if isinstance(scores, FisherScores):
         scores = {scores.made.task or "scores": scores}
     if not scores:

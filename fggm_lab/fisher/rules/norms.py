@@ -1,5 +1,7 @@
 """LayerNorm and the many RMSNorms: a weight that multiplies the normalised last axis."""
 
+from collections.abc import Callable
+from functools import wraps
 from weakref import WeakKeyDictionary
 
 import torch
@@ -8,6 +10,21 @@ from torch import Tensor, nn
 from fggm_lab.fisher.factors import Entries, widen
 from fggm_lab.fisher.rules.layers import sum_positions
 from fggm_lab.fisher.rules.registry import Parts, computes_as, layer_rule
+
+Fact = Callable[[nn.Module], float | None]
+
+
+def _once_per_module(find: Fact) -> Fact:
+    """What `find` sees in a module does not change, so it looks once."""
+    seen: WeakKeyDictionary[nn.Module, float | None] = WeakKeyDictionary()
+
+    @wraps(find)
+    def known(module: nn.Module) -> float | None:
+        if module not in seen:
+            seen[module] = find(module)
+        return seen[module]
+
+    return known
 
 
 @layer_rule(lambda module: computes_as(module, nn.LayerNorm))
@@ -43,17 +60,9 @@ def rms_norm(module: nn.Module, x: Tensor, g: Tensor) -> Parts | None:
     return {"weight": Entries(torch.bmm(scale[:, None], x * g)[:, 0])}
 
 
-_EPSILON: WeakKeyDictionary[nn.Module, float | None] = WeakKeyDictionary()
-
-
+@_once_per_module
 def plain_epsilon(module: nn.Module) -> float | None:
     """ε if x̂ is x / √(mean x² + ε), seen from the module's own outputs; None if it is not."""
-    if module not in _EPSILON:
-        _EPSILON[module] = _find_epsilon(module)
-    return _EPSILON[module]
-
-
-def _find_epsilon(module: nn.Module) -> float | None:
     neutral = neutral_weight(module)
     epsilon = getattr(module, "variance_epsilon", getattr(module, "eps", None))
     if neutral is None or not isinstance(epsilon, float):
@@ -69,17 +78,8 @@ def _probe(module: nn.Module) -> Tensor:
     return torch.linspace(-1, 2, weight.numel(), device=weight.device)[None, None]
 
 
-_NEUTRAL: WeakKeyDictionary[nn.Module, float | None] = WeakKeyDictionary()
-
-
+@_once_per_module
 def neutral_weight(module: nn.Module) -> float | None:
-    """`find_neutral_weight`, found once per module."""
-    if module not in _NEUTRAL:
-        _NEUTRAL[module] = find_neutral_weight(module)
-    return _NEUTRAL[module]
-
-
-def find_neutral_weight(module: nn.Module) -> float | None:
     """The weight that leaves x̂ as it is, seen from the outputs at weights 0, 1 and 2.
 
     Returns:
