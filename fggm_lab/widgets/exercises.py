@@ -1,7 +1,8 @@
 """Self-checks of the course's exercises: they try an answer and say what is wrong with it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,18 +61,19 @@ def check_chance_overlap(answer: Callable[[float], float]) -> str:
     Returns:
         one sentence: that it is right, or what is wrong.
     """
-    for p in (0.3, 0.1, 1.0):
-        got = answer(p)
-        if not isinstance(got, int | float):
-            return "Not yet: return a number."
-        right = p * p / (2 * p - p * p)
-        if math.isclose(got, right, rel_tol=1e-6):
-            continue
-        if math.isclose(got, p * p, rel_tol=1e-6):
-            return "Not yet: p · p is the share both keep; divide it by the share either keeps."
-        if math.isclose(got, p / 2, rel_tol=1e-6):
-            return "Not yet: the two masks overlap, so the share either keeps is less than 2p."
-        return f"Not yet: for p = {p} it should be {right:.3f}, not {got:.3f}."
+    problem = _wrong_number(
+        answer,
+        "p",
+        (0.3, 0.1, 1.0),
+        lambda p: p * p / (2 * p - p * p),
+        {
+            "p · p is the share both keep; divide it by the share either keeps.": lambda p: p * p,
+            "the two masks overlap, so the share either keeps is less than 2p.": lambda p: p / 2,
+        },
+        ".3f",
+    )
+    if problem:
+        return f"Not yet: {problem}"
     return "Right: at p = 0.3 chance alone gives 0.176."
 
 
@@ -112,15 +114,48 @@ def check_batch_shrinkage(answer: Callable[[int], float]) -> str:
     Returns:
         one sentence: that it is right, or what is wrong.
     """
-    for size in (1, 4, 32):
-        got = answer(size)
-        if not isinstance(got, int | float):
-            return "Not yet: return a number."
-        if math.isclose(got, 1 / size, rel_tol=1e-6):
-            continue
-        if math.isclose(got, 1 / size**2, rel_tol=1e-6):
-            return "Not yet: the mean's 1/B is squared, but B squares are added up in it."
-        if math.isclose(got, size**-0.5, rel_tol=1e-6):
-            return "Not yet: that is how the mean itself shrinks; this is its square."
-        return f"Not yet: for B = {size} it should be {1 / size:.4g}, not {got:.4g}."
+    problem = _wrong_number(
+        answer,
+        "B",
+        (1, 4, 32),
+        lambda size: 1 / size,
+        {
+            "the mean's 1/B is squared, but B squares are added up in it.": lambda n: 1 / n**2,
+            "that is how the mean itself shrinks; this is its square.": lambda n: n**-0.5,
+        },
+        ".4g",
+    )
+    if problem:
+        return f"Not yet: {problem}"
     return "Right: 1/B. A larger batch, a smaller number, and the model is still the same."
+
+
+def _wrong_number(
+    answer: Callable[[Any], object],
+    symbol: str,
+    places: Sequence[float],
+    right: Callable[[float], float],
+    mistakes: Mapping[str, Callable[[float], float]],
+    form: str,
+) -> str | None:
+    """What is wrong with a formula of one number, at the first place where it is.
+
+    Args:
+        answer: the formula to try.
+        symbol: what its number is called.
+        places: where to try it.
+        right: the right formula.
+        mistakes: what to say of a formula that gives the same as this one.
+        form: how numbers are written.
+    """
+    for at in places:
+        got, wanted = answer(at), right(at)
+        if not isinstance(got, int | float):
+            return "return a number."
+        if math.isclose(got, wanted, rel_tol=1e-6):
+            continue
+        for hint, mistake in mistakes.items():
+            if math.isclose(got, mistake(at), rel_tol=1e-6):
+                return hint
+        return f"for {symbol} = {at} it should be {wanted:{form}}, not {got:{form}}."
+    return None
