@@ -3,25 +3,32 @@
 from fggm_lab.masks.mask import Mask, MaskInfo
 from fggm_lab.masks.overlap import (
     expected_jaccard,
+    expected_overlap,
     jaccard,
     matrix,
     overlap_coefficient,
     per_layer,
     z_score,
 )
+from fggm_lab.masks.ranking import Ranking
 from fggm_lab.masks.select import SCOPES
+from fggm_lab.masks.sharing import sharing, usage
 from fggm_lab.masks.stability import examples_needed, mask_stability
 
 __all__ = [
     "SCOPES",
     "Mask",
     "MaskInfo",
+    "Ranking",
     "examples_needed",
     "expected_jaccard",
+    "expected_overlap",
     "jaccard",
     "mask_stability",
     "matrix",
     "overlap_coefficient",
     "per_layer",
+    "sharing",
+    "usage",
     "z_score",
 ]

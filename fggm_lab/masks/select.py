@@ -26,14 +26,32 @@ def kept_count(keep: float, units: int) -> int:
     return round(keep * units)
 
 
-def select(values: Mapping[str, np.ndarray], keep: float, scope: str) -> dict[str, Tensor]:
-    """The bits of the highest values, exactly as many as asked for."""
+def check_scope(scope: str) -> None:
+    """Refuse a scope that is none of `SCOPES`.
+
+    Raises:
+        SettingError: it is.
+    """
     if scope not in SCOPES:
         raise SettingError(f"no scope is named '{scope}'; choose {' or '.join(SCOPES)}")
-    kept_count(keep, 0)
+
+
+def check_scores(values: Mapping[str, np.ndarray]) -> None:
+    """Refuse scores that have no order.
+
+    Raises:
+        DataError: one is not a number; names its parameter.
+    """
     for name, array in values.items():
         if array.size and math.isnan(float(array.sum())):
             raise DataError(f"the scores of {name} contain NaN; score the model anew")
+
+
+def select(values: Mapping[str, np.ndarray], keep: float, scope: str) -> dict[str, Tensor]:
+    """The bits of the highest values, exactly as many as asked for."""
+    check_scope(scope)
+    kept_count(keep, 0)
+    check_scores(values)
     if scope == "layer":
         return {
             n: torch.from_numpy(_highest(v, kept_count(keep, v.size))) for n, v in values.items()

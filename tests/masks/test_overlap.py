@@ -1,5 +1,6 @@
 """Overlap and its chance level, against counting, enumeration and simulation."""
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -9,13 +10,16 @@ import torch
 from fggm_lab.masks import (
     Mask,
     MaskInfo,
+    chance,
     expected_jaccard,
+    expected_overlap,
     jaccard,
     matrix,
     overlap_coefficient,
     per_layer,
     z_score,
 )
+from fggm_lab.masks.pairs import count
 
 
 def mask_of(**units: list[int]) -> Mask:
@@ -36,18 +40,21 @@ def test_measures_by_hand() -> None:
     empty = mask_of(p=[0, 0, 0, 0], q=[0, 0])
     assert jaccard(empty, empty) is None and expected_jaccard(empty, empty) is None
     assert overlap_coefficient(a, empty) is None and z_score(a, empty) is None
+    assert expected_overlap(a, empty) is None
 
 
 def test_chance_level_by_enumeration() -> None:
     """Two parameters, of 5 and 4 units; every pair of masks with the same counts."""
-    found, sizes = [], ((5, 2, 3), (4, 1, 2))
+    found, smaller, sizes = [], [], ((5, 2, 3), (4, 1, 2))
     for one in combinations(range(5), 3):
         for two in combinations(range(4), 2):
             both = len({0, 1} & set(one)) + len({0} & set(two))
             found.append(both / (3 + 5 - both))
+            smaller.append(both / 3)
     a = kept([(n, first) for n, first, _ in sizes])
     b = kept([(n, second) for n, _, second in sizes])
     assert expected_jaccard(a, b) == pytest.approx(np.mean(found), rel=1e-12)
+    assert expected_overlap(a, b) == pytest.approx(np.mean(smaller), rel=1e-12)
 
 
 def test_chance_level_and_spread_by_simulation() -> None:
@@ -68,6 +75,51 @@ def test_chance_level_and_spread_by_simulation() -> None:
 def test_chance_level_of_large_masks_is_the_known_176() -> None:
     sizes = [(100_000 + i, 30_000 + i) for i in range(60)]
     assert expected_jaccard(kept(sizes), kept(sizes)) == pytest.approx(0.1765, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [(40_000, 12_000, 11_000), (9_000, 300, 8_000), (5_000, 4_999, 2_500)],
+        [(50_000, 15_000, 15_000)] * 4,
+        [(90_000, 1_100, 900), (2, 1, 1), (1, 1, 0), (3, 0, 3)] + [(30_000, 1_000, 2_000)] * 3,
+    ],
+)
+def test_the_series_for_large_masks_agrees_with_the_sum_over_the_distribution(
+    sizes: list[tuple[int, int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = np.array(sizes).T
+    with monkeypatch.context() as patch:
+        patch.setattr(chance, "_summed_jaccard", None)  # not asked for
+        series = chance.expected_jaccard(*columns)
+    monkeypatch.setattr(chance, "_MANY", math.inf)
+    assert chance.expected_jaccard(*columns) == pytest.approx(series, abs=1e-11)
+
+
+def test_moments_are_those_of_the_distribution() -> None:
+    sizes = {(40, 12, 20): 1, (7, 2, 7): 2, (30, 29, 3): 1, (2, 1, 1): 3, (1, 1, 1): 1}
+    values, chances = chance.intersection(sizes)
+    columns = np.array([size for size, times in sizes.items() for _ in range(times)]).T
+    found = chance.moments(*columns)
+    mean = float(chances @ values)
+    truth = [mean, float(chances @ (values - mean) ** 2), float(chances @ (values - mean) ** 3)]
+    assert list(found) == pytest.approx(truth, rel=1e-9, abs=1e-9)
+
+
+def test_masks_counted_together_give_what_two_by_two_gives() -> None:
+    names = ["model.embed.weight", "model.layers.0.w", "model.layers.1.w", "model.layers.1.v"]
+    like = mask_of(**{name: [0] * 60 for name in names})
+    masks = [Mask.random(like, 0.4, "global", seed=seed) for seed in range(4)]
+    counts = count(masks)
+    assert counts.layers == [0, 1, None]
+    for layer, some in ((0, names[1:2]), (1, names[2:]), (None, names[:1])):
+        a, b = masks[3].restricted(some), masks[1].restricted(some)
+        pair = counts.of_layer(layer).pair(3, 1)
+        assert (pair.jaccard, pair.z) == (jaccard(a, b), z_score(a, b))
+        assert (pair.overlap, pair.expected_overlap) == (
+            overlap_coefficient(a, b), expected_overlap(a, b),
+        )  # fmt: skip
+        assert pair.expected_jaccard == expected_jaccard(a, b)
 
 
 def test_random_masks_lie_at_chance() -> None:

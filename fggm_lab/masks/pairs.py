@@ -1,0 +1,129 @@
+"""Masks counted two by two, once for all layers: what overlap and its chance level come from."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fggm_lab.fisher.layers import split_name
+from fggm_lab.masks import chance
+from fggm_lab.masks.mask import Mask, check_comparable
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two masks, parameter by parameter.
+
+    Attributes:
+        units: (parameters,) how many units each parameter has.
+        first, second, both: (parameters,) how many of them the one mask keeps, the other, both.
+    """
+
+    units: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    both: np.ndarray
+
+    @property
+    def jaccard(self) -> float | None:
+        """|a ∩ b| / |a ∪ b|; None if both are empty."""
+        both = int(self.both.sum())
+        union = int(self.first.sum() + self.second.sum()) - both
+        return both / union if union else None
+
+    @property
+    def overlap(self) -> float | None:
+        """|a ∩ b| / min(|a|, |b|); None if one is empty."""
+        return int(self.both.sum()) / self._smaller if self._smaller else None
+
+    @property
+    def expected_jaccard(self) -> float | None:
+        """The mean Jaccard index of chance masks of the same counts."""
+        return chance.expected_jaccard(self.units, self.first, self.second)
+
+    @property
+    def expected_overlap(self) -> float | None:
+        """The mean overlap coefficient of chance masks of the same counts."""
+        mean = chance.moments(self.units, self.first, self.second).mean
+        return mean / self._smaller if self._smaller else None
+
+    @property
+    def z(self) -> float | None:
+        """Standard deviations of |a ∩ b| above chance; None where chance has no spread."""
+        mean, variance, _ = chance.moments(self.units, self.first, self.second)
+        return (float(self.both.sum()) - mean) / math.sqrt(variance) if variance > 0 else None
+
+    @property
+    def _smaller(self) -> int:
+        return int(min(self.first.sum(), self.second.sum()))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Several masks of one model.
+
+    Attributes:
+        names: the parameters' names.
+        units: (parameters,) how many units each has.
+        shared: (parameters, masks, masks) how many of them two masks share; with itself, keeps.
+    """
+
+    names: tuple[str, ...]
+    units: np.ndarray
+    shared: np.ndarray
+
+    def pair(self, i: int, j: int) -> Pair:
+        """The masks at two places."""
+        shared = self.shared
+        return Pair(self.units, shared[:, i, i], shared[:, j, j], shared[:, i, j])
+
+    @property
+    def layers(self) -> list[int | None]:
+        """The layers' numbers in order, then None if a parameter lies outside the layers."""
+        return in_order(split_name(name).layer for name in self.names)
+
+    def of_layer(self, layer: int | None) -> "Counts":
+        """The counts within one layer, or for None in what lies outside the layers."""
+        places = [i for i, name in enumerate(self.names) if split_name(name).layer == layer]
+        names = tuple(self.names[i] for i in places)
+        return Counts(names, self.units[places], self.shared[places])
+
+
+def count(masks: Sequence[Mask]) -> Counts:
+    """Count what every two masks share.
+
+    Raises:
+        SettingError: the masks do not name the same units.
+    """
+    for mask in masks[1:]:
+        check_comparable(masks[0], mask)
+    units = np.array([bits.numel() for bits in masks[0].units.values()], dtype=np.int64)
+    packed = [_packed(mask) for mask in masks]
+    shared = np.zeros((len(units), len(masks), len(masks)), dtype=np.int64)
+    for i, first in enumerate(packed):
+        for j, second in enumerate(packed[: i + 1]):
+            shared[:, i, j] = shared[:, j, i] = _per_parameter(first & second, units)
+    return Counts(tuple(masks[0].units), units, shared)
+
+
+def _packed(mask: Mask) -> np.ndarray:
+    """The mask's bits, eight units to a byte, every parameter from a byte of its own.
+
+    Bytes are counted by one thread: sums over bools of many small parameters spend more time on
+    waking threads than on adding.
+    """
+    parts = [np.packbits(bits.cpu().numpy()) for bits in mask.units.values()]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint8)
+
+
+def _per_parameter(packed: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """(parameters,) how many bits are set in each parameter's bytes."""
+    ends = np.cumsum((units + 7) // 8)
+    counted = np.concatenate([[0], np.cumsum(np.bitwise_count(packed), dtype=np.int64)])
+    return np.diff(counted[ends], prepend=0)
+
+
+def in_order(layers: Iterable[int | None]) -> list[int | None]:
+    """Each layer's number once, rising; None, for what lies outside the layers, last."""
+    return sorted(set(layers), key=lambda n: (n is None, n or 0))
