@@ -24,5 +24,9 @@ class RunError(LabError):
     """A run folder cannot be created, read, resumed or locked."""
 
 
+class OtherSettings(RunError):
+    """A run cannot go on because it was made with other settings."""
+
+
 class TrainingError(LabError):
     """Training had to stop; what was reached before is on disk."""

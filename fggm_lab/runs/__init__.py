@@ -9,7 +9,7 @@ from fggm_lab.runs.compare import (
     to_csv,
     to_json,
 )
-from fggm_lab.runs.config import Branch, RunConfig, versions
+from fggm_lab.runs.config import RECORD_FISHER, Branch, RunConfig, versions
 from fggm_lab.runs.listing import find_runs
 from fggm_lab.runs.metrics import METRICS, measure
 from fggm_lab.runs.run import Run
@@ -18,6 +18,7 @@ from fggm_lab.runs.scores import General, ScoreMatrix, general
 __all__ = [
     "COLUMNS",
     "METRICS",
+    "RECORD_FISHER",
     "Branch",
     "General",
     "Run",

@@ -44,7 +44,9 @@ COLUMNS: dict[str, str] = {
 """The keys of a row and the heading of each."""
 
 _SAME = ("task_names", "task_fingerprint", "split", "limit")
-_NOT_A_SETTING = {"method", "seed", "model", "tasks", "general", *_SAME}
+_LOOKING = ("fisher_points", "fisher_examples")
+"""What is recorded to be looked at, and changes nothing in training or its scores."""
+_NOT_A_SETTING = {"method", "seed", "model", "tasks", "general", *_LOOKING, *_SAME}
 
 MAIN = (
     "general_after",
@@ -79,6 +81,30 @@ def check_comparable(runs: Sequence[Run]) -> None:
             raise _cannot_mix(run, other, "general.name", general["name"], ability["name"])
         if general["better"] != ability["better"]:
             raise _cannot_mix(run, other, "general.better", general["better"], ability["better"])
+
+
+def check_same_model(runs: Sequence[Run]) -> None:
+    """Refuse runs that did not start from the same weights: their units are not the same.
+
+    Raises:
+        RunError: two runs differ in their model; names both.
+    """
+    for run in runs[1:]:
+        a, b = runs[0].config, run.config
+        if a.model_fingerprint != b.model_fingerprint:
+            raise RunError(
+                f"{runs[0].path} and {run.path} start from different models ({a.model}, weights "
+                f"{a.model_fingerprint}; {b.model}, weights {b.model_fingerprint}); look at the "
+                "runs of one model at a time"
+            )
+
+
+def first_seeds(runs: Sequence[Run]) -> list[Run]:
+    """Of runs that differ in their seed alone the first, in order."""
+    first: dict[str, Run] = {}
+    for run, label in zip(runs, labels([run.config for run in runs]), strict=True):
+        first.setdefault(label, run)
+    return list(first.values())
 
 
 def _cannot_mix(first: Run, second: Run, field: str, a: Any, b: Any) -> RunError:
@@ -121,21 +147,27 @@ def _settings(config: RunConfig) -> Row:
 def comparison(runs: Sequence[Run]) -> list[Row]:
     """One row per run, in the order given; None where a run has not measured something.
 
-    A run that repeats another one, seed included, is named so by its folder: averaging both would
-    count one draw twice.
-
     Raises:
         RunError: no runs, or runs that cannot be compared (`check_comparable`).
     """
     check_comparable(runs)
-    rows: list[Row] = []
+    return [_row(run, label) for run, label in zip(runs, group_labels(runs), strict=True)]
+
+
+def group_labels(runs: Sequence[Run]) -> list[str]:
+    """The `labels` by which runs are gathered over seeds.
+
+    A run that repeats another one, seed included, is named so by its folder: averaging both would
+    count one draw twice.
+    """
+    found: list[str] = []
     seen = set()
     for run, label in zip(runs, labels([run.config for run in runs]), strict=True):
         if (label, run.config.seed) in seen:
             label = f"{label} (repeat: {run.path})"
         seen.add((label, run.config.seed))
-        rows.append(_row(run, label))
-    return rows
+        found.append(label)
+    return found
 
 
 def _row(run: Run, label: str) -> Row:
@@ -171,7 +203,7 @@ def over_seeds(rows: Sequence[Row]) -> list[Row]:
 def _gathered(group: Sequence[Row]) -> Row:
     row: Row = {key: group[0][key] for key in COLUMNS}
     for key in _NUMBERS:
-        row[key] = _spread([one[key] for one in group if one[key] is not None])
+        row[key] = spread([one[key] for one in group if one[key] is not None])
     for key in ("seed", "run"):
         row[key] = [one[key] for one in group]
     row["finished"] = all(one["finished"] for one in group)
@@ -180,7 +212,8 @@ def _gathered(group: Sequence[Row]) -> Row:
     return row
 
 
-def _spread(values: Sequence[float]) -> dict[str, float | int | None]:
+def spread(values: Sequence[float]) -> dict[str, float | int | None]:
+    """`{"mean", "sd", "n"}` of some numbers; sd the sample standard deviation, None of one."""
     return {
         "mean": fmean(values) if values else None,
         "sd": stdev(values) if len(values) > 1 else None,
@@ -213,6 +246,14 @@ def _flat(row: Row) -> Row:
     return flat
 
 
+def falling(rows: Sequence[Row]) -> set[str]:
+    """The numbers of which less is better."""
+    less = {name for name, metric in METRICS.items() if metric.better == "lower"}
+    if any(row["general_better"] == "lower" for row in rows):
+        less |= {"general_before", "general_after"}
+    return less
+
+
 def comparison_table(
     rows: Sequence[Row], columns: Sequence[str] = MAIN, title: str | None = None
 ) -> Table:
@@ -223,10 +264,8 @@ def comparison_table(
         columns: the numbers to show, keys of `COLUMNS`.
         title: printed above.
     """
-    falling = {name for name, metric in METRICS.items() if metric.better == "lower"}
-    if any(row["general_better"] == "lower" for row in rows):
-        falling |= {"general_before", "general_after"}
-    notes = ["↓ lower is better"] if falling & set(columns) else []
+    less = falling(rows)
+    notes = ["↓ lower is better"] if less & set(columns) else []
     before = {_cell("general_before", row["general_before"], 1).split("\n")[0] for row in rows}
     if "general_before" not in columns and before - {"–"}:
         notes.append(f"General before training: {', '.join(sorted(before - {'–'}))}")
@@ -236,7 +275,7 @@ def comparison_table(
     table.add_column("method", overflow="fold")
     table.add_column("seeds", justify="right", no_wrap=True)
     for key in columns:
-        heading = COLUMNS[key] + (" ↓" if key in falling else "")
+        heading = COLUMNS[key] + (" ↓" if key in less else "")
         stacked = re.sub(r"(?<!÷) ", "\n", heading)
         table.add_column(stacked, justify="right", no_wrap=True)
     for row in rows:

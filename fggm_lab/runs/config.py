@@ -16,6 +16,15 @@ from pydantic import (
 
 from fggm_lab.errors import SettingError
 
+SCHEMA = 2
+"""The run folder's schema that this version writes: 2 has Fisher scores along a task. All earlier
+ones can be read, for they hold a part of what it holds."""
+
+RECORD_FISHER = (
+    "record them with run_sequence(…, fisher_points=0) or fggm-lab run --fisher-points 0"
+)
+"""What to do about a run whose method keeps no Fisher scores."""
+
 _RECORDED = ("fggm-lab", "torch", "transformers", "safetensors", "numpy")
 
 
@@ -58,8 +67,11 @@ class RunConfig(BaseModel):
         limit: the most examples used of each split; None for all.
         split: the split that is scored.
         points_per_task, probe: evaluations inside one task, and the examples per task each uses.
+        fisher_points, fisher_examples: Fisher scores kept along one task (None: only those the
+            method makes), and the training examples each uses (None: all).
         branch: the run this one continues, if any.
-        versions: package versions; recorded, but no part of what was asked for.
+        schema_version, versions: of the run folder, and of packages; recorded, but no part of what
+            was asked for.
 
     Raises:
         SettingError: a setting is unknown, missing or outside what it may be.
@@ -67,6 +79,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    schema_version: int = Field(default=SCHEMA, ge=1)
     model: str
     model_fingerprint: str
     tasks: str
@@ -87,6 +100,8 @@ class RunConfig(BaseModel):
     split: Literal["test", "eval"] = "test"
     points_per_task: int = Field(default=12, ge=0)
     probe: int = Field(default=32, ge=0)
+    fisher_points: int | None = Field(default=None, ge=0)
+    fisher_examples: int | None = Field(default=128, ge=1)
     optimizer: str = "adamw"
     micro_batch: int | None = Field(default=None, ge=1)
     autocast: bool = False
@@ -113,7 +128,7 @@ class RunConfig(BaseModel):
 
     def settings(self) -> dict[str, JsonValue]:
         """All settings but the versions, flat: `method_settings.keep` for a method's own."""
-        return _flat(self.model_dump(mode="json", exclude={"versions"}))
+        return _flat(self.model_dump(mode="json", exclude={"schema_version", "versions"}))
 
     def difference(self, other: "RunConfig") -> list[str]:
         """One line per setting in which `other` ("there") differs from this one ("here").

@@ -39,8 +39,8 @@ def _minus(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def op_after(matrix: Matrix, t: int) -> float | None:
-    """OP_t: mean score on the tasks 1..t after training task t (TRACE, arXiv 2310.06762).
+def so_far(matrix: Matrix, t: int) -> list[list[float | None]]:
+    """The (t, t) matrix of the first t tasks: its metrics are those after training task t.
 
     Args:
         matrix: (T, T).
@@ -48,7 +48,17 @@ def op_after(matrix: Matrix, t: int) -> float | None:
     """
     if not 1 <= t <= _size(matrix):
         raise SettingError(f"t is {t}; it must be from 1 to the number of tasks, {len(matrix)}")
-    return _mean(matrix[t - 1][:t])
+    return [list(row[:t]) for row in matrix[:t]]
+
+
+def op_after(matrix: Matrix, t: int) -> float | None:
+    """OP_t: mean score on the tasks 1..t after training task t (TRACE, arXiv 2310.06762).
+
+    Args:
+        matrix: (T, T).
+        t: number of tasks trained, 1 to T.
+    """
+    return _mean(so_far(matrix, t)[-1])
 
 
 def op_final(matrix: Matrix) -> float | None:

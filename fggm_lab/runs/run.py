@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from filelock import FileLock, Timeout
 
-from fggm_lab.errors import RunError, SettingError
+from fggm_lab.errors import OtherSettings, RunError, SettingError
 from fggm_lab.files import mend, read_json, write_json
-from fggm_lab.runs.config import RunConfig
+from fggm_lab.runs.config import SCHEMA, RunConfig
 from fggm_lab.runs.events import Event, append_event, event_offset, read_events, truncate_events
 from fggm_lab.runs.metrics import METRICS
 from fggm_lab.runs.scores import ScoreMatrix
@@ -82,7 +82,8 @@ class Run:
         """Open a run, finished or not, for reading or for going on.
 
         Raises:
-            RunError: there is no run, or its config.json is damaged; the message names the field.
+            RunError: there is no run, its config.json is damaged, or a newer version of the lab
+                wrote it; the message names the field.
         """
         path = Path(path)
         if not path.is_dir():
@@ -95,8 +96,14 @@ class Run:
         found = read_json(path / CONFIG, RunError)
         if not isinstance(found, dict):
             raise RunError(f"{path / CONFIG} is not a JSON object; restore it or repeat the run")
+        schema = found.get("schema_version", 1)
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise RunError(
+                f"{path / CONFIG} has schema {schema}, and this version of fggm-lab reads up to "
+                f"{SCHEMA}; upgrade fggm-lab to read this run"
+            )
         try:
-            config = RunConfig.model_validate({"versions": {}, **found})
+            config = RunConfig.model_validate({"versions": {}, **found, "schema_version": schema})
         except SettingError as problem:
             raise RunError(
                 f"{path / CONFIG} is not a run's configuration: {problem}; restore it or repeat "
@@ -109,12 +116,13 @@ class Run:
         """Open a run to go on with it under `config`, which must be the one it was made with.
 
         Raises:
-            RunError: there is no run, or its settings differ; the message lists the differences.
+            RunError: there is no run.
+            OtherSettings: its settings differ; the message lists the differences.
         """
         run = cls.open(path)
         different = config.difference(run.config)
         if different:
-            raise RunError(
+            raise OtherSettings(
                 f"{path} was made with other settings ({'; '.join(different)}); repeat them to "
                 "resume, or choose another folder"
             )
@@ -245,13 +253,15 @@ class Run:
         safe = re.sub(r"[^\w.-]+", "_", self.config.task_names[index])
         return f"{index + 1:02d}-{safe}"
 
-    def file(self, kind: Kind, task: int | str) -> Path:
+    def file(self, kind: Kind, task: int | str, step: int = 0) -> Path:
         """Where a task's record of one kind lives, whether it is there yet or not.
 
-        A safetensors file; for `checkpoints` a plain transformers folder.
+        A safetensors file, `01-C-STANCE@000040.safetensors` if it was made after step 40 of the
+        task; for `checkpoints` a plain transformers folder.
         """
+        place = f"@{step:06d}" if step else ""
         suffix = "" if kind == "checkpoints" else ".safetensors"
-        return self.path / kind / (self.task_key(task) + suffix)
+        return self.path / kind / (self.task_key(task) + place + suffix)
 
     @property
     def resume_file(self) -> Path:
@@ -259,13 +269,30 @@ class Run:
         return self.path / "checkpoints" / "resume.safetensors"
 
     def fisher(self, task: int | str) -> "FisherScores | None":
-        """The Fisher scores that made a task's mask, None if none were kept."""
+        """The Fisher scores before a task, None if none were kept.
+
+        They are those the method's mask was cut from; of a method that scores nothing, those that
+        were recorded (`fisher_points`).
+        """
         path = self.file("fisher", task)
         if not path.exists():
             return None
         from fggm_lab.fisher.scores import FisherScores
 
         return FisherScores.load(path)
+
+    def fisher_along(self, task: int | str) -> "dict[int, FisherScores]":
+        """The Fisher scores kept along a task: step of the task → scores; step 0 is before it.
+
+        Empty if none were kept.
+        """
+        from fggm_lab.fisher.scores import FisherScores
+
+        before, along = self.file("fisher", task), f"fisher/{self.task_key(task)}@*.safetensors"
+        files = {int(file.stem.rpartition("@")[2]): file for file in self.path.glob(along)}
+        if before.exists():
+            files[0] = before
+        return {step: FisherScores.load(files[step]) for step in sorted(files)}
 
     def mask(self, task: int | str) -> "Mask | None":
         """The mask a task was trained under, None if none was kept."""

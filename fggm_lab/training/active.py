@@ -6,6 +6,7 @@ stand-ins, and the parameter itself receives what moved. A frozen unit is never 
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -189,6 +190,20 @@ class ActiveRows:
 
     def project(self) -> None:
         """Nothing to do: frozen units have no gradient."""
+
+    @contextmanager
+    def plain(self) -> Iterator[None]:
+        """Inside, between two steps, the model is the plain one: no parameter is frozen."""
+        forwards = [(module, module.__dict__.pop("forward")) for module in self._patched]
+        for parameter in self._frozen:
+            parameter.requires_grad_(True)
+        try:
+            yield
+        finally:
+            for module, forward in forwards:
+                module.forward = forward
+            for parameter in self._frozen:
+                parameter.requires_grad_(False)
 
     def _gather(self, *_: Any) -> None:
         for stand_in in self._stand_ins.values():

@@ -1,6 +1,7 @@
 """Training under a mask the plain way: whole gradients, masked, and frozen units put back."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -58,6 +59,10 @@ class MaskedGradients:
         """g ← g ⊙ mask; call it after backward and before clipping."""
         if self._mask is not None:
             self._mask.project_(self._model)
+
+    def plain(self) -> AbstractContextManager[None]:
+        """Nothing to do: the model is the plain one all along."""
+        return nullcontext()
 
     def project_at_once(self) -> None:
         """Mask each gradient as soon as it is there, for loops that clip right after backward."""

@@ -50,3 +50,9 @@ def measuring_steps(steps: int, points: int) -> set[int]:
     if points <= 0:
         return set()
     return {round(steps * i / points) for i in range(1, points)} - {0, steps}
+
+
+def recording_steps(steps: int, points: int | None) -> set[int]:
+    """After which steps (1-based) of a task to record the Fisher: `points`, evenly spread, the last
+    step in; all steps if there are fewer."""
+    return {round(steps * i / points) for i in range(1, points + 1)} - {0} if points else set()

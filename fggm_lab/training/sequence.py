@@ -13,7 +13,7 @@ from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.runs import Run, RunConfig
 from fggm_lab.tasks import General, Task, TaskSequence, task_fingerprint
-from fggm_lab.training.session import Listener, Session
+from fggm_lab.training.session import Listener, Pause, Session
 
 LONGEST = 1024
 """The most tokens per example unless `max_length` says otherwise or the context is shorter."""
@@ -43,6 +43,8 @@ def run_sequence(
     split: str = "test",
     points_per_task: int = 12,
     probe: int = 8,
+    fisher_points: int | None = None,
+    fisher_examples: int | None = 128,
     model_name: str | None = None,
     resume: bool = False,
     branch: tuple[Run, int] | None = None,
@@ -50,6 +52,7 @@ def run_sequence(
     keep_checkpoints: bool = True,
     in_place: bool = False,
     listener: Listener | None = None,
+    pause: Pause | None = None,
 ) -> Run:
     """Train through `tasks` in order under `method`, and write a run folder.
 
@@ -67,6 +70,11 @@ def run_sequence(
         split: the split that is scored, `test` or, to choose settings, `eval`.
         points_per_task, probe: how often to measure inside a task, and on how many examples of
             each task seen so far.
+        fisher_points: keep Fisher scores before every task and at so many points along it, the last
+            at its end (0: only before); None keeps what the method itself scores and no more.
+            Training is the same, bit for bit; read them with `Run.fisher_along`.
+        fisher_examples: of how many of a task's training examples, drawn by the seed (None: all);
+            what the method itself scores before a task stays as it makes it.
         resume: go on with the run in `out` if there is one; on the CPU the result equals that of
             an uninterrupted run, bit for bit.
         branch: another run and the 0-based task after which to take up its model and history.
@@ -74,6 +82,8 @@ def run_sequence(
         keep_checkpoints: keep the model after every task, not only after the last.
         in_place: train `model` itself; by default a copy is trained and `model` stays as it is.
         listener: called with every event.
+        pause: asked after every step; once it says True the state is saved and the unfinished run
+            returned, to go on with `resume`.
 
     Raises:
         SettingError, DataError, ModelError: the input cannot be used.
@@ -114,6 +124,8 @@ def run_sequence(
         split=split,  # type: ignore[arg-type]
         points_per_task=points_per_task,
         probe=probe,
+        fisher_points=fisher_points,
+        fisher_examples=fisher_examples,
         optimizer=optimizer,
         micro_batch=micro_batch,
         autocast=autocast,
@@ -124,6 +136,8 @@ def run_sequence(
     )
     held = resume and (Path(out) / "config.json").exists()
     run = Run.resume(out, config) if held else Run.create(out, config)
+    if run.finished:
+        return run
     trained = model if in_place else copy.deepcopy(model)
     session = Session(
         run,
@@ -134,6 +148,7 @@ def run_sequence(
         method,
         general,
         listener,
+        pause,
         checkpoint_every,
         keep_checkpoints,
     )

@@ -1,10 +1,9 @@
 """One process's work on one run: begin, branch or resume, train task after task, save."""
 
-import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.errors import RunError, TrainingError
+from fggm_lab.errors import TrainingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher import unit_axes
 from fggm_lab.fisher.units import unit_count
@@ -23,10 +22,14 @@ from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.runs import Run, ScoreMatrix
 from fggm_lab.tasks import General, TaskSequence
+from fggm_lab.training.active import ActiveRows
+from fggm_lab.training.branch import branch_point, copy_records
 from fggm_lab.training.checkpoints import save_model, saved_model
+from fggm_lab.training.dense import MaskedGradients
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.evaluate import evaluate
-from fggm_lab.training.schedule import measuring_steps, step_count, task_seed
+from fggm_lab.training.record import recorded_scores
+from fggm_lab.training.schedule import measuring_steps, recording_steps, step_count, task_seed
 from fggm_lab.training.state import (
     Progress,
     load_state,
@@ -47,6 +50,9 @@ from fggm_lab.training.task import (
 Listener = Callable[[dict[str, Any]], None]
 """Hears every event as it is written to the log."""
 
+Pause = Callable[[], bool]
+"""Asked after every step whether to stop there, to go on another time."""
+
 START = "00-start"
 """The checkpoint of the model before any task."""
 
@@ -64,13 +70,14 @@ class Session:
         method: Method,
         general: General | None,
         listener: Listener | None,
+        pause: Pause | None,
         checkpoint_every: int,
         keep_checkpoints: bool,
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
         self.tasks, self.method, self.general = tasks, method, general
         self.encoded = encoded
-        self.listener = listener
+        self.listener, self.pause = listener, pause
         self.checkpoint_every, self.keep_checkpoints = checkpoint_every, keep_checkpoints
         self.config = run.config
         self.axes = unit_axes(model)
@@ -85,17 +92,16 @@ class Session:
 
     def measure(self, task: int, final: bool) -> None:
         """Evaluate, on whole splits if `final`, else on a sample of the tasks seen so far."""
-        start = time.perf_counter()
-        result = evaluate(
-            self.model,
-            self.tokenizer,
-            list(self.tasks) if final else list(self.tasks)[: task + 1],
-            self.general,
-            split=self.config.split,
-            max_length=self.config.max_length,
-            sample=None if final else self.config.probe,
-        )
-        self.progress.seconds["evaluate"] += time.perf_counter() - start
+        with self._timed("evaluate"):
+            result = evaluate(
+                self.model,
+                self.tokenizer,
+                list(self.tasks) if final else list(self.tasks)[: task + 1],
+                self.general,
+                split=self.config.split,
+                max_length=self.config.max_length,
+                sample=None if final else self.config.probe,
+            )
         self.tell(
             {
                 "kind": "evaluation",
@@ -106,6 +112,13 @@ class Session:
                 **result,
             }
         )
+
+    @contextmanager
+    def _timed(self, purpose: str) -> Iterator[None]:
+        """Add the seconds spent inside to the task's."""
+        start = time.perf_counter()
+        yield
+        self.progress.seconds[purpose] += time.perf_counter() - start
 
     # The whole
 
@@ -120,7 +133,8 @@ class Session:
         else:
             self._begin()
         while self.progress.task < len(self.tasks):
-            self._task(saved)
+            if not self._task(saved):
+                return
             saved = None
         total = sum(sum(e["seconds"].values()) for e in self.run.events("task"))
         self.tell({"kind": "end", "time": _now(), "seconds": total})
@@ -148,22 +162,7 @@ class Session:
 
     def _begin_from(self, source: Run, task: int) -> None:
         """Take over another run's model and history up to and including `task`."""
-        if source.config.task_names[: task + 1] != self.tasks.names[: task + 1]:
-            raise RunError(
-                f"{source.path} learned {', '.join(source.config.task_names)}; a branch must "
-                f"learn the same first {task + 1} tasks"
-            )
-        if source.config.task_fingerprint != self.config.task_fingerprint:
-            raise RunError(
-                f"{source.path} was trained on other examples than {self.tasks.source} now holds; "
-                "branch with the same task folder and limit"
-            )
-        folder = source.checkpoint(task) if 0 <= task < len(source.config.task_names) else None
-        if folder is None:
-            raise RunError(
-                f"{source.path} has no checkpoint after task {task + 1}; choose a finished task, "
-                "or repeat that run keeping its checkpoints"
-            )
+        folder = branch_point(source, task, self.config)
         self.model.load_state_dict(saved_model(folder, self.model).state_dict())
         self.run.truncate_events(0)
         self._announce()
@@ -171,10 +170,7 @@ class Session:
             if event.get("task", task + 1) <= task and event["kind"] != "start":
                 self.tell(event)
                 self.progress.step = max(self.progress.step, event.get("step", 0))
-        for kind in ("fisher", "masks", "drift"):
-            for index in range(task + 1):
-                for file in (source.path / kind).glob(f"{source.task_key(index)}.*"):
-                    write_whole(self.run.path / kind / file.name, partial(shutil.copyfile, file))
+        copy_records(source, self.run, task)
         self._save_model(self.run.file("checkpoints", task))
         self.progress = Progress(task=task + 1, step=self.progress.step)
         self._save_scores()
@@ -197,14 +193,13 @@ class Session:
 
     # One task
 
-    def _task(self, saved: dict[str, Tensor] | None) -> None:
+    def _task(self, saved: dict[str, Tensor] | None) -> bool:
+        """Train one task, or what is left of it; returns whether it was finished, not paused."""
         index = self.progress.task
         context = self._context(index)
         if saved is None:
             torch.manual_seed(task_seed(self.config.seed, index))
-            start = time.perf_counter()
             mask = self._plan(context)
-            self.progress.seconds["score"] += time.perf_counter() - start
         else:
             mask = self.run.mask(index)
         try:
@@ -213,15 +208,17 @@ class Session:
                 if saved is not None:
                     restore_optimizer(optimizer, saved)
                     restore_random(saved)
-                train_task(
+                finished = train_task(
                     context,
                     self.method,
                     path,
                     optimizer,
                     self.config,
                     self.progress.task_step,
-                    lambda report: self._after_step(report, optimizer),
+                    lambda report: self._after_step(report, context, path, optimizer),
                 )
+            if not finished:
+                return False
             if not weights_are_finite(self.model):
                 raise TrainingError(f"a weight is not a number after task {context.name}")
             self.measure(index, final=True)
@@ -231,8 +228,16 @@ class Session:
                 f"folder; the last good state is kept in {self.run.path}"
             ) from error
         self._finish_task(context, mask)
+        return True
 
-    def _after_step(self, report: StepReport, optimizer: Optimizer) -> None:
+    def _after_step(
+        self,
+        report: StepReport,
+        context: TaskContext,
+        path: ActiveRows | MaskedGradients,
+        optimizer: Optimizer,
+    ) -> bool:
+        """Tell, measure, record and save what is due after a step; returns whether to go on."""
         index = self.progress.task
         self.progress.seconds["train"] += report.seconds
         self.progress.task_step = report.task_step
@@ -253,8 +258,12 @@ class Session:
         )
         if report.task_step in measuring_steps(self._steps(index), self.config.points_per_task):
             self.measure(index, final=False)
-        if report.task_step % self.checkpoint_every == 0:
+        if report.task_step in recording_steps(self._steps(index), self.config.fisher_points):
+            self._record(context, report.task_step, path)
+        pausing = self.pause is not None and self.pause()
+        if pausing or report.task_step % self.checkpoint_every == 0:
             self._save_state(optimizer)
+        return not pausing
 
     def _context(self, index: int) -> TaskContext:
         task = self.tasks[index]
@@ -270,12 +279,26 @@ class Session:
         )
 
     def _plan(self, context: TaskContext) -> Mask | None:
-        plan = self.method.plan(context)
+        with self._timed("score"):
+            plan = self.method.plan(context)
         if plan.scores is not None:
             plan.scores.save(self.run.file("fisher", context.index))
+        elif self.config.fisher_points is not None:
+            self._record(context)
         if plan.mask is not None:
             plan.mask.save(self.run.file("masks", context.index))
         return plan.mask
+
+    def _record(
+        self,
+        context: TaskContext,
+        step: int = 0,
+        path: ActiveRows | MaskedGradients | None = None,
+    ) -> None:
+        """Keep the Fisher scores of the model as it is after `step` steps of the task."""
+        with self._timed("record"):
+            scores = recorded_scores(context, self.config.fisher_examples, path)
+            scores.save(self.run.file("fisher", context.index, step))
 
     def _finish_task(self, context: TaskContext, mask: Mask | None) -> None:
         index = context.index

@@ -24,7 +24,8 @@ class Progress:
         task_step: optimiser steps taken in it; 0 means that it has not been scored yet.
         step: optimiser steps taken in all.
         offset: length of the event log that belongs to this state, bytes.
-        seconds: spent on this task so far, by purpose.
+        seconds: spent on this task so far, by purpose: `score` on what the method makes before the
+            task, `record` on Fisher scores that are only looked at.
         peak_memory_mb: the most memory seen in this task, MiB.
     """
 
@@ -33,7 +34,7 @@ class Progress:
     step: int = 0
     offset: int = 0
     seconds: dict[str, float] = field(
-        default_factory=lambda: {"score": 0.0, "train": 0.0, "evaluate": 0.0}
+        default_factory=lambda: {"score": 0.0, "train": 0.0, "evaluate": 0.0, "record": 0.0}
     )
     peak_memory_mb: float = 0.0
 
@@ -78,6 +79,7 @@ def load_state(path: Path) -> tuple[Progress, dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             progress = Progress(**json.loads(file.metadata()["progress"]))
+            progress.seconds = Progress().seconds | progress.seconds
             return progress, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(

@@ -75,8 +75,8 @@ def train_task(
     optimizer: Optimizer,
     config: RunConfig,
     done: int,
-    after_step: Callable[[StepReport], None],
-) -> None:
+    after_step: Callable[[StepReport], bool],
+) -> bool:
     """Take the steps of one task from step `done` on.
 
     Each step: loss, gradients, the method's word on them, the mask's projection, clipping of what
@@ -85,7 +85,11 @@ def train_task(
     Args:
         path: what keeps frozen units frozen; the optimiser is attached to it.
         optimizer: fresh, or restored together with the model after `done` steps.
-        after_step: called after every step; time spent there is not counted.
+        after_step: called after every step; training goes on while it says True. Time spent there
+            is not counted.
+
+    Returns:
+        Whether all steps were taken.
 
     Raises:
         TrainingError: the loss or the gradient is not a number.
@@ -119,7 +123,9 @@ def train_task(
                 group["lr"] = lr
             optimizer.step()
             seconds = time.perf_counter() - start
-            after_step(StepReport(number + 1, value, lr, float(norm), seconds))
+            if not after_step(StepReport(number + 1, value, lr, float(norm), seconds)):
+                return False
+        return True
     finally:
         method.finish()
         if config.recompute:

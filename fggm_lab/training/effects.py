@@ -1,0 +1,275 @@
+"""What units do: every task's score with some of them set to zero, or held still in training."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from fggm_lab.errors import DataError, SettingError
+from fggm_lab.fisher import FisherScores
+from fggm_lab.fisher.units import spread
+from fggm_lab.masks import Mask
+from fggm_lab.methods import SFT, TaskContext
+from fggm_lab.methods.base import check_choice
+from fggm_lab.models import context_length
+from fggm_lab.models.encoding import encode
+from fggm_lab.runs import RunConfig
+from fggm_lab.tasks import General, TaskSequence
+from fggm_lab.training.evaluate import TaskScore, evaluate
+from fggm_lab.training.schedule import step_count, task_seed
+from fggm_lab.training.sequence import LONGEST
+from fggm_lab.training.task import make_optimizer, masked, train_task
+
+RANKS = ("top", "bottom", "random")
+"""Which share of the units: the highest scores, the lowest, or any."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model's scores at one moment.
+
+    Attributes:
+        tasks: task → its scores, on the first examples of its split.
+        general: General; None if it is not measured.
+    """
+
+    tasks: dict[str, TaskScore]
+    general: float | None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What zeroing or freezing units did to every task's score.
+
+    Attributes:
+        action: what was done.
+        before: the model as it was given.
+        after: with units at zero, or after training with units frozen.
+        free: after the same training with every unit free; None for zeroing.
+        off: how many units were zeroed or frozen.
+        units: how many the model has.
+        trained: the task that was trained; None for zeroing.
+        steps: its optimiser steps.
+        general_better: whether a higher or a lower General is better.
+    """
+
+    action: Literal["zeroing", "freezing"]
+    before: Measured
+    after: Measured
+    free: Measured | None
+    off: int
+    units: int
+    trained: str | None = None
+    steps: int = 0
+    general_better: Literal["higher", "lower"] = "higher"
+
+
+def choose_units(
+    scores: FisherScores, rank: str, share: float, scope: str = "layer", seed: int = 0
+) -> Mask:
+    """Mark round(share · n) units: those with the top or the bottom scores, or random ones.
+
+    Args:
+        scores: one score per unit; `FisherScores.restricted` leaves parameters out.
+        rank: one of `RANKS`.
+        share, scope: as `keep` and `scope` in `Mask.top`.
+        seed: of the random ones.
+
+    Raises:
+        SettingError: `rank`, `share` or `scope` is outside what it may be.
+    """
+    check_choice("rank", rank, RANKS)
+    if rank == "random":
+        return Mask.random(scores, share, scope, seed)
+    if rank == "bottom":
+        scores = replace(scores, units={name: -units for name, units in scores.units.items()})
+    return Mask.top(scores, share, scope)
+
+
+@contextmanager
+def zeroed(model: PreTrainedModel, mask: Mask) -> Iterator[PreTrainedModel]:
+    """A model whose units outside `mask` are zero until the `with` block ends.
+
+    Afterwards, also after an error, every weight has the bits it had.
+
+    Args:
+        mask: units marked True, and parameters it does not name, are left alone.
+
+    Raises:
+        ModelError: the mask was made for another model.
+    """
+    mask.check(model)
+    held = []
+    try:
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                stays = mask.units.get(name)
+                if stays is None or bool(stays.all()):
+                    continue
+                held.append((parameter, parameter.detach().clone()))
+                zero = spread(~stays, tuple(parameter.shape), mask.axes[name])
+                parameter.masked_fill_(zero.to(parameter.device), 0)
+        yield model
+    finally:
+        with torch.no_grad():
+            for parameter, value in held:
+                parameter.copy_(value)
+
+
+def measured(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    tasks: TaskSequence,
+    *,
+    general: General | None = None,
+    examples: int = 32,
+    split: str = "eval",
+) -> Measured:
+    """Every task's scores and General, on a sample; pass it as `before` to save time.
+
+    Args:
+        examples: how many of each task's and each skill's examples, the first ones.
+        split: `eval` or `test`.
+
+    Raises:
+        DataError: a task has no such split.
+        TrainingError: a likelihood is not a number.
+    """
+    if examples < 1:
+        raise SettingError(f"examples is {examples}; score 1 or more of each task")
+    for task in tasks:
+        if not task.split(split):
+            raise DataError(f"task {task.name} has no {split} split; choose another split")
+    found = evaluate(
+        model, tokenizer, tasks, general,
+        split=split, max_length=_longest(model), sample=examples,
+    )  # fmt: skip
+    ability = found["general"]
+    return Measured(
+        {name: TaskScore(**score) for name, score in found["tasks"].items()},
+        None if ability is None else ability["score"],
+    )
+
+
+def zeroing(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    tasks: TaskSequence,
+    mask: Mask,
+    *,
+    general: General | None = None,
+    examples: int = 32,
+    split: str = "eval",
+    before: Measured | None = None,
+) -> Effect:
+    """Score every task with the units outside `mask` at zero.
+
+        lab.zeroing(model, tokenizer, tasks, ~lab.Mask.top(scores, 0.1))  # zeroes the top tenth
+
+    Args:
+        model: comes back bit-identical.
+        mask: as in training, True marks units that are left alone; the others become zero.
+            Parameters it does not name are left alone.
+        general, examples, split: as for `measured`.
+        before: what `measured` says of the model, if that is known.
+
+    Raises:
+        ModelError: the mask was made for another model.
+    """
+    ask = {"general": general, "examples": examples, "split": split}
+    before = before or measured(model, tokenizer, tasks, **ask)
+    with zeroed(model, mask):
+        after = measured(model, tokenizer, tasks, **ask)
+    return Effect(
+        "zeroing", before, after, None, *frozen_count(model, mask), general_better=_better(general)
+    )
+
+
+def freezing(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    tasks: TaskSequence,
+    mask: Mask,
+    train: str,
+    *,
+    steps: int = 20,
+    lr: float = 1e-3,
+    batch_size: int = 32,
+    seed: int = 0,
+    general: General | None = None,
+    examples: int = 32,
+    split: str = "eval",
+    before: Measured | None = None,
+    free: Measured | None = None,
+) -> Effect:
+    """Score every task after a few steps on one of them, with the units outside `mask` frozen.
+
+    The same steps with every unit free are the control.
+
+    Args:
+        model: a copy is trained; it stays as it is.
+        mask: True marks units that may move; the others are frozen. Parameters it does not name
+            train whole.
+        train: the task to train, by name.
+        steps, lr, batch_size, seed: AdamW without weight decay, the rate falling linearly to 0,
+            gradients clipped at 1, as `run_sequence` trains by default.
+        general, examples, split: as for `measured`.
+        before: what `measured` says of the model, if that is known.
+        free: what it says after the same steps with every unit free, if that is known.
+
+    Raises:
+        DataError: there is no such task.
+        SettingError: a setting of the training is outside what it may be.
+        ModelError: the mask was made for another model.
+        TrainingError: the loss is not a number any more.
+    """
+    mask.check(model)
+    if steps < 1:
+        raise SettingError(f"steps is {steps}; train for 1 or more")
+    task = tasks[train]
+    index = tasks.names.index(train)
+    encoded = encode(tokenizer, task.train, _longest(model))
+    config = RunConfig(
+        model=type(model).__name__, model_fingerprint="", tasks=tasks.source,
+        task_names=tasks.names, task_fingerprint="", method=SFT.name, seed=seed,
+        epochs=steps / step_count(len(encoded), 1, batch_size), batch_size=batch_size, lr=lr,
+        clip=1.0, max_length=_longest(model),
+    )  # fmt: skip
+    ask = {"general": general, "examples": examples, "split": split}
+    off, units = frozen_count(model, mask)
+
+    def trained(mask: Mask | None) -> PreTrainedModel:
+        trial, method = copy.deepcopy(model), SFT()
+        context = TaskContext(
+            trial, tokenizer, task.train, encoded, task.name, index, seed, config.max_length
+        )
+        with torch.random.fork_rng(), masked(trial, mask, method) as path:
+            torch.manual_seed(task_seed(seed, index))
+            optimizer = path.attach(make_optimizer(trial, config))
+            train_task(context, method, path, optimizer, config, 0, lambda _: True)
+        return trial
+
+    before = before or measured(model, tokenizer, tasks, **ask)
+    # Where no unit may move there is nothing to train.
+    after = before if off == units else measured(trained(mask), tokenizer, tasks, **ask)
+    free = free or measured(trained(None), tokenizer, tasks, **ask)
+    return Effect(
+        "freezing", before, after, free, off, units, task.name, steps, _better(general)
+    )  # fmt: skip
+
+
+def _longest(model: PreTrainedModel) -> int:
+    return min(LONGEST, context_length(model))
+
+
+def frozen_count(model: PreTrainedModel, mask: Mask) -> tuple[int, int]:
+    """How many units a mask holds still, and how many the model has; it may name some only."""
+    return mask.unit_count - mask.count, Mask.full(model).unit_count
+
+
+def _better(general: General | None) -> Literal["higher", "lower"]:
+    return "higher" if general is None else general.better

@@ -1,0 +1,41 @@
+"""Fisher scores for looking at: how the model's units weigh on a task while it learns that task."""
+
+from fggm_lab.errors import ModelError, TrainingError
+from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.methods import TaskContext
+from fggm_lab.training.active import ActiveRows
+from fggm_lab.training.dense import MaskedGradients
+
+
+def recorded_scores(
+    context: TaskContext,
+    examples: int | None,
+    path: ActiveRows | MaskedGradients | None = None,
+) -> FisherScores:
+    """The empirical Fisher of every trainable unit, whatever a mask freezes; training goes on
+    as if nobody had looked.
+
+    Args:
+        context: the task, and the model as it is now.
+        examples: how many of the task's training examples to use, drawn by the run's seed and so
+            the same ones along a task; None: all.
+        path: what the task is trained under; None before training.
+
+    Raises:
+        TrainingError: a gradient is not a finite number.
+    """
+    if path is not None:
+        try:
+            with path.plain():
+                return recorded_scores(context, examples)
+        except ModelError as error:
+            raise TrainingError(f"the Fisher scores cannot be recorded: {error}") from error
+    return fisher_scores(
+        context.model,
+        context.tokenizer,
+        context.encoded,
+        max_examples=examples,
+        max_length=context.max_length,
+        seed=context.seed,
+        task=context.name,
+    )
