@@ -8,15 +8,34 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from fggm_lab.plots.attribution import describe_attribution, drift_curve, token_text
+from fggm_lab.plots.attribution import (
+    describe_attribution,
+    describe_comparison,
+    drift_curve,
+    token_comparison,
+    token_text,
+)
+from fggm_lab.plots.conductance import conductance_against_fisher, describe_conductance
 from fggm_lab.plots.drift import describe_drift, drift_against_fisher
+from fggm_lab.plots.effects import describe_effect, mask_effects
 from fggm_lab.plots.forgetting import describe_forgetting, forgetting_curves
+from fggm_lab.plots.interference import (
+    change_against_overlap,
+    describe_change_against_overlap,
+)
 from fggm_lab.plots.lorenz import describe_lorenz, lorenz_curves
+from fggm_lab.plots.matrix import describe_score_matrix, score_matrix
 from fggm_lab.plots.overlap import describe_overlap, mask_overlap
+from fggm_lab.plots.overlap_layers import describe_overlap_per_layer, overlap_per_layer
+from fggm_lab.plots.paired import describe_paired_differences, paired_differences
+from fggm_lab.plots.plane import describe_stability_plasticity, stability_plasticity
+from fggm_lab.plots.progress import describe_progress, training_progress
+from fggm_lab.plots.shared import describe_shared_units, shared_units
 from fggm_lab.plots.shares import share_per_layer
 from fggm_lab.plots.spectra import describe_spectra, fisher_spectra
 from fggm_lab.plots.stability import describe_stability, stability_curves
 from fggm_lab.plots.theme import bare, caption_of, description_of
+from fggm_lab.plots.union import describe_union_growth, union_growth
 
 
 class FigureKind(NamedTuple):
@@ -29,8 +48,40 @@ class FigureKind(NamedTuple):
 
 FIGURES: dict[str, FigureKind] = {
     "forgetting_curves": FigureKind(forgetting_curves, describe_forgetting, "Forgetting curves"),
+    "training_progress": FigureKind(
+        training_progress, describe_progress, "Scores, loss and mask share while a run trains"
+    ),
     "fisher_spectra": FigureKind(fisher_spectra, describe_spectra, "Fisher spectra"),
+    "score_matrix": FigureKind(score_matrix, describe_score_matrix, "Score matrix"),
+    "stability_plasticity": FigureKind(
+        stability_plasticity, describe_stability_plasticity, "Stability–plasticity plane"
+    ),
+    "paired_differences": FigureKind(
+        paired_differences, describe_paired_differences, "Differences paired by seed"
+    ),
+    "lorenz_curves": FigureKind(
+        lorenz_curves, describe_lorenz, "How few units hold the Fisher information"
+    ),
+    "drift_against_fisher": FigureKind(
+        drift_against_fisher, describe_drift, "Movement against earlier Fisher scores"
+    ),
+    "mask_effects": FigureKind(
+        mask_effects, describe_effect, "What zeroing or freezing units does"
+    ),
+    "conductance_against_fisher": FigureKind(
+        conductance_against_fisher, describe_conductance, "Conductance beside Fisher scores"
+    ),
     "mask_overlap": FigureKind(mask_overlap, describe_overlap, "Mask overlap between tasks"),
+    "overlap_per_layer": FigureKind(
+        overlap_per_layer, describe_overlap_per_layer, "Mask overlap along the depth"
+    ),
+    "shared_units": FigureKind(shared_units, describe_shared_units, "Units that tasks share"),
+    "union_growth": FigureKind(
+        union_growth, describe_union_growth, "How much of the model is used up"
+    ),
+    "change_against_overlap": FigureKind(
+        change_against_overlap, describe_change_against_overlap, "Overlap and what it cost"
+    ),
 }
 
 __all__ = [
@@ -38,21 +89,43 @@ __all__ = [
     "FigureKind",
     "bare",
     "caption_of",
+    "change_against_overlap",
+    "conductance_against_fisher",
     "describe_attribution",
+    "describe_change_against_overlap",
+    "describe_comparison",
+    "describe_conductance",
     "describe_drift",
+    "describe_effect",
     "describe_forgetting",
     "describe_lorenz",
     "describe_overlap",
+    "describe_overlap_per_layer",
+    "describe_paired_differences",
+    "describe_progress",
+    "describe_score_matrix",
+    "describe_shared_units",
     "describe_spectra",
     "describe_stability",
+    "describe_stability_plasticity",
+    "describe_union_growth",
     "description_of",
     "drift_against_fisher",
     "drift_curve",
     "fisher_spectra",
     "forgetting_curves",
     "lorenz_curves",
+    "mask_effects",
     "mask_overlap",
+    "overlap_per_layer",
+    "paired_differences",
+    "score_matrix",
     "share_per_layer",
+    "shared_units",
     "stability_curves",
+    "stability_plasticity",
+    "token_comparison",
     "token_text",
+    "training_progress",
+    "union_growth",
 ]

@@ -45,20 +45,48 @@ def token_text(attribution: "TokenAttribution", of: int | None = None) -> TokenT
         SettingError: the answer has no such token.
     """
     scores, answer = _chosen(attribution, of)
-    most = max((abs(s) for s in scores), default=0.0) or 1.0
-    spans = "".join(
-        _span(token, score, most) for token, score in zip(attribution.prompt, scores, strict=True)
+    most = _loudest(scores)
+    words = describe_attribution(attribution, of)
+    below = f"{_scale(most, answer)}{_line(_adding_up(attribution, of))}"
+    return TokenText(_framed(f"{_spans(attribution, scores, most)}{below}", words), words)
+
+
+def token_comparison(
+    before: "TokenAttribution",
+    after: "TokenAttribution",
+    names: tuple[str, str] = ("before", "after"),
+) -> TokenText:
+    """One prompt under two states of a model, one below the other, on one colour scale.
+
+    Args:
+        before, after: of one example, say before and after a task.
+        names: what to call the two states.
+
+    Raises:
+        DataError: they are of different tokens.
+    """
+    words = describe_comparison(before, after, names)
+    most = max(_loudest(each.total.tolist()) for each in (before, after))
+    parts = []
+    for name, each in zip(names, (before, after), strict=True):
+        scores, answer = _chosen(each, None)
+        said = f"{name}: {sum(scores):+.2f} nats. {_adding_up(each, None)}"
+        parts += [_line(said, bold=True), _spans(each, scores, most)]
+    drift = _line(_drifted(before, after))
+    return TokenText(_framed(f"{''.join(parts)}{_scale(most, answer)}{drift}", words), words)
+
+
+def describe_comparison(
+    before: "TokenAttribution",
+    after: "TokenAttribution",
+    names: tuple[str, str] = ("before", "after"),
+) -> str:
+    """The comparison in words: each state's loudest tokens, and how far the two are apart."""
+    said = " ".join(
+        f"{name[:1].upper()}{name[1:]}: {describe_attribution(each)}"
+        for name, each in zip(names, (before, after), strict=True)
     )
-    scale = (
-        f'<div style="font-size:12px;margin-top:6px">{_span("−", -most, most)} {-most:.2f} nats · '
-        f"0 · +{most:.2f} nats {_span('+', most, most)} for “{escape(answer)}”</div>"
-    )
-    html = (
-        f'<div role="img" aria-label="{escape(describe_attribution(attribution, of))}" '
-        'style="font-family:ui-monospace,monospace;line-height:1.9;white-space:pre-wrap">'
-        f"{spans}{scale}</div>"
-    )
-    return TokenText(html, describe_attribution(attribution, of))
+    return f"{said} {_drifted(before, after)}"
 
 
 def describe_attribution(
@@ -83,8 +111,8 @@ def describe_attribution(
     )
     return (
         f"“{answer}” gains {sum(scores):+.2f} nats from {len(scores)} prompt tokens "
-        f"({attribution.method}). Loudest {said or 'none'}."
-    )
+        f"({attribution.method}). Loudest {said or 'none'}. {_adding_up(attribution, of)}"
+    ).strip()
 
 
 def drift_curve(rows: Sequence[Mapping[str, Any]], reference: str) -> go.Figure:
@@ -132,6 +160,54 @@ def _chosen(attribution: "TokenAttribution", of: int | None) -> tuple[list[float
             f"of is {of}; the answer has the tokens 0 to {len(attribution.answer) - 1}"
         )
     return attribution.scores[of].tolist(), attribution.answer[of]
+
+
+def _adding_up(attribution: "TokenAttribution", of: int | None) -> str:
+    """How far integrated gradients are from complete; of ablation nothing, it need not be."""
+    if attribution.method != "gradients":
+        return ""
+    if of is None:
+        return f"Scores add up to within {attribution.delta:.2g} nats per answer token."
+    gap = abs(float(attribution.scores[of].sum() - attribution.difference[of]))
+    return f"Scores add up to within {gap:.2g} nats."
+
+
+def _drifted(before: "TokenAttribution", after: "TokenAttribution") -> str:
+    drift = before.drift_to(after)
+    if drift is None:
+        return "There is no drift to tell: one of the two is zero everywhere."
+    return f"Drift {drift:.2f} (0 the same tokens, 1 unrelated ones, 2 the opposite)."
+
+
+def _loudest(scores: Sequence[float]) -> float:
+    return max((abs(score) for score in scores), default=0.0) or 1.0
+
+
+def _framed(inner: str, words: str) -> str:
+    return (
+        f'<div role="img" aria-label="{escape(words)}" '
+        'style="font-family:ui-monospace,monospace;line-height:1.9;white-space:pre-wrap">'
+        f"{inner}</div>"
+    )
+
+
+def _line(text: str, bold: bool = False) -> str:
+    """A small line of its own; nothing for an empty text."""
+    weight = ";font-weight:600" if bold else ""
+    style = f"font-size:12px;margin-top:6px{weight}"
+    return f'<div style="{style}">{escape(text.strip())}</div>' if text else ""
+
+
+def _spans(attribution: "TokenAttribution", scores: Sequence[float], most: float) -> str:
+    tokens = zip(attribution.prompt, scores, strict=True)
+    return "".join(_span(token, score, most) for token, score in tokens)
+
+
+def _scale(most: float, answer: str) -> str:
+    return (
+        f'<div style="font-size:12px;margin-top:6px">{_span("−", -most, most)} {-most:.2f} nats · '
+        f"0 · +{most:.2f} nats {_span('+', most, most)} for “{escape(answer)}”</div>"
+    )
 
 
 def _span(token: str, score: float, most: float) -> str:

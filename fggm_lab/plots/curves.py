@@ -99,8 +99,8 @@ def _curves(run: Run, label: str) -> Curves:
     scores = run.scores
     return Curves(
         label=label,
-        tasks={name: _points(measured, name) for name in run.config.task_names},
-        general=_general_points(measured),
+        tasks={name: points_of(measured, name) for name in run.config.task_names},
+        general=general_points(measured),
         general_name=scores.general["name"] if scores else run.config.general,
         general_better=scores.general["better"] if scores else "higher",
         segments=_segments(run.config.task_names, events),
@@ -108,7 +108,8 @@ def _curves(run: Run, label: str) -> Curves:
     )
 
 
-def _points(measured: Sequence[dict[str, Any]], name: str) -> list[Point]:
+def points_of(measured: Sequence[dict[str, Any]], name: str) -> list[Point]:
+    """A task's measurements, from a run's evaluation events."""
     return [
         Point(
             event["step"],
@@ -124,7 +125,8 @@ def _points(measured: Sequence[dict[str, Any]], name: str) -> list[Point]:
     ]
 
 
-def _general_points(measured: Sequence[dict[str, Any]]) -> list[Point]:
+def general_points(measured: Sequence[dict[str, Any]]) -> list[Point]:
+    """General's measurements, from a run's evaluation events."""
     return [
         Point(event["step"], found["score"], event["final"], event["task"])
         for event in measured

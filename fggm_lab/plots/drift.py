@@ -19,7 +19,8 @@ def drift_against_fisher(
     """How far the units moved that mattered most to earlier tasks, and those that mattered least.
 
     All units of the model are sorted by their Fisher score on an earlier task and cut into bins of
-    equally many; a bin shows the median unit's movement, its band the middle half of its units.
+    equally many; a line shows the mean movement of each bin (frozen units, which do not move, are
+    the most of a mask's: a median would be 0), and one task alone has the middle half as a band.
 
     Args:
         scores: of earlier tasks, by name.
@@ -33,20 +34,23 @@ def drift_against_fisher(
     moved = _sorted_movements(scores, drift)
     found = {name: _binned(some, bins) for name, some in moved.items()}
     figure = go.Figure()
-    styles = theme.task_styles(list(found))
-    for name, (low, middle, high) in found.items():
+    styles = theme.line_styles(list(found))
+    for name, (low, mean, high, share) in found.items():
         style = styles[name]
         x = (np.arange(bins) + 0.5) / bins
         red, green, blue = (int(style.colour[i : i + 2], 16) for i in (1, 3, 5))
+        if len(found) == 1:
+            figure.add_scatter(
+                x=np.concatenate([x, x[::-1]]), y=np.concatenate([high, low[::-1]]), fill="toself",
+                fillcolor=f"rgba({red},{green},{blue},0.15)", line={"width": 0}, hoverinfo="skip",
+                name=f"{name}: middle half", showlegend=False, legendgroup=name,
+            )  # fmt: skip
         figure.add_scatter(
-            x=np.concatenate([x, x[::-1]]), y=np.concatenate([high, low[::-1]]), fill="toself",
-            fillcolor=f"rgba({red},{green},{blue},0.15)", line={"width": 0}, hoverinfo="skip",
-            showlegend=False, legendgroup=name,
-        )  # fmt: skip
-        figure.add_scatter(
-            x=x, y=middle, mode="lines", name=name, legendgroup=name, meta={"name": name},
+            x=x, y=mean, customdata=share, mode="lines", name=name, legendgroup=name,
+            meta={"name": name},
             line={"color": style.colour, "dash": style.dash, "width": 2},
-            hovertemplate="top %{x:.0%} by " + name + ": %{y:.2e}<extra></extra>",
+            hovertemplate="top %{x:.0%} by " + name + ": mean %{y:.2e}, %{customdata:.0%} of the "
+                          "units moved<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(title_text="units by Fisher score on the earlier task, highest first",
                         tickformat=".0%", range=[0, 1])  # fmt: skip
@@ -55,8 +59,8 @@ def drift_against_fisher(
     figure.update_layout(height=450, legend={"x": 1.02, "y": 1}, hovermode="closest")
     caption = (
         "Left, the units that mattered most to an earlier task; a line that falls to the right "
-        "says that those moved most. Lines are medians of bins of equally many units, bands the "
-        "middle half."
+        "says that those moved most. Lines are means of bins of equally many units"
+        + ("; the band is the middle half." if len(found) == 1 else ".")
     )
     return theme.finish(figure, "Movement against earlier Fisher scores", caption, _describe(moved))
 
@@ -78,13 +82,16 @@ def _describe(movements: Mapping[str, np.ndarray]) -> str:
     return " ".join(said)
 
 
-def _binned(moved: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lower quartile, median and upper quartile of movement, (bins,), highest score first."""
+def _binned(moved: np.ndarray, bins: int) -> np.ndarray:
+    """(4, bins): lower quartile, mean, upper quartile, share moved; highest score first."""
     if not 1 <= bins <= len(moved):
         raise SettingError(f"bins is {bins}; {len(moved)} units make 1 to {len(moved)} bins")
     parts = np.array_split(moved, bins)
-    low, middle, high = np.array([np.quantile(part, [0.25, 0.5, 0.75]) for part in parts]).T
-    return low, middle, high
+    rows = [
+        (np.quantile(p, 0.25), p.mean(), np.quantile(p, 0.75), np.count_nonzero(p) / len(p))
+        for p in parts
+    ]
+    return np.array(rows).T
 
 
 def _sorted_movement(scores: FisherScores, drift: Mapping[str, Tensor]) -> np.ndarray:

@@ -10,10 +10,7 @@ from fggm_lab.fisher.concentration import all_units, gini, lorenz
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks.select import kept_count
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import decimate
-
-POINTS = 5000
-"""The most points the figure holds, however large the model and however many curves."""
+from fggm_lab.plots.decimate import POINTS, decimate
 
 
 def lorenz_curves(
@@ -35,7 +32,7 @@ def lorenz_curves(
         x=[0, 1], y=[0, 1], mode="lines", name="all units alike",
         line={"color": theme.INK, "dash": "dot", "width": 1}, hoverinfo="skip",
     )  # fmt: skip
-    styles = theme.task_styles(list(found))
+    styles = theme.line_styles(list(found))
     for name, values in found.items():
         shares = lorenz(values)
         # the curve starts at nothing: it is concave, so a stretch's ends and middle lie on it

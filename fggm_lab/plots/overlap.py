@@ -9,124 +9,110 @@ from plotly.subplots import make_subplots
 
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.layers import split_name
-from fggm_lab.masks import Mask, expected_jaccard, jaccard, z_score
+from fggm_lab.masks import Mask
+from fggm_lab.masks.pairs import Counts, Pair, count, in_order
 from fggm_lab.plots import theme
+from fggm_lab.plots.cells import Table, cell_texts, cells, frame
 
 OUTSIDE = -1
 """Stands for embeddings, the final norm and the head where a layer's number is asked for."""
-_CELL = 46
 
-Table = list[list[float | None]]
+
+class Kind(NamedTuple):
+    """A measure of overlap: its name, and what the shared units are divided by."""
+
+    name: str
+    over: str
+
+
+MEASURES = {
+    "jaccard": Kind("Jaccard index", "units that either keeps"),
+    "overlap": Kind("overlap coefficient", "units of the smaller mask"),
+}
+"""What `mask_overlap` can show."""
 
 
 class Overlap(NamedTuple):
     """Three (tasks, tasks) tables; the diagonal, a mask with itself, is None.
 
     Attributes:
-        jaccard: |a ∩ b| / |a ∪ b|.
+        measured: |a ∩ b| / |a ∪ b| (`jaccard`), or |a ∩ b| / min(|a|, |b|) (`overlap`).
         expected: the same for chance masks that keep as many units of each parameter.
         z: how many standard deviations the shared units lie above chance.
     """
 
-    jaccard: Table
+    measured: Table
     expected: Table
     z: Table
 
 
 def mask_overlap(
-    masks: Mapping[str, Mask], layer: int | None = None, controls: bool = True
+    masks: Mapping[str, Mask],
+    layer: int | None = None,
+    controls: bool = True,
+    measure: str = "jaccard",
 ) -> go.Figure:
-    """Jaccard index of every two masks, beside what chance would give, on one colour scale.
+    """How much every two masks overlap, beside what chance would give, on one colour scale.
 
     Args:
         masks: task → its mask, at least two, all of one model.
         layer: a layer's number, `OUTSIDE`, or None: the whole model.
         controls: draw a list of layers into the figure itself, where `layer` is None.
+        measure: `jaccard` (the Jaccard index) or `overlap` (the overlap coefficient).
 
     Raises:
-        SettingError: fewer than two masks, masks of different models, or no such layer.
+        SettingError: fewer than two masks, masks of different models, no such layer or measure.
     """
-    found = overlap(masks, layer)
-    names = list(masks)
+    counts = _counted(masks)
+    some = _of_layer(counts, layer)
+    found = _tables(some, measure)
+    names, kind = list(masks), MEASURES[measure]
     figure = make_subplots(
         1, 2, subplot_titles=["measured", "expected by chance"], horizontal_spacing=0.04,
         shared_yaxes=True,
     )  # fmt: skip
     figure.update_annotations(font_size=theme.TEXT)
-    for column, (table, other) in enumerate(
-        ((found.jaccard, found), (found.expected, found)), start=1
-    ):
-        figure.add_trace(_heatmap(names, table, other), 1, column)
-    figure.update_xaxes(
-        showgrid=False, ticks="", constrain="domain", autotickangles=[0, 90], title_text="task"
-    )
-    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
+    for column, table in enumerate((found.measured, found.expected), start=1):
+        trace = cells(names, names, table, _hover(found), "%{y} and %{x}")
+        figure.add_trace(trace, 1, column)
+    frame(figure, len(names), kind.name)
+    figure.update_xaxes(title_text="task")
     figure.update_yaxes(title_text="task", row=1, col=1)
-    figure.update_layout(
-        coloraxis={
-            "colorscale": theme.DEPTH,
-            "cmin": 0,
-            "cmax": 1,
-            "colorbar": {
-                "title": {
-                    "text": "Jaccard index",
-                    "side": "right",
-                    "font": {"size": theme.TEXT},
-                },
-                "thickness": 12,
-                "outlinewidth": 0,
-            },
-        },
-        height=max(300, _CELL * len(names) + 150),
-        margin={"t": 40, "b": 70, "l": 110, "r": 10},
-    )
-    layers = layers_of(masks)
-    if controls and layer is None and len(layers) > 1:
-        _add_layers(figure, masks, layers)
+    if controls and layer is None and len(counts.layers) > 1:
+        _add_layers(figure, counts, measure)
     where = "" if layer is None else f": {layer_name(layer)}"
     return theme.finish(
-        figure, f"Mask overlap between tasks{where}", _caption(masks, layer),
-        _describe(masks, found, layer),
+        figure, f"Mask overlap between tasks{where}", _caption(some, layer, kind),
+        _describe(names, found, layer, kind),
     )  # fmt: skip
 
 
-def describe_overlap(masks: Mapping[str, Mask], layer: int | None = None) -> str:
-    """The figure in words: mean overlap, chance, the closest and the most distant pair.
+def describe_overlap(
+    masks: Mapping[str, Mask], layer: int | None = None, measure: str = "jaccard"
+) -> str:
+    """The figure in words: mean overlap, chance, mean z, the closest and the most distant pair.
 
     Args:
-        masks, layer: as for `mask_overlap`.
+        masks, layer, measure: as for `mask_overlap`.
     """
-    return _describe(masks, overlap(masks, layer), layer)
+    return _describe(list(masks), overlap(masks, layer, measure), layer, MEASURES[measure])
 
 
-def overlap(masks: Mapping[str, Mask], layer: int | None = None) -> Overlap:
+def overlap(
+    masks: Mapping[str, Mask], layer: int | None = None, measure: str = "jaccard"
+) -> Overlap:
     """The numbers of `mask_overlap`.
 
     Raises:
-        SettingError: fewer than two masks, masks of different models, or no such layer.
+        SettingError: fewer than two masks, masks of different models, no such layer or measure.
     """
-    if len(masks) < 2:
-        raise SettingError("overlap needs the masks of two tasks or more")
-    chosen = [_of_layer(mask, layer) for mask in masks.values()]
-    size = len(chosen)
-    empty: list[Table] = [[[None] * size for _ in chosen] for _ in range(3)]
-    tables = Overlap(*empty)
-    for i in range(size):
-        for j in range(i):
-            values = (
-                jaccard(chosen[i], chosen[j]),
-                expected_jaccard(chosen[i], chosen[j]),
-                z_score(chosen[i], chosen[j]),
-            )
-            for table, value in zip(tables, values, strict=True):
-                table[i][j] = table[j][i] = value
-    return tables
+    return _tables(_of_layer(_counted(masks), layer), measure)
 
 
 def layers_of(masks: Mapping[str, Mask]) -> list[int]:
     """The layers' numbers, then `OUTSIDE` if a parameter lies outside the layers."""
-    found = {split_name(name).layer for mask in masks.values() for name in mask.names}
-    return [*sorted(n for n in found if n is not None), *([OUTSIDE] if None in found else [])]
+    found = in_order(split_name(name).layer for mask in masks.values() for name in mask.names)
+    return [OUTSIDE if layer is None else layer for layer in found]
 
 
 def layer_name(layer: int | None) -> str:
@@ -136,57 +122,63 @@ def layer_name(layer: int | None) -> str:
     return "outside layers" if layer == OUTSIDE else f"layer {layer}"
 
 
-def _of_layer(mask: Mask, layer: int | None) -> Mask:
+def _counted(masks: Mapping[str, Mask]) -> Counts:
+    if len(masks) < 2:
+        raise SettingError("overlap needs the masks of two tasks or more")
+    return count(list(masks.values()))
+
+
+def _of_layer(counts: Counts, layer: int | None) -> Counts:
     if layer is None:
-        return mask
+        return counts
     wanted = None if layer == OUTSIDE else layer
-    names = [name for name in mask.names if split_name(name).layer == wanted]
-    if not names:
+    if wanted not in counts.layers:
         raise SettingError(f"the masks have no {layer_name(layer)}; see their parameters' names")
-    return mask.restricted(names)
+    return counts.of_layer(wanted)
 
 
-def _heatmap(names: Sequence[str], table: Table, found: Overlap) -> go.Heatmap:
-    return go.Heatmap(
-        x=list(names),
-        y=list(names),
-        z=table,
-        text=_texts(table),
-        texttemplate="%{text}",
-        textfont={"size": 11},
-        customdata=_details(found),
-        coloraxis="coloraxis",
-        xgap=1,
-        ygap=1,
-        hoverongaps=False,
-        hovertemplate="<b>%{y} and %{x}</b><br>%{customdata}<extra></extra>",
-    )
+def _tables(counts: Counts, measure: str) -> Overlap:
+    if measure not in MEASURES:
+        raise SettingError(f"measure is '{measure}'; choose one of: {', '.join(MEASURES)}")
+    size = counts.shared.shape[1]
+    tables: list[list[list[float | None]]] = [
+        [[None] * size for _ in range(size)] for _ in range(3)
+    ]
+    for i in range(size):
+        for j in range(i):
+            values = _values(counts.pair(i, j), measure)
+            for table, value in zip(tables, values, strict=True):
+                table[i][j] = table[j][i] = value
+    return Overlap(*tables)
 
 
-def _texts(table: Table) -> list[list[str]]:
-    """`.37`: without the leading zero a number fits a narrow cell."""
-    return [["" if v is None else f"{v:.2f}".removeprefix("0") for v in row] for row in table]
+def _values(pair: Pair, measure: str) -> tuple[float | None, float | None, float | None]:
+    if measure == "jaccard":
+        return pair.jaccard, pair.expected_jaccard, pair.z
+    return pair.overlap, pair.expected_overlap, pair.z
 
 
-def _details(found: Overlap) -> list[list[str]]:
-    def show(j: float | None, e: float | None, z: float | None) -> str:
-        if j is None or e is None:
-            return "nothing kept by either" if z is None else ""
-        above = "" if z is None else f"<br>{z:+.0f} standard deviations from chance"
-        return f"measured {j:.3f}<br>by chance {e:.3f}{above}"
+def _hover(found: Overlap) -> list[list[str]]:
+    def show(value: float | None, expected: float | None, z: float | None) -> str:
+        if value is None or expected is None:
+            return "nothing kept"
+        above = "" if z is None else f"<br>z = {z:+.1f} standard deviations from chance"
+        return f"measured {value:.3f}<br>by chance {expected:.3f}{above}"
 
     return [[show(*cell) for cell in zip(*rows, strict=True)] for rows in zip(*found, strict=True)]
 
 
-def _add_layers(figure: go.Figure, masks: Mapping[str, Mask], layers: Sequence[int]) -> None:
+def _add_layers(figure: go.Figure, counts: Counts, measure: str) -> None:
     """A list inside the figure that swaps both tables for those of one layer."""
+    parts: list[tuple[int | None, Counts]] = [(None, counts)]
+    parts += [(OUTSIDE if n is None else n, counts.of_layer(n)) for n in counts.layers]
     buttons = []
-    for layer in (None, *layers):
-        found = overlap(masks, layer)
+    for layer, some in parts:
+        found = _tables(some, measure)
         change = {
-            "z": [found.jaccard, found.expected],
-            "text": [_texts(found.jaccard), _texts(found.expected)],
-            "customdata": [_details(found)] * 2,
+            "z": [found.measured, found.expected],
+            "text": [cell_texts(found.measured), cell_texts(found.expected)],
+            "customdata": [_hover(found)],  # one for both
         }
         buttons.append({"method": "restyle", "label": layer_name(layer), "args": [change, [0, 1]]})
     figure.update_layout(
@@ -196,7 +188,8 @@ def _add_layers(figure: go.Figure, masks: Mapping[str, Mask], layers: Sequence[i
     )
 
 
-def _pairs(table: Table) -> list[tuple[float, int, int]]:
+def _lower(table: Table) -> list[tuple[float, int, int]]:
+    """The value of each two tasks once, with their places."""
     return [
         (value, i, j)
         for i, row in enumerate(table)
@@ -205,28 +198,31 @@ def _pairs(table: Table) -> list[tuple[float, int, int]]:
     ]
 
 
-def _caption(masks: Mapping[str, Mask], layer: int | None) -> str:
-    shares = [_of_layer(mask, layer).share for mask in masks.values()]
-    low, high = theme.percent(min(shares)), theme.percent(max(shares))
-    kept = low if low == high else f"{low} to {high}"
+def _caption(counts: Counts, layer: int | None, kind: Kind) -> str:
+    kept = counts.shared.diagonal(axis1=1, axis2=2).sum(0) / max(1, counts.units.sum())
+    low, high = theme.percent(float(kept.min())), theme.percent(float(kept.max()))
+    share = low if low == high else f"{low} to {high}"
     return (
-        f"Units that two tasks' masks share, over units that either keeps ({layer_name(layer)}; "
-        f"each mask keeps {kept}). Right: the mean for masks drawn by chance that keep as many "
-        "units of every parameter. A mask with itself is left blank."
+        f"Units that two tasks' masks share, over {kind.over} ({layer_name(layer)}; each mask "
+        f"keeps {share}). Right: the mean for masks drawn by chance that keep as many units of "
+        "every parameter. A mask with itself is left blank."
     )
 
 
-def _describe(masks: Mapping[str, Mask], found: Overlap, layer: int | None) -> str:
-    names = list(masks)
-    pairs, chance = _pairs(found.jaccard), _pairs(found.expected)
+def _describe(names: Sequence[str], found: Overlap, layer: int | None, kind: Kind) -> str:
+    pairs, chance, above = (_lower(table) for table in found)
     if not pairs:
-        return f"Mask overlap ({layer_name(layer)}): no mask keeps a unit."
+        return f"Mask overlap ({layer_name(layer)}): fewer than two masks keep a unit."
     (most, a, b), (least, c, d) = max(pairs), min(pairs)
     text = (
-        f"Mask overlap ({layer_name(layer)}), {len(names)} tasks: the Jaccard index is "
+        f"Mask overlap ({layer_name(layer)}), {len(names)} tasks: the {kind.name} is "
         f"{fmean(v for v, _, _ in pairs):.2f} on average, {fmean(v for v, _, _ in chance):.2f} by "
-        f"chance. Closest: {names[b]} and {names[a]}, {most:.2f}."
+        f"chance."
     )
+    if above:
+        mean = fmean(v for v, _, _ in above)
+        text += f" The units shared lie {mean:+.1f} standard deviations from chance on average."
+    text += f" Closest: {names[b]} and {names[a]}, {most:.2f}."
     if len(pairs) > 1:
         text += f" Most distant: {names[d]} and {names[c]}, {least:.2f}."
     return text

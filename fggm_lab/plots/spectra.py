@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from fggm_lab.fisher.layers import split_name
@@ -13,11 +12,9 @@ from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import SCOPES
 from fggm_lab.plots import spectra_text as text
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import PER_STRETCH, decimate
+from fggm_lab.plots.decimate import PER_STRETCH, POINTS, decimate
 from fggm_lab.plots.shares import OUTSIDE, Cut, cuts, layer_name
 
-POINTS = 5000
-"""The most points of spectra a figure holds, however large the model."""
 KEEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))
 """The keep shares of the slider inside a figure."""
 
@@ -57,7 +54,7 @@ def fisher_spectra(
     figure.update_xaxes(title_text="units, highest score first (share of the parameter's units)",
                         tickformat=".0%", range=[0, 1], row=1, col=1)  # fmt: skip
     figure.update_yaxes(
-        title_text="Fisher score of a unit (nats² per weight²)", type="log", exponentformat="power",
+        title_text="Fisher score of a unit (nats² per weight²)", type="log", **theme.POWERS,
         range=_decades(scores), dtick=_tick_every(scores), row=1, col=1,
     )  # fmt: skip
     figure.update_xaxes(title_text="share of the layer's units", tickformat=".0%", range=[0, 1.25],
@@ -102,12 +99,19 @@ def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: str) 
                 old.update(new.to_plotly_json(), visible=name == scope)
 
 
-def show_module(figure: go.Figure, module: str | None) -> None:
-    """Show only the curves of one module (None: all) of a figure `fisher_spectra` drew."""
+def show_module(figure: go.Figure, module: str | None, layer: str | None = None) -> None:
+    """Show only some curves of a figure `fisher_spectra` drew.
+
+    Args:
+        figure: changed in place.
+        module: of the curves to show; None: all.
+        layer: the name of their layer, `layer 3` or `outside layers`; None: all.
+    """
     with figure.batch_update():
         for trace in figure.data:
             if "module" in trace.meta:
-                trace.visible = module in (None, trace.meta["module"])
+                of = trace.meta["module"], trace.meta["layer"]
+                trace.visible = module in (None, of[0]) and layer in (None, of[1])
 
 
 def modules_of(scores: FisherScores) -> list[str]:
@@ -135,9 +139,9 @@ def _spectra(scores: FisherScores) -> list[go.Scatter]:
                 y=values,
                 mode="lines+markers" if len(values) < 3 else "lines",
                 name=f"{layer_name(place.layer)} · {place.module}",
-                meta={"module": place.module},
+                meta={"module": place.module, "layer": layer_name(place.layer)},
                 line={
-                    "color": _depth_colour(place.layer, deepest),
+                    "color": theme.depth_colour(place.layer, deepest),
                     "width": 1.4,
                     "dash": "dash" if place.layer is None else "solid",
                 },
@@ -154,13 +158,6 @@ def _spectra(scores: FisherScores) -> list[go.Scatter]:
 def _points_each(scores: FisherScores) -> int:
     """The most points one curve may have."""
     return max(POINTS // sum(1 for s in scores.units.values() if s.numel()), PER_STRETCH)
-
-
-def _depth_colour(layer: int | None, deepest: int) -> str:
-    """Colour by depth, the scale's ends left out (they vanish on black or on white)."""
-    if layer is None:
-        return theme.VERMILLION
-    return str(sample_colorscale(theme.DEPTH, [0.15 + 0.7 * layer / max(deepest, 1)])[0])
 
 
 def _cut_traces(kept: Cut, scores: FisherScores, scope: str) -> tuple[go.Scatter, go.Bar]:
@@ -186,7 +183,9 @@ def _cut_traces(kept: Cut, scores: FisherScores, scope: str) -> tuple[go.Scatter
         meta={"part": f"bars-{scope}"},
         marker={
             "color": [
-                _depth_colour(None if n == OUTSIDE else int(n.split()[1]), max(numbers, default=0))
+                theme.depth_colour(
+                    None if n == OUTSIDE else int(n.split()[1]), max(numbers, default=0)
+                )
                 for n in layers
             ],
             "line": {"color": theme.INK, "width": 0.5},

@@ -5,11 +5,14 @@ and on near-black, so that a figure reads in a light and in a dark notebook. Col
 alone: a line also has its dash or its marker.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from textwrap import wrap
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#B3A100", "#999999"
@@ -99,6 +102,43 @@ def task_styles(names: list[str]) -> dict[str, Style]:
     }
 
 
+def line_styles(names: list[str]) -> dict[str, Style]:
+    """For lines without markers: neighbours differ in colour and in dash."""
+    return {
+        name: Style(
+            PALETTE[i % len(PALETTE)], DASHES[i % len(DASHES)], SYMBOLS[i % len(SYMBOLS)]
+        )
+        for i, name in enumerate(names)
+    }
+
+
+@cache
+def depth_colour(layer: int | None, deepest: int) -> str:
+    """Colour by depth, the scale's ends left out (they vanish on black or on white).
+
+    Args:
+        layer: a layer's number; None for embeddings, the final norm and the head.
+        deepest: the last layer's number.
+    """
+    if layer is None:
+        return VERMILLION
+    return str(sample_colorscale(DEPTH, [0.15 + 0.7 * layer / max(deepest, 1)])[0])
+
+
+POWERS = {"exponentformat": "power", "tickfont": {"size": TEXT / 1.25}}
+"""For an axis that reads 10⁻³: plotly draws such ticks a quarter larger than others."""
+
+
+def bar(title: str, **more: Any) -> dict[str, Any]:
+    """A slim colour bar with its title along it."""
+    return {
+        "title": {"text": title, "side": "right", "font": {"size": TEXT}},
+        "thickness": 12,
+        "outlinewidth": 0,
+        **more,
+    }
+
+
 def _axis(**more: Any) -> dict[str, Any]:
     return {
         "gridcolor": FAINT,
@@ -175,6 +215,19 @@ def caption_of(figure: go.Figure) -> str:
 def description_of(figure: go.Figure) -> str:
     """The text for people who cannot see the figure."""
     return str((figure.layout.meta or {}).get("description", ""))
+
+
+def padded(values: Iterable[float], least: float = 0.02) -> list[float]:
+    """The ends of an axis that holds the values with room at both ends.
+
+    Args:
+        values: at least one.
+        least: the shortest axis, so that differences that are none do not fill the panel.
+    """
+    known = list(values)
+    low, high = min(known), max(known)
+    room = 0.08 * (high - low) + max(0.0, least - (high - low)) / 2
+    return [low - room, high + room]
 
 
 def percent(share: float) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
 from fggm_lab.masks import Mask
@@ -95,11 +96,16 @@ def made_run(
                     "seconds": {"score": 1.0, "train": 8.0, "evaluate": 2.0},
                     "peak_memory_mb": 512.0 + index, "kept": 300, "units": 1000,
                     "truncated": 0})  # fmt: skip
+        scores = made_scores(names[index], seed=index + 1)
+        moved = {name: units.sqrt() / (index + 1) for name, units in scores.units.items()}
         if method in ("fggm", "random"):
-            scores = made_scores(names[index], seed=index + 1)
-            Mask.top(scores, 0.3).save(run.file("masks", index))
+            mask = Mask.top(scores, 0.3)
+            mask.save(run.file("masks", index))
+            moved = {name: units * mask.units[name] for name, units in moved.items()}
             if method == "fggm":
                 scores.save(run.file("fisher", index))
+        run.file("drift", index).parent.mkdir(exist_ok=True)
+        save_file(moved, run.file("drift", index))
     if finished == len(names):
         run.append({"kind": "end", "time": "2026-11-24T00:02:00+00:00", "seconds": 88.0})
     run.save_scores(
@@ -108,6 +114,43 @@ def made_run(
             run.events("evaluation"),
             "trace-mini" if general else None,
             "lower" if general == "lower" else "higher",
+        )
+    )
+    return run
+
+
+def run_of(
+    path: Path,
+    matrix: Sequence[Sequence[float | None]],
+    *,
+    general: Sequence[float | None] = (),
+    better: Any = "higher",
+    finished: bool = True,
+    **more: Any,
+) -> Run:
+    """A run with a score matrix worked out by hand, of the tasks A, B, …
+
+    Args:
+        general: after each task.
+        better: `higher` or `lower`, of General.
+        more: the configuration's settings, `method` and `seed` above all.
+    """
+    names = [chr(ord("A") + i) for i in range(len(matrix))]
+    run = Run.create(path, made_config(**{"method": "sft", "tasks": names, **more}))
+    for index, row in enumerate(matrix):
+        if all(value is None for value in row):
+            continue
+        ability = general[index] if index < len(general) else None
+        run.append({"kind": "evaluation", "task": index, "task_step": 1, "step": index + 1,
+                    "final": True, "general": None if ability is None else {"score": ability},
+                    "tasks": {n: {"score": v} for n, v in zip(names, row, strict=True)
+                              if v is not None}})  # fmt: skip
+    if finished:
+        run.append({"kind": "end", "time": "2026-11-24T00:02:00+00:00", "seconds": 1.0})
+    measured = any(value is not None for value in general)
+    run.save_scores(
+        ScoreMatrix.from_events(
+            names, run.events("evaluation"), "skills" if measured else None, better
         )
     )
     return run

@@ -14,7 +14,7 @@ def movement(scores, seed: int = 0):  # type: ignore[no-untyped-def]
     return {n: torch.rand(u.numel(), generator=draw) for n, u in scores.units.items()}
 
 
-def test_bins_are_quartiles_of_units_sorted_by_score() -> None:
+def test_bins_are_means_and_quartiles_of_units_sorted_by_score() -> None:
     scores = made_scores()
     moved = movement(scores)
     pairs = [
@@ -25,12 +25,27 @@ def test_bins_are_quartiles_of_units_sorted_by_score() -> None:
     ordered = [m for _, m in sorted(pairs, key=lambda pair: pair[0])]  # stable, as ties need
     figure = drift_against_fisher({"FOMC": scores}, moved, bins=8)
     curve = next(t for t in figure.data if t.meta)
-    truth = [np.median(part) for part in np.array_split(ordered, 8)]
-    np.testing.assert_allclose(curve.y, truth)
+    parts = np.array_split(ordered, 8)
+    np.testing.assert_allclose(curve.y, [np.mean(part) for part in parts])
+    (band,) = (t for t in figure.data if t.fill == "toself")
+    np.testing.assert_allclose(band.y[:8], [np.quantile(part, 0.75) for part in parts])
+    np.testing.assert_allclose(band.y[:7:-1], [np.quantile(part, 0.25) for part in parts])
     tenth = len(ordered) // 10
     text = describe_drift({"FOMC": scores}, moved)
     assert f"mattered most moved {np.mean(ordered[:tenth]):.2e}" in text
     assert description_of(figure) == text
+
+
+def test_frozen_units_are_counted_and_several_tasks_have_no_bands() -> None:
+    scores = {"a": made_scores("a"), "b": made_scores("b", seed=1)}
+    moved = movement(scores["a"])
+    names = list(moved)
+    for name in names[1:]:
+        moved[name].zero_()
+    figure = drift_against_fisher(scores, moved, bins=1)
+    share = moved[names[0]].count_nonzero() / sum(m.numel() for m in moved.values())
+    assert [t.name for t in figure.data] == ["a", "b"]
+    assert all(t.customdata[0] == pytest.approx(float(share)) for t in figure.data)
 
 
 def test_one_curve_per_task_and_a_bounded_number_of_points() -> None:

@@ -85,6 +85,12 @@ def test_one_module_can_be_shown_alone() -> None:
     show_module(figure, "mlp.gate_proj.weight")
     shown = [t.meta["module"] for t in figure.data if "module" in t.meta and t.visible]
     assert shown == ["mlp.gate_proj.weight"] * 4
+    show_module(figure, "mlp.gate_proj.weight", "layer 2")
+    shown = [t.meta["layer"] for t in figure.data if "module" in t.meta and t.visible]
+    assert shown == ["layer 2"]
+    show_module(figure, None, "outside layers")
+    shown = [t.meta["module"] for t in figure.data if "module" in t.meta and t.visible]
+    assert shown == ["embed_tokens.weight", "norm.weight"]
 
 
 def test_the_words_name_the_cut_and_every_layer() -> None:

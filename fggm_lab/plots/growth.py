@@ -1,0 +1,167 @@
+"""Growth of a spectrum: how the Fisher information changes while a task is trained."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher.concentration import all_units, gini
+from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.plots import theme
+from fggm_lab.plots.decimate import POINTS
+from fggm_lab.plots.histograms import SCORE
+
+QUANTILES = {"highest unit": 1.0, "top 1 %": 0.99, "top 10 %": 0.9, "top 25 %": 0.75,
+             "median unit": 0.5, "bottom 25 %": 0.25}  # fmt: skip
+"""What is followed of the units' scores: a line's name, and the quantile it shows."""
+_SYMBOLS = ("star", "diamond", "triangle-up", "square", "circle", "triangle-down")
+
+
+class Growth(NamedTuple):
+    """A spectrum at each training step.
+
+    Attributes:
+        steps: ascending; 0 is before the task.
+        total: (steps,) the sum of all unit scores.
+        quantiles: (steps, len(QUANTILES)) of the unit scores.
+        gini: (steps,) their Gini coefficient.
+        measured: how many steps there are; more than `steps` holds if they were too many to draw.
+    """
+
+    steps: list[int]
+    total: np.ndarray
+    quantiles: np.ndarray
+    gini: np.ndarray
+    measured: int
+
+
+def spectrum_growth(scores: Mapping[int, FisherScores], task: str | None = None) -> go.Figure:
+    """Total Fisher information and quantiles of the unit scores, against the training step.
+
+    Args:
+        scores: training step → scores, as `Run.fisher_along` gives them; step 0 is before the task.
+        task: the task being trained, for the title; by default the one the scores are of.
+
+    Raises:
+        SettingError: there are no scores.
+        DataError: a score is negative or not finite.
+    """
+    growth = growth_of(scores)
+    figure = make_subplots(1, 2, horizontal_spacing=0.13,
+                           subplot_titles=["all units together", "single units"])  # fmt: skip
+    figure.update_annotations(font_size=theme.TEXT)
+    total = theme.Style(theme.BLUE, "solid", "circle")
+    figure.add_trace(_line(growth.steps, growth.total, "total score", total), 1, 1)
+    last = len(QUANTILES) - 1
+    for place, name in enumerate(QUANTILES):
+        style = theme.Style(
+            theme.depth_colour(last - place, last), theme.DASHES[place], _SYMBOLS[place]
+        )
+        figure.add_trace(_line(growth.steps, growth.quantiles[:, place], name, style), 1, 2)
+    figure.data[0].showlegend = False
+    figure.update_xaxes(title_text="training steps of the task", rangemode="tozero")
+    figure.update_yaxes(**_axis(growth.total), row=1, col=1)
+    figure.update_yaxes(**_axis(growth.quantiles), row=1, col=2)
+    figure.update_yaxes(title_text="total Fisher score (nats² per weight²)", row=1, col=1)
+    figure.update_yaxes(title_text=SCORE, row=1, col=2)
+    figure.update_layout(height=430, legend={"x": 1.02, "y": 1}, hovermode="closest",
+                         margin={"t": 40, "b": 56})  # fmt: skip
+    name = task or _task(scores)
+    return theme.finish(figure, "Growth of the Fisher spectrum" + (f": {name}" if name else ""),
+                        _caption(scores, growth), _describe(growth))  # fmt: skip
+
+
+def describe_growth(scores: Mapping[int, FisherScores], task: str | None = None) -> str:
+    """The figure in words: total, median and highest score at the first and the last step.
+
+    Args:
+        scores, task: as for `spectrum_growth`.
+    """
+    return _describe(growth_of(scores))
+
+
+def growth_of(scores: Mapping[int, FisherScores]) -> Growth:
+    """The numbers of `spectrum_growth`.
+
+    Raises:
+        SettingError: there are no scores.
+        DataError: a score is negative or not finite.
+    """
+    if not scores:
+        raise SettingError(
+            "there are no Fisher scores along the task; record them with fisher_points=4, say "
+            "(--fisher-points 4)"
+        )
+    every = sorted(scores)
+    most = POINTS // (len(QUANTILES) + 1)
+    places = np.linspace(0, len(every) - 1, min(len(every), most)).round().astype(int)
+    steps = [every[i] for i in places]
+    units = [all_units(scores[step]) for step in steps]
+    return Growth(
+        steps,
+        np.array([values.sum() for values in units]),
+        np.array([np.quantile(values, list(QUANTILES.values())) for values in units]),
+        np.array([gini(values) for values in units]),
+        len(every),
+    )
+
+
+def _line(steps: list[int], values: np.ndarray, name: str, style: theme.Style) -> go.Scatter:
+    return go.Scatter(
+        x=steps, y=[v if v > 0 else None for v in values.tolist()], mode="lines+markers",
+        name=name, meta={"name": name}, cliponaxis=False,
+        line={"color": style.colour, "dash": style.dash},
+        marker={"symbol": style.symbol, "size": 8},
+        hovertemplate=f"{name}, step %{{x:,}}: %{{y:.3e}}<extra></extra>",
+    )  # fmt: skip
+
+
+def _axis(values: np.ndarray) -> dict[str, Any]:
+    """A log axis; from 0 and even where all values lie within a factor of three."""
+    above = values[values > 0]
+    if not above.size or above.max() < 3 * above.min():
+        return {"rangemode": "tozero", "exponentformat": "power"}
+    span = float(np.log10(above.max() / above.min()))
+    return {"type": "log", **theme.POWERS, **({"dtick": int(span // 10) + 1} if span > 2 else {})}
+
+
+def _task(scores: Mapping[int, FisherScores]) -> str | None:
+    """The one task all scores are of."""
+    tasks = {item.made.task for item in scores.values()}
+    return tasks.pop() if len(tasks) == 1 else None
+
+
+def _caption(scores: Mapping[int, FisherScores], growth: Growth) -> str:
+    first = scores[growth.steps[0]].made
+    text = (
+        f"{first.estimator.capitalize()} Fisher of {first.examples:,} examples, scored with the "
+        "weights as they were at each step"
+        + (" (step 0: before the task)" if growth.steps[0] == 0 else "")
+        + ". Right: a line shows the score that so many of the units reach."
+    )
+    if bool((growth.quantiles == 0).any()):
+        text += " A log axis cannot show a score of exactly 0: there a line has a gap."
+    if growth.measured > len(growth.steps):
+        text += f" {len(growth.steps):,} of {growth.measured:,} steps are drawn, evenly spaced."
+    return text
+
+
+def _describe(growth: Growth) -> str:
+    def say(place: int) -> str:
+        return (
+            f"at step {growth.steps[place]:,} the total score is {growth.total[place]:.2e}, the "
+            f"highest unit's {growth.quantiles[place, 0]:.1e}, the median unit's "
+            f"{growth.quantiles[place, list(QUANTILES).index('median unit')]:.1e}, the Gini "
+            f"coefficient {growth.gini[place]:.2f}"
+        )
+
+    text = f"Growth of the Fisher spectrum: {say(0)}"
+    if len(growth.steps) > 1:
+        text += f"; {say(-1)}"
+    peak = int(growth.total.argmax())
+    if 0 < peak < len(growth.steps) - 1:
+        text += f"; the total is highest at step {growth.steps[peak]:,}, {growth.total[peak]:.2e}"
+    return f"{text}."

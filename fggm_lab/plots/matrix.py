@@ -1,0 +1,113 @@
+"""The score matrix R as a picture: what each state of the model scores on each task."""
+
+from statistics import fmean
+
+import plotly.graph_objects as go
+
+from fggm_lab.errors import RunError
+from fggm_lab.plots import theme
+from fggm_lab.plots.cells import cells, frame
+from fggm_lab.runs import Run, ScoreMatrix
+
+UNTRAINED = "untrained"
+
+
+def score_matrix(run: Run) -> go.Figure:
+    """R with the untrained model's row above: a row per state of the model, a column per task.
+
+    Args:
+        run: finished, or still being written: its rows to come are blank.
+
+    Raises:
+        RunError: the run has measured nothing yet.
+    """
+    scores = _scores(run)
+    states = [UNTRAINED, *(f"after {name}" for name in scores.tasks)]
+    table = [scores.untrained, *scores.matrix]
+    figure = go.Figure(cells(scores.tasks, states, table, _hover(scores), "%{x} · %{y}"))
+    for place in range(len(scores.tasks)):
+        figure.add_shape(
+            type="rect", x0=place - 0.46, x1=place + 0.46, y0=place + 0.56, y1=place + 1.44,
+            line={"color": theme.VERMILLION, "width": 2.5},
+        )  # fmt: skip
+    frame(figure, len(states), "score (0–1)")
+    figure.update_xaxes(title_text=f"scored on the {run.config.split} split of task")
+    figure.update_yaxes(title_text="state of the model")
+    caption = (
+        f"Score of {_label(run)} on each task (column) after learning each task (row), whole "
+        f"{run.config.split} split. Framed: the task just learned. Below a frame a task's score "
+        "falls as it is forgotten, above it the task has not been trained; blank cells were not "
+        "measured."
+    )
+    if not run.finished:
+        caption += " The run is unfinished."
+    return theme.finish(figure, f"Score matrix: {_label(run)}", caption, _describe(run, scores))
+
+
+def describe_score_matrix(run: Run) -> str:
+    """The figure in words: scores when learned and at the end, and the task that fell furthest."""
+    return _describe(run, _scores(run))
+
+
+def _scores(run: Run) -> ScoreMatrix:
+    scores = run.scores
+    if scores is None:
+        raise RunError(f"{run.path} has measured nothing yet; wait for its first evaluation")
+    return scores
+
+
+def _label(run: Run) -> str:
+    return f"{run.config.method}, seed {run.config.seed}"
+
+
+def _hover(scores: ScoreMatrix) -> list[list[str]]:
+    def show(row: int, column: int, value: float | None) -> str:
+        if value is None:
+            return "not measured"
+        text = f"score {value:.3f}"
+        learned = scores.matrix[column][column]
+        if row == column:
+            return f"{text}, just learned"
+        if row > column:
+            since = "" if learned is None else f"<br>{value - learned:+.3f} since it was learned"
+            return text + since
+        before = scores.untrained[column]
+        if row < 0 or before is None:
+            return f"{text}, before its training"
+        return f"{text}, before its training<br>{value - before:+.3f} from the untrained model"
+
+    return [
+        [show(row, column, value) for column, value in enumerate(values)]
+        for row, values in enumerate([scores.untrained, *scores.matrix], start=-1)
+    ]
+
+
+def _describe(run: Run, scores: ScoreMatrix) -> str:
+    size = len(scores.tasks)
+    learned = {
+        name: value for i, name in enumerate(scores.tasks)
+        if (value := scores.matrix[i][i]) is not None
+    }  # fmt: skip
+    before = [value for value in scores.untrained if value is not None]
+    text = f"Score matrix of {_label(run)}, {size} tasks."
+    if before:
+        text += f" The untrained model scores {fmean(before):.2f} on average."
+    if not learned:
+        return text + " No task is learned yet."
+    done = max(scores.tasks.index(name) for name in learned)
+    text += f" Right after its training a task scores {fmean(learned.values()):.2f} on average"
+    text += "." if done == size - 1 else f"; {done + 1} tasks are learned so far."
+    falls = {
+        name: (value, last)
+        for name, value in learned.items()
+        if (last := scores.matrix[done][scores.tasks.index(name)]) is not None
+    }
+    if len(falls) > 1:
+        name, (high, low) = min(falls.items(), key=lambda one: one[1][1] - one[1][0])
+        text += (
+            f" After {scores.tasks[done]} they score {fmean(v for _, v in falls.values()):.2f} on "
+            "average."
+        )
+        if low < high:
+            text += f" {name} fell furthest, from {high:.2f} to {low:.2f}."
+    return text

@@ -1,0 +1,144 @@
+"""Whole spectra over one another: do two tasks, or two estimators, spread the Fisher alike?"""
+
+from collections.abc import Mapping
+from itertools import combinations
+from statistics import fmean
+
+import numpy as np
+import plotly.graph_objects as go
+
+from fggm_lab.fisher.concentration import all_units, lorenz
+from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.masks import Mask, overlap_coefficient
+from fggm_lab.plots import theme
+from fggm_lab.plots.decimate import POINTS, decimate
+from fggm_lab.plots.histograms import SCORE, named
+from fggm_lab.plots.lorenz import held
+
+TOP = 0.1
+"""The share of units whose overlap the words report."""
+
+
+def spectra_overlaid(
+    scores: FisherScores | Mapping[str, FisherScores], controls: bool = True
+) -> go.Figure:
+    """All units' scores, sorted, one curve per task or estimator.
+
+    Args:
+        scores: by name: of several tasks, or of one task under several estimators.
+        controls: draw a switch between a logarithmic and a linear axis of units into the figure.
+
+    Raises:
+        SettingError: there are no scores.
+        DataError: a score is negative or not finite.
+    """
+    found = named(scores)
+    units = {name: all_units(item) for name, item in found.items()}
+    figure = go.Figure()
+    styles = theme.line_styles(list(units))
+    for name, values in units.items():
+        figure.add_trace(_curve(name, values, POINTS // len(units), styles[name]))
+    least = min(1 / len(values) for values in units.values())
+    figure.update_xaxes(title_text="units, highest score first (share of all units)", type="log",
+                        range=[np.log10(least), 0], tickformat=".2~p", dtick=1)  # fmt: skip
+    figure.update_yaxes(title_text=SCORE, type="log", **theme.POWERS)
+    figure.update_layout(height=450, legend={"x": 1.02, "y": 1}, hovermode="closest",
+                         margin={"t": 24, "b": 56})  # fmt: skip
+    if controls:
+        _add_switch(figure, least)
+    return theme.finish(
+        figure, "Fisher spectra of the whole model", _caption(found, units), _describe(found, units)
+    )
+
+
+def describe_overlaid(scores: FisherScores | Mapping[str, FisherScores]) -> str:
+    """The figure in words: each spectrum's total and concentration, and what their tops share.
+
+    Args:
+        scores: as for `spectra_overlaid`.
+    """
+    found = named(scores)
+    return _describe(found, {name: all_units(item) for name, item in found.items()})
+
+
+def _curve(name: str, values: np.ndarray, most: int, style: theme.Style) -> go.Scatter:
+    """Scores of 0 end a curve; half its points are spaced evenly on each of the two axes."""
+    above = values[values > 0]
+    places = np.union1d(decimate(above, most // 2)[0], decimate(above, most // 2, "log")[0])
+    return go.Scatter(
+        x=(places + 1) / len(values), y=above[places], mode="lines", name=name,
+        meta={"name": name}, line={"color": style.colour, "dash": style.dash, "width": 2},
+        hovertemplate=f"<b>{name}</b><br>the top %{{x:.3%}} of units score %{{y:.2e}} or more"
+        "<extra></extra>",
+    )  # fmt: skip
+
+
+def _add_switch(figure: go.Figure, least: float) -> None:
+    scales = {"log": ([float(np.log10(least)), 0], 1), "linear": ([0, 1], 0.1)}
+    buttons = [
+        {"method": "relayout", "label": f"units on a {kind} axis",
+         "args": [{"xaxis.type": kind, "xaxis.range": ends, "xaxis.dtick": step}]}
+        for kind, (ends, step) in scales.items()
+    ]  # fmt: skip
+    figure.update_layout(
+        updatemenus=[{**theme.MENU, "x": 0, "buttons": buttons}], margin_t=62,
+        height=figure.layout.height + 38,
+    )  # fmt: skip
+
+
+def _made(found: Mapping[str, FisherScores]) -> str:
+    """What all scores have in common: the estimator, the task."""
+    estimators = {item.made.estimator for item in found.values()}
+    tasks = {item.made.task for item in found.values()}
+    text = f"{estimators.pop().capitalize()} Fisher" if len(estimators) == 1 else "Fisher scores"
+    return text + (f" on {task}" if len(tasks) == 1 and (task := tasks.pop()) else "")
+
+
+def _caption(found: Mapping[str, FisherScores], units: Mapping[str, np.ndarray]) -> str:
+    text = (
+        f"{_made(found)}: all units of the model, highest score first. Curves that lie together "
+        "are equally unequal; whether they rank the same units high they do not say."
+    )
+    zero = [float((values == 0).mean()) for values in units.values()]
+    if any(zero):
+        low, high = theme.percent(min(zero)), theme.percent(max(zero))
+        text += f" {low if low == high else f'{low} to {high}'} of the units score exactly 0, "
+        text += "which a log axis cannot show: there a curve ends early."
+    if max(len(values) for values in units.values()) > POINTS // len(units):
+        text += " Drawn: maximum, median and minimum of stretches of the sorted scores."
+    return text
+
+
+def _describe(found: Mapping[str, FisherScores], units: Mapping[str, np.ndarray]) -> str:
+    sentences = [
+        f"{name}: {len(values):,} units, total score {values.sum():.2e}, highest "
+        f"{values[0]:.1e}, median {np.median(values):.1e}; the top {theme.percent(TOP)} hold "
+        f"{theme.percent(held(lorenz(values), TOP))}."
+        for name, values in units.items()
+    ]
+    return " ".join([*sentences, *_shared(found)])
+
+
+def _shared(found: Mapping[str, FisherScores]) -> list[str]:
+    """How far the highest units of every two spectra are the same ones, where they can be."""
+    sizes = [{n: s.numel() for n, s in item.units.items()} for item in found.values()]
+    if len(found) < 2 or any(size != sizes[0] for size in sizes):
+        return []
+    tops = {name: Mask.top(item, TOP, "global") for name, item in found.items()}
+    shared = {
+        f"{a} and {b}": overlap
+        for a, b in combinations(tops, 2)
+        if (overlap := overlap_coefficient(tops[a], tops[b])) is not None
+    }
+    if not shared:
+        return []
+    text = f"Of their top {theme.percent(TOP)} of units, "
+    if len(shared) == 1:
+        text += f"{next(iter(shared))} share {theme.percent(next(iter(shared.values())))}"
+    else:
+        least, most = min(shared, key=shared.__getitem__), max(shared, key=shared.__getitem__)
+        text += (
+            f"two share {theme.percent(fmean(shared.values()))} on average, from "
+            f"{theme.percent(shared[least])} ({least}) to {theme.percent(shared[most])} ({most})"
+        )
+    return [f"{text}; chance would give {theme.percent(TOP)}."]

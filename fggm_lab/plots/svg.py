@@ -1,0 +1,251 @@
+"""A figure of lines as a small, still SVG picture, for pages that run no JavaScript.
+
+It draws what the lab's line figures have: panels, lines with markers, bands, error bars, shaded
+stretches, notes and a legend. It needs no browser, as kaleido does, and stays small.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+
+from fggm_lab.errors import SettingError
+from fggm_lab.plots import theme
+from fggm_lab.plots.svg_axes import CHARACTER, Area, Scale, axis_of, lines_of, reach
+
+WIDTH = 760
+POINTS = 1200
+"""The most points of all lines together."""
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 14, 78, 70
+_ROW = 18
+_DASHES = {"dot": "2 3", "dash": "7 4", "dashdot": "7 3 2 3", "longdash": "12 4",
+           "longdashdot": "12 3 2 3"}  # fmt: skip
+
+Pixels = list[tuple[float, float]]
+
+
+def svg(figure: go.Figure) -> str:
+    """The figure as SVG, its title above and its legend below; some 30 kB at most.
+
+    Raises:
+        SettingError: it has something else than lines and markers.
+    """
+    other = {trace.type for trace in figure.data} - {"scatter"}
+    if other:
+        raise SettingError(
+            f"only figures of lines become small pictures, this one has a {min(other)}; export it "
+            "instead"
+        )
+    layout = figure.layout
+    inner = (layout.height or 450) - (layout.margin.t or 80) - (layout.margin.b or 60)
+    area = Area(_LEFT, _TOP, WIDTH - _RIGHT, _TOP + max(180, inner))
+    panels = dict.fromkeys((t.xaxis or "x", t.yaxis or "y") for t in figure.data)
+    scales = {name: Scale(figure, name, area) for pair in panels for name in pair}
+    lines = sum("lines" in _mode(trace) for trace in figure.data)
+    parts = [*_shapes(layout.shapes, scales, area)]
+    drawn: set[str] = set()
+    for x, y in panels:
+        for name, with_ in ((x, y), (y, x)):
+            if name not in drawn:
+                drawn.add(name)
+                host = axis_of(figure, name).anchor
+                parts += scales[name].svg(scales.get(host or with_, scales[with_]))
+    for trace in figure.data:
+        x, y = scales[trace.xaxis or "x"], scales[trace.yaxis or "y"]
+        parts += _trace(trace, x, y, max(8, POINTS // max(1, lines)))
+    parts += _notes(layout.annotations, scales, area)
+    rows = _legend_rows([t for t in figure.data if _in_legend(t)])
+    for number, row in enumerate(rows):
+        parts += _legend_row(row, area.bottom + _BOTTOM + _ROW * number)
+    height = area.bottom + _BOTTOM + _ROW * len(rows)
+    title = escape((layout.meta or {}).get("title", ""))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
+        f'width="{WIDTH}" height="{height:.0f}" font-family="sans-serif" font-size="11" '
+        f'fill="{theme.INK}"><text x="6" y="18" font-size="14" font-weight="bold">{title}</text>'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+# Traces
+
+
+def _mode(trace: go.Scatter) -> str:
+    return str(trace.mode or "lines")
+
+
+def _trace(trace: go.Scatter, x: Scale, y: Scale, most: int) -> Iterable[str]:
+    """A trace's band, error bars, line and large markers."""
+    if trace.x is None or trace.y is None:
+        return
+    points = [(x(a), y(b)) for a, b in zip(trace.x, trace.y, strict=True) if a is not None is not b]
+    if not points:
+        return
+    line, faint = trace.line, f' opacity="{trace.opacity}"' if trace.opacity else ""
+    colour = line.color or trace.marker.color or theme.INK
+    if trace.fill:
+        yield f'<path d="{_path(points)}" fill="{trace.fillcolor or theme.SHADE}"/>'
+        if line.width == 0:
+            return
+    yield from _errors(trace, x, y, colour)
+    if "lines" in _mode(trace):
+        dash = f' stroke-dasharray="{_DASHES[line.dash]}"' if line.dash in _DASHES else ""
+        yield (
+            f'<path d="{_path(_thinned(points, most), line.shape)}" fill="none" stroke="{colour}" '
+            f'stroke-width="{line.width or 2:g}"{dash}{faint}/>'
+        )
+    if "markers" in _mode(trace):
+        yield from _markers(trace, points, colour, faint, most)
+
+
+def _path(points: Pixels, shape: str | None = None) -> str:
+    """Straight from point to point; `vh`: first up or down, then across."""
+    if shape == "vh":
+        (a, b), *rest = points
+        return f"M{a:.0f} {b:.0f}" + "".join(f"V{y:.0f}H{x:.0f}" for x, y in rest)
+    return "M" + " ".join(f"{x:.0f} {y:.0f}" for x, y in points)
+
+
+def _thinned(points: Pixels, most: int) -> Pixels:
+    """At most `most` points: of each stretch of a line its ends, its highest and its lowest."""
+    if len(points) <= most:
+        return points
+    size = -(-4 * len(points) // most)
+    kept: Pixels = []
+    for start in range(0, len(points), size):
+        part = points[start : start + size]
+        heights = [height for _, height in part]
+        places = {0, len(part) - 1, heights.index(min(heights)), heights.index(max(heights))}
+        kept += [part[place] for place in sorted(places)]
+    return kept
+
+
+def _markers(
+    trace: go.Scatter, points: Pixels, colour: str, faint: str = "", most: int = 1
+) -> Iterable[str]:
+    """Its markers in one path, thinned as its line is; small ones among large ones are left out."""
+    sizes = trace.marker.size
+    each = [float(sizes or 6)] * len(points) if not _is_list(sizes) else [float(s) for s in sizes]
+    largest = max(each)
+    shown = [point for point, size in zip(points, each, strict=False) if size == largest]
+    symbol, _, hollow = str(trace.marker.symbol or "circle").partition("-open")
+    glyph = _glyph(symbol, largest / 2)
+    data = "".join(f"M{x:.0f} {y:.0f}{glyph}" for x, y in _thinned(shown, most))
+    look = (
+        f'fill="none" stroke="{trace.marker.color or colour}" stroke-width="1.5"'
+        if hollow or "-open" in str(trace.marker.symbol or "")
+        else f'fill="{trace.marker.color or colour}"'
+    )
+    yield f'<path d="{data}" {look}{faint}/>'
+
+
+def _is_list(value: Any) -> bool:
+    return value is not None and not isinstance(value, int | float)
+
+
+def _glyph(symbol: str, r: float) -> str:
+    """A marker around the point where the pen is."""
+    if symbol == "square":
+        return f"m{-r:g} {-r:g}h{2 * r:g}v{2 * r:g}h{-2 * r:g}z"
+    if symbol == "diamond":
+        return f"m0 {-r:g}l{r:g} {r:g}l{-r:g} {r:g}l{-r:g} {-r:g}z"
+    if symbol == "triangle-up":
+        return f"m0 {-r:g}l{r:g} {2 * r:g}h{-2 * r:g}z"
+    if symbol == "triangle-down":
+        return f"m0 {r:g}l{r:g} {-2 * r:g}h{-2 * r:g}z"
+    if symbol in ("cross", "x", "star"):
+        return f"m{-r:g} -1h{2 * r:g}v2h{-2 * r:g}zm{r - 1:g} {1 - r:g}h2v{2 * r:g}h-2z"
+    return f"m{-r:g} 0a{r:g} {r:g} 0 1 0 {2 * r:g} 0a{r:g} {r:g} 0 1 0 {-2 * r:g} 0"
+
+
+def _errors(trace: go.Scatter, x: Scale, y: Scale, colour: str) -> Iterable[str]:
+    """Error bars, without caps."""
+    places = list(zip(trace.x, trace.y, strict=True))
+    data = ""
+    for error, across in ((trace.error_x, True), (trace.error_y, False)):
+        for (a, b), down, up in zip(places, *reach(error, len(places)), strict=True):
+            if a is None or b is None or not (down or up):
+                continue
+            if across:
+                data += f"M{x(a - down):.0f} {y(b):.0f}H{x(a + up):.0f}"
+            else:
+                data += f"M{x(a):.0f} {y(b - down):.0f}V{y(b + up):.0f}"
+    if data:
+        yield f'<path d="{data}" stroke="{colour}" fill="none"/>'
+
+
+# What stands around
+
+
+def _place(
+    ref: str | None, value: Any, scales: dict[str, Scale], area: Area, across: bool
+) -> float:
+    """Where a shape's or a note's coordinate stands, in pixels."""
+    axis, _, domain = (ref or "paper").partition(" ")
+    if axis == "paper":
+        if across:
+            return area.left + value * (area.right - area.left)
+        return area.bottom - value * (area.bottom - area.top)
+    return scales[axis].part(value) if domain else scales[axis](value)
+
+
+def _shapes(shapes: Sequence[Any], scales: dict[str, Scale], area: Area) -> Iterable[str]:
+    for shape in shapes:
+        x0, x1 = (_place(shape.xref, v, scales, area, True) for v in (shape.x0, shape.x1))
+        y0, y1 = (_place(shape.yref, v, scales, area, False) for v in (shape.y0, shape.y1))
+        if shape.type == "rect":
+            yield (
+                f'<rect x="{min(x0, x1):.0f}" y="{min(y0, y1):.0f}" width="{abs(x1 - x0):.0f}" '
+                f'height="{abs(y1 - y0):.0f}" fill="{shape.fillcolor or theme.SHADE}"/>'
+            )
+        else:
+            dash = _DASHES.get(shape.line.dash or "", "none")
+            yield (
+                f'<path d="M{x0:.0f} {y0:.0f}L{x1:.0f} {y1:.0f}" stroke-dasharray="{dash}" '
+                f'stroke="{shape.line.color or theme.INK}" opacity="{shape.opacity or 1}"/>'
+            )
+
+
+def _notes(notes: Sequence[Any], scales: dict[str, Scale], area: Area) -> Iterable[str]:
+    anchors = {"left": "start", "right": "end"}
+    for note in notes:
+        x = _place(note.xref, note.x, scales, area, True) + (note.xshift or 0)
+        y = _place(note.yref, note.y, scales, area, False) - (note.yshift or 0)
+        anchor = anchors.get(note.xanchor or "", "middle")
+        bold = ' font-weight="bold"' if "<b>" in (note.text or "") else ""
+        text = " ".join(lines_of(note.text or ""))
+        yield f'<text x="{x:.0f}" y="{y - 4:.0f}" text-anchor="{anchor}"{bold}>{text}</text>'
+
+
+def _in_legend(trace: go.Scatter) -> bool:
+    named = bool(trace.name) and trace.showlegend is not False
+    return named and trace.x is not None and any(v is not None for v in trace.x)
+
+
+def _legend_rows(traces: Sequence[go.Scatter]) -> list[list[tuple[float, go.Scatter]]]:
+    """The entries row by row, each with where it begins."""
+    rows: list[list[tuple[float, go.Scatter]]] = []
+    x = float(WIDTH)
+    for trace in traces:
+        width = 44 + CHARACTER * len(trace.name)
+        if x + width > WIDTH - _RIGHT:
+            rows.append([])
+            x = 6.0
+        rows[-1].append((x, trace))
+        x += width
+    return rows
+
+
+def _legend_row(row: Sequence[tuple[float, go.Scatter]], y: float) -> Iterable[str]:
+    for x, trace in row:
+        colour = trace.line.color or trace.marker.color or theme.INK
+        if "lines" in _mode(trace):
+            dash = _DASHES.get(trace.line.dash or "", "none")
+            yield (
+                f'<path d="M{x:.0f} {y:.0f}h24" stroke="{colour}" stroke-width="2" '
+                f'stroke-dasharray="{dash}"/>'
+            )
+        if "markers" in _mode(trace):
+            yield from _markers(trace, [(x + 12, y)], colour)
+        yield f'<text x="{x + 30:.0f}" y="{y + 4:.0f}">{lines_of(trace.name)[0]}</text>'
