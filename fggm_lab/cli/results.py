@@ -57,7 +57,7 @@ def report(
     folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of runs.")],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
 ) -> None:
-    """Write a stand-alone HTML report: the comparison and the three figures.
+    """Write a stand-alone HTML report: the comparison, every figure, the score matrices.
 
     Example: `fggm-lab report runs/demo --out report.html`
     """

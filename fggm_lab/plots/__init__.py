@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from fggm_lab.plots.attribution import (
     describe_attribution,
     describe_comparison,
+    describe_drift_curve,
     drift_curve,
     token_comparison,
     token_text,
@@ -18,18 +19,25 @@ from fggm_lab.plots.attribution import (
 from fggm_lab.plots.conductance import conductance_against_fisher, describe_conductance
 from fggm_lab.plots.drift import describe_drift, drift_against_fisher
 from fggm_lab.plots.effects import describe_effect, mask_effects
+from fggm_lab.plots.export import describe, export, figure_rows
 from fggm_lab.plots.forgetting import describe_forgetting, forgetting_curves
+from fggm_lab.plots.growth import describe_growth, spectrum_growth
+from fggm_lab.plots.histograms import describe_histograms, score_histograms
 from fggm_lab.plots.interference import (
     change_against_overlap,
     describe_change_against_overlap,
 )
+from fggm_lab.plots.kept_shares import describe_kept_shares, kept_shares
 from fggm_lab.plots.lorenz import describe_lorenz, lorenz_curves
+from fggm_lab.plots.mask_map import describe_mask_map, mask_map
 from fggm_lab.plots.matrix import describe_score_matrix, score_matrix
+from fggm_lab.plots.overlaid import describe_overlaid, spectra_overlaid
 from fggm_lab.plots.overlap import describe_overlap, mask_overlap
 from fggm_lab.plots.overlap_layers import describe_overlap_per_layer, overlap_per_layer
 from fggm_lab.plots.paired import describe_paired_differences, paired_differences
 from fggm_lab.plots.plane import describe_stability_plasticity, stability_plasticity
 from fggm_lab.plots.progress import describe_progress, training_progress
+from fggm_lab.plots.score_heatmap import describe_score_heatmap, score_heatmap
 from fggm_lab.plots.shared import describe_shared_units, shared_units
 from fggm_lab.plots.shares import share_per_layer
 from fggm_lab.plots.spectra import describe_spectra, fisher_spectra
@@ -52,6 +60,22 @@ FIGURES: dict[str, FigureKind] = {
         training_progress, describe_progress, "Scores, loss and mask share while a run trains"
     ),
     "fisher_spectra": FigureKind(fisher_spectra, describe_spectra, "Fisher spectra"),
+    "score_histograms": FigureKind(
+        score_histograms, describe_histograms, "Histograms of Fisher scores"
+    ),
+    "score_heatmap": FigureKind(
+        score_heatmap, describe_score_heatmap, "Where the Fisher information sits"
+    ),
+    "spectra_overlaid": FigureKind(
+        spectra_overlaid, describe_overlaid, "Fisher spectra of the whole model"
+    ),
+    "spectrum_growth": FigureKind(
+        spectrum_growth, describe_growth, "Growth of the Fisher spectrum"
+    ),
+    "kept_shares": FigureKind(kept_shares, describe_kept_shares, "What a keep share lets move"),
+    "mask_map": FigureKind(mask_map, describe_mask_map, "Mask map"),
+    "stability_curves": FigureKind(stability_curves, describe_stability, "Mask stability"),
+    "drift_curve": FigureKind(drift_curve, describe_drift_curve, "Attribution drift"),
     "score_matrix": FigureKind(score_matrix, describe_score_matrix, "Score matrix"),
     "stability_plasticity": FigureKind(
         stability_plasticity, describe_stability_plasticity, "Stability–plasticity plane"
@@ -91,18 +115,26 @@ __all__ = [
     "caption_of",
     "change_against_overlap",
     "conductance_against_fisher",
+    "describe",
     "describe_attribution",
     "describe_change_against_overlap",
     "describe_comparison",
     "describe_conductance",
     "describe_drift",
+    "describe_drift_curve",
     "describe_effect",
     "describe_forgetting",
+    "describe_growth",
+    "describe_histograms",
+    "describe_kept_shares",
     "describe_lorenz",
+    "describe_mask_map",
+    "describe_overlaid",
     "describe_overlap",
     "describe_overlap_per_layer",
     "describe_paired_differences",
     "describe_progress",
+    "describe_score_heatmap",
     "describe_score_matrix",
     "describe_shared_units",
     "describe_spectra",
@@ -112,16 +144,24 @@ __all__ = [
     "description_of",
     "drift_against_fisher",
     "drift_curve",
+    "export",
+    "figure_rows",
     "fisher_spectra",
     "forgetting_curves",
+    "kept_shares",
     "lorenz_curves",
     "mask_effects",
+    "mask_map",
     "mask_overlap",
     "overlap_per_layer",
     "paired_differences",
+    "score_heatmap",
+    "score_histograms",
     "score_matrix",
     "share_per_layer",
     "shared_units",
+    "spectra_overlaid",
+    "spectrum_growth",
     "stability_curves",
     "stability_plasticity",
     "token_comparison",

@@ -144,11 +144,22 @@ def drift_curve(rows: Sequence[Mapping[str, Any]], reference: str) -> go.Figure:
         f"after {reference} was learned: 0 the same tokens, 1 unrelated ones, 2 the opposite. Bars "
         "are the spread over examples."
     )
-    known = [(name, row["drift"]) for name, row in zip(names, rows, strict=True)
-             if row["drift"] is not None]  # fmt: skip
-    text = ", ".join(f"{name} {drift:.2f}" for name, drift in known)
-    description = f"Attribution drift from the state after {reference}: {text}."
-    return theme.finish(figure, f"What {reference} is answered by", caption, description)
+    return theme.finish(figure, f"What {reference} is answered by", caption,
+                        describe_drift_curve(rows, reference))  # fmt: skip
+
+
+def describe_drift_curve(rows: Sequence[Mapping[str, Any]], reference: str) -> str:
+    """The figure in words: the drift in every state of the model that was measured.
+
+    Args:
+        rows, reference: as for `drift_curve`.
+    """
+    text = ", ".join(
+        f"{row['after'] or 'before training'} {row['drift']:.2f}"
+        for row in rows
+        if row["drift"] is not None
+    )
+    return f"Attribution drift from the state after {reference}: {text}."
 
 
 def _chosen(attribution: "TokenAttribution", of: int | None) -> tuple[list[float], str]:

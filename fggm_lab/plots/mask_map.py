@@ -131,7 +131,7 @@ def _add_orders(
     buttons = []
     for name, says in ORDERS.items():
         found = strips.strips_of(masks, layer, parameter, name)
-        change = {"z": [found.shares.tolist()], "customdata": [found.hover]}
+        change = {"z": [found.shares.tolist()], "customdata": [found.hover.tolist()]}
         buttons.append({"method": "update", "label": f"units {says}",
                         "args": [change, {"xaxis.title.text": _across(name, found)}]})  # fmt: skip
     figure.update_layout(

@@ -1,7 +1,7 @@
 """Masks cut into strips of cells: the numbers of a mask map."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Strips(NamedTuple):
         groups: layers, parameters, or the one parameter.
         labels: one per strip, no two alike.
         shares: (strips, cells) the share of each cell's units that is kept.
-        hover: strips of cells of [units kept, units, which ones].
+        hover: (strips, cells, 3): units kept, units, which ones.
         per_cell: the fewest and the most units a cell stands for.
         of: `layer` or `parameter`: what a strip holds all units of.
     """
@@ -39,7 +39,7 @@ class Strips(NamedTuple):
     groups: list[str]
     labels: list[str]
     shares: np.ndarray
-    hover: list[list[list[Any]]]
+    hover: np.ndarray
     per_cell: tuple[int, int]
     of: str
 
@@ -101,7 +101,7 @@ def strips_of(
     sizes = np.concatenate([row.sizes for row in rows])
     return Strips(
         list(groups), labels, np.vstack([row.kept / row.sizes for row in rows]),
-        [strip for row in rows for strip in row.hover()], (int(sizes.min()), int(sizes.max())),
+        np.concatenate([row.hover() for row in rows]), (int(sizes.min()), int(sizes.max())),
         "layer" if layer is None and parameter is None else "parameter",
     )  # fmt: skip
 
@@ -134,12 +134,14 @@ class _Group:
         counts = np.concatenate([np.zeros((len(bits), 1), int), np.cumsum(bits, axis=1)], axis=1)
         self.kept = counts[:, self._starts + self.sizes] - counts[:, self._starts]
 
-    def hover(self) -> list[list[list[Any]]]:
-        """(tasks, cells) of [units kept, units, which ones]."""
-        which = [self._which(a, a + n) for a, n in zip(self._starts, self.sizes, strict=True)]
-        sizes = self.sizes.tolist()
-        return [[list(cell) for cell in zip(row, sizes, which, strict=True)]
-                for row in self.kept.tolist()]  # fmt: skip
+    def hover(self) -> np.ndarray:
+        """(tasks, cells, 3): units kept, units, which ones."""
+        cells = np.empty((*self.kept.shape, 3), dtype=object)
+        cells[..., 0], cells[..., 1] = self.kept, self.sizes
+        cells[..., 2] = [
+            self._which(a, a + n) for a, n in zip(self._starts, self.sizes, strict=True)
+        ]
+        return cells
 
     def _which(self, start: int, end: int) -> str:
         """`kept by 5 to 6 tasks`, or where in the model the units are."""

@@ -1,91 +1,68 @@
 """The figures of a report: for each kind the variants a reader can choose from."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
+from fggm_lab.errors import RunError
+from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask
-from fggm_lab.plots import FIGURES, bare, caption_of, description_of
+from fggm_lab.plots import FIGURES
 from fggm_lab.plots.curves import GENERAL, run_labels
-from fggm_lab.runs import Run
-from fggm_lab.runs.compare import labels
+from fggm_lab.plots.overlap import MEASURES
+from fggm_lab.report.block import Block, Variant
+from fggm_lab.runs import RECORD_FISHER, Run
+from fggm_lab.runs.compare import first_seeds, group_labels
 
+CONTROL = "random"
+"""The method that others are first compared with, where it was run."""
 
-@dataclass(frozen=True)
-class Variant:
-    """One figure of a block, under the label it is chosen by."""
-
-    label: str
-    figure: go.Figure
-
-    @property
-    def caption(self) -> str:
-        """The figure's caption."""
-        return caption_of(self.figure)
-
-    @property
-    def description(self) -> str:
-        """The figure in words."""
-        return description_of(self.figure)
-
-    @property
-    def height(self) -> int:
-        """Pixels the figure takes."""
-        return int(bare(self.figure).layout.height)
-
-    def json(self) -> str:
-        """The figure without its title, safe inside a script element."""
-        return safe_json(bare(self.figure).to_json())
-
-
-@dataclass(frozen=True)
-class Block:
-    """A kind of figure.
-
-    Attributes:
-        key: its id in the page.
-        kind: `narrow` figures fit a phone, `wide` ones scroll there.
-        choice: what the list of variants chooses.
-        missing: what to say if there is no variant.
-        note: what to say above the figure, if anything.
-    """
-
-    key: str
-    heading: str
-    kind: str
-    choice: str
-    variants: list[Variant]
-    missing: str = ""
-    note: str = ""
-
-
-def safe_json(text: str) -> str:
-    """JSON that cannot close the script element it stands in, whatever its strings say."""
-    json.loads(text)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+NO_SCORES = (
+    f"None of these runs kept Fisher scores: their methods do not score units; {RECORD_FISHER}."
+)
+NO_MASKS = "None of these runs kept the masks of two tasks, so there is no overlap to show."
 
 
 def figure_blocks(runs: Sequence[Run]) -> list[Block]:
-    """The three figures of the runs.
+    """The figures of the runs, in the order of the page.
 
-    Fisher spectra and mask overlap are shown for the first seed of each method: those of other
+    Forgetting, the stability–plasticity plane and paired differences are of all runs. What shows a
+    run's scores, masks and movements is drawn for the first seed of each method: those of other
     seeds would make the file large and say the same.
     """
-    shown = _first_seeds(runs)
+    shown = first_seeds(runs)
     note = ""
     if len(shown) < len(runs):
         note = f"Of runs that differ in the seed alone the first is shown ({len(shown)} of "
         note += f"{len(runs)} runs)."
-    return [_forgetting(runs), _spectra(shown, note), _overlap(shown, note)]
+    named = dict(zip(run_labels(shown), shown, strict=True))
+    masks = {label: found for label, run in named.items() if len(found := masks_of(run)) > 1}
+    scores = {label: scored for label, run in named.items() if (scored := scores_of(run))}
+    return [
+        _forgetting(runs),
+        _plane(runs),
+        _paired(runs),
+        _spectra(named, scores, note),
+        _of_methods("lorenz", "lorenz_curves", "wide", scores, NO_SCORES, note),
+        _overlap(masks, note),
+        _of_methods("depth", "overlap_per_layer", "wide", masks, NO_MASKS, note),
+        _of_methods("shared", "shared_units", "narrow", masks, NO_MASKS, note),
+        _of_methods("union", "union_growth", "narrow", masks, NO_MASKS, note),
+        _drift(named, scores, note),
+    ]
 
 
-def _first_seeds(runs: Sequence[Run]) -> list[Run]:
-    first: dict[str, Run] = {}
-    for run, label in zip(runs, labels([run.config for run in runs]), strict=True):
-        first.setdefault(label, run)
-    return list(first.values())
+def masks_of(run: Run) -> dict[str, Mask]:
+    """Task → its mask, for the tasks that have one."""
+    found = {task: run.mask(task) for task in run.config.task_names}
+    return {task: mask for task, mask in found.items() if mask is not None}
+
+
+def scores_of(run: Run) -> dict[str, FisherScores]:
+    """Task → its Fisher scores, for the tasks that have them."""
+    found = {task: run.fisher(task) for task in run.config.task_names}
+    return {task: scores for task, scores in found.items() if scores is not None}
 
 
 def _forgetting(runs: Sequence[Run]) -> Block:
@@ -98,36 +75,84 @@ def _forgetting(runs: Sequence[Run]) -> Block:
     return Block("forgetting", kind.heading, "narrow", "Show", variants)
 
 
-def _spectra(runs: Sequence[Run], note: str) -> Block:
+def _plane(runs: Sequence[Run]) -> Block:
+    kind = FIGURES["stability_plasticity"]
+    return Block(
+        "plane", kind.heading, "narrow", "Keeping, measured by",
+        _where_possible(kind.draw, runs, {"BWT": "bwt", GENERAL: "general"}),
+        "No run has finished two tasks yet, as BWT asks, or measured General after one.",
+    )  # fmt: skip
+
+
+def _paired(runs: Sequence[Run]) -> Block:
+    kind = FIGURES["paired_differences"]
+    methods = sorted(dict.fromkeys(group_labels(runs)), key=lambda label: label != CONTROL)
+    return Block(
+        "paired", kind.heading, "narrow", "Baseline",
+        _where_possible(kind.draw, runs, {label: label for label in methods}),
+        "There are no two methods that were run with the same seed.",
+    )  # fmt: skip
+
+
+def _where_possible(
+    draw: Callable[..., go.Figure], runs: Sequence[Run], choices: dict[str, str]
+) -> list[Variant]:
+    """The figures of those choices that the runs have measured enough for."""
+    variants = []
+    for label, choice in choices.items():
+        try:
+            variants.append(Variant(label, draw(runs, choice)))
+        except RunError:
+            continue
+    return variants
+
+
+def _spectra(runs: dict[str, Run], scores: dict[str, dict[str, FisherScores]], note: str) -> Block:
     kind = FIGURES["fisher_spectra"]
     variants = []
-    for run, label in zip(runs, run_labels(runs), strict=True):
-        settings = run.config.method_settings
-        for task in run.config.task_names:
-            scores = run.fisher(task)
-            if scores is not None:
-                keep, scope = settings.get("keep", 0.3), settings.get("scope", "layer")
-                variants.append(Variant(f"{label}: {task}", kind.draw(scores, keep, scope)))
-    return Block(
-        "spectra", kind.heading, "wide", "Method and task", variants,
-        "None of these runs kept Fisher scores: their methods do not score units.", note,
-    )  # fmt: skip
+    for label, found in scores.items():
+        settings = runs[label].config.method_settings
+        keep, scope = settings.get("keep", 0.3), settings.get("scope", "layer")
+        for task, one in found.items():
+            variants.append(Variant(f"{label}: {task}", kind.draw(one, keep, scope)))
+    return Block("spectra", kind.heading, "wide", "Method and task", variants, NO_SCORES, note)
 
 
-def _overlap(runs: Sequence[Run], note: str) -> Block:
+def _overlap(masks: dict[str, dict[str, Mask]], note: str) -> Block:
     kind = FIGURES["mask_overlap"]
+    variants = [
+        Variant(f"{label}: {MEASURES[measure].name}", kind.draw(found, measure=measure))
+        for measure in MEASURES
+        for label, found in masks.items()
+    ]
+    return Block("overlap", kind.heading, "wide", "Method and measure", variants, NO_MASKS, note)
+
+
+def _of_methods(
+    key: str, figure: str, width: str, records: dict[str, Any], missing: str, note: str
+) -> Block:
+    """A figure per method, of all its tasks' scores or masks."""
+    kind = FIGURES[figure]
+    variants = [Variant(label, kind.draw(found)) for label, found in records.items()]
+    return Block(key, kind.heading, width, "Method", variants, missing, note)
+
+
+def _drift(runs: dict[str, Run], scores: dict[str, dict[str, FisherScores]], note: str) -> Block:
+    """How the last task that was trained moved what mattered to the tasks before it."""
+    kind = FIGURES["drift_against_fisher"]
     variants = []
-    for run, label in zip(runs, run_labels(runs), strict=True):
-        masks = masks_of(run)
-        if len(masks) > 1:
-            variants.append(Variant(label, kind.draw(masks)))
+    for label, found in scores.items():
+        names = runs[label].config.task_names
+        moved = {task: drift for task in names if (drift := runs[label].drift(task)) is not None}
+        if not moved:
+            continue
+        last = list(moved)[-1]
+        earlier = {task: one for task, one in found.items() if task in names[: names.index(last)]}
+        if earlier:
+            figure = kind.draw(earlier, moved[last])
+            variants.append(Variant(f"{label}: movement during {last}", figure))
     return Block(
-        "overlap", kind.heading, "wide", "Method", variants,
-        "None of these runs kept the masks of two tasks, so there is no overlap to show.", note,
+        "drift", kind.heading, "wide", "Method and task", variants,
+        "None of these runs kept both the Fisher scores of a task and the movement of its units "
+        "during a later one.", note,
     )  # fmt: skip
-
-
-def masks_of(run: Run) -> dict[str, Mask]:
-    """Task → its mask, for the tasks that have one."""
-    found = {task: run.mask(task) for task in run.config.task_names}
-    return {task: mask for task, mask in found.items() if mask is not None}

@@ -6,6 +6,7 @@ from typing import Any
 
 from fggm_lab.plots.curves import run_labels
 from fggm_lab.runs import COLUMNS, METRICS, Run, over_seeds
+from fggm_lab.runs.html import rows_html
 
 NUMBERS = ("general_before", "general_after", *METRICS, "seconds", "peak_memory_mb")
 """The numbers of the comparison, in the order of its columns."""
@@ -23,50 +24,8 @@ def comparison_html(rows: Sequence[dict[str, Any]]) -> str:
     gathered = over_seeds(rows)
     tables = ""
     if len(gathered) < len(rows):
-        tables = _table("Mean ± sample standard deviation over seeds", gathered)
-    return tables + _table("One row per run", rows)
-
-
-def _table(caption: str, rows: Sequence[dict[str, Any]]) -> str:
-    falling = _falling(rows)
-    heads = "".join(
-        f'<th scope="col">{escape(COLUMNS[key])}{" ↓" if key in falling else ""}</th>'
-        for key in ("seed", *NUMBERS)
-    )
-    body = "".join(
-        f'<tr><th scope="row">{escape(str(row["method"]))}'
-        f"{'' if row['finished'] else ' (unfinished)'}</th><td>{_seeds(row['seed'])}</td>"
-        + "".join(f"<td>{_number(key, row[key])}</td>" for key in NUMBERS)
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f'<caption>{escape(caption)}</caption><thead><tr><th scope="col">method</th>{heads}</tr>'
-        f"</thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _falling(rows: Sequence[dict[str, Any]]) -> set[str]:
-    """The numbers of which less is better."""
-    falling = {name for name, metric in METRICS.items() if metric.better == "lower"}
-    if any(row["general_better"] == "lower" for row in rows):
-        falling |= {"general_before", "general_after"}
-    return falling
-
-
-def _seeds(seed: Any) -> str:
-    return ", ".join(map(str, seed)) if isinstance(seed, list) else str(seed)
-
-
-def _number(key: str, value: Any) -> str:
-    places = 0 if key in ("seconds", "peak_memory_mb") else 3
-    if isinstance(value, dict):
-        if value["mean"] is None:
-            return "–"
-        spread = "" if value["sd"] is None else f" ± {value['sd']:.{places}f}"
-        return f"{value['mean']:.{places}f}{spread}"
-    return "–" if value is None else f"{value:.{places}f}"
+        tables = rows_html("Mean ± sample standard deviation over seeds", gathered, NUMBERS)
+    return tables + rows_html("One row per run", rows, NUMBERS)
 
 
 def definitions_html(rows: Sequence[dict[str, Any]]) -> str:

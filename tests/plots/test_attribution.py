@@ -1,21 +1,31 @@
 """Coloured text and the drift curve say what the numbers are."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
-from fggm_lab.attribution import TokenAttribution
-from fggm_lab.errors import SettingError
-from fggm_lab.plots import describe_attribution, description_of, drift_curve, token_text
+from fggm_lab.attribution import TokenAttribution, attribution_drift
+from fggm_lab.errors import DataError, SettingError
+from fggm_lab.plots import (
+    describe_attribution,
+    describe_comparison,
+    description_of,
+    drift_curve,
+    token_comparison,
+    token_text,
+)
 
 SCORES = torch.tensor([[0.5, -1.0, 0.0], [0.5, 0.0, 0.25]])
 FOUND = TokenAttribution(("a", "<b>", " c"), ("yes", "."), SCORES, SCORES.sum(1), "gradients")
+LATER = replace(FOUND, scores=torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0]]))
+SPAN = r'<span title="([^"]+)"[^>]*rgba\(([\d,]+),([\d.]+)\)">([^<]*)</span>'
 
 
 def test_each_token_has_its_score_and_markup_is_escaped() -> None:
     html = token_text(FOUND)._repr_html_()
-    spans = re.findall(r'<span title="([^"]+)"[^>]*rgba\(([\d,]+),([\d.]+)\)">([^<]*)</span>', html)
+    spans = re.findall(SPAN, html)
     assert [(s[0], s[3]) for s in spans[:3]] == [
         ("+1.000", "a"), ("-1.000", "&lt;b&gt;"), ("+0.250", " c"),
     ]  # fmt: skip
@@ -33,6 +43,43 @@ def test_words_name_the_loudest_tokens() -> None:
     assert describe_attribution(FOUND, 1).startswith("“.” gains +0.75")
     with pytest.raises(SettingError, match="tokens 0 to 1"):
         token_text(FOUND, 2)
+
+
+def test_how_far_the_scores_are_from_adding_up_is_told() -> None:
+    off = replace(FOUND, difference=SCORES.sum(1) + torch.tensor([0.0, 0.125]))
+    assert off.delta == 0.125
+    for said in (describe_attribution(off), token_text(off).html):
+        assert "Scores add up to within 0.12 nats per answer token." in said
+    assert "Scores add up to within 0 nats." in describe_attribution(off, 0)
+    assert "Scores add up to within 0.12 nats." in token_text(off, 1).html
+    ablation = replace(off, method="ablation")  # its scores need not add up
+    assert "add up" not in describe_attribution(ablation) + token_text(ablation).html
+
+
+def test_two_states_share_one_scale_and_tell_their_drift() -> None:
+    found = token_comparison(FOUND, LATER, ("before FOMC", "after it"))
+    spans = re.findall(SPAN, found.html)
+    assert [s[0] for s in spans[:6]] == ["+1.000", "-1.000", "+0.250", "+0.000", "+2.000", "+0.000"]
+    depth = [float(s[2]) for s in spans]
+    assert depth[4] == max(depth) == pytest.approx(2 * depth[0], abs=0.02)  # 2 nats beside 1
+    assert [s[0] for s in spans[6:]] == ["-2.000", "+2.000"]  # one legend for both
+    # (1, −1, ¼) and (0, 2, 0): the cosine is −1 / √(1 + 1 + 1/16)
+    drift = 1 + 1 / 2.0625**0.5
+    assert attribution_drift(FOUND, LATER) == pytest.approx(drift)
+    assert f"Drift {drift:.2f} (0 the same tokens" in found.html and "Drift 1.70" in repr(found)
+    assert found.html.index("before FOMC") < found.html.index("after it")
+    assert found.html.count("role=") == 1 and "&lt;b&gt;" in found.html and "<b>" not in found.html
+
+
+def test_the_comparison_in_words_is_both_texts_and_the_drift() -> None:
+    words = describe_comparison(FOUND, LATER)
+    assert words == repr(token_comparison(FOUND, LATER))
+    before, after = describe_attribution(FOUND), describe_attribution(LATER)
+    assert words.startswith(f"Before: {before} After: {after} Drift 1.70")
+    silent = replace(FOUND, scores=torch.zeros(2, 3))
+    assert "no drift to tell" in describe_comparison(FOUND, silent)
+    with pytest.raises(DataError, match="different tokens"):
+        token_comparison(FOUND, replace(FOUND, prompt=("a", "b", "c")))
 
 
 def test_the_drift_curve_holds_its_rows() -> None:

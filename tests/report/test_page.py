@@ -1,14 +1,21 @@
 """The report is one file with the table, the figures and the matrices; it escapes names."""
 
+import base64
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from fggm_lab.errors import LabError, RunError
+from fggm_lab.plots import drift_against_fisher
+from fggm_lab.plots.theme import finish
 from fggm_lab.report import write_report
+from fggm_lab.report.block import Variant
 from fggm_lab.report.page import report_html
 from fggm_lab.runs import METRICS, Run, comparison
 from tests.plots.conftest import four_runs as four_runs
@@ -56,14 +63,75 @@ def test_every_metric_is_defined_with_its_source(html: str) -> None:
         assert metric.definition in text and metric.source in text
 
 
-def test_the_three_figures_are_there_with_captions_and_words(html: str) -> None:
+FIGURES = ["forgetting", "plane", "paired", "spectra", "lorenz", "overlap", "depth", "shared",
+           "union", "drift"]  # fmt: skip
+
+
+def stored(html: str, key: str, variant: int = 0) -> dict[str, Any]:
+    """A figure as the page holds it."""
+    found = re.search(rf'id="{key}-{variant}">(.*?)</script>', html, re.S)
+    assert found, f"{key} has no variant {variant}"
+    return dict(json.loads(found[1]))
+
+
+def choices(html: str, key: str) -> list[str]:
+    """The labels of a figure's variants."""
+    found = re.search(rf'<select data-for="{key}">(.*?)</select>', html, re.S)
+    return re.findall(r">([^<]*)</option>", found[1]) if found else []
+
+
+def test_every_figure_is_there_with_its_caption_and_words(html: str) -> None:
     page = Page(html)
     keys = [attrs["data-figure"] for attrs in page.named("div") if "data-figure" in attrs]
-    assert keys == ["forgetting", "spectra", "overlap"]
+    assert keys == FIGURES
+    text = " ".join(page.text)
     for key in keys:
-        found = re.search(rf'id="{key}-0">(.*?)</script>', html, re.S)
-        assert found and json.loads(found[1])["data"]
-    assert len(page.named("figcaption")) == 3
+        figure = stored(html, key)
+        assert figure["data"] and figure["layout"]["meta"]["caption"] in text
+        assert figure["layout"]["meta"]["description"] in text
+    assert len(page.named("figcaption")) == len(FIGURES)
+    places = {attrs.get("id") for _, attrs in page.tags}
+    assert {str(link["href"]).removeprefix("#") for link in page.named("a")} <= places
+
+
+def test_the_lists_offer_methods_baselines_and_measures(html: str) -> None:
+    assert choices(html, "plane") == ["BWT", "General"]
+    assert choices(html, "paired") == ["random", "sft", "migu", "fggm"], "the control comes first"
+    assert choices(html, "shared") == choices(html, "union") == ["fggm", "random"]
+    assert choices(html, "depth") == ["fggm", "random"]
+    assert choices(html, "overlap") == [
+        "fggm: Jaccard index", "random: Jaccard index", "fggm: overlap coefficient",
+        "random: overlap coefficient",
+    ]  # fmt: skip
+    assert choices(html, "lorenz") == choices(html, "drift") == [], "only fggm kept scores"
+
+
+def test_drift_is_the_last_tasks_against_the_scores_of_all_before(
+    html: str, four_runs: list[Run]
+) -> None:
+    fggm = four_runs[2]
+    earlier = {task: fggm.fisher(task) for task in TASKS[:-1]}
+    moved = fggm.drift(TASKS[-1])
+    assert moved is not None
+    truth = drift_against_fisher({t: s for t, s in earlier.items() if s is not None}, moved)
+    found = stored(html, "drift")
+    assert [trace["name"] for trace in found["data"]] == TASKS[:-1]
+    assert found["layout"]["meta"] == truth.layout.meta
+
+
+def test_curves_travel_in_half_the_bytes_unless_digits_would_be_lost() -> None:
+    big = np.random.default_rng(0).random(500)
+    tiny = np.full(500, 1e-300)
+    figure = finish(go.Figure([go.Scatter(x=big, y=tiny), go.Bar(x=["a"])]), "t", "c", "d")
+    x, y = (json.loads(Variant("v", figure).json())["data"][0][axis] for axis in ("x", "y"))
+    assert (x["dtype"], y["dtype"]) == ("f4", "f8")
+    light = np.frombuffer(base64.b64decode(x["bdata"]), dtype=np.float32)
+    np.testing.assert_allclose(light, big, rtol=1e-6)
+    assert figure.data[0].x.dtype == np.float64, "the figure itself is left as it was"
+
+
+def test_the_report_of_four_methods_and_eight_tasks_stays_below_eight_megabytes(html: str) -> None:
+    assert len(html.encode()) < 8e6
 
 
 def test_the_matrices_hold_every_score(html: str, four_runs: list[Run]) -> None:
@@ -99,8 +167,11 @@ def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
 
 def test_runs_without_scores_or_masks_say_so(tmp_path: Path) -> None:
     html = report_html([made_run(tmp_path, "sft")])
-    assert "None of these runs kept Fisher scores" in html
-    assert "None of these runs kept the masks" in html
+    text = " ".join(Page(html).text)
+    assert text.count("None of these runs kept Fisher scores") == 2
+    assert text.count("None of these runs kept the masks") == 4
+    assert "the movement of its units during a later one" in text
+    assert "no two methods that were run with the same seed" in text
 
 
 def test_a_run_still_being_written_is_reported_as_far_as_it_got(tmp_path: Path) -> None:
@@ -113,7 +184,8 @@ def test_a_run_that_has_only_begun_is_reported(tmp_path: Path) -> None:
     run = made_run(tmp_path, "fggm", done=0)
     (run.path / "events.jsonl").unlink()
     (run.path / "scores.json").unlink()
-    assert "nothing measured yet" in report_html([run])
+    html = report_html([run])
+    assert "nothing measured yet" in html and "No run has finished two tasks yet" in html
 
 
 def test_seeds_are_averaged_and_each_shown(tmp_path: Path) -> None:
@@ -135,6 +207,17 @@ def test_the_file_is_written_whole_or_not_at_all(tmp_path: Path, four_runs: list
     blocked.write_text("")
     with pytest.raises(LabError, match="cannot write"):
         write_report(four_runs[:1], blocked / "report.html")
+
+
+def test_seeds_give_intervals_and_the_first_seeds_records(tmp_path: Path) -> None:
+    runs = [made_run(tmp_path / str(seed), method, TASKS[:3], seed=seed)
+            for method in ("fggm", "random") for seed in (1, 2)]  # fmt: skip
+    html = report_html(runs)
+    parts = [trace["meta"]["part"] for trace in stored(html, "paired")["data"]]
+    assert parts.count("mean") == 4, "fggm against random in four metrics"
+    assert "Means over 2 seeds" in stored(html, "plane")["layout"]["meta"]["caption"]
+    assert choices(html, "shared") == ["fggm", "random"]
+    assert html.count("the first is shown (2 of 4 runs)") == 7
 
 
 def test_runs_over_other_tasks_are_refused(tmp_path: Path) -> None:

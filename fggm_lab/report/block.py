@@ -1,0 +1,76 @@
+"""What a report is made of: kinds of figures, and of each the variants a reader chooses from."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from fggm_lab.plots import bare, caption_of, description_of
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One figure of a block, under the label it is chosen by."""
+
+    label: str
+    figure: go.Figure
+
+    @property
+    def caption(self) -> str:
+        """The figure's caption."""
+        return caption_of(self.figure)
+
+    @property
+    def description(self) -> str:
+        """The figure in words."""
+        return description_of(self.figure)
+
+    @property
+    def height(self) -> int:
+        """Pixels the figure takes."""
+        return int(bare(self.figure).layout.height)
+
+    def json(self) -> str:
+        """The figure without its title, safe inside a script element."""
+        return safe_json(_light(bare(self.figure)).to_json())
+
+
+@dataclass(frozen=True)
+class Block:
+    """A kind of figure.
+
+    Attributes:
+        key: its id in the page.
+        kind: `narrow` figures fit a phone, `wide` ones scroll there.
+        choice: what the list of variants chooses.
+        missing: what to say if there is no variant.
+        note: what to say above the figure, if anything.
+    """
+
+    key: str
+    heading: str
+    kind: str
+    choice: str
+    variants: list[Variant]
+    missing: str = ""
+    note: str = ""
+
+
+def safe_json(text: str) -> str:
+    """JSON that cannot close the script element it stands in, whatever its strings say."""
+    json.loads(text)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _light(figure: go.Figure) -> go.Figure:
+    """Curves in half the bytes: seven digits are more than a screen shows."""
+    for trace in figure.data:
+        for axis in ("x", "y"):
+            values = getattr(trace, axis, None)
+            if isinstance(values, np.ndarray) and values.dtype == np.float64:
+                light = values.astype(np.float32)
+                if np.allclose(light, values, rtol=1e-6, atol=0, equal_nan=True):
+                    trace[axis] = None  # Plotly keeps what equals the new value
+                    trace[axis] = light
+    return figure
