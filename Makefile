@@ -5,9 +5,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   := runs/demo
 OFFLINE := HF_HUB_OFFLINE=1
+DOCS    := $(OFFLINE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test data base choose seeds bench clean
+.PHONY: help setup demo lab test docs pictures data base choose seeds bench clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -26,11 +27,18 @@ demo: setup  ## Train the shipped model under four methods, compare, write the r
 lab: setup  ## Open JupyterLab on the first notebook
 	$(BIN)/jupyter lab notebooks/00_forgetting_and_fggm.ipynb
 
-test: setup  ## Lint, types, tests, notebooks
+test: setup  ## Lint, types, documentation, tests, notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(DOCS) --quiet
 	$(OFFLINE) $(BIN)/python -m pytest --nbval tests notebooks
+
+docs: setup  ## Build the documentation (strict) into site/
+	$(DOCS)
+
+pictures: demo  ## Draw the README's pictures from the demo's runs
+	$(OFFLINE) $(BIN)/python docs/make_pictures.py $(DEMO)
 
 data: setup  ## Write data/trace-mini and data/general anew (same bytes)
 	$(BIN)/python data/make_tasks.py

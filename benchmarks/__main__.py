@@ -8,7 +8,7 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks import fisher, growth, masks, peers, training
+from benchmarks import explorers, fisher, growth, masks, peers, training
 from benchmarks.harness import Case, Report, Settings, Size, environment
 from benchmarks.table import show, show_targets
 from fggm_lab.files import write_json
@@ -21,6 +21,7 @@ CASES: dict[str, Case] = {
     "masks": masks.run,
     "peers": peers.run,
     "growth": growth.run,
+    "explorers": explorers.run,
 }
 
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fggm_lab import attribution as attribution
+    from fggm_lab import course as course
     from fggm_lab import masks as masks
     from fggm_lab import plots as plots
+    from fggm_lab.course import course_runs as course_runs
     from fggm_lab.errors import LabError as LabError
     from fggm_lab.fisher import ESTIMATORS as ESTIMATORS
     from fggm_lab.fisher import FisherScores as FisherScores
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
     from fggm_lab.training import ActiveRows as ActiveRows
     from fggm_lab.training import FGGMCallback as FGGMCallback
     from fggm_lab.training import run_sequence as run_sequence
+    from fggm_lab.training import freezing as freezing
+    from fggm_lab.training import zeroing as zeroing
+    from fggm_lab.widgets import LiveTraining as LiveTraining
+    from fggm_lab.widgets import MaskPlayground as MaskPlayground
+    from fggm_lab.widgets import compare as compare
     from fggm_lab.widgets import explore as explore
 
 _HOMES = {
@@ -61,14 +68,20 @@ _HOMES = {
     "ActiveRows": "training",
     "FGGMCallback": "training",
     "run_sequence": "training",
+    "zeroing": "training",
+    "freezing": "training",
     "Run": "runs",
     "find_runs": "runs",
     "comparison": "runs",
     "write_report": "report",
     "explore": "widgets",
+    "compare": "widgets",
+    "LiveTraining": "widgets",
+    "MaskPlayground": "widgets",
+    "course_runs": "course",
 }
 
-_ROOMS = ("attribution", "masks", "plots")
+_ROOMS = ("attribution", "course", "masks", "plots")
 
 __all__ = [*_HOMES, *_ROOMS]
 

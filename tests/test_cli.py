@@ -72,12 +72,15 @@ def test_the_main_job(
     text.write_text("the dog and the cat and the fox. " * 20)
     out = tmp_path / "out"
     run = ("run", "--model", model, "--tasks", tasks, "--methods", "sft,migu,fggm,random")
-    settings = ("--general", text, "--seed", 3, "--out", out, *QUICK)
+    recorded = ("--fisher-points", 1, "--fisher-examples", 3)
+    settings = ("--general", text, "--seed", 3, "--out", out, *QUICK, *recorded)
     assert call(monkeypatch, *run, *settings) == 0
     for method in ("sft", "migu", "fggm", "random"):
         found = json.loads((out / method / "scores.json").read_text())
         assert found["tasks"] == ["FOMC", "mine"]
         assert found["general"]["before"] > 0 and found["general"]["better"] == "lower"
+        along = Run.open(out / method).fisher_along("mine")
+        assert list(along) == [0, 2] and along[2].made.examples == 3
     assert "learning" in capsys.readouterr().out
 
     assert call(monkeypatch, *run, *settings) == 2

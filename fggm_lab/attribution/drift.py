@@ -25,11 +25,7 @@ def attribution_drift(before: TokenAttribution, after: TokenAttribution) -> floa
     Raises:
         DataError: they are of different tokens.
     """
-    if (before.prompt, before.answer) != (after.prompt, after.answer):
-        raise DataError("the attributions are of different tokens; compare those of one example")
-    one, other = (each.total.double() for each in (before, after))
-    length = one.norm() * other.norm()
-    return max(0.0, float(1 - (one @ other) / length)) if length > 0 else None
+    return before.drift_to(after)
 
 
 def drift_along(

@@ -17,7 +17,7 @@ from captum.attr import (
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.errors import ModelError, SettingError
+from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
@@ -63,6 +63,16 @@ class TokenAttribution:
         delta) and shrinks with `steps`; ablation scores need not add up.
         """
         return float((self.scores.sum(1) - self.difference).abs().max())
+
+    def drift_to(self, after: "TokenAttribution") -> float | None:
+        """How far the attribution moved: see `fggm_lab.attribution.attribution_drift`."""
+        if (self.prompt, self.answer) != (after.prompt, after.answer):
+            raise DataError(
+                "the attributions are of different tokens; compare those of one example"
+            )
+        one, other = (each.total.double() for each in (self, after))
+        length = one.norm() * other.norm()
+        return max(0.0, float(1 - (one @ other) / length)) if length > 0 else None
 
 
 def attribute_tokens(

@@ -107,6 +107,16 @@ def run(
     ] = "test",
     points: Annotated[int, typer.Option(help="Evaluations inside each task.")] = 12,
     probe: Annotated[int, typer.Option(help="Examples per task for each of them.")] = 8,
+    fisher_points: Annotated[
+        int | None,
+        typer.Option(
+            help="Keep Fisher scores before each task and N times along it. [default: only what "
+            "a method itself scores]"
+        ),
+    ] = None,
+    fisher_examples: Annotated[
+        int, typer.Option(help="Training examples for each of those scores.")
+    ] = 128,
     device: Annotated[
         str | None, typer.Option(help="`cpu`, `cuda`, … [default: a GPU where there is one]")
     ] = None,
@@ -179,6 +189,8 @@ def run(
                     split=split,
                     points_per_task=points,
                     probe=probe,
+                    fisher_points=fisher_points,
+                    fisher_examples=fisher_examples,
                     model_name=model,
                     resume=resume,
                     branch=branch,

@@ -1,5 +1,24 @@
-"""Widgets: explorers for notebooks that put controls around the figures of `fggm_lab.plots`."""
+"""Widgets: explorers for notebooks that put controls around the figures of `fggm_lab.plots`.
 
-from fggm_lab.widgets.explorer import explore
+Names are imported when first used: those of widgets that train need torch, `explore` does not.
+"""
 
-__all__ = ["explore"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fggm_lab.widgets.comparison import compare as compare
+    from fggm_lab.widgets.explorer import explore as explore
+    from fggm_lab.widgets.live import LiveTraining as LiveTraining
+    from fggm_lab.widgets.playground import MaskPlayground as MaskPlayground
+
+_HOMES = {"LiveTraining": "live", "MaskPlayground": "playground", "compare": "comparison",
+          "explore": "explorer"}  # fmt: skip
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"fggm_lab.widgets.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'fggm_lab.widgets' has no attribute '{name}'")

@@ -1,52 +1,41 @@
-"""`explore`: the three figures of one or more runs in tabs, with controls that redraw them."""
+"""`explore`: one or more runs in tabs, all of which look at one selection."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fggm_lab.errors import RunError
 from fggm_lab.plots import forgetting_curves
 from fggm_lab.runs import Run
+from fggm_lab.runs.compare import first_seeds
+from fggm_lab.widgets.given import Given, checked
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from ipywidgets import Widget
 
 
-def explore(runs: Run | Sequence[Run]) -> "Widget | go.Figure":
-    """Look at runs in a notebook: forgetting curves, Fisher spectra, mask overlap, with controls.
+def explore(runs: Given) -> "Widget | go.Figure | None":
+    """Look at runs in a notebook: forgetting, Fisher spectra, masks, overlap, drift.
 
-    Runs still being written are shown as far as they got; the button reads them again.
+    One selection (method, task, layer, keep share, scope) moves all tabs. Masks and overlaps are
+    cut from the stored Fisher scores at the keep share chosen, whatever the run trained with. Runs
+    still being written are shown as far as they got; a button reads them again. What is wrong with
+    a run is said in the widget.
 
     Args:
-        runs: one run or several over the same tasks.
+        runs: one run or several of one model over the same tasks, or a folder that holds them.
 
     Returns:
-        a widget; without ipywidgets or anywidget the forgetting curves as a plain figure.
-
-    Raises:
-        RunError: there is no run.
+        a widget; without ipywidgets or anywidget the forgetting curves as a plain figure, or None
+        where there is nothing to draw.
     """
-    several = [runs] if isinstance(runs, Run) else list(runs)
-    if not several:
-        raise RunError("there is no run to explore; make one with run_sequence or fggm-lab run")
-    try:
-        import anywidget  # noqa: F401
-        import ipywidgets
-    except ImportError:
-        print("Controls need ipywidgets and anywidget (pip install ipywidgets anywidget).")
-        return forgetting_curves(several)
-    from fggm_lab.widgets.tabs import ForgettingTab, OverlapTab, SpectraTab
+    return checked(runs, "fggm-explore", _explorer, _figure)
 
-    parts: list[Any] = [ForgettingTab(several), SpectraTab(several), OverlapTab(several)]
-    tabs = ipywidgets.Tab(
-        children=[part.box for part in parts],
-        titles=["Forgetting", "Fisher spectra", "Mask overlap"],
-    )
-    again = ipywidgets.Button(description="Read runs again", icon="refresh")
 
-    def read_again(_: object) -> None:
-        for part in parts:
-            part.refresh()
+def _explorer(runs: Sequence[Run]) -> "Widget":
+    from fggm_lab.widgets.explorer_widget import Explorer
 
-    again.on_click(read_again)
-    return ipywidgets.VBox([tabs, again])
+    return Explorer(runs)
+
+
+def _figure(runs: Sequence[Run]) -> "go.Figure":
+    return forgetting_curves(first_seeds(runs))

@@ -1,4 +1,4 @@
-"""The figure of conductance beside Fisher holds its rows, however many, and says what is left out."""
+"""The figure of conductance beside Fisher holds its rows, however many, and says what is not."""
 
 import re
 from typing import Any
@@ -87,7 +87,7 @@ def test_many_weights_become_medians_with_their_range_and_the_caption_says_so() 
     assert len(trace.x) == 45
     # 61 experts score k/61 − 0.2 for k from 0 to 60, each once
     assert trace.y[0] == pytest.approx(30 / 61 - 0.2)
-    assert trace.error_y.array[0] == trace.error_y.arrayminus[0] == pytest.approx(30 / 61)
+    assert [trace.error_y.array[0], trace.error_y.arrayminus[0]] == pytest.approx([30 / 61] * 2)
     assert "median of a layer's weights" in caption_of(figure)
     assert "differ in a number alone" in caption_of(figure)
     assert "of 5494 weights" in re.sub(",", "", description_of(figure))
@@ -100,7 +100,7 @@ def test_it_draws_what_beside_fisher_returns() -> None:
         "model.layers.0.mlp.up_proj.weight": torch.tensor([1.0, 2.0, 3.0]),
         "model.layers.1.mlp.up_proj.weight": torch.tensor([1.0, 2.0, 3.0]),
     }
-    flow = {name: order for name, order in zip(units, torch.tensor([[3.0, 2, 1], [5, 6, 7]]))}
+    flow = dict(zip(units, torch.tensor([[3.0, 2, 1], [5, 6, 7]]), strict=True))
     made = FisherInfo("empirical", "input", examples=4, tokens=9, model="0" * 16)
     rows = beside_fisher(FisherScores(units, dict.fromkeys(units, 0), None, made), flow)
     (trace,) = conductance_against_fisher(rows).data

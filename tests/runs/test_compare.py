@@ -74,6 +74,14 @@ def test_a_different_learning_rate_is_shown_on_every_method(
     assert [r["method"] for r in comparison(runs)] == ["sft (lr=0.0005)", "fggm (lr=0.001)"]
 
 
+def test_what_is_recorded_to_be_looked_at_makes_no_other_method(
+    tmp_path: Path, finished_run: MakeRun
+) -> None:
+    looking = [{}, {"fisher_points": 0}, {"fisher_points": 4, "fisher_examples": 16}]
+    runs = [finished_run(tmp_path / str(i), seed=i, **one) for i, one in enumerate(looking)]
+    assert [row["method"] for row in over_seeds(comparison(runs))] == ["sft"]
+
+
 def test_the_same_draw_is_not_counted_twice(tmp_path: Path, finished_run: MakeRun) -> None:
     runs = [finished_run(tmp_path / name) for name in ("one", "two")]
     rows = over_seeds(comparison(runs))

@@ -8,6 +8,7 @@ import pytest
 
 from fggm_lab.errors import SettingError
 from fggm_lab.runs import RunConfig, versions
+from fggm_lab.runs.config import SCHEMA
 
 Make = Callable[..., RunConfig]
 
@@ -32,6 +33,8 @@ def test_it_survives_json(config: Make) -> None:
         ({"batch_size": 1.5}, "batch_size"),
         ({"task_names": []}, "task_names"),
         ({"branch": {"run": "r", "task": -1}}, "branch.task"),
+        ({"fisher_points": -1}, "fisher_points"),
+        ({"fisher_examples": 0}, "fisher_examples"),
         ({"seed": None}, "seed"),
     ],
 )
@@ -76,6 +79,14 @@ def test_a_branch_shows_in_the_difference(config: Make) -> None:
     lines = config().difference(config(branch={"run": "runs/sft", "task": 2}))
     assert "branch.run: runs/sft there, not set here" in lines
     assert "branch.task: 2 there, not set here" in lines
+
+
+def test_the_schema_is_recorded_and_is_no_setting(config: Make) -> None:
+    new, old = config(), config(schema_version=1)
+    assert new.schema_version == SCHEMA > old.schema_version
+    assert new.difference(old) == [] == old.difference(new)
+    assert "schema_version" not in new.settings()
+    assert new.model_dump()["schema_version"] == SCHEMA
 
 
 def test_versions_are_recorded_unless_given(config: Make) -> None:

@@ -43,3 +43,12 @@ def test_a_damaged_run_is_named(tmp_path: Path, config: Make) -> None:
     (tmp_path / "sft" / "config.json").write_text('{"method": "sft"')
     with pytest.raises(RunError, match=r"sft/config\.json is not valid JSON"):
         find_runs(tmp_path)
+
+
+def test_a_run_of_a_newer_schema_is_named(tmp_path: Path, config: Make) -> None:
+    Run.create(tmp_path / "migu", config())
+    run = Run.create(tmp_path / "sft", config())
+    path = run.path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
+    with pytest.raises(RunError, match=r"sft/config\.json has schema 99"):
+        find_runs(tmp_path)

@@ -16,6 +16,7 @@ from fggm_lab.errors import RunError
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
 from fggm_lab.masks.mask import Mask
 from fggm_lab.runs import METRICS, Run, RunConfig, ScoreMatrix
+from fggm_lab.runs.config import SCHEMA
 
 Make = Callable[..., RunConfig]
 MakeRun = Callable[..., Run]
@@ -91,6 +92,34 @@ def test_a_damaged_or_foreign_configuration_is_one_sentence(
         Run.open(tmp_path / "sft")
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_of_a_newer_schema_is_one_sentence_whatever_else_it_holds(
+    tmp_path: Path, config: Make
+) -> None:
+    Run.create(tmp_path / "sft", config())
+    path = tmp_path / "sft" / "config.json"
+    newer = {"schema_version": SCHEMA + 1, "colour": "red", "lr": {"peak": 1}}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **newer}))
+    with pytest.raises(RunError) as caught:
+        Run.open(tmp_path / "sft")
+    said = str(caught.value)
+    assert str(path) in said and "\n" not in said
+    assert f"has schema {SCHEMA + 1}" in said and f"reads up to {SCHEMA}" in said
+    assert "upgrade fggm-lab" in said
+
+
+def test_a_run_of_an_earlier_schema_opens_and_resumes(tmp_path: Path, config: Make) -> None:
+    """Schema 1 knew no version and recorded no Fisher scores along a task."""
+    Run.create(tmp_path / "sft", config())
+    path = tmp_path / "sft" / "config.json"
+    written = json.loads(path.read_text())
+    for name in ("schema_version", "fisher_points", "fisher_examples"):
+        del written[name]
+    path.write_text(json.dumps(written))
+    run = Run.resume(tmp_path / "sft", config())
+    assert run.config.schema_version == 1 and run.config.fisher_points is None
+    assert run.config.difference(config()) == []
 
 
 def test_where_no_run_is_that_is_said(tmp_path: Path) -> None:
@@ -198,6 +227,26 @@ def test_scores_and_masks_of_a_task_come_back(tmp_path: Path, config: Make) -> N
     assert found is not None and found.units["w"].tolist() == [3.0, 1.0, 2.0]
     assert mask is not None and mask.units["w"].tolist() == [True, False, True]
     assert run.fisher(0) is run.mask(0) is None
+
+
+def test_scores_along_a_task_come_back_by_step(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "sft", config(task_names=["A", "A.B"]))
+
+    def scores(value: float) -> FisherScores:
+        made = FisherInfo("empirical", "input", examples=4, tokens=9, model="0" * 16)
+        return FisherScores({"w": torch.tensor([value])}, {"w": 0}, None, made)
+
+    assert run.fisher_along("A") == {}
+    for task, step, value in ((0, 200, 2.0), (0, 40, 1.0), (1, 0, 3.0), (1, 1234567, 4.0)):
+        scores(value).save(run.file("fisher", task, step))
+    assert run.file("fisher", 0, 40).name == "01-A@000040.safetensors"
+    found = {task: run.fisher_along(task) for task in (0, "A.B")}
+    told = {task: {s: float(f.units["w"]) for s, f in found[task].items()} for task in found}
+    assert told == {0: {40: 1.0, 200: 2.0}, "A.B": {0: 3.0, 1234567: 4.0}}
+    assert list(found[0]) == [40, 200]  # in the order of steps
+    assert run.fisher(0) is None and run.fisher(1) is not None
+    with pytest.raises(RunError, match="has no task"):
+        run.fisher_along("FOMC")
 
 
 def test_a_run_is_readable_while_it_is_written(tmp_path: Path, config: Make) -> None:

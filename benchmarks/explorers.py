@@ -1,0 +1,178 @@
+"""One move of the explorer's keep share: masks cut, overlaps counted, the figure changed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import combinations, cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import torch
+
+from benchmarks.harness import Column, Report, Row, Settings, Target, ratio, raw, side_by_side
+from fggm_lab.fisher import FisherInfo, FisherScores
+from fggm_lab.masks import SCOPES, Mask, expected_jaccard, jaccard, z_score
+from fggm_lab.runs import Run, RunConfig
+from fggm_lab.widgets.explorer_widget import Explorer
+
+TASKS = 8
+KEEPS = (0.3, 0.29, 0.1, 0.5)
+"""Where the slider moves, in turn."""
+
+
+class Units(NamedTuple):
+    """A model's units: of one layer, how many layers, and of the embedding; and the limit, ms."""
+
+    name: str
+    layer: dict[str, int]
+    layers: int
+    vocabulary: int
+    limit_ms: float
+
+
+def _block(hidden: int, inner: int, keys: int, biases: bool) -> dict[str, int]:
+    """The units of one layer of a Llama, with biases of a Qwen2."""
+    attention = {"q_proj": hidden, "k_proj": keys, "v_proj": keys}
+    parts = {f"self_attn.{name}.weight": n for name, n in attention.items()}
+    parts |= {f"self_attn.{name}.bias": n for name, n in attention.items() if biases}
+    mlp = {"gate_proj": inner, "up_proj": inner, "down_proj": hidden}
+    norms = ("input_layernorm.weight", "post_attention_layernorm.weight")
+    return {
+        **parts,
+        "self_attn.o_proj.weight": hidden,
+        **{f"mlp.{name}.weight": n for name, n in mlp.items()},
+        **dict.fromkeys(norms, hidden),
+    }
+
+
+TEN = Units("10 M parameters", _block(256, 1024, 256, False), 8, 8192, 100.0)
+LARGE = Units("Qwen2-1.5B", _block(1536, 8960, 256, True), 28, 151_936, 500.0)
+TINY = Units("tiny", _block(16, 32, 8, False), 2, 64, 500.0)
+
+
+def run(settings: Settings) -> Report:
+    """One row per model, scope and view that follows the keep share."""
+    rows: list[Row] = []
+    models = (TINY,) if settings.size == "tiny" else (TEN, LARGE)
+    for model in models:
+        with _explorer(model) as explorer:
+            for scope in SCOPES:
+                rows += measure(explorer, model, scope, settings)
+    columns = [
+        Column("model", "model"),
+        Column("units", "units", ",d"),
+        Column("scope", "scope"),
+        Column("view", "view"),
+        Column("ms", "ms", ".1f"),
+        Column("worst_ms", "worst", ".1f"),
+        Column("anew_ms", "anew, ms", ".0f"),
+        Column("ratio", "÷ anew", ".2f"),
+    ]
+    targets = [
+        Target(
+            f"keep share moved, {model.name}, {TASKS} tasks, ms",
+            max(row["ms"] for row in rows if row["model"] == model.name),
+            model.limit_ms,
+        )
+        for model in models
+    ]
+    notes = [
+        "Anew: Mask.top of every task, and of every two tasks the Jaccard index, its chance level "
+        "and z-score, without a figure."
+    ]
+    title = f"Moving the keep share over {TASKS} tasks: cut, count, change the figure"
+    return Report(title, columns, rows, targets, notes)
+
+
+def measure(explorer: Explorer, model: Units, scope: str, settings: Settings) -> list[Row]:
+    """Time a move in every view that follows it, side by side with cutting all masks anew."""
+    explorer.selection.named["scope"].value = scope
+    rows = []
+    for place, tab in enumerate(explorer.pages.tabs):
+        explorer.pages.box.selected_index = place
+        for name, view in tab.views.items():
+            if "keep" not in view.follows:
+                continue
+            tab.view.value = name
+            if tab.stage.figure is None:
+                raise RuntimeError(f"{tab.title}, {name}: {tab.stage.text}")
+            scores = [explorer.records.scores(explorer.selection.run, t) for t in _names()]
+            calls = {"move": _move(explorer), "anew": _anew(scores, scope)}
+            timings = side_by_side(calls, settings)
+            move, anew = timings["move"], timings["anew"]
+            rows.append(
+                {
+                    "model": model.name,
+                    "units": scores[0].unit_count,
+                    "scope": scope,
+                    "view": f"{tab.title}: {name}",
+                    "ms": 1e3 * move.median,
+                    "worst_ms": 1e3 * max(move.seconds),
+                    "anew_ms": 1e3 * anew.median,
+                    "ratio": ratio(move, anew),
+                    "raw": raw(timings),
+                }
+            )
+    return rows
+
+
+def _move(explorer: Explorer) -> Callable[[], None]:
+    """The slider, moved to the next keep share at every call."""
+    slider, keeps = explorer.selection.named["keep"], cycle(KEEPS)
+
+    def call() -> None:
+        slider.value = next(keeps)
+
+    return call
+
+
+def _anew(scores: list[FisherScores], scope: str) -> Callable[[], object]:
+    """The same masks and numbers without ranks that are kept."""
+    keeps = cycle(KEEPS)
+
+    def call() -> object:
+        keep = next(keeps)
+        masks = [Mask.top(one, keep, scope) for one in scores]
+        return [
+            (jaccard(a, b), expected_jaccard(a, b), z_score(a, b))
+            for a, b in combinations(masks, 2)
+        ]
+
+    return call
+
+
+def _names() -> list[str]:
+    return [f"task {number}" for number in range(1, TASKS + 1)]
+
+
+@contextmanager
+def _explorer(model: Units) -> Iterator[Explorer]:
+    """An explorer of a run that has nothing but the scores of every task."""
+    with TemporaryDirectory() as folder:
+        config = RunConfig(
+            model=model.name, model_fingerprint="0" * 16, tasks="made", task_names=_names(),
+            task_fingerprint="0" * 16, method="fggm", seed=0, epochs=1, batch_size=1, lr=0,
+            max_length=1,
+        )  # fmt: skip
+        made = Run.create(Path(folder) / "fggm", config)
+        for seed, name in enumerate(_names()):
+            make_scores(model, name, seed).save(made.file("fisher", name))
+        explorer = Explorer([made])
+        explorer.fill()
+        yield explorer
+
+
+def make_scores(model: Units, task: str, seed: int) -> FisherScores:
+    """Scores of many orders of magnitude, a part of them common to all tasks."""
+    common = torch.Generator().manual_seed(100)
+    own = torch.Generator().manual_seed(seed)
+    sizes = {"model.embed_tokens.weight": model.vocabulary}
+    for layer in range(model.layers):
+        sizes |= {f"model.layers.{layer}.{name}": n for name, n in model.layer.items()}
+    sizes["model.norm.weight"] = model.layer["input_layernorm.weight"]
+    units = {
+        name: torch.exp(2 * torch.randn(n, generator=common) + 2 * torch.randn(n, generator=own))
+        for name, n in sizes.items()
+    }
+    made = FisherInfo("empirical", "input", 1, 1, "random", task)
+    return FisherScores(units, dict.fromkeys(units, 0), None, made)

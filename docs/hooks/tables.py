@@ -1,0 +1,98 @@
+"""Tables made from the library's registries, and the command line's page from its commands.
+
+A page asks for one with a line `<!-- table: methods -->`.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import Files
+from mkdocs.structure.pages import Page
+from rooms import about, sentence
+from typer.main import get_command
+
+import fggm_lab
+from fggm_lab.cli import app
+from fggm_lab.fisher import ESTIMATORS
+from fggm_lab.methods import METHODS
+from fggm_lab.plots import FIGURES
+
+_ASKED = re.compile(r"^<!-- table: (\w+) -->$", re.M)
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    heads = list(heads)
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
+def methods() -> str:
+    """Every method by the command line's name."""
+    rows = ([f"`{n}`", f"`{m.__name__}`", sentence(m.__doc__ or "")] for n, m in METHODS.items())
+    return table(["name", "class", "what it does"], rows)
+
+
+def estimators() -> str:
+    """Every estimator of the Fisher."""
+    rows = ([f"`{e.name}`", e.description] for e in ESTIMATORS.values())
+    return table(["name", "which gradients are squared"], rows)
+
+
+def figures() -> str:
+    """Every figure of the registry."""
+    rows = (
+        [kind.heading, f"`lab.plots.{name}`", sentence(kind.draw.__doc__ or "")]
+        for name, kind in FIGURES.items()
+    )
+    return table(["figure", "drawn by", "what it shows"], rows)
+
+
+def surface() -> str:
+    """Every name of `fggm_lab`, with the room it comes from."""
+    rows = []
+    for name in fggm_lab.__all__:
+        room = fggm_lab._HOMES.get(name)
+        told = sentence(getattr(fggm_lab, name).__doc__) if room is None else about(room, name)
+        rows.append([f"`lab.{name}`", f"[{room or name}]({room or name}.md)", told])
+    return table(["name", "room", "what it is"], rows)
+
+
+def commands() -> str:
+    """The command line: every command with its arguments and options."""
+    parts = []
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        parts += [f"## fggm-lab {name}", command.help, _options(command.params)]
+    return "\n\n".join(parts)
+
+
+def _options(params: Iterable[Any]) -> str:
+    rows = []
+    for param in params:
+        option = param.param_type_name == "option"
+        spelled = " / ".join(f"`{o}`" for o in [*param.opts, *param.secondary_opts])
+        spelled = spelled if option else f"`{param.name.upper()}`"
+        told = (param.help or "").replace("[default: ", "[").split(" [")
+        default = "required" if param.required else _default(param.default)
+        rows.append([spelled, told[0], told[1].rstrip("]") if len(told) > 1 else default])
+    return table(["option", "what it sets", "default"], rows)
+
+
+def _default(value: Any) -> str:
+    if value is None or value is False or value == []:
+        return "–"
+    return "on" if value is True else f"`{value}`"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    made.__name__: made for made in (methods, estimators, figures, surface, commands)
+}
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put the tables in where a page asks for them."""
+    return _ASKED.sub(lambda asked: TABLES[asked[1]](), markdown)

@@ -1,0 +1,236 @@
+"""Checks on methods: what each must keep, and two of them to write."""
+
+import json
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from fggm_lab.course.exercises.answers import verdict
+from fggm_lab.errors import LabError
+from fggm_lab.fisher import as_units, unit_axes
+from fggm_lab.masks import Mask
+from fggm_lab.masks.select import select
+from fggm_lab.methods import Method, Plan, TaskContext
+from fggm_lab.models import context_length, load_model
+from fggm_lab.models.encoding import encode
+from fggm_lab.tasks import SHIPPED, load_tasks
+
+_TASK, _EXAMPLES = "FOMC", 8
+
+
+def check_plan(method: Method) -> str:
+    """Ask a method for its plan twice, and see that it keeps what every masking method must.
+
+    It leaves the model's weights alone, gives the same mask when asked again with the same seed,
+    names the model's own units, and moves the share it says. Its settings fit into JSON.
+
+    Args:
+        method: an instance.
+    """
+    context = _context()
+    mask = _planned(method, context)
+    if isinstance(mask, str):
+        return verdict(mask, "")
+    return verdict(
+        None,
+        f"{method.name} leaves the model alone, repeats itself, and moves {mask.count:,} of "
+        f"{mask.unit_count:,} units.",
+    )
+
+
+def check_magnitude(method: Method) -> str:
+    """Try a method that lets the units with the largest weights move.
+
+    Args:
+        method: an instance; within each parameter it moves the share `keep` of units whose weights
+            have the largest norm, the root of the sum of squares.
+    """
+    context = _context()
+    mask = _planned(method, context)
+    problem = mask if isinstance(mask, str) else _not_largest(method, mask, context.model)
+    return verdict(problem, "within each weight the units with the largest norms move.")
+
+
+def _not_largest(method: Method, mask: Mask, model: PreTrainedModel) -> str | None:
+    keep = method.settings.get("keep")
+    if keep is None:
+        return "the method has no setting `keep`; add a field `keep: float = 0.3`."
+    axes = unit_axes(model)
+    rows = {name: as_units(p.detach(), axes[name]) for name, p in model.named_parameters()}
+    if mask.units.keys() != rows.keys():
+        return "cover every parameter of model.named_parameters()."
+
+    def chosen(scores: dict[str, Tensor]) -> dict[str, Tensor]:
+        return select({name: values.numpy() for name, values in scores.items()}, keep, "layer")
+
+    norms = {name: values.norm(dim=1) for name, values in rows.items()}
+    wanted = chosen(norms)
+    if _same(mask.units, wanted):
+        return None
+    mistakes = {
+        "those are the units with the smallest norms; turn the order round.": {
+            name: -norm for name, norm in norms.items()
+        },
+        "those have the largest sum of weights, in which signs cancel; a norm squares first.": {
+            name: values.sum(1) for name, values in rows.items()
+        },
+        "those have the largest sum of absolute weights; a norm is the root of the sum of "
+        "squares.": {name: values.abs().sum(1) for name, values in rows.items()},
+        "those hold the largest single weight; a norm counts all weights of the unit.": {
+            name: values.abs().amax(1) for name, values in rows.items()
+        },
+    }
+    for hint, scores in mistakes.items():
+        if _same(mask.units, chosen(scores)):
+            return hint
+    name = next(n for n, bits in wanted.items() if not torch.equal(bits, mask.units[n]))
+    bits, norm = mask.units[name], norms[name]
+    if int(bits.sum()) != int(wanted[name].sum()):
+        return (
+            f"{int(bits.sum())} of {len(bits)} units of {name} move, it should be "
+            f"{int(wanted[name].sum())}: the share holds within each parameter."
+        )
+    return (
+        f"in {name} a unit with norm {float(norm[bits].min()):.3f} moves while one with norm "
+        f"{float(norm[~bits].max()):.3f} is frozen."
+    )
+
+
+def _same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(bits, other[name]) for name, bits in one.items())
+
+
+def check_anchor(method: Method) -> str:
+    """Try a method that pulls every weight back to where it was when the task began.
+
+    Args:
+        method: an instance with a setting `strength`; `start` remembers the weights, `on_gradients`
+            adds strength · (weight − remembered) to each gradient.
+    """
+    problem = _not_a_method(method)
+    if problem:
+        return verdict(problem, "")
+    strength = method.settings.get("strength")
+    if not isinstance(strength, int | float):
+        return verdict("its settings have no `strength`, so no run would record it.", "")
+    context = _context()
+    draw = torch.Generator().manual_seed(0)
+    moved: dict[str, Tensor] = {}
+    given: dict[str, Tensor] = {}
+    method.start(context)
+    try:
+        with torch.no_grad():
+            for name, parameter in context.model.named_parameters():
+                moved[name] = torch.randn(parameter.shape, generator=draw)
+                given[name] = torch.randn(parameter.shape, generator=draw)
+                parameter += moved[name]
+                parameter.grad = given[name].clone()
+        method.on_gradients(context.model)
+    finally:
+        method.finish()
+    problem = _not_pulled(context.model, given, moved, float(strength))
+    return verdict(problem, "each step now also pulls a weight back to where the task found it.")
+
+
+def _not_pulled(
+    model: PreTrainedModel, given: dict[str, Tensor], moved: dict[str, Tensor], strength: float
+) -> str | None:
+    mistakes = {
+        "the gradients are as they were. Change `.grad` in place (`p.grad += …`), and let `start` "
+        "keep copies (`.clone()`), or what it remembers moves along.": (1.0, 0.0),
+        "that pushes a weight further away, for the optimiser steps against the gradient; turn the "
+        "sign round.": (1.0, -strength),
+        "the pull replaces the task's gradient; add it.": (0.0, strength),
+        "the strength is missing.": (1.0, 1.0),
+        "the pull is strength · (weight − remembered), without a 2.": (1.0, 2 * strength),
+    }
+    for name, parameter in model.named_parameters():
+        if parameter.grad is None:
+            return f"{name} has lost its gradient."
+        for hint, (task, pull) in {"": (1.0, strength), **mistakes}.items():
+            if torch.allclose(
+                parameter.grad, task * given[name] + pull * moved[name], rtol=1e-4, atol=1e-5
+            ):
+                if hint:
+                    return hint
+                break
+        else:
+            return f"the gradient of {name} is not g + strength · (weight − remembered)."
+    return None
+
+
+def _context() -> TaskContext:
+    """What a method sees before the second task: the shipped model and a few examples."""
+    model, tokenizer = load_model(device="cpu")
+    examples = load_tasks(SHIPPED, order=[_TASK])[_TASK].train[:_EXAMPLES]
+    length = context_length(model)
+    encoded = encode(tokenizer, examples, length)
+    return TaskContext(model, tokenizer, examples, encoded, _TASK, 1, 0, length)
+
+
+def _not_a_method(method: Any) -> str | None:
+    if isinstance(method, type):
+        return f"give an instance: {method.__name__}(), not the class."
+    if not isinstance(method, Method):
+        return "a method is a dataclass derived from fggm_lab.methods.Method."
+    if not isinstance(getattr(method, "name", None), str):
+        return "the method has no name; write `name: ClassVar[str] = …`."
+    try:
+        json.dumps(method.settings)
+    except (TypeError, ValueError):
+        return (
+            "its settings do not fit into JSON, as config.json needs; override `settings` and "
+            "leave out what is no setting."
+        )
+    return None
+
+
+def _planned(method: Any, context: TaskContext) -> Mask | str:
+    """The mask of a method's plan, or what is wrong with it."""
+    problem = _not_a_method(method)
+    if problem:
+        return problem
+    model = context.model
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    plan: Any = _drawn(method, context, chance=1)
+    if not isinstance(plan, Plan):
+        got = "nothing" if plan is None or plan is ... else type(plan).__name__
+        return f"plan returns {got}; return Plan(mask)."
+    changed = [name for name, p in model.named_parameters() if not torch.equal(p, before[name])]
+    if changed:
+        return (
+            f"plan has changed {len(changed)} of the model's parameters ({changed[0]}, for one), "
+            "from which training would begin; try things out on a copy.deepcopy of the model."
+        )
+    if plan.mask is None:
+        return "the plan has no mask, so every unit moves, as under SFT."
+    try:
+        plan.mask.check(model)
+    except LabError as error:
+        return f"{error}."
+    if _drawn(method, context, chance=2).mask != plan.mask:
+        return (
+            "asked again it gives another mask, so no run could be repeated; draw what is drawn by "
+            "chance from context.seed."
+        )
+    return _wrong_share(method, plan.mask) or plan.mask
+
+
+def _drawn(method: Method, context: TaskContext, chance: int) -> Plan:
+    """The plan, wherever the global random numbers happen to be."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(chance)
+        return method.plan(context)
+
+
+def _wrong_share(method: Method, mask: Mask) -> str | None:
+    """A mask misses the share it says by the rounding within each parameter, not by more."""
+    keep = method.settings.get("keep")
+    if keep is None or abs(mask.count - keep * mask.unit_count) <= len(mask.units) / 2:
+        return None
+    return (
+        f"keep is {keep:g}, but {mask.count:,} of {mask.unit_count:,} units move "
+        f"({mask.share:.0%})."
+    )

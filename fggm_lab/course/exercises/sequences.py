@@ -1,0 +1,183 @@
+"""Checks on task sequences: the score matrix read by hand, steps, and a run's events."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fggm_lab.course.exercises.answers import NOTHING, as_number, verdict, wrong_number
+from fggm_lab.runs.metrics import measure
+from fggm_lab.training.schedule import step_count
+
+Matrix = list[list[float]]
+
+HAND: Matrix = [[0.8, 0.1, 0.3], [0.9, 0.7, 0.2], [0.5, 0.6, 1.0]]
+"""The score matrix that notebook 04 asks to read by hand: row i after training task i."""
+_NEAR = 6e-3
+"""Numbers worked out by hand are rounded."""
+
+
+def check_by_hand(
+    op: float | None = None, bwt: float | None = None, forgot: float | None = None
+) -> str:
+    """Try three numbers worked out by hand from the matrix `HAND`.
+
+    Args:
+        op: the mean score on all tasks at the end.
+        bwt: the mean change of the earlier tasks' scores since each was learned, divided by T − 1.
+        forgot: the mean fall of the earlier tasks' scores from their best.
+
+    Returns:
+        one line per number.
+    """
+    known = {name: value for name, value in measure(HAND, HAND[0]).items() if value is not None}
+    back, fall = known["bwt_gem"], known["forgetting"]
+    size = len(HAND)
+    lines: list[tuple[str, float | None, float, dict[str, float]]] = [
+        ("OP", op, known["op_final"], {
+            "that is the mean of the diagonal: learning accuracy.": known["learning_accuracy"],
+            "that is mean OP, the mean over steps of the tasks seen so far.":
+                known["op_mean_over_steps"],
+            "that is the last column; the end is R's last row.": sum(r[-1] for r in HAND) / size,
+            "that is the mean of all cells; the end is R's last row.":
+                sum(map(sum, HAND)) / size**2,
+        }),
+        ("BWT", bwt, back, {
+            "that divides by T, as TRACE does; T − 1 tasks could be forgotten.":
+                known["bwt_trace"],
+            "mind the sign: the last score less the score when learned.": -back,
+            "that falls from the best score; BWT starts on the diagonal.": -fall,
+            "that is the sum; divide it by the T − 1 earlier tasks.": back * (size - 1),
+        }),
+        ("forgetting", forgot, fall, {
+            "that falls from the diagonal; the best earlier score may come later.": -back,
+            "mind the sign: a fall counts as positive here.": -fall,
+            "that is the sum; divide it by the T − 1 earlier tasks.": fall * (size - 1),
+        }),
+    ]  # fmt: skip
+    return "\n".join(
+        f"{name}: {_by_hand(told, right, mistakes)}" for name, told, right, mistakes in lines
+    )
+
+
+def _by_hand(answer: object, right: float, mistakes: Mapping[str, float]) -> str:
+    got = as_number(answer)
+    if got is None:
+        return verdict("write a number.")
+    if math.isclose(got, right, abs_tol=_NEAR):
+        return verdict(None, f"{right:+.3f}.")
+    near = (hint for hint, mistake in mistakes.items() if abs(got - mistake) < _NEAR)
+    return verdict(next(near, f"{got:g} is not it; write down each task's two scores first."))
+
+
+def check_most_forgotten(answer: Callable[[Matrix, list[str]], str]) -> str:
+    """Try a function that names the task which lost most since it was learned.
+
+    Args:
+        answer: takes R, T rows of T scores, R[i][j] the score on task j after training task i, and
+            the T names; returns the name of the task whose last score lies furthest below its
+            score when learned.
+    """
+    names = ["A", "B", "C", "D"]
+    matrix = [
+        [0.9, 0.1, 0.2, 0.0],
+        [0.8, 0.5, 0.2, 0.1],
+        [0.4, 0.3, 0.8, 0.1],
+        [0.3, 0.1, 0.5, 0.9],
+    ]
+    cases = [(matrix, names), ([[0.5, 0.1], [0.2, 0.9]], ["X", "Y"])]
+    for given, tasks in cases:
+        got = answer([list(row) for row in given], list(tasks))
+        problem = _wrong_task(got, given, tasks)
+        if problem:
+            return verdict(problem)
+    return verdict(None, "from the diagonal, when it was learned, down to the last row.")
+
+
+def _wrong_task(got: object, matrix: Matrix, names: Sequence[str]) -> str | None:
+    if got is None or got is ...:
+        return NOTHING
+    if got not in names:
+        return f"return the name of a task, one of {', '.join(names)}, not {got!r}."
+    last = len(names) - 1
+    falls = {name: matrix[j][j] - matrix[last][j] for j, name in enumerate(names)}
+    if got == max(falls, key=lambda name: falls[name]):
+        return None
+    ends = dict(zip(names, matrix[last], strict=True))
+    late = {name: matrix[last - 1][j] - matrix[last][j] for j, name in enumerate(names)}
+    if got == names[last]:
+        return "the last task had no time to be forgotten: its row is the last one."
+    if got == min(ends, key=lambda name: ends[name]):
+        return f"{got} has the lowest score at the end, but it was never learned so well."
+    if got == max(late, key=lambda name: late[name]):
+        return f"{got} lost most during the last task; compare with when it was learned, R[j][j]."
+    return f"{got} lost {falls[str(got)]:.1f} since it was learned; another task lost more."
+
+
+def check_steps(answer: Callable[[int, int, int], int]) -> str:
+    """Try a function that counts the optimiser steps of one task.
+
+    Args:
+        answer: takes the number of examples, epochs, and the batch size; an epoch's last batch may
+            be smaller, and counts.
+    """
+    problem = wrong_number(
+        answer,
+        "examples, epochs, batch",
+        [(320, 5, 32), (100, 3, 32), (10, 4, 32)],
+        step_count,
+        {
+            "the last, smaller batch of an epoch is a step, too.": lambda n, e, b: n // b * e,
+            "every epoch ends with its own smaller batch; round up per epoch, then multiply.": (
+                lambda n, e, b: math.ceil(n * e / b)
+            ),
+            "that drops what is left at the end.": lambda n, e, b: n * e // b,
+            "that is one epoch.": lambda n, e, b: math.ceil(n / b),
+            "a step takes a whole batch, not one example.": lambda n, e, b: n * e,
+        },
+        ".0f",
+    )
+    return verdict(problem, "the batches of an epoch, rounded up, times the epochs.")
+
+
+def _evaluation(task: int, final: bool, **scores: float) -> dict[str, Any]:
+    tasks = {name: {"score": score} for name, score in scores.items()}
+    return {"kind": "evaluation", "task": task, "final": final, "tasks": tasks}
+
+
+_EVENTS: list[dict[str, Any]] = [
+    {"kind": "start", "names": ["A", "B"], "steps": [4, 4]},
+    _evaluation(-1, True, A=0.1, B=0.8),
+    {"kind": "step", "task": 0, "task_step": 1, "loss": 2.0},
+    _evaluation(0, False, A=0.9),
+    _evaluation(0, True, A=0.7, B=0.3),
+    _evaluation(1, False, A=0.4, B=0.5),
+    _evaluation(1, True, A=0.2, B=0.6),
+    {"kind": "end", "seconds": 1.0},
+]
+
+
+def check_best_scores(answer: Callable[[list[dict[str, Any]]], dict[str, float]]) -> str:
+    """Try a function that reads the best score of each task off a run's events.
+
+    Args:
+        answer: takes events as `Run.events()` gives them, returns task → the highest score that any
+            evaluation on whole splits (`final`) gave it.
+    """
+    got = answer([dict(event) for event in _EVENTS])
+    if got is None or got is ...:
+        return verdict(NOTHING)
+    right = {"A": 0.7, "B": 0.8}
+    hints = [
+        (
+            {"A": 0.9, "B": 0.8},
+            "evaluations that are not final score a small sample; leave them out.",
+        ),
+        ({"A": 0.2, "B": 0.6}, "those are the last scores; take the highest."),
+        ({"A": 0.7, "B": 0.6}, "the evaluation before any training (task −1) counts, too."),
+        ({"A": 0.1, "B": 0.3}, "those are the lowest scores."),
+    ]
+    problem = None
+    if got != right:
+        problem = next((hint for wrong, hint in hints if got == wrong), None)
+        problem = problem or f"for the check's events it should be {right}, not {got}."
+    return verdict(problem, "a run is its events; every number of it can be read off again.")

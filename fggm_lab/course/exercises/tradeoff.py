@@ -1,0 +1,141 @@
+"""Checks on the trade-off: a metric of the score matrix, the Pareto front, an interval of few."""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from statistics import NormalDist, fmean, pstdev, stdev
+
+from scipy.special import stdtrit
+
+from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
+from fggm_lab.runs.metrics import forgetting
+from fggm_lab.runs.paths import Point, pareto_front
+
+Matrix = list[list[float]]
+
+
+def check_bwt(answer: Callable[[Matrix], float]) -> str:
+    """Try a function that gives a score matrix's backward transfer.
+
+    Args:
+        answer: takes R as T rows of T scores, R[i][j] the score on task j after training task i,
+            returns the mean over all tasks but the last of the last score minus the score when
+            learned.
+    """
+
+    def changes(matrix: Matrix) -> float:
+        return sum(matrix[-1][j] - matrix[j][j] for j in range(len(matrix)))
+
+    problem = wrong_number(
+        answer,
+        "R",
+        ([[0.7, 0.1, 0.2], [0.9, 0.8, 0.1], [0.85, 0.5, 1.0]], [[0.5, 0.0], [0.75, 1.0]]),
+        lambda m: changes(m) / (len(m) - 1),
+        {
+            "the last task could not be forgotten yet; divide by the T − 1 others.": lambda m: (
+                changes(m) / len(m)
+            ),
+            "that is the sum; divide it by the T − 1 tasks that can be forgotten.": changes,
+            "the sign is turned round: what was lost counts as negative.": lambda m: (
+                -changes(m) / (len(m) - 1)
+            ),
+            "compare with the score when learned, R[j][j], not with the row before the last.": (
+                lambda m: sum(m[-1][j] - m[-2][j] for j in range(len(m) - 1)) / (len(m) - 1)
+            ),
+            "that is forgetting, which compares with the best earlier score; BWT compares with the "
+            "score when learned.": lambda m: forgetting(m) or 0.0,
+        },
+        "+.3f",
+    )
+    return verdict(problem, "what learning later tasks did to each earlier one, on average.")
+
+
+_ENDS: dict[str, dict[str, Point]] = {
+    "a simple case": {"a": (0.9, -0.3), "b": (0.8, -0.1), "c": (0.7, -0.2)},
+    "a clear winner": {"a": (0.9, -0.1), "b": (0.8, -0.2), "c": (0.7, -0.3)},
+    "a bend": {"a": (0.99, -0.4), "b": (0.9, -0.12), "c": (0.5, -0.1), "d": (0.89, -0.13)},
+    "equal numbers": {"a": (0.9, -0.2), "b": (0.9, -0.1), "c": (0.6, -0.1)},
+}
+
+
+def check_front(answer: Callable[[Mapping[str, Point]], Collection[str]]) -> str:
+    """Try a function that finds the methods which no other method beats.
+
+    Args:
+        answer: takes name → (learning accuracy, BWT), more is better of both; returns the names on
+            the Pareto front, in any order.
+    """
+    for case, ends in _ENDS.items():
+        problem = _wrong_front(answer(dict(ends)), ends)
+        if problem:
+            return verdict(f"in {case}, {ends}, {problem}", "")
+    return verdict(None, "whoever is on the front can be beaten in one number, never in both.")
+
+
+def _wrong_front(got: object, ends: Mapping[str, Point]) -> str | None:
+    if got is None or got is ...:
+        return NOTHING
+    if not isinstance(got, Collection) or isinstance(got, str):
+        return "return a list or a set of names."
+    strange = set(got) - ends.keys()
+    if strange:
+        return f"return names; {min(map(repr, strange))} is none of them."
+    names = list(ends)
+    right = {names[place] for place in pareto_front(list(ends.values()))}
+    for name in sorted(set(got) - right):
+        winner = next(w for w in sorted(right) if _at_least(ends[w], ends[name]))
+        return f"{name} is beaten by {winner}, which is as good in both and better in one."
+    for name in sorted(right - set(got)):
+        return f"{name} is missing: no other is as good in both and better in one."
+    return None
+
+
+def _at_least(one: Point, other: Point) -> bool:
+    return one[0] >= other[0] and one[1] >= other[1]
+
+
+def check_half_width(answer: Callable[[Sequence[float]], float]) -> str:
+    """Try a function that says how far the 95 % interval of a mean reaches to either side.
+
+    Args:
+        answer: takes n paired differences, one per seed; returns t · sd / √n with the quantile of
+            Student's t at n − 1 degrees of freedom and the sample standard deviation.
+    """
+
+    def t(degrees: int, level: float = 0.975) -> float:
+        return float(stdtrit(degrees, level))
+
+    def error(values: Sequence[float], sd: Callable[[Sequence[float]], float] = stdev) -> float:
+        return sd(values) / math.sqrt(len(values))
+
+    normal = NormalDist().inv_cdf(0.975)
+    problem = wrong_number(
+        answer,
+        "differences",
+        ([0.02, 0.05, 0.08], [0.01, 0.02, 0.04, -0.03]),
+        lambda v: t(len(v) - 1) * error(v),
+        {
+            "that factor is the normal distribution's; of so few numbers the spread is itself a "
+            "guess, and Student's t makes room for that.": lambda v: normal * error(v),
+            "1.96 is the normal distribution's factor; of so few numbers the spread is itself a "
+            "guess, and Student's t makes room for that.": lambda v: 1.96 * error(v),
+            "that is where one more seed would fall; a mean of n varies less, by √n.": lambda v: (
+                t(len(v) - 1) * stdev(v)
+            ),
+            "the standard error is right; now times the quantile of t.": error,
+            "take the sample standard deviation, n − 1 below the line.": lambda v: (
+                t(len(v) - 1) * error(v, pstdev)
+            ),
+            "t has n − 1 degrees of freedom, for the mean took one.": lambda v: (
+                t(len(v)) * error(v)
+            ),
+            "95 % in the middle leave 2.5 % on either side: the quantile at 0.975.": lambda v: (
+                t(len(v) - 1, 0.95) * error(v)
+            ),
+            "that is the whole interval; half of it lies on either side.": lambda v: (
+                2 * t(len(v) - 1) * error(v)
+            ),
+            "that is the mean; how far does the interval reach around it?": fmean,
+        },
+        ".4f",
+    )
+    return verdict(problem, "with n = 3 the factor is 4.30; with very many it comes down to 1.96.")

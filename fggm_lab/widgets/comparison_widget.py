@@ -1,0 +1,129 @@
+"""The widget of `compare`: methods to tick, their table, and figures that set them side by side."""
+
+from collections.abc import Sequence
+
+import ipywidgets
+
+from fggm_lab.errors import LabError, RunError
+from fggm_lab.plots import forgetting_curves, paired_differences, stability_plasticity
+from fggm_lab.plots.curves import GENERAL
+from fggm_lab.runs import Run, comparison, over_seeds
+from fggm_lab.runs.compare import MAIN, first_seeds, group_labels
+from fggm_lab.runs.html import rows_html
+from fggm_lab.widgets.controls import Controls, Ticks, choice, switch
+from fggm_lab.widgets.shell import Shell
+from fggm_lab.widgets.stage import sentence
+from fggm_lab.widgets.static import Static
+from fggm_lab.widgets.tabs.base import Tab, View
+from fggm_lab.widgets.tabs.pages import Pages
+
+_LOOK = """<style>.fggm-table table { border-collapse: collapse; font-variant-numeric: tabular-nums;
+line-height: 1.5; } .fggm-table th, .fggm-table td { padding: 2px 10px; text-align: right; }
+.fggm-table th:first-child, .fggm-table caption { text-align: left; }
+.fggm-table tr { border-bottom: 1px solid rgba(127,127,127,.3); }
+.fggm-table .scroll { overflow-x: auto; }</style>"""
+_FIRST, _ALL = "first of each method", "all"
+
+
+class Comparison(Shell):
+    """Runs of one model over the same tasks, gathered by method.
+
+    Attributes:
+        selection: the methods ticked and the task, once the widget is filled.
+        pages: the tabs, once the widget is filled.
+    """
+
+    css = "fggm-compare"
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = list(runs)
+        super().__init__()
+
+    def build(self) -> list[ipywidgets.Widget]:
+        """Methods and task, the table, the figures, the button."""
+        methods = list(dict.fromkeys(group_labels(self._runs)))
+        self.selection = Controls(
+            methods=Ticks(methods), task=choice("task", self._runs[0].config.task_names)
+        )
+        self._table = ipywidgets.HTML().add_class("fggm-table")
+        self._show_table()
+        self.pages = Pages([self._plane(), self._paired(methods), self._curves()])
+        self.selection.listen(self._moved)
+        again = ipywidgets.Button(description="Read runs again", icon="refresh")
+        again.on_click(self._read_again)
+        return [self.selection.box, self._table, self.pages.box, again]
+
+    def static(self) -> Static:
+        """The table and the stability–plasticity plane."""
+        return Static.of(stability_plasticity(self._runs), _table(self._runs))
+
+    # Tabs
+
+    def _plane(self) -> Tab:
+        views = {
+            "BWT": View(lambda: stability_plasticity(self._ticked()), ("methods",)),
+            GENERAL: View(lambda: stability_plasticity(self._ticked(), "general"), ("methods",)),
+        }
+        return Tab("Stability–plasticity", "fggm-tab-plane", views)
+
+    def _paired(self, methods: Sequence[str]) -> Tab:
+        draw = lambda: paired_differences(self._ticked(), tab.controls["baseline"])  # noqa: E731
+        views = {"differences": View(draw, ("methods",), ("baseline",))}
+        baseline = choice("baseline", methods)
+        tab = Tab("Paired differences", "fggm-tab-paired", views, baseline=baseline)
+        return tab
+
+    def _curves(self) -> Tab:
+        some = first_seeds(self._runs)
+        own = ("seeds",) if len(some) < len(self._runs) else ()
+
+        def runs() -> list[Run]:
+            ticked = self._ticked()
+            return ticked if tab.controls["seeds"] == _ALL else first_seeds(ticked)
+
+        views = {
+            "chosen task": View(
+                lambda: forgetting_curves(runs(), self.selection["task"]), ("methods", "task"), own
+            ),
+            GENERAL: View(lambda: forgetting_curves(runs(), GENERAL), ("methods",), own),
+        }
+        tab = Tab("Forgetting", "fggm-tab-forgetting", views, seeds=switch("seeds", [_FIRST, _ALL]))
+        return tab
+
+    # What the controls do
+
+    def _ticked(self) -> list[Run]:
+        """The runs of the methods ticked.
+
+        Raises:
+            RunError: none is.
+        """
+        chosen = self.selection["methods"]
+        if not chosen:
+            raise RunError("nothing is selected; tick a method")
+        labels = group_labels(self._runs)
+        return [run for run, label in zip(self._runs, labels, strict=True) if label in chosen]
+
+    def _moved(self, name: str) -> None:
+        if name == "methods":
+            self._show_table()
+        self.pages.mark(name)
+
+    def _read_again(self, _: object) -> None:
+        self._show_table()
+        self.pages.refresh()
+
+    def _show_table(self) -> None:
+        try:
+            self._table.value = _LOOK + _table(self._ticked())
+        except LabError as problem:
+            self._table.value = sentence(str(problem))
+
+
+def _table(runs: Sequence[Run]) -> str:
+    """Means over seeds where there are several, else the runs as they are."""
+    rows = comparison(runs)
+    gathered = over_seeds(rows)
+    if len(gathered) == len(rows):
+        return rows_html("One seed each", rows, MAIN)
+    return rows_html("Mean ± sample standard deviation over seeds", gathered, MAIN)

@@ -1,0 +1,39 @@
+"""Do tasks want the same units? Overlap of the masks that the stored scores give."""
+
+import plotly.graph_objects as go
+
+from fggm_lab.masks import Mask
+from fggm_lab.plots import mask_overlap, overlap_per_layer, shared_units, union_growth
+from fggm_lab.plots.overlap import MEASURES
+from fggm_lab.widgets.controls import switch
+from fggm_lab.widgets.records import Records
+from fggm_lab.widgets.selection import Selection
+from fggm_lab.widgets.tabs.base import Tab, View
+
+_CUT = ("method", "keep", "scope")
+
+
+class OverlapTab(Tab):
+    """The overlap of every two tasks, along the depth, units shared by several, their union."""
+
+    def __init__(self, selection: Selection, records: Records) -> None:
+        self._selection, self._records = selection, records
+        views = {
+            "every two tasks": View(self._matrix, (*_CUT, "layer"), ("measure",)),
+            "per layer": View(lambda: overlap_per_layer(self._masks()), _CUT),
+            "shared units": View(lambda: shared_units(self._in_layer()), (*_CUT, "layer")),
+            "union growth": View(lambda: union_growth(self._in_layer()), (*_CUT, "layer")),
+        }
+        measure = switch("measure", [(kind.name, name) for name, kind in MEASURES.items()])
+        super().__init__("Overlap", "fggm-tab-overlap", views, measure=measure)
+
+    def _matrix(self) -> go.Figure:
+        return mask_overlap(self._masks(), self._selection.layer, False, self.controls["measure"])
+
+    def _masks(self) -> dict[str, Mask]:
+        chosen = self._selection
+        return self._records.masks(chosen.run, chosen["keep"], chosen["scope"])
+
+    def _in_layer(self) -> dict[str, Mask]:
+        within = self._selection.within
+        return {task: m.restricted(within(m.names)) for task, m in self._masks().items()}

@@ -1,0 +1,85 @@
+"""How unequal units are: Fisher spectra of the chosen task."""
+
+import plotly.graph_objects as go
+
+from fggm_lab.errors import RunError
+from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.plots import describe_spectra, fisher_spectra, lorenz_curves
+from fggm_lab.plots.growth import spectrum_growth
+from fggm_lab.plots.histograms import score_histograms
+from fggm_lab.plots.overlaid import spectra_overlaid
+from fggm_lab.plots.score_heatmap import score_heatmap
+from fggm_lab.plots.spectra import modules_of, show_keep, show_module
+from fggm_lab.widgets.controls import choice
+from fggm_lab.widgets.records import Records
+from fggm_lab.widgets.selection import Selection
+from fggm_lab.widgets.tabs.base import Tab, View
+
+ALL_MODULES = "all modules"
+
+
+class SpectraTab(Tab):
+    """Sorted scores, their distribution, where they sit, how few hold how much, how they grow."""
+
+    def __init__(self, selection: Selection, records: Records) -> None:
+        self._selection, self._records = selection, records
+        follows = ("method", "task", "layer")
+        cut = ("keep", "scope")
+        views = {
+            "sorted": View(self._sorted, (*follows, *cut), ("module",), self._cut),
+            "histogram": View(lambda: score_histograms(self._in_layer()), follows),
+            "heatmap": View(lambda: score_heatmap(self._scores()), ("method", "task")),
+            "Lorenz curve": View(self._lorenz, (*follows, "keep")),
+            "along the task": View(self._growth, follows),
+            "tasks overlaid": View(self._overlaid, ("method", "layer")),
+        }
+        module = choice("module", [ALL_MODULES])
+        super().__init__("Fisher spectra", "fggm-tab-spectra", views, module=module)
+
+    def _restricted(self, scores: FisherScores) -> FisherScores:
+        """The scores of the layer selected."""
+        return scores.restricted(self._selection.within(scores.names))
+
+    def _scores(self) -> FisherScores:
+        return self._records.scores(self._selection.run, self._selection["task"])
+
+    def _in_layer(self) -> FisherScores:
+        return self._restricted(self._scores())
+
+    def _sorted(self) -> go.Figure:
+        scores = self._scores()
+        self.controls.offer("module", [ALL_MODULES, *modules_of(scores)])
+        chosen = self._selection
+        figure = fisher_spectra(scores, chosen["keep"], chosen["scope"], controls=False)
+        module = self.controls["module"]
+        show_module(
+            figure,
+            None if module == ALL_MODULES else module,
+            None if chosen.layer is None else chosen["layer"],
+        )
+        return figure
+
+    def _cut(self, figure: go.Figure) -> str:
+        scores, keep, scope = self._scores(), self._selection["keep"], self._selection["scope"]
+        show_keep(figure, scores, keep, scope)
+        return describe_spectra(scores, keep, scope)
+
+    def _lorenz(self) -> go.Figure:
+        return lorenz_curves(self._in_layer(), self._selection["keep"])
+
+    def _growth(self) -> go.Figure:
+        run, task = self._selection.run, self._selection["task"]
+        self._records.ranking(run, task)  # says so where there are no scores at all
+        along = run.fisher_along(task)
+        if len(along) < 2:
+            raise RunError(
+                f"{run.path} has scores before {task} alone, none along it; record them with "
+                "run_sequence(…, fisher_points=4) or fggm-lab run --fisher-points 4"
+            )
+        return spectrum_growth({step: self._restricted(s) for step, s in along.items()}, task)
+
+    def _overlaid(self) -> go.Figure:
+        run = self._selection.run
+        every = {task: self._records.scores(run, task) for task in self._records.scored(run)}
+        some = {task: self._restricted(scores) for task, scores in every.items()}
+        return spectra_overlaid(some, controls=False)

@@ -1,0 +1,177 @@
+"""A JupyterLab of the tests' own, and what a person does in it, through headless Chromium."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START = 180
+"""Seconds a loaded machine may take to start a server or a kernel, or to draw."""
+TOKEN = "a-token-for-tests"
+PLACES = {
+    "JUPYTER_CONFIG_DIR": "config",
+    "JUPYTER_RUNTIME_DIR": "runtime",
+    "JUPYTERLAB_SETTINGS_DIR": "settings",
+    "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    "IPYTHONDIR": "ipython",
+}
+"""Whatever Jupyter keeps goes below a temporary folder, nothing into the user's home."""
+SETTINGS = {
+    # Cells out of sight are drawn, too, so that every figure of a notebook can be looked at.
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+
+
+@contextmanager
+def serve(folder: Path, state: Path, **environment: str) -> Iterator[str]:
+    """JupyterLab on a free loopback port, token required.
+
+    Args:
+        folder: what it shows.
+        state: where it keeps settings, logs and connection files.
+        environment: for the server and its kernels.
+
+    Yields:
+        the address, without a path.
+    """
+    for name, settings in SETTINGS.items():
+        file = state / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings), encoding="utf-8")
+    port = _free_port()
+    places = {name: str(state / place) for name, place in PLACES.items()}
+    log = state / "server.log"
+    with open(log, "wb") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+             "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
+             f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}",
+             "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None",
+             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+            stdout=out, stderr=out, env=os.environ | places | environment,
+        )  # fmt: skip
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/api", log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(url: str, log: Path) -> None:
+    end = time.monotonic() + START
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+class LabPage:
+    """One notebook, open in JupyterLab; whatever the console complains of is in `problems`."""
+
+    def __init__(self, browser: Any, server: str, notebook: str) -> None:
+        self.page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        self.page.set_default_timeout(START * 1000)
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on(
+            "console", lambda m: self.problems.append(m.text) if m.type == "error" else None
+        )
+        self.page.goto(f"{server}/lab/tree/{notebook}?token={TOKEN}")
+        self._ready()
+
+    def _ready(self) -> None:
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self.page.wait_for_function(
+            "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
+            " === 'idle'"
+        )
+
+    def command(self, name: str) -> None:
+        """Do what a menu entry does, and wait until it is done."""
+        self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
+
+    def run_all(self) -> None:
+        """Run every cell, to the end or to the first error."""
+        self.command("notebook:run-all-cells")
+
+    def reload(self) -> None:
+        """Save, and load the page anew; the kernel goes on."""
+        self.command("docmanager:save")
+        self.page.reload()
+        self._ready()
+
+    def errors(self) -> list[str]:
+        """The tracebacks among the outputs."""
+        script = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
+          .flatMap(cell => cell.outputs || []).filter(out => out.output_type === 'error')
+          .map(out => `${out.ename}: ${out.evalue}`)"""
+        found: list[str] = self.page.evaluate(script)
+        return found
+
+    def executed(self) -> tuple[int, int]:
+        """How many code cells have run, and how many there are."""
+        script = """() => {
+          const cells = window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
+            .filter(cell => cell.cell_type === 'code' && cell.source.length);
+          return [cells.filter(cell => cell.execution_count).length, cells.length];
+        }"""
+        ran, of = self.page.evaluate(script)
+        return ran, of
+
+    def figures(self, inside: str = ".jp-OutputArea") -> list[list[dict[str, Any]]]:
+        """What Plotly shows now: of each visible figure its traces' type, name, x, y, z and meta."""
+        script = """inside => [...document.querySelectorAll(`${inside} .js-plotly-plot`)]
+          .filter(plot => plot.offsetParent && plot._fullData)
+          .map(plot => plot._fullData.map(t => ({type: t.type, name: t.name, meta: t.meta,
+            visible: t.visible, x: [...(t.x || [])], y: [...(t.y || [])],
+            z: t.z ? [...t.z].map(row => row.length === undefined ? row : [...row]) : []})))"""
+        found: list[list[dict[str, Any]]] = self.page.evaluate(script, inside)
+        return found
+
+    def wait_for(self, what: str, argument: Any = None) -> None:
+        """Wait until a JavaScript expression, or function of the argument, is true."""
+        self.page.wait_for_function(what, arg=argument)
+
+    def shot(self, name: str) -> None:
+        """Keep a screenshot of the whole notebook, if FGGM_LAB_SCREENSHOTS names a folder."""
+        if folder := os.environ.get("FGGM_LAB_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            script = """() => {
+              window.jupyterapp.shell.collapseLeft();
+              const panel = document.querySelector('.jp-Notebook .jp-WindowedPanel-outer');
+              panel.scrollTo(0, 0);
+              const cells = [...panel.querySelectorAll('.jp-Cell')];
+              return Math.max(...cells.map(cell => cell.getBoundingClientRect().bottom));
+            }"""
+            height = int(self.page.evaluate(script)) + 60
+            self.page.set_viewport_size({"width": 1400, "height": min(height, 14_000)})
+            self.page.wait_for_timeout(1500)
+            self.page.screenshot(path=f"{folder}/{name}.png")
+            self.page.set_viewport_size({"width": 1400, "height": 1000})
+
+    def close(self) -> None:
+        """End the kernel and leave."""
+        self.page.evaluate(
+            "window.jupyterapp.shell.currentWidget?.sessionContext?.shutdown()"
+        )
+        self.page.close()

@@ -1,0 +1,203 @@
+"""The explorers in a real JupyterLab: drawn, moved by their controls, alive after a reload."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from fggm_lab.masks import Mask
+from fggm_lab.plots import share_per_layer
+from fggm_lab.plots.overlap import overlap
+from fggm_lab.runs import Run
+from tests.browser.jupyter import LabPage, serve
+from tests.plots.made import TASKS, made_run
+
+SOME = TASKS[:3]
+EXPLORE = """import fggm_lab as lab
+lab.explore("runs/1")"""
+COMPARE = """import fggm_lab as lab
+lab.compare("runs")"""
+PLAYGROUND = """import fggm_lab as lab
+model, tokenizer = lab.load_model("tiny")
+tasks = lab.load_tasks("trace-mini", order=["NumGLUE-cm", "FOMC"])
+lab.MaskPlayground(model, tokenizer, tasks, examples=8, scored=16)"""
+LIVE = """import fggm_lab as lab
+model, tokenizer = lab.load_model("tiny")
+tasks = lab.load_tasks("trace-mini", order=["NumGLUE-cm", "FOMC"])
+live = lab.LiveTraining(model, tokenizer, tasks, lab.FGGM(keep=0.3), "live",
+                        limit=160, epochs=20, points_per_task=2, probe=4)
+live"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up runs of two methods and two seeds, and a notebook for each explorer."""
+    place = tmp_path_factory.mktemp("lab")
+    for seed in (1, 2):
+        for method in ("sft", "fggm"):
+            made_run(place / "runs" / str(seed), method, SOME, seed=seed)
+    for name, cell in (
+        ("explore", EXPLORE), ("compare", COMPARE), ("playground", PLAYGROUND), ("live", LIVE),
+    ):  # fmt: skip
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, place / f"{name}.ipynb")
+    return place
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serve(folder, tmp_path_factory.mktemp("jupyter")) as address:
+        yield address
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, browser: Any, server: str) -> Iterator[LabPage]:
+    """The notebook a test names, run; afterwards it must have had no error anywhere."""
+    opened = LabPage(browser, server, f"{request.param}.ipynb")
+    opened.run_all()
+    yield opened
+    assert opened.errors() == []
+    opened.close()
+    assert opened.problems == []
+
+
+def press(lab: LabPage, text: str, inside: str) -> None:
+    lab.page.locator(f"{inside} button:visible", has_text=text).first.click()
+
+
+def wait_for_bars(lab: LabPage, shares: Sequence[float]) -> None:
+    """Until the bars of the spectra are these shares, layer by layer."""
+    script = """shares => [...document.querySelectorAll('.fggm-tab-spectra .js-plotly-plot')]
+      .some(plot => plot.offsetParent && (plot._fullData || []).some(t => t.type === 'bar'
+        && t.visible === true && t.x.length === shares.length
+        && shares.every((share, i) => Math.abs(t.x[i] - share) < 1e-9)))"""
+    lab.wait_for(script, list(shares))
+
+
+def wait_for_cells(lab: LabPage, table: Sequence[Sequence[float | None]]) -> None:
+    """Until the left matrix of the overlap tab holds these numbers."""
+    script = """table => [...document.querySelectorAll('.fggm-tab-overlap .js-plotly-plot')]
+      .some(plot => plot.offsetParent && plot._fullData?.[0]?.type === 'heatmap'
+        && table.every((row, i) => row.every((v, j) => v === null
+          || Math.abs(plot._fullData[0].z[i][j] - v) < 1e-9)))"""
+    lab.wait_for(script, [list(row) for row in table])
+
+
+def move_keep(lab: LabPage, steps: int) -> None:
+    """Move the keep share by so many hundredths, as a reader does with the keyboard."""
+    lab.page.locator(".fggm-explore .widget-slider .noUi-handle:visible").first.focus()
+    for _ in range(abs(steps)):
+        lab.page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+
+
+@pytest.mark.parametrize("lab", ["explore"], indirect=True)
+def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
+    lab: LabPage, folder: Path
+) -> None:
+    run = Run.open(folder / "runs" / "1" / "fggm")
+    scores = {task: found for task in SOME if (found := run.fisher(task))}
+    lab.wait_for("document.querySelector('.fggm-tab-forgetting .scatterlayer path.js-line')")
+    lab.shot("explore-forgetting")
+
+    lab.page.get_by_role("tab", name="Fisher spectra").click()
+    first = scores[SOME[0]]
+    wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.3)])
+    move_keep(lab, 10)
+    wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.4)])
+    press(lab, "global", ".fggm-explore")
+    wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.4, "global")])
+    lab.shot("explore-spectra")
+
+    lab.page.get_by_role("tab", name="Overlap").click()
+    masks = {task: Mask.top(some, 0.4, "global") for task, some in scores.items()}
+    wait_for_cells(lab, overlap(masks).measured)
+    move_keep(lab, -5)
+    masks = {task: Mask.top(some, 0.35, "global") for task, some in scores.items()}
+    wait_for_cells(lab, overlap(masks).measured)
+    lab.shot("explore-overlap")
+
+    for tab in ("Masks", "Drift"):
+        lab.page.get_by_role("tab", name=tab).click()
+        box = f".fggm-tab-{tab.lower()}"
+        lab.wait_for(f"document.querySelector('{box}')?.offsetParent")
+        lab.wait_for(f"document.querySelector('{box} .js-plotly-plot, {box} [role=status]')")
+        lab.shot(f"explore-{tab.lower()}")
+
+
+@pytest.mark.parametrize("lab", ["explore"], indirect=True)
+def test_every_view_of_every_tab_draws(lab: LabPage) -> None:
+    lab.wait_for("document.querySelector('.fggm-tab-forgetting .js-plotly-plot')")
+    # the first task has nothing before it, so drift needs a later one
+    lab.page.locator(".fggm-explore select:visible").nth(1).select_option(label=SOME[-1])
+    for tab in lab.page.get_by_role("tab").all():
+        name = tab.inner_text()
+        if name not in ("Forgetting", "Fisher spectra", "Masks", "Overlap", "Drift"):
+            continue
+        tab.click()
+        box = ".fggm-explore .lm-TabPanel-stackedPanel, .fggm-explore .widget-tab-contents"
+        for view in lab.page.locator(f":is({box}) .widget-toggle-buttons").first.locator(
+            "button:visible"
+        ).all():
+            view.click()
+            lab.page.wait_for_timeout(1200)
+            seen = view.inner_text().replace(" ", "-")
+            lab.shot(f"view-{name}-{seen}".lower().replace(" ", "-"))
+
+
+@pytest.mark.parametrize("lab", ["explore"], indirect=True)
+def test_a_reloaded_page_is_still_usable(lab: LabPage, folder: Path) -> None:
+    scores = Run.open(folder / "runs" / "1" / "fggm").fisher(SOME[0])
+    assert scores is not None
+    lab.page.get_by_role("tab", name="Fisher spectra").click()
+    move_keep(lab, 10)
+    wait_for_bars(lab, [row.share for row in share_per_layer(scores, 0.4)])
+    lab.reload()
+    wait_for_bars(lab, [row.share for row in share_per_layer(scores, 0.4)])
+    move_keep(lab, 10)
+    wait_for_bars(lab, [row.share for row in share_per_layer(scores, 0.5)])
+
+
+@pytest.mark.parametrize("lab", ["compare"], indirect=True)
+def test_compare_sets_methods_side_by_side(lab: LabPage) -> None:
+    lab.wait_for("document.querySelector('.fggm-compare .js-plotly-plot .scatterlayer .point')")
+    rows = lab.page.locator(".fggm-table tbody tr th")
+    assert sorted(rows.all_inner_texts()) == ["fggm", "sft"]
+    lab.shot("compare-plane")
+    lab.page.get_by_role("tab", name="Paired differences").click()
+    lab.wait_for("document.querySelector('.fggm-tab-paired .js-plotly-plot .scatterlayer .point')")
+    lab.shot("compare-paired")
+    lab.page.get_by_role("tab", name="Forgetting").click()
+    lab.wait_for("document.querySelector('.fggm-tab-forgetting .scatterlayer path.js-line')")
+    lab.shot("compare-forgetting")
+
+
+@pytest.mark.parametrize("lab", ["playground"], indirect=True)
+def test_the_playground_shows_what_zeroing_does(lab: LabPage) -> None:
+    press(lab, "Try", ".fggm-playground")
+    lab.wait_for("document.querySelector('.fggm-playground .js-plotly-plot .point')")
+    lab.shot("playground")
+
+
+@pytest.mark.parametrize("lab", ["live"], indirect=True)
+def test_live_training_is_paused_and_resumed_by_its_button(lab: LabPage, folder: Path) -> None:
+    run = folder / "live"
+    press(lab, "Start", ".fggm-live")
+    lab.wait_for("document.querySelector('.fggm-live .js-plotly-plot .scatterlayer')")
+    lab.wait_for(
+        "[...document.querySelectorAll('.fggm-live button')]"
+        ".some(b => b.textContent.includes('Pause'))"
+    )
+    lab.page.wait_for_timeout(2000)
+    press(lab, "Pause", ".fggm-live")
+    lab.wait_for("document.querySelector('.fggm-live')?.textContent.includes('Paused')")
+    stopped = len(Run.open(run).events("step"))
+    assert not Run.open(run).finished and stopped > 0
+    lab.shot("live-paused")
+    press(lab, "Resume", ".fggm-live")
+    lab.wait_for("document.querySelector('.fggm-live')?.textContent.includes('Finished')")
+    done = Run.open(run)
+    assert done.finished and len(done.events("step")) == 200 > stopped
+    lab.shot("live-finished")

@@ -1,0 +1,134 @@
+"""The course keeps its form: goals, predictions, exercises that check themselves, sources."""
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+PAGES = sorted(NOTEBOOKS.glob("*.md"))
+LONGEST_CELL = 25
+LARGEST = 100_000
+"""Bytes of a stored notebook: figures and widgets are drawn anew, not stored."""
+
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def cells(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in found if kind in (None, cell["cell_type"])]
+
+
+def source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+def prose(path: Path) -> str:
+    return "\n\n".join(source(cell) for cell in cells(path, "markdown"))
+
+
+def test_the_course_is_numbered_from_zero_without_a_gap() -> None:
+    numbers = [path.name.split("_")[0] for path in PATHS]
+    assert numbers == [f"{number:02d}" for number in range(len(PATHS))]
+
+
+@every_notebook
+def test_goals_come_first_then_predictions_and_at_the_end_sources(path: Path) -> None:
+    first = source(cells(path)[0])
+    assert re.match(rf"# {path.name[:2]} · ", first), "the heading carries the number"
+    goals = first.partition("**When you are done you can**")[2]
+    assert len(re.findall(r"^- ", goals, re.M)) >= 3, "at least three goals"
+    assert re.search(r"\bPredict\b", prose(path)), "a prediction is asked for"
+    reading = prose(path).partition("## Further reading")[2]
+    assert len(re.findall(r"^- .", reading, re.M)) >= 2, "further reading"
+
+
+@every_notebook
+def test_a_prediction_is_asked_for_before_the_first_figure(path: Path) -> None:
+    places = {
+        kind: [
+            place for place, cell in enumerate(cells(path)) if re.search(sign, source(cell), re.M)
+        ]
+        for kind, sign in {
+            "predict": r"\bPredict\b",
+            "figure": r"^lab\.(plots\.(?!desc)\w+|explore|compare)\(|= lab\.plots\.(?!desc)\w+\(",
+        }.items()
+    }
+    assert places["figure"], "a notebook has a picture"
+    assert min(places["predict"]) < min(places["figure"])
+
+
+@every_notebook
+def test_three_exercises_each_with_a_folded_solution_and_a_check(path: Path) -> None:
+    text = prose(path)
+    exercises = re.findall(r"\*\*Exercise ([a-z])\b", text)
+    assert exercises == sorted(set(exercises)) and len(exercises) >= 3
+    folded = re.findall(r"<details>\s*<summary>.+?</summary>\n\n.+?</details>", text, re.S)
+    assert text.count("<details>") == len(folded), "a fold needs a summary and a blank line"
+    assert len(folded) >= len(exercises)
+    code = "\n".join(source(cell) for cell in cells(path, "code"))
+    assert len(set(re.findall(r"print\((check_\w+)\(", code))) >= 3
+
+
+@every_notebook
+def test_a_check_is_shown_with_what_it_says_of_the_unfinished_answer(path: Path) -> None:
+    told = [
+        "".join(text for output in cell["outputs"] for text in output["text"])
+        for cell in cells(path, "code")
+        if re.search(r"^print\(check_", source(cell), re.M)
+    ]
+    assert sum("Not yet" in text for text in told) >= 3
+
+
+@every_notebook
+def test_cells_are_short_and_parse(path: Path) -> None:
+    for cell in cells(path, "code"):
+        assert len(source(cell).splitlines()) <= LONGEST_CELL, cell["id"]
+        assert max(map(len, source(cell).splitlines())) <= 100, cell["id"]
+        compile(source(cell), cell["id"], "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@every_notebook
+def test_only_deterministic_text_is_stored(path: Path) -> None:
+    for cell in cells(path, "code"):
+        if source(cell).startswith("# NBVAL_IGNORE_OUTPUT"):
+            assert cell["outputs"] == [], cell["id"]
+        for output in cell["outputs"]:
+            assert (output["output_type"], output["name"]) == ("stream", "stdout"), cell["id"]
+    assert path.stat().st_size < LARGEST
+
+
+@every_notebook
+def test_every_cell_has_a_stable_name_and_nothing_of_this_machine(path: Path) -> None:
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    names = [cell["id"] for cell in whole["cells"]]
+    assert len(set(names)) == len(names)
+    assert all(cell["metadata"] == {} for cell in whole["cells"])
+    assert whole["metadata"] == {
+        "kernelspec": {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
+        "language_info": {"name": "python"},
+    }
+
+
+@pytest.mark.parametrize("path", [*PATHS, *PAGES], ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = prose(path) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith(("http://", "https://", "#")):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+    for written, linked in re.findall(r"\[arXiv (\d{4}\.\d{5})\]\(([^)]+)\)", text):
+        assert linked == f"https://arxiv.org/abs/{written}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "TEACHING.md"])
+def test_the_map_and_the_teachers_page_know_every_notebook(page: str) -> None:
+    text = (NOTEBOOKS / page).read_text(encoding="utf-8")
+    assert [path.name for path in PATHS if f"]({path.name})" not in text] == []

@@ -1,0 +1,76 @@
+"""The built site: complete, and silent on the network."""
+
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+
+import fggm_lab as lab
+from fggm_lab.fisher import ESTIMATORS
+from fggm_lab.methods import METHODS
+from fggm_lab.plots import FIGURES
+from tests.docs.pages import ROOT
+
+
+@pytest.fixture(scope="module")
+def documented(site: Path) -> set[str]:
+    """Every name that has a place on an API page, under all paths it is known by."""
+    packed = (site / "objects.inv").read_bytes().split(b"\n", 4)[4]
+    return {line.split(" ")[0] for line in zlib.decompress(packed).decode().splitlines()}
+
+
+def text(path: Path) -> str:
+    """A page's text, without its tags."""
+    return re.sub(r"<[^>]+>", "", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.usefixtures("hooks")
+def test_every_public_name_of_every_room_is_documented(documented: set[str]) -> None:
+    from rooms import ROOMS, path_of, public
+
+    for room in ROOMS:
+        assert public(room)
+        missing = [name for name in public(room) if path_of(room, name) not in documented]
+        assert not missing, f"{room}: {missing}"
+
+
+@pytest.mark.usefixtures("hooks")
+def test_every_name_of_the_public_surface_is_linked_to_its_page(site: Path) -> None:
+    from rooms import ROOMS
+
+    page = (site / "api" / "index.html").read_text(encoding="utf-8")
+    for name in lab.__all__:
+        if name in ROOMS:
+            assert f'href="{name}.html"' in page
+        else:
+            assert re.search(rf'href="[^"]+"[^>]*><code>lab\.{name}</code></a>', page), name
+
+
+def test_every_registered_figure_method_and_estimator_is_listed(site: Path) -> None:
+    for page, names in {"plots": FIGURES, "methods": METHODS, "fisher": ESTIMATORS}.items():
+        listed = text(site / "api" / f"{page}.html")
+        assert not [name for name in names if name not in listed]
+
+
+def test_every_notebook_has_a_page_and_lies_beside_it(site: Path) -> None:
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        assert (site / "course" / path.name).read_bytes() == path.read_bytes()
+        page = text(site / "course" / f"{path.stem}.html")
+        assert "NBVAL" not in page and "$" not in re.sub(r"\$\w+|\$ ", "", page), path.name
+
+
+def test_docstrings_are_read_to_the_end(site: Path) -> None:
+    for path in (site / "api").glob("*.html"):
+        left = re.findall(r"^ *(?:Args|Returns|Raises|Attributes):$", text(path), re.M)
+        assert left == [] or set(left) <= {"Raises:", "Returns:", "Attributes:"}, path.name
+
+
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        loaded = re.findall(r'<(?:script|img|iframe|source)[^>]+src="(?:https?:)?//[^"]+', page)
+        loaded += re.findall(r'<link[^>]+rel="(?:stylesheet|preconnect)"[^>]+//[^"]+', page)
+        assert loaded == [], path.name
