@@ -1,6 +1,7 @@
 """Loading a causal language model and its tokenizer: the shipped one, a local folder, a hub id."""
 
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ TINY = "tiny"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _HUB_SECONDS = 10
+_ALONE = threading.RLock()
 _COMPLETE_IN_ITSELF = ("TokenizersBackend", "PreTrainedTokenizerFast")
 """Tokenizer classes that say: tokenizer.json is the whole tokenizer."""
 
@@ -241,7 +243,17 @@ def _first_line(problem: BaseException) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bar over the second that loading takes, no report beside our one sentence."""
+    """No progress bar over the second that loading takes, no report beside our one sentence.
+
+    One thread at a time: transformers changes its own classes while it loads, and two threads that
+    load at once leave them changed for good.
+    """
+    with _ALONE, _quiet():
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
     shown = transformers_logging.is_progress_bar_enabled()
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()

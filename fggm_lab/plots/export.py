@@ -19,8 +19,8 @@ WIDTH = 1000
 """Pixels across an image of a figure that sets no width."""
 SCALE = 2
 """Pixels of a PNG per pixel of a figure."""
-_COLUMNS = ("panel", "trace", "x", "y", "z", "x_minus", "x_plus", "y_minus", "y_plus", "x_axis", "y_axis",
-            "z_axis")  # fmt: skip
+_COLUMNS = ("panel", "trace", "x", "y", "z", "x_minus", "x_plus", "y_minus", "y_plus", "x_axis",
+            "y_axis", "z_axis")  # fmt: skip
 """The columns a row of data may have, in the order a table shows them."""
 
 _STYLE = """

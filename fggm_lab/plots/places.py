@@ -66,8 +66,10 @@ def short_names(modules: Sequence[str]) -> dict[str, str]:
 
 
 def _endings(parts: Sequence[str]) -> list[str]:
-    """From the last word to the whole; `bias` alone names nothing."""
+    """From the last word to the whole; `bias` alone names nothing, nor what follows a `*`."""
     first = 2 if parts[-1] == "bias" else 1
+    if "*" in parts:
+        first = max(first, len(parts) - parts.index("*") + 1)
     return [".".join(parts[-k:]) for k in range(min(first, len(parts)), len(parts) + 1)]
 
 

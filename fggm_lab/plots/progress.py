@@ -32,7 +32,7 @@ def describe_progress(run: Run | RunSoFar) -> str:
     """The figure in words: how far the run is, its last loss, every task's latest score."""
     so_far = RunSoFar.of(run) if isinstance(run, Run) else run
     if so_far.finished:
-        said = f"Finished: {len(so_far.names)} tasks in {so_far.step:,} steps"
+        said = f"All {len(so_far.names)} tasks are trained, in {so_far.step:,} steps"
     elif so_far.step == 0:
         said = "No step has been taken yet"
     else:

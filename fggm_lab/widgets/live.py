@@ -224,8 +224,11 @@ class LiveTraining(Shell):
 
     @property
     def _controls(self) -> list[ipywidgets.Widget]:
-        row = ipywidgets.HBox([self._button, self._bar], layout={"flex_flow": "row wrap"})
-        return [row, self._says, self._where]
+        row = ipywidgets.HBox(
+            [self._button, self._bar, self._says],
+            layout={"flex_flow": "row wrap", "align_items": "center"},
+        )
+        return [row, self._where]
 
     def _show_state(self, state: str, problem: str | None = None) -> None:
         """Set the button, the sentence and everything below."""
@@ -256,7 +259,7 @@ class LiveTraining(Shell):
         """Show what is known by now."""
         self._bar.max = max(self._so_far.total, 1)
         self._bar.value = self._so_far.step
-        self._where.value = f"<p>{escape(self._progress())}</p>"
+        self._where.value = f"<p style='margin:0'>{escape(self._progress())}</p>"
         if self._figure is not None:
             self._figure.change(lambda figure: fill(figure, self._so_far))
         else:

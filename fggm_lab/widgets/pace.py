@@ -48,16 +48,17 @@ class TimeLeft:
     def __init__(self, step: int, clock: Clock = time.perf_counter) -> None:
         """Args:
         step: the steps already known; those up to here are told again when a run is resumed, and
-            say nothing about its pace.
+            say nothing about its pace. Nor does what comes before the first step.
         """
         self._clock = clock
         self._known = step
-        self._start, self._first, self._now, self._step = clock(), step, clock(), step
+        self._start = self._now = clock()
+        self._first = self._step = step
 
     def take(self, step: int) -> None:
         """A step was taken."""
         self._now, self._step = self._clock(), step
-        if step <= self._known:
+        if step <= self._known + 1:
             self._start, self._first = self._now, step
 
     def seconds(self, total: int) -> float | None:
@@ -70,8 +71,9 @@ class TimeLeft:
 
 def in_words(seconds: float) -> str:
     """`8 s`, `2 min 10 s`, `3 h 20 min`: two units at most, and no false precision."""
+    seconds = round(seconds)
     if seconds < 60:
-        return f"{round(seconds)} s"
+        return f"{seconds} s"
     if seconds < 600:
         tens = round(seconds / 10) * 10
         return f"{tens // 60} min" + (f" {tens % 60} s" if tens % 60 else "")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +47,17 @@ def folder(tmp_path: Path) -> Path:
     build_model(LLAMA, seed=0).save_pretrained(path)
     tokenizer(eos_token="</s>", pad_token="<pad>").save_pretrained(path)
     return path
+
+
+def test_threads_load_side_by_side_and_leave_loading_as_it_was(folder: Path) -> None:
+    """A notebook loads a model while a training in the background reads its own checkpoint."""
+    build_model({**LLAMA, "tie_word_embeddings": True}, seed=0).save_pretrained(folder)
+    with ThreadPoolExecutor(8) as threads:
+        loaded = list(threads.map(lambda _: load_model(folder, device="cpu")[0], range(24)))
+    for model in [*loaded, load_model(folder, device="cpu")[0]]:
+        assert model.lm_head.weight is model.get_input_embeddings().weight
+        for name, tensor in load_file(folder / "model.safetensors").items():
+            assert torch.equal(model.state_dict()[name], tensor)
 
 
 def test_a_folder_loads_with_its_weights_ready_to_evaluate(folder: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_run_taken_up_event_by_event_ends_as_its_folder_reads(tmp_path: Path) 
     for grown, drawn in zip(figure.data, whole.data, strict=True):
         assert (list(grown.x), list(grown.y)) == (list(drawn.x), list(drawn.y))
     assert figure.layout.shapes == whole.layout.shapes and so_far.finished
-    assert "Finished: 3 tasks in 120 steps" in description_of(whole)
+    assert "All 3 tasks are trained, in 120 steps" in description_of(whole)
 
 
 def test_a_replay_begins_anew(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_without_widgets_there_are_words_and_a_picture(tmp_path: Path) -> None:
     assert bundle["text/plain"] == "Not started yet. No step has been taken yet."
     run = widget.wait()
     bundle = widget._repr_mimebundle_()
-    assert bundle["text/plain"].startswith("Finished. Finished: 3 tasks in 18 steps")
+    assert bundle["text/plain"].startswith("Finished. All 3 tasks are trained, in 18 steps")
     scores = run.scores
     assert scores is not None and scores.matrix[2][0] is not None
     assert f"task-0 {scores.matrix[2][0]:.2f}" in bundle["text/plain"]
