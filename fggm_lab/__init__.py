@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from fggm_lab.tasks import load_tasks as load_tasks
     from fggm_lab.training import ActiveRows as ActiveRows
     from fggm_lab.training import FGGMCallback as FGGMCallback
-    from fggm_lab.training import run_sequence as run_sequence
     from fggm_lab.training import freezing as freezing
+    from fggm_lab.training import run_sequence as run_sequence
     from fggm_lab.training import zeroing as zeroing
     from fggm_lab.widgets import LiveTraining as LiveTraining
     from fggm_lab.widgets import MaskPlayground as MaskPlayground

@@ -18,31 +18,35 @@ Size = tuple[int, int, int]
 
 _TAIL = 12.0
 """Standard deviations kept around the mean of I; what lies outside has a chance below 1e-30."""
-_NARROW, _MANY = 2e-3, 10.0
-"""From here on a series gives the mean Jaccard index to 1e-12; see `expected_jaccard`."""
+_ERROR = 1e-12
+"""How much a series may leave out of the mean Jaccard index; see `expected_jaccard`."""
 
 
-class Moments(NamedTuple):
-    """Mean, variance and third central moment of the intersection's size."""
+class Cumulants(NamedTuple):
+    """The first four cumulants of the intersection's size; the third is its third moment, too."""
 
     mean: float
     variance: float
     third: float
+    fourth: float
 
 
-def moments(units: np.ndarray, first: np.ndarray, second: np.ndarray) -> Moments:
-    """The moments of |a ∩ b| under chance.
+def cumulants(units: np.ndarray, first: np.ndarray, second: np.ndarray) -> Cumulants:
+    """The cumulants of |a ∩ b| under chance: sums of the hypergeometric ones of each parameter.
 
     Args:
         units, first, second: (parameters,) units, kept by the one mask, kept by the other.
     """
     n, a, b = (array.astype(np.float64) for array in (units, first, second))
-    spread = a * b * (n - a) * (n - b)
-    skew = spread * (n - 2 * a) * (n - 2 * b)
-    return Moments(
+    variance = _over(a * b * (n - a) * (n - b), n * n * (n - 1))
+    fourth = n * (n + 1) - 6 * a * (n - a) - 6 * b * (n - b) + 6 * variance * (5 * n - 6)
+    # up to three units let at most one number vary by one
+    fourth = np.where(n > 3, _over(fourth, (n - 2) * (n - 3)), 1 - 6 * variance)
+    return Cumulants(
         float(_over(a * b, n).sum()),
-        float(_over(spread, n * n * (n - 1)).sum()),
-        float(_over(skew, n**3 * (n - 1) * (n - 2)).sum()),
+        float(variance.sum()),
+        float((variance * _over((n - 2 * a) * (n - 2 * b), n * (n - 2))).sum()),
+        float((variance * fourth).sum()),
     )
 
 
@@ -54,22 +58,24 @@ def _over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def expected_jaccard(units: np.ndarray, first: np.ndarray, second: np.ndarray) -> float | None:
     """E[I / (|a| + |b| − I)], to about 1e-12; None if both masks are empty.
 
-    For large masks the Jaccard index hardly bends within the spread of I, and its Taylor series
-    around the mean of I does. I is a sum of independent yes-or-no numbers (as every hypergeometric
-    number is), so its third and fourth cumulants are at most its variance v; with a spread of at
-    most `_NARROW` of |a| + |b| − E[I], and of at least `_MANY` units, the terms left out, v and
-    10 v² of the fourth and fifth order and 15 v³ of the sixth, stay below 1e-12.
+    With S = |a| + |b|, m = E[I] and r = S − m the index is S / r · Σ ((I − m) / r)^k − 1: unless
+    masks are small, few terms suffice. I is a sum of independent yes-or-no numbers (as every
+    hypergeometric number is), so its cumulants hardly exceed its variance v, which bounds what is
+    left out. Small masks are summed over the distribution of I.
 
     Args:
-        units, first, second: as for `moments`.
+        units, first, second: as for `cumulants`.
     """
     total = int(first.sum() + second.sum())
     if not total:
         return None
-    mean, variance, third = moments(units, first, second)
-    rest, spread = total - mean, math.sqrt(variance)
-    if spread >= _MANY and spread <= _NARROW * rest:
-        bend = variance / rest**2 + third / rest**3 + 3 * variance**2 / rest**4
+    mean, v, third, fourth = cumulants(units, first, second)
+    rest = total - mean
+    left_out = v / rest**5 + (60 * v**2 + 105 * v**3) / rest**7 + 105 * v**4 / rest**8
+    if total / rest * left_out <= _ERROR:
+        central = (v, third, fourth + 3 * v**2, 10 * third * v,
+                   15 * (v**3 + fourth * v) + 10 * third**2)  # fmt: skip
+        bend = sum(moment / rest**k for k, moment in enumerate(central, start=2))
         return float(total / rest * (1 + bend) - 1)
     sizes = Counter(zip(units.tolist(), first.tolist(), second.tolist(), strict=True))
     return _summed_jaccard(frozenset(sizes.items()), total)
@@ -92,7 +98,7 @@ def intersection(sizes: Mapping[Size, int]) -> tuple[np.ndarray, np.ndarray]:
         sizes: how many parameters there are of each size.
     """
     columns = np.array([size for size, times in sizes.items() for _ in range(times)]).T
-    mean, variance, _ = moments(*columns)
+    mean, variance, *_ = cumulants(*columns)
     least = sum(times * max(0, a + b - n) for (n, a, b), times in sizes.items())
     most = sum(times * min(a, b) for (n, a, b), times in sizes.items())
     reach = _TAIL * math.sqrt(variance) + _TAIL

@@ -111,7 +111,7 @@ class Mask:
     @property
     def count(self) -> int:
         """How many units may move."""
-        return sum(int(bits.sum()) for bits in self.units.values())
+        return sum(count_bits(bits) for bits in self.units.values())
 
     @property
     def share(self) -> float:
@@ -262,6 +262,15 @@ class Mask:
         known = {f.name for f in fields(MaskInfo)}
         made = MaskInfo(**{k: v for k, v in record["made"].items() if k in known})
         return cls(units, record["axes"], made)
+
+
+def count_bits(bits: Tensor) -> int:
+    """How many of (units,) bits are set.
+
+    Counted in one thread: torch wakes several for the sum of a large tensor, which among hundreds
+    of parameters takes longer than adding, and on a busy machine far longer.
+    """
+    return int(np.count_nonzero(bits.cpu().numpy()))
 
 
 def check_comparable(a: Mask, b: Mask) -> None:

@@ -45,13 +45,13 @@ class Pair:
     @property
     def expected_overlap(self) -> float | None:
         """The mean overlap coefficient of chance masks of the same counts."""
-        mean = chance.moments(self.units, self.first, self.second).mean
+        mean = chance.cumulants(self.units, self.first, self.second).mean
         return mean / self._smaller if self._smaller else None
 
     @property
     def z(self) -> float | None:
         """Standard deviations of |a ∩ b| above chance; None where chance has no spread."""
-        mean, variance, _ = chance.moments(self.units, self.first, self.second)
+        mean, variance, *_ = chance.cumulants(self.units, self.first, self.second)
         return (float(self.both.sum()) - mean) / math.sqrt(variance) if variance > 0 else None
 
     @property

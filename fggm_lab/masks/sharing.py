@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from fggm_lab.errors import SettingError
-from fggm_lab.masks.mask import Mask, check_comparable
+from fggm_lab.masks.mask import Mask, check_comparable, count_bits
 
 
 def sharing(masks: Mapping[str, Mask]) -> list[dict[str, Any]]:
@@ -34,8 +33,8 @@ def sharing(masks: Mapping[str, Mask]) -> list[dict[str, Any]]:
     found = _checked(masks)
     counted = np.zeros(len(found) + 1, dtype=np.int64)
     for name in found[0].units:
-        keepers = torch.stack([mask.units[name] for mask in found]).sum(0)
-        counted += torch.bincount(keepers, minlength=len(found) + 1).numpy()
+        keepers = sum(mask.units[name].cpu().numpy().astype(np.uint16) for mask in found)
+        counted += np.bincount(keepers, minlength=len(found) + 1)
     mean = np.zeros(len(found) + 1)
     variance = np.zeros(len(found) + 1)
     units, kept = _counts(found)
@@ -72,10 +71,12 @@ def usage(masks: Mapping[str, Mask]) -> list[dict[str, Any]]:
     variance = (n * one * (1 - one) + n * (n - 1) * (two - one**2)).sum(0)
     expected = (n * (1 - one)).sum(0)
     rows: list[dict[str, Any]] = []
-    union, used = found[0], 0
+    union = {name: np.zeros(bits.numel(), dtype=np.bool_) for name, bits in found[0].units.items()}
+    used = 0
     for place, (task, mask) in enumerate(masks.items()):
-        union = union | mask
-        before, used = used, union.count
+        for name, bits in mask.units.items():
+            union[name] |= bits.cpu().numpy()
+        before, used = used, sum(int(np.count_nonzero(seen)) for seen in union.values())
         chance = float(expected[place] - expected[place - 1]) if place else float(expected[0])
         rows.append(
             {"task": task, "kept": mask.count, "fresh": used - before, "used": used,
@@ -98,7 +99,7 @@ def _counts(masks: Sequence[Mask]) -> tuple[np.ndarray, np.ndarray]:
     """(parameters,) units and (parameters, masks) kept ones, of parameters that have units."""
     names = [name for name, bits in masks[0].units.items() if bits.numel()]
     units = np.array([masks[0].units[name].numel() for name in names], dtype=np.int64)
-    kept = [[int(mask.units[name].sum()) for mask in masks] for name in names]
+    kept = [[count_bits(mask.units[name]) for mask in masks] for name in names]
     return units, np.array(kept, dtype=np.int64).reshape(len(names), len(masks))
 
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import theme
 from fggm_lab.plots.decimate import POINTS
-from fggm_lab.plots.places import by_module
+from fggm_lab.plots.places import by_module, merged
 from fggm_lab.plots.shares import layer_name
 
 Row = Mapping[str, Any]
@@ -49,7 +49,6 @@ def conductance_against_fisher(rows: Sequence[Row]) -> go.Figure:
     gathered = len(known) > POINTS
     groups = by_module([row["name"] for row in known], _MODULES)
     named = {row["name"]: row for row in known}
-    alike = any(len(some) > len({named[n]["layer"] for n in some}) for some in groups.values())
     styles = theme.task_styles(list(groups))
     figure = go.Figure()
     for number, (module, names) in enumerate(groups.items()):
@@ -82,7 +81,7 @@ def conductance_against_fisher(rows: Sequence[Row]) -> go.Figure:
     return theme.finish(
         figure,
         "Do conductance and Fisher name the same units?",
-        _caption(rows, known, gathered, alike),
+        _caption(rows, known, gathered, merged(groups)),
         _describe(rows, known),
     )
 
@@ -106,7 +105,8 @@ def _known(rows: Sequence[Row]) -> list[Row]:
 def _dots(rows: Sequence[Row], gathered: bool) -> list[_Dot]:
     """A dot per row, or, `gathered`, one per layer with the median and the range."""
     if not gathered:
-        return [_Dot(row["layer"], *[row["correlation"]] * 3, _hover(row)) for row in rows]
+        values = [(row, row["correlation"]) for row in rows]
+        return [_Dot(row["layer"], rho, rho, rho, _hover(row)) for row, rho in values]
     found: dict[int | None, list[float]] = {}
     for row in rows:
         found.setdefault(row["layer"], []).append(row["correlation"])

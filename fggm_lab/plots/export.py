@@ -227,9 +227,14 @@ def _image(kind: str) -> Callable[[go.Figure], bytes]:
         try:
             # no MathJax: kaleido would fetch it from the network
             image = kaleido.calc_fig_sync(figure, opts=opts, kopts={"mathjax": False})
-        except (BrowserClosedError, BrowserFailedError, ChromeNotFoundError) as error:
+        except (
+            BrowserClosedError,
+            BrowserFailedError,
+            ChromeNotFoundError,
+            TimeoutError,
+        ) as error:
             raise SettingError(
-                "images are drawn by Chrome or Chromium, which was not found or did not start; "
+                "images are drawn by Chrome or Chromium, which was not found or does not answer; "
                 "install one, name it in BROWSER_PATH, or export the figure as .html"
             ) from error
         return bytes(image)

@@ -69,8 +69,8 @@ def spectrum_growth(scores: Mapping[int, FisherScores], task: str | None = None)
     figure.update_yaxes(title_text=SCORE, row=1, col=2)
     figure.update_layout(height=430, legend={"x": 1.02, "y": 1}, hovermode="closest",
                          margin={"t": 40, "b": 56})  # fmt: skip
-    name = task or _task(scores)
-    return theme.finish(figure, "Growth of the Fisher spectrum" + (f": {name}" if name else ""),
+    of = task or _task(scores)
+    return theme.finish(figure, "Growth of the Fisher spectrum" + (f": {of}" if of else ""),
                         _caption(scores, growth), _describe(growth))  # fmt: skip
 
 

@@ -145,7 +145,8 @@ def _colours(values: np.ndarray, part: str, column: int) -> dict[str, object]:
     return {
         "colorscale": theme.DEPTH, "cmin": low, "cmax": high,
         "colorbar": theme.bar(
-            "nats² per weight² (log colour)", x=(1 - _BETWEEN) / 2 + 0.005 if column == 1 else 1.005,
+            "nats² per weight² (log colour)",
+            x=(1 - _BETWEEN) / 2 + 0.005 if column == 1 else 1.005,
             tickvals=ticks.tolist(),
             ticktext=[f"10<sup>{t:.0f}</sup>" if step else f"{10**t:.1e}" for t in ticks],
         ),
@@ -165,7 +166,9 @@ def _caption(grid: Grid) -> str:
         text += f" Blank: no such parameter, or a score of 0 ({', '.join(said)})."
     else:
         text += " Blank: no such parameter."
-    labels = {name: [] for name in [*grid.modules, *(_place(c) for c in grid.layers)]}
+    labels: dict[str, list[str]] = {
+        name: [] for name in [*grid.modules, *(_place(c) for c in grid.layers)]
+    }
     return text + where_from(labels)
 
 

@@ -6,6 +6,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.layers import split_name
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import SCOPES, Mask
+from fggm_lab.masks.mask import count_bits
 
 OUTSIDE = "outside layers"
 """Embeddings, the final norm and the head."""
@@ -67,7 +68,7 @@ def _shares(mask: Mask) -> list[LayerShare]:
     units: dict[int | None, int] = {}
     for name, bits in mask.units.items():
         layer = split_name(name).layer
-        moved[layer] = moved.get(layer, 0) + int(bits.sum())
+        moved[layer] = moved.get(layer, 0) + count_bits(bits)
         units[layer] = units.get(layer, 0) + bits.numel()
     return [
         LayerShare(layer_name(layer), moved[layer], units[layer], moved[layer] / units[layer])
@@ -78,8 +79,8 @@ def _shares(mask: Mask) -> list[LayerShare]:
 
 def lowest_moving(scores: FisherScores, mask: Mask) -> float:
     """The lowest score among the units a mask lets move; NaN if it moves none."""
-    lowest = [float(scores.units[n][b].min()) for n, b in mask.units.items() if bool(b.any())]
-    return min(lowest, default=float("nan"))
+    moving = [scores.units[n].cpu().numpy()[b.cpu().numpy()] for n, b in mask.units.items()]
+    return min((float(some.min()) for some in moving if some.size), default=float("nan"))
 
 
 def layer_name(layer: int | None) -> str:

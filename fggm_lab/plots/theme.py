@@ -105,9 +105,7 @@ def task_styles(names: list[str]) -> dict[str, Style]:
 def line_styles(names: list[str]) -> dict[str, Style]:
     """For lines without markers: neighbours differ in colour and in dash."""
     return {
-        name: Style(
-            PALETTE[i % len(PALETTE)], DASHES[i % len(DASHES)], SYMBOLS[i % len(SYMBOLS)]
-        )
+        name: Style(PALETTE[i % len(PALETTE)], DASHES[i % len(DASHES)], SYMBOLS[i % len(SYMBOLS)])
         for i, name in enumerate(names)
     }
 

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -180,7 +180,7 @@ def zeroing(
     Raises:
         ModelError: the mask was made for another model.
     """
-    ask = {"general": general, "examples": examples, "split": split}
+    ask: dict[str, Any] = {"general": general, "examples": examples, "split": split}
     before = before or measured(model, tokenizer, tasks, **ask)
     with zeroed(model, mask):
         after = measured(model, tokenizer, tasks, **ask)
@@ -239,7 +239,7 @@ def freezing(
         epochs=steps / step_count(len(encoded), 1, batch_size), batch_size=batch_size, lr=lr,
         clip=1.0, max_length=_longest(model),
     )  # fmt: skip
-    ask = {"general": general, "examples": examples, "split": split}
+    ask: dict[str, Any] = {"general": general, "examples": examples, "split": split}
     off, units = frozen_count(model, mask)
 
     def trained(mask: Mask | None) -> PreTrainedModel:

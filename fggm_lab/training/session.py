@@ -16,7 +16,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.errors import TrainingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher import unit_axes
-from fggm_lab.fisher.units import unit_count
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models.encoding import Encoded
@@ -305,14 +304,8 @@ class Session:
         before = saved_model(self._before(index), self.model)
         drift = unit_drift(dict(before.named_parameters()), self.model, self.axes)
         write_whole(self.run.file("drift", index), lambda path: save_file(drift, path))
-        units = {
-            name: unit_count(tuple(p.shape), self.axes[name])
-            for name, p in self.model.named_parameters()
-        }
-        moved = sum(
-            n if mask is None or name not in mask.units else int(mask.units[name].sum())
-            for name, n in units.items()
-        )
+        units = Mask.full(self.model).unit_count
+        frozen = 0 if mask is None else mask.unit_count - mask.count
         self.tell(
             {
                 "kind": "task",
@@ -320,8 +313,8 @@ class Session:
                 "name": context.name,
                 "seconds": self.progress.seconds,
                 "peak_memory_mb": round(self.progress.peak_memory_mb, 1),
-                "kept": moved,
-                "units": sum(units.values()),
+                "kept": units - frozen,
+                "units": units,
                 "truncated": sum(item.truncated for item in context.encoded),
             }
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import ipywidgets
+import plotly.graph_objects as go
 
 from fggm_lab.errors import LabError, RunError
 from fggm_lab.plots import forgetting_curves, paired_differences, stability_plasticity
@@ -67,11 +68,12 @@ class Comparison(Shell):
         return Tab("Stability–plasticity", "fggm-tab-plane", views)
 
     def _paired(self, methods: Sequence[str]) -> Tab:
-        draw = lambda: paired_differences(self._ticked(), tab.controls["baseline"])  # noqa: E731
-        views = {"differences": View(draw, ("methods",), ("baseline",))}
+        def draw() -> go.Figure:
+            return paired_differences(self._ticked(), baseline.value)
+
         baseline = choice("baseline", methods)
-        tab = Tab("Paired differences", "fggm-tab-paired", views, baseline=baseline)
-        return tab
+        views = {"differences": View(draw, ("methods",), ("baseline",))}
+        return Tab("Paired differences", "fggm-tab-paired", views, baseline=baseline)
 
     def _curves(self) -> Tab:
         some = first_seeds(self._runs)

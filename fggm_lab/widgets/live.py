@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import ipywidgets
+import plotly.graph_objects as go
 from IPython.display import DisplayHandle, display
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -99,6 +100,7 @@ class LiveTraining(Shell):
         self._blocked = False
         self._handles: list[DisplayHandle] = []
         self._figure: ThreadFigure | None = None
+        self._plain: go.Figure | None = None
         self._button = ipywidgets.Button(layout={"width": "110px"})
         self._button.on_click(self._press)
         self._bar = ipywidgets.IntProgress(layout={"width": "300px"})
@@ -278,15 +280,22 @@ class LiveTraining(Shell):
     def build(self) -> Sequence[ipywidgets.Widget]:
         """The controls above a figure that a page can zoom."""
         with self._lock:
-            figure = bare(training_progress(self._so_far)).update_layout(autosize=True)
+            figure = bare(self._now()).update_layout(autosize=True)
             self._figure = ThreadFigure(figure, self._pace.owe)
             self._picture.value = ""
             return [*self._controls, self._figure, self._texts.box]
 
     def static(self) -> Static:
         """The same as a picture, with its words."""
-        words = f"{self._sentence()} {describe_progress(self._so_far)}"
-        return Static(training_progress(self._so_far) if self._so_far.planned else None, words)
+        with self._lock:
+            words = f"{self._sentence()} {describe_progress(self._so_far)}"
+            return Static(self._now() if self._so_far.planned else None, words)
+
+    def _now(self) -> go.Figure:
+        """The figure outside the page, brought up to date."""
+        if self._plain is None:
+            self._plain = training_progress(self._so_far)
+        return fill(self._plain, self._so_far)
 
     def _display_still(self, bundle: dict[str, Any]) -> None:
         """Keep hold of the picture in the cell's output, to bring it up to date at the end.

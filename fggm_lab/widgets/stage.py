@@ -129,7 +129,7 @@ def _change(figure: LiveFigure, old: go.Figure, new: go.Figure) -> None:
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """What to set so that `old` becomes `new`: None takes a setting away."""
-    found = {}
+    found: dict[str, Any] = {}
     for name in {**old, **new}:
         before, after = old.get(name, _ABSENT), new.get(name)
         if isinstance(before, dict) and isinstance(after, dict):

@@ -139,7 +139,7 @@ class LabPage:
         return ran, of
 
     def figures(self, inside: str = ".jp-OutputArea") -> list[list[dict[str, Any]]]:
-        """What Plotly shows now: of each visible figure its traces' type, name, x, y, z and meta."""
+        """What Plotly shows now: of each visible figure its traces."""
         script = """inside => [...document.querySelectorAll(`${inside} .js-plotly-plot`)]
           .filter(plot => plot.offsetParent && plot._fullData)
           .map(plot => plot._fullData.map(t => ({type: t.type, name: t.name, meta: t.meta,
@@ -171,7 +171,5 @@ class LabPage:
 
     def close(self) -> None:
         """End the kernel and leave."""
-        self.page.evaluate(
-            "window.jupyterapp.shell.currentWidget?.sessionContext?.shutdown()"
-        )
+        self.page.evaluate("window.jupyterapp.shell.currentWidget?.sessionContext?.shutdown()")
         self.page.close()

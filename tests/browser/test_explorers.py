@@ -138,9 +138,11 @@ def test_every_view_of_every_tab_draws(lab: LabPage) -> None:
             continue
         tab.click()
         box = ".fggm-explore .lm-TabPanel-stackedPanel, .fggm-explore .widget-tab-contents"
-        for view in lab.page.locator(f":is({box}) .widget-toggle-buttons").first.locator(
-            "button:visible"
-        ).all():
+        for view in (
+            lab.page.locator(f":is({box}) .widget-toggle-buttons")
+            .first.locator("button:visible")
+            .all()
+        ):
             view.click()
             lab.page.wait_for_timeout(1200)
             seen = view.inner_text().replace(" ", "-")

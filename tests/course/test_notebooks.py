@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,38 @@ def test_a_check_is_shown_with_what_it_says_of_the_unfinished_answer(path: Path)
         if re.search(r"^print\(check_", source(cell), re.M)
     ]
     assert sum("Not yet" in text for text in told) >= 3
+
+
+@every_notebook
+def test_folded_solutions_pass_their_checks(path: Path) -> None:
+    checks: dict[str, str] = {}
+    for cell in cells(path):
+        if cell["cell_type"] == "code":
+            for check, answer in re.findall(r"^print\((check_\w+)\((\w+)\)\)", source(cell), re.M):
+                checks[answer] = check
+            continue
+        for fold in re.findall(r"<details>.+?</details>", source(cell), re.S):
+            for block in re.findall(r"^```python\n(.+?)^```", fold, re.M | re.S):
+                names = re.findall(r"^def (\w+)", block, re.M)
+                for name in set(names) & checks.keys():
+                    scope: dict[str, Any] = {"math": math}
+                    exec(imports(path), scope)
+                    exec(block, scope)
+                    told = scope[checks[name]](scope[name])
+                    assert told.startswith("Right"), (name, told)
+
+
+def imports(path: Path) -> str:
+    """The notebook's imports of all that the solutions may need."""
+    nodes = [
+        node
+        for cell in cells(path, "code")
+        for node in compile(
+            source(cell), "", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        ).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    return "\n".join(ast.unparse(node) for node in nodes)
 
 
 @every_notebook

@@ -31,7 +31,7 @@ def test_the_readme_shows_the_pictures_that_the_script_draws(
     from make_pictures import pictures
 
     for method in ("random", "fggm", "sft"):
-        made_run(tmp_path / method, method, masks=True)
+        made_run(tmp_path, method)
     drawn = pictures(tmp_path)
     assert {ROOT / "docs" / name for name in drawn} == set(pictures_of(ROOT / "README.md"))
     for figure in drawn.values():

@@ -82,6 +82,8 @@ def test_chance_level_of_large_masks_is_the_known_176() -> None:
     [
         [(40_000, 12_000, 11_000), (9_000, 300, 8_000), (5_000, 4_999, 2_500)],
         [(50_000, 15_000, 15_000)] * 4,
+        [(900, 270, 250), (300, 90, 100), (300, 299, 3), (90, 45, 45)] * 8,
+        [(4_000, 300, 240), (2_000, 3, 5)],
         [(90_000, 1_100, 900), (2, 1, 1), (1, 1, 0), (3, 0, 3)] + [(30_000, 1_000, 2_000)] * 3,
     ],
 )
@@ -92,17 +94,19 @@ def test_the_series_for_large_masks_agrees_with_the_sum_over_the_distribution(
     with monkeypatch.context() as patch:
         patch.setattr(chance, "_summed_jaccard", None)  # not asked for
         series = chance.expected_jaccard(*columns)
-    monkeypatch.setattr(chance, "_MANY", math.inf)
+    monkeypatch.setattr(chance, "_ERROR", -math.inf)
     assert chance.expected_jaccard(*columns) == pytest.approx(series, abs=1e-11)
 
 
-def test_moments_are_those_of_the_distribution() -> None:
-    sizes = {(40, 12, 20): 1, (7, 2, 7): 2, (30, 29, 3): 1, (2, 1, 1): 3, (1, 1, 1): 1}
+def test_cumulants_are_those_of_the_distribution() -> None:
+    sizes = {(40, 12, 20): 1, (7, 2, 7): 2, (30, 29, 3): 1, (4, 1, 2): 1, (3, 2, 2): 2,
+             (2, 1, 1): 3, (1, 1, 1): 1}  # fmt: skip
     values, chances = chance.intersection(sizes)
     columns = np.array([size for size, times in sizes.items() for _ in range(times)]).T
-    found = chance.moments(*columns)
+    found = chance.cumulants(*columns)
     mean = float(chances @ values)
-    truth = [mean, float(chances @ (values - mean) ** 2), float(chances @ (values - mean) ** 3)]
+    central = [float(chances @ (values - mean) ** power) for power in (2, 3, 4)]
+    truth = [mean, *central[:2], central[2] - 3 * central[0] ** 2]
     assert list(found) == pytest.approx(truth, rel=1e-9, abs=1e-9)
 
 

@@ -36,6 +36,31 @@ def made_scores(task: str | None = None, seed: int = 0, layers: int = 4) -> Fish
     return FisherScores(units, dict.fromkeys(units, 0), None, made)
 
 
+def large_scores(task: str | None = None, seed: int = 0, layers: int = 28) -> FisherScores:
+    """Scores with as many units as a 1.5 B-parameter model has, half of the embedding's 0."""
+    draw, shared = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(12345)
+    sizes = {"self_attn.q_proj.weight": 1536, "self_attn.q_proj.bias": 1536,
+             "self_attn.k_proj.weight": 256, "self_attn.k_proj.bias": 256,
+             "self_attn.v_proj.weight": 256, "self_attn.v_proj.bias": 256,
+             "self_attn.o_proj.weight": 1536, "mlp.gate_proj.weight": 4480,
+             "mlp.up_proj.weight": 4480, "mlp.down_proj.weight": 1536,
+             "input_layernorm.weight": 1536, "post_attention_layernorm.weight": 1536}  # fmt: skip
+
+    def scores(size: int, centre: float) -> torch.Tensor:
+        common, own = torch.randn(size, generator=shared), torch.randn(size, generator=draw)
+        return (centre + 1.5 * common + own).exp()
+
+    units = {"model.embed_tokens.weight": scores(120_000, -8)}
+    units["model.embed_tokens.weight"][60_000:] = 0
+    for layer in range(layers):
+        for place, (module, size) in enumerate(sizes.items()):
+            centre = -4 - place / 3 - ((layer - 8) / 8) ** 2
+            units[f"model.layers.{layer}.{module}"] = scores(size, centre)
+    units["model.norm.weight"] = scores(1536, -3)
+    made = FisherInfo("empirical", "input", 128, 1500, "0123456789abcdef", task)
+    return FisherScores(units, dict.fromkeys(units, 0), None, made)
+
+
 def made_masks(tasks: Sequence[str] = TASKS, keep: float = 0.3) -> dict[str, Mask]:
     """Masks of related scores, so that they overlap more than chance."""
     shared = made_scores()

@@ -83,7 +83,7 @@ def test_many_weights_become_medians_with_their_range_and_the_caption_says_so() 
     assert len(experts) > POINTS
     figure = conductance_against_fisher([*experts, *ROWS[:4]])
     assert sum(len(t.x) for t in figure.data) <= 3 * 45
-    trace = next(t for t in figure.data if t.name == "down_proj")
+    trace = next(t for t in figure.data if t.name == "experts.*.down_proj")
     assert len(trace.x) == 45
     # 61 experts score k/61 − 0.2 for k from 0 to 60, each once
     assert trace.y[0] == pytest.approx(30 / 61 - 0.2)

@@ -107,12 +107,9 @@ def test_a_page_has_the_texts_the_figure_and_no_address(figure: go.Figure, tmp_p
     label = re.findall(r'role="img" aria-label="([^"]*)"', page)[0]
     assert unescape(label) == describe(figure) and unescape(page).count(describe(figure)) >= 2
     assert "color-scheme: light dark" in page and 'lang="en"' in page
-    assert (
-        re.findall(r'(?:src|href)="([^"]*)"', re.sub(r"<script.*?</script>", "", page, flags=re.S))
-        == []
-    )
     assert not re.findall(r"<script[^>]*\ssrc=", page)
-    assert "b <i>" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    markup = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    assert not re.findall(r"\b(src|href)=", markup) and "b <i>" not in markup
 
 
 def test_pages_of_one_figure_are_the_same_bytes(figure: go.Figure, tmp_path: Path) -> None:

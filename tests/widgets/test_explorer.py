@@ -1,82 +1,198 @@
-"""The explorer's controls change what is shown, without a browser."""
+"""The explorer's controls move every view to what the library computes, without a browser."""
 
 import builtins
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 
 import fggm_lab as lab
-from fggm_lab.errors import RunError
-from fggm_lab.plots import fisher_spectra
+from fggm_lab.masks import Mask
+from fggm_lab.plots import fisher_spectra, mask_map, mask_overlap, share_per_layer
 from fggm_lab.runs import Run
-from fggm_lab.widgets.tabs import ForgettingTab, OverlapTab, SpectraTab
+from fggm_lab.widgets.explorer_widget import Explorer
+from fggm_lab.widgets.shell import Refusal
 from tests.plots.conftest import four_runs as four_runs
-from tests.plots.made import made_masks, made_run
+from tests.plots.made import TASKS, made_run
+
+TABS = ["Forgetting", "Fisher spectra", "Masks", "Overlap", "Drift"]
 
 
-def test_three_tabs_for_one_run_or_several(four_runs: list[Run]) -> None:
-    for runs in (four_runs, four_runs[2]):
-        tabs = lab.explore(runs).children[0]
-        assert list(tabs.titles) == ["Forgetting", "Fisher spectra", "Mask overlap"]
+def explorer(runs: Any) -> Explorer:
+    """An explorer as a page would fill it."""
+    found = lab.explore(runs)
+    assert isinstance(found, Explorer)
+    found.fill()
+    return found
+
+
+def show(found: Explorer, tab: str, view: str | None = None) -> Any:
+    """Look at a tab, and perhaps at another view of it; returns its stage."""
+    found.pages.box.selected_index = TABS.index(tab)
+    if view is not None:
+        found.pages.shown.view.value = view
+    return found.pages.shown.stage
+
+
+def choose(found: Explorer, **values: Any) -> None:
+    for name, value in values.items():
+        found.selection.named[name].value = value
+
+
+def cut(run: Run, keep: float, scope: str = "layer") -> dict[str, Mask]:
+    """The masks of a run's stored scores, by the library's own way."""
+    scores = {task: run.fisher(task) for task in run.config.task_names}
+    return {task: Mask.top(s, keep, scope) for task, s in scores.items() if s is not None}
+
+
+def test_five_tabs_and_one_selection_for_one_run_or_several(four_runs: list[Run]) -> None:
+    for runs in (four_runs, four_runs[2], [run.path for run in four_runs]):
+        found = explorer(runs)
+        assert list(found.pages.box.titles) == TABS
+        assert set(found.selection.named) == {"method", "task", "layer", "keep", "scope"}
+
+
+def test_nothing_is_drawn_before_a_page_shows_it(four_runs: list[Run]) -> None:
+    found = lab.explore(four_runs)
+    assert len(found.children) == 1
+    found.fill()
+    assert len(found.children) > 1
 
 
 def test_the_keep_share_moves_the_cut_of_the_figure_on_screen(four_runs: list[Run]) -> None:
-    tab = SpectraTab(four_runs)
-    figure = tab.figure
-    tab.scope.value = "global"
-    tab.keep.value = 0.1
-    assert tab.figure is figure
-    scores = four_runs[2].fisher("C-STANCE")
-    assert scores is not None and figure is not None
+    found = explorer(four_runs)
+    stage = show(found, "Fisher spectra")
+    figure = stage.figure
+    choose(found, scope="global", keep=0.1)
+    assert stage.figure is figure
+    scores = four_runs[2].fisher(TASKS[0])
+    assert scores is not None
     anew = fisher_spectra(scores, 0.1, "global", controls=False)
     for old, new in zip(figure.data[-4:], anew.data[-4:], strict=True):
         assert (old.x, old.y, old.visible) == (new.x, new.y, new.visible)
 
 
-def test_another_task_keeps_the_controls(four_runs: list[Run]) -> None:
-    tab = SpectraTab(four_runs)
-    tab.module.value, tab.keep.value, tab.task.value = "mlp.gate_proj.weight", 0.5, "FOMC"
-    shown = [t for t in tab.figure.data if "module" in t.meta and t.visible]
-    assert len(shown) == 4 and tab.keep.value == 0.5
-    assert "FOMC" in tab.figure.layout.meta["title"]
+def test_one_keep_share_moves_masks_and_overlaps_cut_from_stored_scores(
+    four_runs: list[Run],
+) -> None:
+    found = explorer(four_runs)
+    for keep in (0.2, 0.65):
+        choose(found, keep=keep)
+        masks = cut(four_runs[2], keep)
+        overlap = show(found, "Overlap").figure
+        wanted = mask_overlap(masks, controls=False).data[0].z
+        assert [list(row) for row in overlap.data[0].z] == [list(row) for row in wanted]
+        seen = show(found, "Masks", "map of units").figure
+        assert np.array_equal(
+            np.array(seen.data[0].z, dtype=float),
+            np.array(mask_map(masks, controls=False).data[0].z, dtype=float),
+        )
+        bars = show(found, "Fisher spectra").figure.data[-3]
+        scores = four_runs[2].fisher(TASKS[0])
+        assert list(bars.x) == [row.share for row in share_per_layer(scores, keep)]
 
 
-def test_methods_and_tasks_choose_the_curves(four_runs: list[Run]) -> None:
-    tab = ForgettingTab(four_runs)
-    tab.task.value = "FOMC"
-    tab.methods[0].value = False
-    assert {t.name for t in tab.figure.data if t.name} == {"migu", "fggm", "random"}
-    for box in tab.methods:
+def test_a_tab_out_of_sight_is_drawn_when_it_is_looked_at(four_runs: list[Run]) -> None:
+    found = explorer(four_runs)
+    stage = show(found, "Overlap")
+    before = stage.figure.data[0].z[1][0]
+    show(found, "Forgetting")
+    choose(found, keep=0.9)
+    assert stage.figure.data[0].z[1][0] == before
+    show(found, "Overlap")
+    assert stage.figure.data[0].z[1][0] != before
+
+
+def test_layer_and_task_move_the_views_that_name_them(four_runs: list[Run]) -> None:
+    found = explorer(four_runs)
+    choose(found, layer="layer 2", task="FOMC")
+    assert "layer 2" in show(found, "Overlap").text
+    assert "FOMC" in show(found, "Fisher spectra").text
+    assert set(t.name for t in show(found, "Drift").figure.data if t.name) >= {TASKS[0]}
+
+
+def test_every_view_draws_or_says_why_not(four_runs: list[Run]) -> None:
+    found = explorer(four_runs)
+    choose(found, task=TASKS[2])
+    for place, tab in enumerate(found.pages.tabs):
+        found.pages.box.selected_index = place
+        for view in tab.views:
+            tab.view.value = view
+            drawn = tab.stage.figure is not None
+            assert drawn or (view == "along the task" and "fisher_points" in tab.stage.text), view
+            assert "Traceback" not in tab.stage.text
+
+
+def test_methods_ticked_choose_the_curves(four_runs: list[Run]) -> None:
+    found = explorer(four_runs)
+    stage = show(found, "Forgetting", "chosen task")
+    boxes = found.pages.shown.controls.named["runs"].boxes
+    boxes["sft"].value = False
+    assert {t.name for t in stage.figure.data if t.name} == {"migu", "fggm", "random"}
+    for box in boxes.values():
         box.value = False
-    assert tab.figure is None
+    assert stage.figure is None and "tick a method" in stage.text
 
 
-def test_layers_change_the_matrix_in_place(four_runs: list[Run]) -> None:
-    tab = OverlapTab(four_runs)
-    figure = tab.figure
-    whole = figure.data[0].z[1][0]
-    tab.layer.value = "layer 2"
-    assert tab.figure is figure and figure.data[0].z[1][0] != whole
+def test_a_run_without_scores_names_the_option_that_records_them(four_runs: list[Run]) -> None:
+    found = explorer(four_runs)
+    choose(found, method="sft")
+    assert "fisher_points" in show(found, "Fisher spectra").text
+    assert "fisher_points" in show(found, "Overlap").text
 
 
-def test_runs_without_scores_say_so(four_runs: list[Run]) -> None:
-    tab = SpectraTab(four_runs[:1])
-    assert "None of these runs" in tab.box.children[1].children[0].value
+def test_runs_that_do_not_belong_together_are_a_sentence(
+    four_runs: list[Run], tmp_path: Path
+) -> None:
+    other = made_run(tmp_path, "fggm", TASKS[:2])
+    model = made_run(tmp_path / "model", "sft", model_fingerprint="another")
+    for runs, said in (
+        ([four_runs[0], other], "cannot be compared"), ([four_runs[0], model], "model"),
+        ([], "no run"), (tmp_path / "nowhere", "no folder"), (7, "a run or a folder"),
+    ):  # fmt: skip
+        found = lab.explore(runs)  # type: ignore[arg-type]
+        assert isinstance(found, Refusal)
+        assert said in found.static().words
+        found.fill()
+        assert any(said[1:] in getattr(child, "value", "") for child in found.children)
 
 
-def test_a_run_is_read_again_while_it_grows(tmp_path: Path) -> None:
+def test_a_newer_schema_and_a_damaged_file_are_sentences(tmp_path: Path) -> None:
+    run = made_run(tmp_path, "fggm")
+    run.file("fisher", TASKS[0]).write_bytes(b"torn")
+    found = explorer(run)
+    assert "cannot be read" in show(found, "Fisher spectra").text
+    config = json.loads((run.path / "config.json").read_text())
+    (run.path / "config.json").write_text(json.dumps(config | {"schema_version": 99}))
+    newer = lab.explore(str(run.path))
+    assert isinstance(newer, Refusal) and "upgrade" in newer.static().words
+
+
+def test_an_unfinished_run_is_marked_and_read_again_while_it_grows(tmp_path: Path) -> None:
     run = made_run(tmp_path, "fggm", done=1)
-    spectra, overlap = SpectraTab([run]), OverlapTab([run])
-    assert spectra.task.options == ("C-STANCE",) and overlap.figure is None
-    for task, mask in list(made_masks().items())[:2]:
-        mask.save(run.file("masks", task))
-    spectra.scores.save(run.file("fisher", "FOMC"))
-    spectra.refresh()
-    overlap.refresh()
-    assert spectra.task.options == ("C-STANCE", "FOMC") and overlap.figure is not None
+    found = explorer(run)
+    assert "unfinished" in found.selection.named["method"].options[0][0]
+    stage = show(found, "Overlap")
+    assert stage.figure is None
+    grown = made_run(tmp_path / "grown", "fggm")
+    for task in TASKS[:3]:
+        found_scores = grown.fisher(task)
+        assert found_scores is not None
+        found_scores.save(run.file("fisher", task))
+    again = next(c for c in found.children if getattr(c, "description", "") == "Read runs again")
+    again.click()
+    assert stage.figure is not None and len(stage.figure.data[0].z) == 3
+
+
+def test_without_widgets_a_small_picture_and_its_words(four_runs: list[Run]) -> None:
+    bundle = lab.explore(four_runs)._repr_mimebundle_()
+    assert "Under fggm" in bundle["text/plain"]
+    assert "data:image/svg+xml" in bundle["text/html"] and "<script" not in bundle["text/html"]
+    assert len(json.dumps(bundle)) < 60_000
 
 
 def test_without_ipywidgets_a_figure_and_a_sentence(
@@ -93,8 +209,3 @@ def test_without_ipywidgets_a_figure_and_a_sentence(
     monkeypatch.setattr(builtins, "__import__", without)
     assert isinstance(lab.explore(four_runs), go.Figure)
     assert "pip install" in capsys.readouterr().out
-
-
-def test_no_run_is_refused() -> None:
-    with pytest.raises(RunError, match="no run"):
-        lab.explore([])

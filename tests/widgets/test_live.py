@@ -9,7 +9,6 @@ import fggm_lab as lab
 from fggm_lab.errors import RunError, SettingError, TrainingError
 from fggm_lab.methods import FGGM, SFT, Method
 from fggm_lab.plots import training_progress
-from fggm_lab.runs import Run
 from fggm_lab.widgets.live import LiveTraining
 from tests.families import character_tokenizer
 from tests.training.small import QUICK, small_general, small_model, small_run, small_tasks

@@ -70,8 +70,8 @@ def test_steps_told_again_say_nothing_about_the_pace() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "words"), [
-    (0.2, "0 s"), (59, "59 s"), (59.7, "1 min"), (66, "1 min 10 s"), (120, "2 min"), (595, "10 min"),
-    (1790, "30 min"), (3600, "1 h"), (12_000, "3 h 20 min"),
+    (0.2, "0 s"), (59, "59 s"), (59.7, "1 min"), (66, "1 min 10 s"), (120, "2 min"),
+    (595, "10 min"), (1790, "30 min"), (3600, "1 h"), (12_000, "3 h 20 min"),
 ])  # fmt: skip
 def test_time_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words

@@ -64,8 +64,17 @@ def wrong_number(
         if _same(got, [mistake(*values) for values in given]):
             return hint
     at = next(i for i in range(len(given)) if not _same(got[i : i + 1], wanted[i : i + 1]))
-    where = ", ".join(f"{n} = {value}" for n, value in zip(names, given[at], strict=True))
+    where = ", ".join(f"{n} = {_told(value)}" for n, value in zip(names, given[at], strict=True))
     return f"for {where} it should be {wanted[at]:{form}}, not {got[at]:{form}}."
+
+
+def _told(value: object) -> str:
+    """A value as a reader would write it; numbers of a tensor or list without needless digits."""
+    if isinstance(value, Tensor):
+        value = [round(number, 6) for number in value.tolist()]
+    if isinstance(value, list):
+        return f"[{', '.join(map(_told, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _same(got: Sequence[float | None], wanted: Sequence[float]) -> bool:

@@ -50,6 +50,15 @@ def test_several_arguments_are_told_by_name() -> None:
     assert problem == "for a = 1, b = 2 it should be 3, not 1."
 
 
+def test_lists_and_tensors_are_told_as_a_reader_would_write_them() -> None:
+    for values in ([0.2, 5.0], torch.tensor([0.2, 5.0])):
+        problem = wrong_number(len, "values", [values], lambda v: 3, {}, ".0f")
+        assert problem == "for values = [0.2, 5] it should be 3, not 2."
+    matrix = [[1.0, 0.25], [0.5, 0.5]]
+    problem = wrong_number(len, "R", [matrix], lambda v: 3, {}, ".0f")
+    assert problem == "for R = [[1, 0.25], [0.5, 0.5]] it should be 3, not 2."
+
+
 def test_an_answer_that_changes_what_it_is_given_does_not_spoil_the_check() -> None:
     def last(values: list[int]) -> int:
         values.sort()
