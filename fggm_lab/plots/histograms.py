@@ -232,7 +232,8 @@ def _zeros(units: Mapping[str, np.ndarray]) -> str:
         (count,) = (len(values) for values in units.values())
         many = f"{zeros[0]:,} of {count:,} units ({theme.percent(shares[0])})"
     else:
-        many = f"{theme.percent(min(shares))} to {theme.percent(max(shares))} of the units"
+        low, high = theme.percent(min(shares)), theme.percent(max(shares))
+        many = f"{low if low == high else f'{low} to {high}'} of the units"
     return f"{many} score exactly 0, which has no place on a log axis."
 
 

@@ -304,8 +304,7 @@ class Session:
         before = saved_model(self._before(index), self.model)
         drift = unit_drift(dict(before.named_parameters()), self.model, self.axes)
         write_whole(self.run.file("drift", index), lambda path: save_file(drift, path))
-        units = Mask.full(self.model).unit_count
-        frozen = 0 if mask is None else mask.unit_count - mask.count
+        units = Mask.full(self.model).units | ({} if mask is None else mask.units)
         self.tell(
             {
                 "kind": "task",
@@ -313,8 +312,8 @@ class Session:
                 "name": context.name,
                 "seconds": self.progress.seconds,
                 "peak_memory_mb": round(self.progress.peak_memory_mb, 1),
-                "kept": units - frozen,
-                "units": units,
+                "kept": sum(int(moving.sum()) for moving in units.values()),
+                "units": sum(moving.numel() for moving in units.values()),
                 "truncated": sum(item.truncated for item in context.encoded),
             }
         )

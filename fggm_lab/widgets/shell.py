@@ -14,7 +14,7 @@ import ipywidgets
 from IPython.display import display
 
 from fggm_lab.errors import LabError
-from fggm_lab.widgets.stage import sentence
+from fggm_lab.widgets.stage import in_full, sentence
 from fggm_lab.widgets.static import Static
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -97,7 +97,7 @@ class Shell(ipywidgets.VBox):
         try:
             return self.static()
         except LabError as problem:
-            return Static(None, str(problem))
+            return Static(None, in_full(str(problem)))
 
     @property
     def _static_class(self) -> str:
@@ -141,7 +141,7 @@ class Refusal(Shell):
 
     def static(self) -> Static:
         """The sentence."""
-        return Static(None, self._why)
+        return Static(None, in_full(self._why))
 
 
 def hide(name: str) -> str:

@@ -102,9 +102,13 @@ class Stage:
 
 
 def sentence(text: str) -> str:
-    """A sentence as HTML; it begins with a capital letter and ends with a full stop."""
-    text = text[:1].upper() + text[1:]
-    return f"<p role='status'>{escape(text if text.endswith('.') else text + '.')}</p>"
+    """An error's message as HTML, in a full sentence."""
+    return f"<p role='status'>{escape(in_full(text))}</p>"
+
+
+def in_full(text: str) -> str:
+    """A message with a capital letter at its beginning and a full stop at its end."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
 def _alike(a: go.Figure, b: go.Figure) -> bool:

@@ -15,6 +15,13 @@ from tests.browser.jupyter import LabPage, serve
 from tests.plots.made import TASKS, made_run
 
 SOME = TASKS[:3]
+TABS = {
+    "Forgetting": "fggm-tab-forgetting",
+    "Fisher spectra": "fggm-tab-spectra",
+    "Masks": "fggm-tab-masks",
+    "Overlap": "fggm-tab-overlap",
+    "Drift": "fggm-tab-drift",
+}
 EXPLORE = """import fggm_lab as lab
 lab.explore("runs/1")"""
 COMPARE = """import fggm_lab as lab
@@ -100,8 +107,6 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
     run = Run.open(folder / "runs" / "1" / "fggm")
     scores = {task: found for task in SOME if (found := run.fisher(task))}
     lab.wait_for("document.querySelector('.fggm-tab-forgetting .scatterlayer path.js-line')")
-    lab.shot("explore-forgetting")
-
     lab.page.get_by_role("tab", name="Fisher spectra").click()
     first = scores[SOME[0]]
     wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.3)])
@@ -109,7 +114,6 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
     wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.4)])
     press(lab, "global", ".fggm-explore")
     wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.4, "global")])
-    lab.shot("explore-spectra")
 
     lab.page.get_by_role("tab", name="Overlap").click()
     masks = {task: Mask.top(some, 0.4, "global") for task, some in scores.items()}
@@ -117,14 +121,6 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
     move_keep(lab, -5)
     masks = {task: Mask.top(some, 0.35, "global") for task, some in scores.items()}
     wait_for_cells(lab, overlap(masks).measured)
-    lab.shot("explore-overlap")
-
-    for tab in ("Masks", "Drift"):
-        lab.page.get_by_role("tab", name=tab).click()
-        box = f".fggm-tab-{tab.lower()}"
-        lab.wait_for(f"document.querySelector('{box}')?.offsetParent")
-        lab.wait_for(f"document.querySelector('{box} .js-plotly-plot, {box} [role=status]')")
-        lab.shot(f"explore-{tab.lower()}")
 
 
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)
@@ -132,21 +128,17 @@ def test_every_view_of_every_tab_draws(lab: LabPage) -> None:
     lab.wait_for("document.querySelector('.fggm-tab-forgetting .js-plotly-plot')")
     # the first task has nothing before it, so drift needs a later one
     lab.page.locator(".fggm-explore select:visible").nth(1).select_option(label=SOME[-1])
-    for tab in lab.page.get_by_role("tab").all():
-        name = tab.inner_text()
-        if name not in ("Forgetting", "Fisher spectra", "Masks", "Overlap", "Drift"):
-            continue
-        tab.click()
-        box = ".fggm-explore .lm-TabPanel-stackedPanel, .fggm-explore .widget-tab-contents"
-        for view in (
-            lab.page.locator(f":is({box}) .widget-toggle-buttons")
-            .first.locator("button:visible")
-            .all()
-        ):
+    for name, css in TABS.items():
+        lab.page.get_by_role("tab", name=name).click()
+        buttons = lab.page.locator(f".{css} .widget-toggle-buttons").first.locator("button:visible")
+        for view in buttons.all():
             view.click()
-            lab.page.wait_for_timeout(1200)
-            seen = view.inner_text().replace(" ", "-")
-            lab.shot(f"view-{name}-{seen}".lower().replace(" ", "-"))
+            lab.wait_for(
+                "css => [...document.querySelectorAll(`.${css} .js-plotly-plot .main-svg,"
+                " .${css} [role=status]`)].some(part => part.checkVisibility())",
+                css,
+            )
+            lab.shot(f"explore-{css}-{view.inner_text()}".lower().replace(" ", "-"))
 
 
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)

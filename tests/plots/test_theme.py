@@ -1,14 +1,11 @@
 """Figures look alike, tell lines apart without colour, and carry their texts."""
 
-from typing import Any
-
 import plotly.graph_objects as go
 import pytest
 
-from fggm_lab.plots import FIGURES, caption_of, description_of
+from fggm_lab.plots import caption_of, description_of
 from fggm_lab.plots.theme import bare, finish, method_styles, padded, percent, task_styles
-from tests.plots.made import TASKS, made_masks, made_scores
-from tests.plots.test_effects import made_effect
+from tests.plots.made import TASKS
 
 
 def test_methods_keep_their_style_and_variants_differ() -> None:
@@ -49,27 +46,3 @@ def test_shares_read_as_percent(share: float, text: str) -> None:
 def test_axes_leave_room_and_do_not_magnify_what_is_no_difference() -> None:
     assert padded([0.0, 1.0]) == pytest.approx([-0.08, 1.08])
     assert padded([0.5, 0.5]) == pytest.approx([0.49, 0.51])
-
-
-def test_every_registered_figure_has_axis_titles_a_caption_and_words(four_runs: list) -> None:  # type: ignore[type-arg]
-    scores, masks = made_scores(), made_masks()
-    records: dict[str, tuple[Any, ...]] = {
-        "forgetting_curves": (four_runs,),
-        "training_progress": (four_runs[0],),
-        "score_matrix": (four_runs[0],),
-        "stability_plasticity": (four_runs,),
-        "paired_differences": (four_runs, "random"),
-        "fisher_spectra": (scores,),
-        "lorenz_curves": (scores,),
-        "drift_against_fisher": ({"FOMC": scores}, scores.units),
-        "mask_effects": (made_effect(),),
-        "mask_overlap": (masks,),
-        "overlap_per_layer": (masks,),
-        "shared_units": (masks,),
-        "union_growth": (masks,),
-    }
-    for name, kind in FIGURES.items():
-        figure = kind.draw(*records[name])
-        assert caption_of(figure) and description_of(figure) == kind.describe(*records[name])
-        assert any(axis.title.text for axis in figure.select_xaxes())
-        assert any(axis.title.text for axis in figure.select_yaxes())

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import stdev
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
 from fggm_lab.errors import RunError
 from fggm_lab.runs import COLUMNS, Run, comparison, comparison_table, over_seeds, to_csv, to_json
+from fggm_lab.runs.compare import check_same_model, first_seeds
+from fggm_lab.runs.html import rows_html
 
 MakeRun = Callable[..., Run]
 
@@ -166,3 +169,36 @@ def test_the_table_fits_a_plain_terminal_and_can_show_everything(
         assert number in printed
     printed = text(comparison_table(rows, columns=["bwt_gem", "bwt_trace"]))
     assert "(÷ T−1)" in printed and "(÷ T)" in printed
+
+
+def test_runs_of_two_models_are_named(tmp_path: Path, finished_run: MakeRun) -> None:
+    one, two = finished_run(tmp_path / "one"), finished_run(tmp_path / "two", seed=3)
+    check_same_model([one, two])
+    other = finished_run(tmp_path / "three", model_fingerprint="another")
+    with pytest.raises(RunError, match=r"one and .*three start from different models"):
+        check_same_model([one, two, other])
+
+
+def test_of_runs_that_differ_in_their_seed_the_first_stands_for_all(
+    tmp_path: Path, finished_run: MakeRun
+) -> None:
+    runs = [finished_run(tmp_path / f"{m}{s}", method=m, seed=s) for s in (1, 2) for m in "ab"]
+    assert first_seeds(runs) == runs[:2]
+
+
+def test_rows_as_html_say_what_is_missing_and_what_is_better_lower(
+    tmp_path: Path, finished_run: MakeRun
+) -> None:
+    runs = [finished_run(tmp_path / f"s{i}", 0.4 + i / 10, seed=i) for i in range(2)]
+    columns = ("op_final", "forgetting", "fwt")
+    table = rows_html("a <caption>", over_seeds(comparison(runs)), columns)
+    root = ElementTree.fromstring(table)
+    heads = [cell.text for cell in root.iter("th")]
+    assert heads == ["method", "seed", "OP", "forgetting ↓", "FWT", "sft"]
+    assert [cell.text for cell in root.iter("td")] == [
+        "0, 1",
+        "0.575 ± 0.035",
+        "0.450 ± 0.071",
+        "–",
+    ]
+    assert next(root.iter("caption")).text == "a <caption>"

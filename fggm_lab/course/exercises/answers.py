@@ -71,7 +71,7 @@ def wrong_number(
 def _told(value: object) -> str:
     """A value as a reader would write it; numbers of a tensor or list without needless digits."""
     if isinstance(value, Tensor):
-        value = [round(number, 6) for number in value.tolist()]
+        value = value.tolist()
     if isinstance(value, list):
         return f"[{', '.join(map(_told, value))}]"
     return f"{value:g}" if isinstance(value, float) else str(value)
