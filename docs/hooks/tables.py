@@ -10,7 +10,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
-from rooms import about, sentence
+from rooms import about, path_of, sentence
 from typer.main import get_command
 
 import fggm_lab
@@ -46,10 +46,10 @@ def estimators() -> str:
 def figures() -> str:
     """Every figure of the registry."""
     rows = (
-        [kind.heading, f"`lab.plots.{name}`", sentence(kind.draw.__doc__ or "")]
+        [f"[`{name}`][{path_of('plots', name)}]", kind.heading, about("plots", name)]
         for name, kind in FIGURES.items()
     )
-    return table(["figure", "drawn by", "what it shows"], rows)
+    return table(["drawn by", "figure", "what it shows"], rows)
 
 
 def surface() -> str:

@@ -82,12 +82,12 @@ class MaskPlayground(Shell):
                 0.1, min=0.01, max=1, step=0.01, description="share", readout_format=".0%",
                 style=WIDE, continuous_update=False,
             ),
-            scope=switch("of each parameter, or of all", SCOPES),
+            scope=switch("scope", SCOPES),
             task=choice("by Fisher score on", self._tasks.names),
             action=switch("what to do", (ZERO, FREEZE)),
             train=choice("while training", self._tasks.names),
             steps=ipywidgets.IntSlider(
-                20, min=1, max=60, description="for steps", style=WIDE, continuous_update=False
+                15, min=1, max=60, description="for steps", style=WIDE, continuous_update=False
             ),
         )  # fmt: skip
         self.controls.listen(self._arrange)
@@ -95,7 +95,10 @@ class MaskPlayground(Shell):
         self.button = ipywidgets.Button(description="Try", icon="flask", button_style="primary")
         self.button.on_click(self._press)
         self.stage = Stage()
-        return [self.controls.box, self.button, self.stage.box]
+        rows = [("rank", "task"), ("share", "scope"), ("action", "train", "steps")]
+        lists = _row([self.controls.named[name] for name in ("layers", "modules")])
+        others = [_row([self.controls.named[name] for name in row]) for row in rows]
+        return [_row([lists, ipywidgets.VBox([*others, self.button])]), self.stage.box]
 
     def static(self) -> Static:
         """The last try in words."""
@@ -190,6 +193,11 @@ class MaskPlayground(Shell):
             self.stage.refuse("interrupted; the model is as it was")
         finally:
             self.button.disabled, self.button.description = False, "Try"
+
+
+def _row(widgets: Sequence[ipywidgets.Widget]) -> ipywidgets.HBox:
+    """Side by side where there is room."""
+    return ipywidgets.HBox(list(widgets), layout={"flex_flow": "row wrap"})
 
 
 def _several(description: str, options: Sequence[tuple[str, Any]]) -> ipywidgets.SelectMultiple:

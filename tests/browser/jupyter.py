@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -96,7 +97,9 @@ class LabPage:
         self.page.on(
             "console", lambda m: self.problems.append(m.text) if m.type == "error" else None
         )
-        self.page.goto(f"{server}/lab/tree/{notebook}?token={TOKEN}")
+        # In a workspace of its own, or JupyterLab opens the notebooks of the page before, too.
+        place = f"lab/workspaces/{uuid4().hex}/tree/{notebook}"
+        self.page.goto(f"{server}/{place}?token={TOKEN}")
         self._ready()
 
     def _ready(self) -> None:
