@@ -107,6 +107,7 @@ FIGURES: dict[str, FigureKind] = {
         change_against_overlap, describe_change_against_overlap, "Overlap and what it cost"
     ),
 }
+"""Every figure, by the name of the function that draws it."""
 
 __all__ = [
     "FIGURES",
