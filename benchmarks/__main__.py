@@ -8,7 +8,7 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks import explorers, fisher, growth, live, masks, peers, training
+from benchmarks import explorers, fisher, growth, masks, peers, training
 from benchmarks.harness import Case, Report, Settings, Size, environment
 from benchmarks.table import show, show_targets
 from fggm_lab.files import write_json
@@ -22,7 +22,6 @@ CASES: dict[str, Case] = {
     "peers": peers.run,
     "growth": growth.run,
     "explorers": explorers.run,
-    "live": live.run,
 }
 
 

@@ -81,16 +81,16 @@ class Comparison(Shell):
 
         def runs() -> list[Run]:
             ticked = self._ticked()
-            return ticked if tab.controls["seeds"] == _ALL else first_seeds(ticked)
+            return ticked if seeds.value == _ALL else first_seeds(ticked)
 
+        seeds = switch("seeds", [_FIRST, _ALL])
         views = {
             "chosen task": View(
                 lambda: forgetting_curves(runs(), self.selection["task"]), ("methods", "task"), own
             ),
             GENERAL: View(lambda: forgetting_curves(runs(), GENERAL), ("methods",), own),
         }
-        tab = Tab("Forgetting", "fggm-tab-forgetting", views, seeds=switch("seeds", [_FIRST, _ALL]))
-        return tab
+        return Tab("Forgetting", "fggm-tab-forgetting", views, seeds=seeds)
 
     # What the controls do
 

@@ -36,9 +36,9 @@ class Records:
         tasks = [t for t in run.config.task_names if run.file("fisher", t).exists()]
         if tasks:
             return tasks
-        if run.config.fisher_points is None and run.config.method != "fggm":
+        if run.events("step"):  # scores come before a task's first step
             raise RunError(
-                f"{run.path} has no Fisher scores, for {run.config.method} does not score units; "
+                f"{run.path} has no Fisher scores, for {run.config.method} has scored no units; "
                 f"{RECORD_FISHER}"
             )
         raise RunError(f"{run.path} has no Fisher scores yet; read the runs again when it has")

@@ -26,6 +26,8 @@ PLACES = {
     "IPYTHONDIR": "ipython",
 }
 """Whatever Jupyter keeps goes below a temporary folder, nothing into the user's home."""
+NOT_OURS = "Kernel message validation error"
+"""JupyterLab now and then says so of a message about a comm closed meanwhile; it passes it over."""
 SETTINGS = {
     # Cells out of sight are drawn, too, so that every figure of a notebook can be looked at.
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -95,7 +97,12 @@ class LabPage:
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on(
-            "console", lambda m: self.problems.append(m.text) if m.type == "error" else None
+            "console",
+            lambda m: (
+                self.problems.append(m.text)
+                if m.type == "error" and not m.text.startswith(NOT_OURS)
+                else None
+            ),
         )
         # In a workspace of its own, or JupyterLab opens the notebooks of the page before, too.
         place = f"lab/workspaces/{uuid4().hex}/tree/{notebook}"
