@@ -53,7 +53,7 @@ def lorenz_curves(
     )
     figure.update_layout(height=460, legend={"x": 1.02, "y": 1}, hovermode="closest")
     caption = (
-        "How few units hold how much: all units of the model, highest Fisher score first. The "
+        "How few units hold how much: all units, highest Fisher score first. The "
         "further a curve bends from the dotted line, the more unequal the units; the Gini "
         "coefficient is twice the area between them. "
         f"Dashed: the top {theme.percent(keep)}."

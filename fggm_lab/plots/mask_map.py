@@ -19,6 +19,8 @@ _TALL, _LEAST, _MOST = 960, 3.5, 26
 """Pixels: of all strips together, about; the lowest and the highest strip."""
 _NAMED = 12
 """The lowest strip, in pixels, that has its task's name beside it."""
+_BAR = 260
+"""The length of the colour bar, in pixels, where there is room for it."""
 
 
 def mask_map(
@@ -58,7 +60,7 @@ def mask_map(
     )  # fmt: skip
     figure.update_layout(
         height=int(height * len(found.labels)) + 80, hovermode="closest",
-        margin={"t": 24, "b": 56, "l": 110, "r": 10},
+        margin={"t": 24, "b": 56, "l": 110, "r": 24},
         shapes=[_edge(len(masks) * group - 0.5) for group in range(1, len(found.groups))],
     )  # fmt: skip
     if controls:
@@ -97,12 +99,16 @@ def describe_mask_map(
 
 def _heatmap(found: Strips, height: float) -> go.Heatmap:
     cells = found.shares.shape[1]
+    tall = height * len(found.labels) >= _BAR
     return go.Heatmap(
         x=(np.arange(cells) + 0.5) / cells, y=found.labels, z=found.shares, name="share kept",
         customdata=found.hover, colorscale=SCALE, zmin=0, zmax=1, xgap=0,
         ygap=1 if height >= _NAMED else 0,
-        colorbar=theme.bar("share of a cell's units kept", tickformat=".0%", len=260,
-                           lenmode="pixels", y=1, yanchor="top"),
+        showscale=found.per_cell[1] > 1,  # one unit is kept or it is not
+        colorbar=theme.bar(
+            "share of a cell's units kept" if tall else "share kept", tickformat=".0%",
+            len=_BAR if tall else height * len(found.labels), lenmode="pixels", y=1, yanchor="top",
+        ),
         hovertemplate="<b>%{y}</b><br>%{customdata[0]:,} of %{customdata[1]:,} units kept"
         "<br>%{customdata[2]}<extra></extra>",
     )  # fmt: skip

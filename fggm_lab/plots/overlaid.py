@@ -96,7 +96,7 @@ def _made(found: Mapping[str, FisherScores]) -> str:
 
 def _caption(found: Mapping[str, FisherScores], units: Mapping[str, np.ndarray]) -> str:
     text = (
-        f"{_made(found)}: all units of the model, highest score first. Curves that lie together "
+        f"{_made(found)}: all units, highest score first. Curves that lie together "
         "are equally unequal; whether they rank the same units high they do not say."
     )
     zero = [float((values == 0).mean()) for values in units.values()]

@@ -44,15 +44,13 @@ def shared_units(masks: Mapping[str, Mask]) -> go.Figure:
     figure.update_xaxes(
         title_text=f"how many of the {len(masks)} tasks' masks keep a unit", dtick=1, showgrid=False
     )
-    figure.update_yaxes(
-        title_text="share of the model's units", tickformat=".0%", rangemode="tozero"
-    )
+    figure.update_yaxes(title_text="share of all units", tickformat=".0%", rangemode="tozero")
     figure.update_layout(
         height=380, margin={"t": 40, "b": 56, "l": 76, "r": 16}, bargap=0.25,
         legend={"orientation": "h", "x": 0, "y": 1.04, "yanchor": "bottom"},
     )  # fmt: skip
     caption = (
-        f"The model's {total:,} units by how many of the {len(masks)} tasks' masks keep them. "
+        f"The {total:,} units by how many of the {len(masks)} tasks' masks keep them. "
         "Hatched: masks drawn by chance that keep as many units of every parameter. More than "
         "they at both ends, less between, says that the tasks want the same units."
     )

@@ -85,18 +85,23 @@ def describe_spectra(scores: FisherScores, keep: float = 0.3, scope: str = "laye
     return text.describe(scores, cuts(scores, keep, scope)[scope], scope)
 
 
-def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: str) -> None:
+def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: str) -> str:
     """Move the cut and the bars of a figure `fisher_spectra` drew to another keep share or scope.
 
     Args:
         figure: of these scores; changed in place, in one message if it is a FigureWidget.
+
+    Returns:
+        the figure in words as it is then.
     """
     kept = cuts(scores, keep, scope)
+    last = figure.data[-2 * len(SCOPES) :]
     with figure.batch_update():
         for name in SCOPES:
             for new in _cut_traces(kept[name], scores, name):
-                old = next(trace for trace in figure.data if trace.meta == new.meta)
+                old = next(trace for trace in last if trace.meta == new.meta)
                 old.update(new.to_plotly_json(), visible=name == scope)
+    return text.describe(scores, kept[scope], scope)
 
 
 def show_module(figure: go.Figure, module: str | None, layer: str | None = None) -> None:

@@ -9,15 +9,17 @@ from fggm_lab.plots.theme import percent
 
 def positive(scores: FisherScores) -> tuple[float, float]:
     """The lowest and the highest score above 0; (1, 1) if there is none."""
-    above = [s[s > 0] for s in scores.units.values() if bool((s > 0).any())]
+    arrays = [s.cpu().numpy() for s in scores.units.values()]
+    above = [some for values in arrays if (some := values[values > 0]).size]
     if not above:
         return 1.0, 1.0
-    return min(float(s.min()) for s in above), max(float(s.max()) for s in above)
+    return min(float(some.min()) for some in above), max(float(some.max()) for some in above)
 
 
 def _zeros(scores: FisherScores) -> tuple[int, int]:
     """How many units score exactly 0, and how many units there are."""
-    return sum(int((s == 0).sum()) for s in scores.units.values()), scores.unit_count
+    zero = sum(int(np.count_nonzero(s.cpu().numpy() == 0)) for s in scores.units.values())
+    return zero, scores.unit_count
 
 
 def caption(scores: FisherScores, each: int) -> str:

@@ -44,13 +44,13 @@ def union_growth(masks: Mapping[str, Mask]) -> go.Figure:
         title_text="task, in the order they are learned", type="category", showgrid=False,
         autotickangles=[0, 90],
     )  # fmt: skip
-    figure.update_yaxes(title_text="share of the model's units", tickformat=".0%", range=[0, 1.02])
+    figure.update_yaxes(title_text="share of all units", tickformat=".0%", range=[0, 1.02])
     figure.update_layout(
         height=400, margin={"t": 40, "b": 70, "l": 76, "r": 16}, bargap=0.45,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )  # fmt: skip
     caption = (
-        f"How much of the model's {total:,} units the tasks' masks have let move by then. A line "
+        f"How much of {total:,} units the tasks' masks have let move by then. A line "
         "below chance says that later tasks take up units again that earlier ones used; "
         "bars are the units that no earlier task had used."
     )

@@ -83,7 +83,12 @@ def switch(
         description=description,
         options=options,
         style={"button_width": width, **WIDE},
-        layout={"width": "max-content", "max_width": "100%", "display": "flex"},
+        layout={
+            "width": "max-content",
+            "max_width": "100%",
+            "display": "flex",
+            "grid_gap": "0 8px",
+        },
     )
     if value is not None:
         buttons.value = value
@@ -107,7 +112,8 @@ class Ticks(ipywidgets.HBox):
             )
             for name in names
         }
-        super().__init__(list(self.boxes.values()), layout={"flex_flow": "row wrap"})
+        row = {"flex_flow": "row wrap", "grid_gap": "0 12px"}
+        super().__init__(list(self.boxes.values()), layout=row)
         self.value = tuple(names)
         for box in self.boxes.values():
             box.observe(self._count, "value")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import ipywidgets
+import plotly.graph_objects as go
 
 from fggm_lab.errors import LabError
 from fggm_lab.fisher.layers import split_name
@@ -36,6 +37,7 @@ class Selection(Controls):
                 description="keep share",
                 readout_format=".0%",
                 style=WIDE,
+                layout={"width": "420px", "max_width": "100%"},
                 # the page holds moves back while the kernel draws, and sends the latest afterwards
                 continuous_update=True,
             ),
@@ -67,6 +69,14 @@ class Selection(Controls):
             return list(names)
         wanted = None if self.layer == OUTSIDE else self.layer
         return [name for name in names if split_name(name).layer == wanted]
+
+    def noted(self, figure: go.Figure) -> go.Figure:
+        """A figure of the layer selected alone, its words saying so."""
+        if self.layer is None:
+            return figure
+        only = f"{self['layer'].capitalize()} only."
+        said = {key: f"{only} {figure.layout.meta[key]}" for key in ("caption", "description")}
+        return figure.update_layout(meta={**figure.layout.meta, **said})
 
     def _first_scored(self) -> str:
         """The first run that has Fisher scores, else the first."""

@@ -37,6 +37,18 @@ def test_one_parameter_is_drawn_unit_by_unit() -> None:
         assert found[task] == mask.units[QUERY].double().tolist()
 
 
+def test_a_colour_bar_stands_where_cells_hold_several_units_and_is_no_longer_than_the_map() -> None:
+    masks = made_masks(TASKS[:3])
+    assert mask_map(masks, parameter=QUERY).data[0].showscale is False
+    many = {"a": mask_of(w=[1, 0] * 20_000), "b": mask_of(w=[0, 1] * 20_000)}
+    for shown in (many, masks):
+        figure = mask_map(shown)
+        margin = figure.layout.margin
+        (heatmap,) = figure.data
+        assert heatmap.showscale is True
+        assert heatmap.colorbar.len <= figure.layout.height - margin.t - margin.b
+
+
 def test_sorted_units_stand_by_how_many_tasks_keep_them() -> None:
     masks = made_masks(TASKS[:4])
     found = np.array(list(cells(mask_map(masks, parameter=QUERY)).values()))

@@ -12,7 +12,7 @@ import pytest
 
 import fggm_lab as lab
 from fggm_lab.masks import Mask
-from fggm_lab.plots import fisher_spectra, mask_map, mask_overlap, share_per_layer
+from fggm_lab.plots import fisher_spectra, mask_map, mask_overlap, share_per_layer, shared_units
 from fggm_lab.runs import Run
 from fggm_lab.widgets.explorer_widget import Explorer
 from fggm_lab.widgets.shell import Refusal
@@ -113,6 +113,22 @@ def test_layer_and_task_move_the_views_that_name_them(four_runs: list[Run]) -> N
     assert "layer 2" in show(found, "Overlap").text
     assert "FOMC" in show(found, "Fisher spectra").text
     assert set(t.name for t in show(found, "Drift").figure.data if t.name) >= {TASKS[0]}
+
+
+def test_a_view_of_one_layer_says_so_and_counts_its_units_alone(four_runs: list[Run]) -> None:
+    found = explorer(four_runs)
+    whole = show(found, "Overlap", "shared units").figure.data[0].y
+    choose(found, layer="outside layers")
+    stage = show(found, "Overlap", "shared units")
+    masks = cut(four_runs[2], 0.3)
+    outside = {t: m.restricted(["model.embed_tokens.weight", "model.norm.weight"])
+               for t, m in masks.items()}  # fmt: skip
+    assert list(stage.figure.data[0].y) == list(shared_units(outside).data[0].y) != list(whole)
+    assert "Outside layers only. The 224 units" in stage.text
+    views = {"histogram": "Fisher spectra", "Lorenz curve": "Fisher spectra",
+             "tasks overlaid": "Fisher spectra", "union growth": "Overlap"}  # fmt: skip
+    for view, tab in views.items():
+        assert "Outside layers only." in show(found, tab, view).text
 
 
 def test_every_view_draws_or_says_why_not(four_runs: list[Run]) -> None:

@@ -29,4 +29,5 @@ class DriftTab(Tab):
         scored = [one for one in self._records.scored(run) if one in before]
         names = self._selection.within(drift)
         scores = {one: self._records.scores(run, one).restricted(names) for one in scored}
-        return drift_against_fisher(scores, {name: drift[name] for name in names})
+        figure = drift_against_fisher(scores, {name: drift[name] for name in names})
+        return self._selection.noted(figure)

@@ -1,5 +1,7 @@
 """Do tasks want the same units? Overlap of the masks that the stored scores give."""
 
+from collections.abc import Callable
+
 import plotly.graph_objects as go
 
 from fggm_lab.masks import Mask
@@ -21,8 +23,8 @@ class OverlapTab(Tab):
         views = {
             "every two tasks": View(self._matrix, (*_CUT, "layer"), ("measure",)),
             "per layer": View(lambda: overlap_per_layer(self._masks()), _CUT),
-            "shared units": View(lambda: shared_units(self._in_layer()), (*_CUT, "layer")),
-            "union growth": View(lambda: union_growth(self._in_layer()), (*_CUT, "layer")),
+            "shared units": View(lambda: self._in_layer(shared_units), (*_CUT, "layer")),
+            "union growth": View(lambda: self._in_layer(union_growth), (*_CUT, "layer")),
         }
         measure = switch("measure", [(kind.name, name) for name, kind in MEASURES.items()])
         super().__init__("Overlap", "fggm-tab-overlap", views, measure=measure)
@@ -34,6 +36,8 @@ class OverlapTab(Tab):
         chosen = self._selection
         return self._records.masks(chosen.run, chosen["keep"], chosen["scope"])
 
-    def _in_layer(self) -> dict[str, Mask]:
+    def _in_layer(self, draw: Callable[[dict[str, Mask]], go.Figure]) -> go.Figure:
+        """A figure of the masks within the layer selected."""
         within = self._selection.within
-        return {task: m.restricted(within(m.names)) for task, m in self._masks().items()}
+        masks = {task: m.restricted(within(m.names)) for task, m in self._masks().items()}
+        return self._selection.noted(draw(masks))

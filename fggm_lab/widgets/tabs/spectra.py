@@ -4,11 +4,14 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.plots import describe_spectra, fisher_spectra, lorenz_curves
-from fggm_lab.plots.growth import spectrum_growth
-from fggm_lab.plots.histograms import score_histograms
-from fggm_lab.plots.overlaid import spectra_overlaid
-from fggm_lab.plots.score_heatmap import score_heatmap
+from fggm_lab.plots import (
+    fisher_spectra,
+    lorenz_curves,
+    score_heatmap,
+    score_histograms,
+    spectra_overlaid,
+    spectrum_growth,
+)
 from fggm_lab.plots.spectra import modules_of, show_keep, show_module
 from fggm_lab.widgets.controls import choice
 from fggm_lab.widgets.records import Records
@@ -27,7 +30,7 @@ class SpectraTab(Tab):
         cut = ("keep", "scope")
         views = {
             "sorted": View(self._sorted, (*follows, *cut), ("module",), self._cut),
-            "histogram": View(lambda: score_histograms(self._in_layer()), follows),
+            "histogram": View(self._histograms, follows),
             "heatmap": View(lambda: score_heatmap(self._scores()), ("method", "task")),
             "Lorenz curve": View(self._lorenz, (*follows, "keep")),
             "along the task": View(self._growth, follows),
@@ -43,8 +46,8 @@ class SpectraTab(Tab):
     def _scores(self) -> FisherScores:
         return self._records.scores(self._selection.run, self._selection["task"])
 
-    def _in_layer(self) -> FisherScores:
-        return self._restricted(self._scores())
+    def _histograms(self) -> go.Figure:
+        return self._selection.noted(score_histograms(self._restricted(self._scores())))
 
     def _sorted(self) -> go.Figure:
         scores = self._scores()
@@ -60,12 +63,11 @@ class SpectraTab(Tab):
         return figure
 
     def _cut(self, figure: go.Figure) -> str:
-        scores, keep, scope = self._scores(), self._selection["keep"], self._selection["scope"]
-        show_keep(figure, scores, keep, scope)
-        return describe_spectra(scores, keep, scope)
+        return show_keep(figure, self._scores(), self._selection["keep"], self._selection["scope"])
 
     def _lorenz(self) -> go.Figure:
-        return lorenz_curves(self._in_layer(), self._selection["keep"])
+        scores = self._restricted(self._scores())
+        return self._selection.noted(lorenz_curves(scores, self._selection["keep"]))
 
     def _growth(self) -> go.Figure:
         run, task = self._selection.run, self._selection["task"]
@@ -76,10 +78,11 @@ class SpectraTab(Tab):
                 f"{run.path} has scores before {task} alone, none along it; record them with "
                 "run_sequence(…, fisher_points=4) or fggm-lab run --fisher-points 4"
             )
-        return spectrum_growth({step: self._restricted(s) for step, s in along.items()}, task)
+        some = {step: self._restricted(scores) for step, scores in along.items()}
+        return self._selection.noted(spectrum_growth(some, task))
 
     def _overlaid(self) -> go.Figure:
         run = self._selection.run
         every = {task: self._records.scores(run, task) for task in self._records.scored(run)}
         some = {task: self._restricted(scores) for task, scores in every.items()}
-        return spectra_overlaid(some, controls=False)
+        return self._selection.noted(spectra_overlaid(some, controls=False))
