@@ -1,6 +1,7 @@
 """The benchmarks measure what they say, and every case runs."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def test_the_growth_model_finds_the_costs_that_made_the_times() -> None:
     assert all(abs(row["x_error"]) < 1e-9 for row in rows)
 
 
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Put torch's number of threads back: other tests compare bits, which depend on it."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
 def test_every_case_runs_and_is_written(tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     found = CliRunner().invoke(

@@ -10,9 +10,13 @@ import pytest
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """The system's Chromium; skips without one, fails if FGGM_LAB_REQUIRE_BROWSER is 1."""
+    """The system's Chromium; skips without one, fails if FGGM_LAB_REQUIRE_BROWSER is 1.
+
+    It ends with this folder: as long as playwright is open, the thread has an event loop, in which
+    other tests cannot call `asyncio.run`.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         reason = "no chromium on the PATH (apt-get install chromium)"

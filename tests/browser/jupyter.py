@@ -26,9 +26,6 @@ PLACES = {
     "IPYTHONDIR": "ipython",
 }
 """Whatever Jupyter keeps goes below a temporary folder, nothing into the user's home."""
-NOT_OURS = "Kernel message validation error"
-"""JupyterLab's own sentence on a message it could not read; seen once in many runs while figures
-were being replaced, with every figure drawn all the same. Its cause is not known."""
 SETTINGS = {
     # Cells out of sight are drawn, too, so that every figure of a notebook can be looked at.
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -96,22 +93,23 @@ class LabPage:
         self.page = browser.new_page(viewport={"width": 1400, "height": 1000})
         self.page.set_default_timeout(START * 1000)
         self.problems: list[str] = []
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on(
-            "console",
-            lambda m: (
-                self.problems.append(m.text)
-                if m.type == "error" and not m.text.startswith(NOT_OURS)
-                else None
-            ),
-        )
+        self._listening = True
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
+        self.page.on("console", lambda m: self._complain(m.text) if m.type == "error" else None)
         # In a workspace of its own, or JupyterLab opens the notebooks of the page before, too.
         place = f"lab/workspaces/{uuid4().hex}/tree/{notebook}"
         self.page.goto(f"{server}/{place}?token={TOKEN}")
         self._ready()
 
+    def _complain(self, text: str) -> None:
+        if self._listening:
+            self.problems.append(text)
+
     def _ready(self) -> None:
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self._wait_for_idle()
+
+    def _wait_for_idle(self) -> None:
         self.page.wait_for_function(
             "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
             " === 'idle'"
@@ -171,6 +169,12 @@ class LabPage:
             self.page.set_viewport_size({"width": 1400, "height": 1000})
 
     def close(self) -> None:
-        """End the kernel and leave."""
+        """End the kernel and leave; what the page says of the kernel's end is no problem of ours.
+
+        A kernel that is told to end while it sends a figure leaves half a message behind, which
+        JupyterLab cannot read.
+        """
+        self._wait_for_idle()
+        self._listening = False
         self.page.evaluate("window.jupyterapp.shell.currentWidget?.sessionContext?.shutdown()")
         self.page.close()
