@@ -8,12 +8,11 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks import explorers, fisher, growth, masks, peers, training
+from benchmarks import explorers, fisher, growth, live, masks, peers, training
 from benchmarks.harness import Case, Report, Settings, Size, environment
 from benchmarks.table import show, show_targets
 from fggm_lab.files import write_json
 from fggm_lab.heap import keep_freed_memory
-from fggm_lab.models import quiet
 
 CASES: dict[str, Case] = {
     "fisher": fisher.run,
@@ -22,6 +21,7 @@ CASES: dict[str, Case] = {
     "peers": peers.run,
     "growth": growth.run,
     "explorers": explorers.run,
+    "live": live.run,
 }
 
 
@@ -60,7 +60,7 @@ def main(
         console.width = 140  # tables wrap in files and logs otherwise
     where = environment(settings)
     reports: dict[str, Report] = {}
-    with warnings.catch_warnings(), quiet():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         for name in only or CASES:
             reports[name] = CASES[name](settings)
