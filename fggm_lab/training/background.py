@@ -15,6 +15,7 @@ from fggm_lab.methods import Method
 from fggm_lab.runs import Run
 from fggm_lab.tasks import TaskSequence
 from fggm_lab.training.sequence import run_sequence
+from fggm_lab.workers import release_workers
 
 Ended = Callable[[Run | BaseException], object]
 """Told, in the training thread, what a training came to: a run, finished or paused, or an error."""
@@ -87,6 +88,7 @@ class BackgroundTraining:
         self._ending = False
         self._future = future = Future[Run]()
         future.set_running_or_notify_cancel()  # so that who stops waiting does not stop the run
+        release_workers()  # of this thread, which waits from here on
         Thread(target=self._work, args=(future,), name="training", daemon=True).start()
         return future
 
