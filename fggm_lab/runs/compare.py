@@ -73,14 +73,23 @@ def check_comparable(runs: Sequence[Run]) -> None:
         for field in _SAME:
             a, b = getattr(first.config, field), getattr(run.config, field)
             if a != b:
-                raise _cannot_mix(first, run, field, a, b)
+                raise cannot_mix(first, run, field, a, b)
+    check_general(runs)
+
+
+def check_general(runs: Sequence[Run]) -> None:
+    """Refuse runs whose General measures different things; what has measured none passes.
+
+    Raises:
+        RunError: names two runs and the field.
+    """
     measured = [(run, s.general) for run in runs if (s := run.scores) and s.general["name"]]
     for other, ability in measured[1:]:
         run, general = measured[0]
         if general["name"] != ability["name"]:
-            raise _cannot_mix(run, other, "general.name", general["name"], ability["name"])
+            raise cannot_mix(run, other, "general.name", general["name"], ability["name"])
         if general["better"] != ability["better"]:
-            raise _cannot_mix(run, other, "general.better", general["better"], ability["better"])
+            raise cannot_mix(run, other, "general.better", general["better"], ability["better"])
 
 
 def check_same_model(runs: Sequence[Run]) -> None:
@@ -107,7 +116,9 @@ def first_seeds(runs: Sequence[Run]) -> list[Run]:
     return list(first.values())
 
 
-def _cannot_mix(first: Run, second: Run, field: str, a: Any, b: Any) -> RunError:
+def cannot_mix(first: Run, second: Run, field: str, a: Any, b: Any) -> RunError:
+    """The error for two runs that differ in a field in which they must not."""
+
     def show(value: Any) -> str:
         return ", ".join(value) if isinstance(value, list) else str(value)
 
@@ -151,26 +162,28 @@ def comparison(runs: Sequence[Run]) -> list[Row]:
         RunError: no runs, or runs that cannot be compared (`check_comparable`).
     """
     check_comparable(runs)
-    return [_row(run, label) for run, label in zip(runs, group_labels(runs), strict=True)]
+    return [row_of(run, label) for run, label in zip(runs, group_labels(runs), strict=True)]
 
 
 def group_labels(runs: Sequence[Run]) -> list[str]:
     """The `labels` by which runs are gathered over seeds.
 
-    A run that repeats another one, seed included, is named so by its folder: averaging both would
-    count one draw twice.
+    A run that repeats another one, seed and order included, is named so by its folder: averaging
+    both would count one draw twice.
     """
     found: list[str] = []
     seen = set()
     for run, label in zip(runs, labels([run.config for run in runs]), strict=True):
-        if (label, run.config.seed) in seen:
+        order = tuple(run.config.task_names)
+        if (label, run.config.seed, order) in seen:
             label = f"{label} (repeat: {run.path})"
-        seen.add((label, run.config.seed))
+        seen.add((label, run.config.seed, order))
         found.append(label)
     return found
 
 
-def _row(run: Run, label: str) -> Row:
+def row_of(run: Run, label: str) -> Row:
+    """One run's row, under the name `label`."""
     scores = run.scores
     ability: Mapping[str, Any] = scores.general if scores else {}
     values = {
@@ -197,10 +210,11 @@ def over_seeds(rows: Sequence[Row]) -> list[Row]:
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["method"], []).append(row)
-    return [_gathered(group) for group in groups.values()]
+    return [gathered(group) for group in groups.values()]
 
 
-def _gathered(group: Sequence[Row]) -> Row:
+def gathered(group: Sequence[Row]) -> Row:
+    """The rows of one method as one row."""
     row: Row = {key: group[0][key] for key in COLUMNS}
     for key in _NUMBERS:
         row[key] = spread([one[key] for one in group if one[key] is not None])

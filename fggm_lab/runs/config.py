@@ -56,6 +56,8 @@ class RunConfig(BaseModel):
             fingerprint of its weights before the first task.
         tasks, task_names, task_fingerprint: where the tasks came from, their order, and the
             fingerprint of their examples.
+        data_fingerprint: that of the same examples whatever the order of the tasks, by which runs
+            of several orders are known to share their data; None in runs of older versions.
         general: what General was measured on; None if it was not.
         method, method_settings: the method's registered name and its own settings.
         epochs, batch_size, lr, schedule, weight_decay, clip, optimizer: the training of one task;
@@ -85,6 +87,7 @@ class RunConfig(BaseModel):
     tasks: str
     task_names: list[str] = Field(min_length=1)
     task_fingerprint: str
+    data_fingerprint: str | None = None
     general: str | None = None
     method: str
     method_settings: dict[str, JsonValue] = {}
@@ -127,8 +130,12 @@ class RunConfig(BaseModel):
             ) from None
 
     def settings(self) -> dict[str, JsonValue]:
-        """All settings but the versions, flat: `method_settings.keep` for a method's own."""
-        return _flat(self.model_dump(mode="json", exclude={"schema_version", "versions"}))
+        """All settings but the versions, flat: `method_settings.keep` for a method's own.
+
+        `data_fingerprint` is left out, too: `task_fingerprint` says all that it says, and more.
+        """
+        left_out = {"schema_version", "versions", "data_fingerprint"}
+        return _flat(self.model_dump(mode="json", exclude=left_out))
 
     def difference(self, other: "RunConfig") -> list[str]:
         """One line per setting in which `other` ("there") differs from this one ("here").

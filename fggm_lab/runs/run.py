@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 LOCK = "run.lock"
-Kind = Literal["fisher", "masks", "drift", "checkpoints"]
+Kind = Literal["fisher", "masks", "drift", "checkpoints", "memory"]
 
 
 class Run:
@@ -294,14 +294,30 @@ class Run:
             files[0] = before
         return {step: FisherScores.load(files[step]) for step in sorted(files)}
 
-    def mask(self, task: int | str) -> "Mask | None":
-        """The mask a task was trained under, None if none was kept."""
-        path = self.file("masks", task)
+    def mask(self, task: int | str, step: int | None = None) -> "Mask | None":
+        """The mask a task was trained under, None if none was kept.
+
+        Args:
+            step: the one chosen after this step, 0: before the task; by default the last one, for
+                a method that chooses anew along a task.
+        """
+        path = self.file("masks", task, step or 0)
+        if step is None:
+            later = sorted(self.path.glob(f"masks/{self.task_key(task)}@*.safetensors"))
+            path = later[-1] if later else path
         if not path.exists():
             return None
         from fggm_lab.masks.mask import Mask
 
         return Mask.load(path)
+
+    def memory(self, task: int | str) -> "dict[str, Tensor]":
+        """What the method kept after a task, by its own names; empty if it keeps nothing.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        return self._tensors(self.file("memory", task)) or {}
 
     def drift(self, task: int | str) -> "dict[str, Tensor] | None":
         """How far each unit moved during a task: per parameter one number per unit; or None.
@@ -309,7 +325,9 @@ class Run:
         Raises:
             RunError: the file is damaged.
         """
-        path = self.file("drift", task)
+        return self._tensors(self.file("drift", task))
+
+    def _tensors(self, path: Path) -> "dict[str, Tensor] | None":
         if not path.exists():
             return None
         from safetensors import SafetensorError

@@ -9,10 +9,16 @@ from fggm_lab.errors import DataError, SettingError
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One prompt and the answer the model must learn to give."""
+    """One prompt and the answer the model must learn to give.
+
+    Attributes:
+        prompt, answer: the two texts; of a code task, the program's beginning and its rest.
+        test: of a code task, the Python statements that check the program; else empty.
+    """
 
     prompt: str
     answer: str
+    test: str = ""
 
 
 @dataclass(frozen=True)

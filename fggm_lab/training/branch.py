@@ -36,7 +36,7 @@ def branch_point(source: Run, task: int, config: RunConfig) -> Path:
 
 def copy_records(source: Run, target: Run, task: int) -> None:
     """Copy what `source` kept of its tasks up to and including `task`, the checkpoints excepted."""
-    for kind in ("fisher", "masks", "drift"):
+    for kind in ("fisher", "masks", "drift", "memory"):
         for index in range(task + 1):
             for file in (source.path / kind).glob(f"{source.task_key(index)}[.@]*"):
                 write_whole(target.path / kind / file.name, partial(shutil.copyfile, file))

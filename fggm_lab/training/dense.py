@@ -32,13 +32,22 @@ class MaskedGradients:
         Raises:
             ModelError: the mask was made for another model.
         """
-        self._model, self._mask = model, mask
-        self._kept: list[tuple[nn.Parameter, Tensor, Tensor]] = []
+        self._model = model
         self._handles: list[RemovableHandle] = []
+        self.change(mask)
+
+    def change(self, mask: Mask | None) -> None:
+        """Train under another mask from here on; what it freezes stays as it is now.
+
+        Raises:
+            ModelError: the mask was made for another model.
+        """
+        self._mask = mask
+        self._kept: list[tuple[nn.Parameter, Tensor, Tensor]] = []
         if mask is None:
             return
-        mask.check(model)
-        for name, parameter in model.named_parameters():
+        mask.check(self._model)
+        for name, parameter in self._model.named_parameters():
             moving = mask.units.get(name)
             if moving is None or bool(moving.all()):
                 continue

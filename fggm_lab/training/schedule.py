@@ -15,12 +15,15 @@ def task_seed(seed: int, task: int) -> int:
 
 
 def step_count(examples: int, epochs: float, batch_size: int) -> int:
-    """How many optimiser steps a task takes; a started batch counts as one, at least one."""
+    """How many optimiser steps a task takes; a started batch counts as one, at least one.
+
+    None of no examples.
+    """
     if epochs <= 0:
         raise SettingError(f"epochs is {epochs}; it must be above 0")
     if batch_size < 1:
         raise SettingError(f"batch size is {batch_size}; it must be 1 or more")
-    return max(1, round(math.ceil(examples / batch_size) * epochs))
+    return max(1, round(math.ceil(examples / batch_size) * epochs)) if examples else 0
 
 
 def batch_indices(examples: int, steps: int, batch_size: int, seed: int) -> list[list[int]]:

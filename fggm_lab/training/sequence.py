@@ -91,6 +91,7 @@ def run_sequence(
         TrainingError: the loss is not a number any more; the last good state is kept.
     """
     tasks = tasks.limited(limit)
+    method.check(len(tasks))
     for task in tasks:
         if not task.split(split):
             raise DataError(f"task {task.name} has no {split} split; add {split}.json")
@@ -109,6 +110,7 @@ def run_sequence(
         tasks=tasks.source,
         task_names=tasks.names,
         task_fingerprint=task_fingerprint(tasks),
+        data_fingerprint=task_fingerprint(sorted(tasks, key=lambda task: task.name)),
         general=None if general is None else general.source,
         method=method.name,
         method_settings=method.settings,

@@ -1,7 +1,7 @@
 """One process's work on one run: begin, branch or resume, train task after task, save."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -18,6 +18,7 @@ from fggm_lab.files import write_whole
 from fggm_lab.fisher import unit_axes
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
+from fggm_lab.methods.base import Memory
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.runs import Run, ScoreMatrix
 from fggm_lab.tasks import General, TaskSequence
@@ -36,6 +37,7 @@ from fggm_lab.training.state import (
     restore_optimizer,
     restore_random,
     save_state,
+    saved_memory,
     weights_are_finite,
 )
 from fggm_lab.training.task import (
@@ -81,6 +83,7 @@ class Session:
         self.config = run.config
         self.axes = unit_axes(model)
         self.progress = Progress()
+        self.memory: Memory = {}
 
     # The events
 
@@ -138,8 +141,12 @@ class Session:
         total = sum(sum(e["seconds"].values()) for e in self.run.events("task"))
         self.tell({"kind": "end", "time": _now(), "seconds": total})
 
+    def _training_set(self, index: int) -> Sequence[Encoded]:
+        return self.method.training_set(index, self.encoded)
+
     def _steps(self, index: int) -> int:
-        return step_count(len(self.tasks[index].train), self.config.epochs, self.config.batch_size)
+        examples = len(self._training_set(index))
+        return step_count(examples, self.config.epochs, self.config.batch_size)
 
     def _announce(self) -> None:
         self.tell(
@@ -170,6 +177,7 @@ class Session:
                 self.tell(event)
                 self.progress.step = max(self.progress.step, event.get("step", 0))
         copy_records(source, self.run, task)
+        self.memory |= self.run.memory(task)
         self._save_model(self.run.file("checkpoints", task))
         self.progress = Progress(task=task + 1, step=self.progress.step)
         self._save_scores()
@@ -183,7 +191,9 @@ class Session:
         """
         self.progress, tensors = load_state(self.run.resume_file)
         self.run.truncate_events(self.progress.offset)
-        restore_model(self.model, tensors)
+        self.memory |= saved_memory(tensors)
+        if self.progress.task_step == 0:
+            restore_model(self.model, tensors)
         self._save_scores()
         if self.listener is not None:
             for event in self.run.events():
@@ -196,27 +206,10 @@ class Session:
         """Train one task, or what is left of it; returns whether it was finished, not paused."""
         index = self.progress.task
         context = self._context(index)
-        if saved is None:
-            torch.manual_seed(task_seed(self.config.seed, index))
-            mask = self._plan(context)
-        else:
-            mask = self.run.mask(index)
         try:
-            with masked(self.model, mask, self.method) as path:
-                optimizer = path.attach(make_optimizer(self.model, self.config))
-                if saved is not None:
-                    restore_optimizer(optimizer, saved)
-                    restore_random(saved)
-                finished = train_task(
-                    context,
-                    self.method,
-                    path,
-                    optimizer,
-                    self.config,
-                    self.progress.task_step,
-                    lambda report: self._after_step(report, context, path, optimizer),
-                )
-            if not finished:
+            with self.method.adapted(context):
+                moving = self._train(context, saved)
+            if moving is None:
                 return False
             if not weights_are_finite(self.model):
                 raise TrainingError(f"a weight is not a number after task {context.name}")
@@ -226,8 +219,40 @@ class Session:
                 f"{error}; lower the learning rate (now {self.config.lr:g}) and train into another "
                 f"folder; the last good state is kept in {self.run.path}"
             ) from error
-        self._finish_task(context, mask)
+        self._finish_task(context, moving)
         return True
+
+    def _train(
+        self, context: TaskContext, saved: dict[str, Tensor] | None
+    ) -> tuple[int, int] | None:
+        """Take the task's steps; returns how many units moved, of how many, or None if paused."""
+        index = context.index
+        if saved is None:
+            torch.manual_seed(task_seed(self.config.seed, index))
+            mask = self._plan(context)
+        else:
+            restore_model(self.model, saved)
+            mask = self.run.mask(index, self.progress.mask_step)
+        with masked(self.model, mask, self.method) as path:
+            optimizer = path.attach(make_optimizer(self.model, self.config))
+            if saved is not None:
+                restore_optimizer(optimizer, saved)
+                restore_random(saved)
+            finished = train_task(
+                context,
+                self.method,
+                path,
+                optimizer,
+                self.config,
+                self._training_set(index),
+                self.progress.task_step,
+                lambda report: self._after_step(report, context, path, optimizer),
+            )
+        if not finished:
+            return None
+        with self._timed("remember"):
+            self.method.after_task(context)
+        return moving_units(self.model, self.run.mask(index, self.progress.mask_step))
 
     def _after_step(
         self,
@@ -238,6 +263,9 @@ class Session:
     ) -> bool:
         """Tell, measure, record and save what is due after a step; returns whether to go on."""
         index = self.progress.task
+        if report.mask is not None:
+            report.mask.save(self.run.file("masks", index, report.task_step))
+            self.progress.mask_step = report.task_step
         self.progress.seconds["train"] += report.seconds
         self.progress.task_step = report.task_step
         self.progress.step += 1
@@ -275,6 +303,8 @@ class Session:
             index,
             self.config.seed,
             self.config.max_length,
+            self.memory,
+            lambda: saved_model(self._before(index), self.model),
         )
 
     def _plan(self, context: TaskContext) -> Mask | None:
@@ -299,12 +329,11 @@ class Session:
             scores = recorded_scores(context, self.config.fisher_examples, path)
             scores.save(self.run.file("fisher", context.index, step))
 
-    def _finish_task(self, context: TaskContext, mask: Mask | None) -> None:
+    def _finish_task(self, context: TaskContext, moving: tuple[int, int]) -> None:
         index = context.index
         before = saved_model(self._before(index), self.model)
         drift = unit_drift(dict(before.named_parameters()), self.model, self.axes)
         write_whole(self.run.file("drift", index), lambda path: save_file(drift, path))
-        units = Mask.full(self.model).units | ({} if mask is None else mask.units)
         self.tell(
             {
                 "kind": "task",
@@ -312,17 +341,22 @@ class Session:
                 "name": context.name,
                 "seconds": self.progress.seconds,
                 "peak_memory_mb": round(self.progress.peak_memory_mb, 1),
-                "kept": sum(int(moving.sum()) for moving in units.values()),
-                "units": sum(moving.numel() for moving in units.values()),
+                "kept": moving[0],
+                "units": moving[1],
+                "stored_bytes": sum(kept.nbytes for kept in self.memory.values()),
                 "truncated": sum(item.truncated for item in context.encoded),
             }
         )
+        if self.memory:
+            tensors = {name: kept.detach().cpu().clone() for name, kept in self.memory.items()}
+            write_whole(self.run.file("memory", index), lambda path: save_file(tensors, path))
         self._save_model(self.run.file("checkpoints", index))
         self._save_scores()
         self.progress = Progress(task=index + 1, step=self.progress.step)
         self._save_state(None)
         if not self.keep_checkpoints and index > 0:
             self.run.remove_checkpoint(index - 1)
+            self.run.file("memory", index - 1).unlink(missing_ok=True)
 
     # Files
 
@@ -348,7 +382,18 @@ class Session:
         if not weights_are_finite(self.model):
             return
         self.progress.offset = self.run.event_offset()
-        save_state(self.run.resume_file, self.model, optimizer, self.progress)
+        save_state(self.run.resume_file, self.model, optimizer, self.progress, self.memory)
+
+
+def moving_units(model: nn.Module, mask: Mask | None) -> tuple[int, int]:
+    """How many units may move under a mask, and how many there are."""
+    chosen = {} if mask is None else mask.units
+    trains = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    moving = units = 0
+    for name, every in Mask.full(model).units.items():
+        units += every.numel()
+        moving += int(chosen.get(name, every).sum()) if trains[name] else 0
+    return moving, units
 
 
 def _now() -> str:

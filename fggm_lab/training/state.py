@@ -13,6 +13,12 @@ from torch.optim import Optimizer
 
 from fggm_lab.errors import RunError
 from fggm_lab.files import write_whole
+from fggm_lab.methods.base import Memory
+
+PURPOSES = ("score", "train", "evaluate", "record", "remember")
+"""What a task's time goes into."""
+
+_MEMORY = "memory."
 
 
 @dataclass
@@ -24,9 +30,10 @@ class Progress:
         task_step: optimiser steps taken in it; 0 means that it has not been scored yet.
         step: optimiser steps taken in all.
         offset: length of the event log that belongs to this state, bytes.
-        seconds: spent on this task so far, by purpose: `score` on what the method makes before the
-            task, `record` on Fisher scores that are only looked at.
+        seconds: spent on this task so far, by purpose: `score` and `remember` on what the method
+            makes before and after the task, `record` on Fisher scores that are only looked at.
         peak_memory_mb: the most memory seen in this task, MiB.
+        mask_step: the step after which the mask in force was chosen; 0: before the task.
     """
 
     task: int = 0
@@ -34,9 +41,10 @@ class Progress:
     step: int = 0
     offset: int = 0
     seconds: dict[str, float] = field(
-        default_factory=lambda: {"score": 0.0, "train": 0.0, "evaluate": 0.0, "record": 0.0}
+        default_factory=lambda: dict.fromkeys(PURPOSES, 0.0)
     )
     peak_memory_mb: float = 0.0
+    mask_step: int = 0
 
 
 def _model_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -50,9 +58,13 @@ def weights_are_finite(model: nn.Module) -> bool:
 
 
 def save_state(
-    path: Path, model: nn.Module, optimizer: Optimizer | None, progress: Progress
+    path: Path,
+    model: nn.Module,
+    optimizer: Optimizer | None,
+    progress: Progress,
+    memory: Memory,
 ) -> None:
-    """Write weights, optimiser state, random state and progress into one safetensors file."""
+    """Write weights, optimiser, random numbers, progress and the method's memory into one file."""
     tensors = {
         f"model.{name}": tensor.detach().cpu().contiguous()
         for name, tensor in _model_tensors(model).items()
@@ -61,6 +73,8 @@ def save_state(
         for index, entries in optimizer.state_dict()["state"].items():
             for key, value in entries.items():
                 tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value).cpu().contiguous()
+    for name, kept in memory.items():
+        tensors[f"{_MEMORY}{name}"] = kept.detach().cpu().contiguous()
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
@@ -86,6 +100,15 @@ def load_state(path: Path) -> tuple[Progress, dict[str, Tensor]]:
             f"{path} is missing or damaged ({error}); branch from an earlier task with --from, "
             "or start the run anew in another folder"
         ) from error
+
+
+def saved_memory(tensors: dict[str, Tensor]) -> Memory:
+    """The method's memory among the saved tensors."""
+    return {
+        name.removeprefix(_MEMORY): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(_MEMORY)
+    }
 
 
 @torch.no_grad()

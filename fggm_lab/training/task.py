@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import SettingError, TrainingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
-from fggm_lab.models.encoding import IGNORED, collate
+from fggm_lab.models.encoding import IGNORED, Encoded, collate
 from fggm_lab.runs import RunConfig
 from fggm_lab.training.active import ActiveRows, odd_one
 from fggm_lab.training.dense import MaskedGradients
@@ -27,21 +27,28 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 @dataclass(frozen=True)
 class StepReport:
-    """One optimiser step: its loss, learning rate, gradient norm after masking, and seconds."""
+    """One optimiser step.
+
+    Attributes:
+        task_step: its number in the task, from 1.
+        loss, lr, norm: mean loss per answer token, learning rate, gradient norm after masking.
+        seconds: what it took.
+        mask: the mask from here on, where the method chose a new one.
+    """
 
     task_step: int
     loss: float
     lr: float
     norm: float
     seconds: float
+    mask: Mask | None = None
 
 
 def masked(
     model: PreTrainedModel, mask: Mask | None, method: Method
 ) -> ActiveRows | MaskedGradients:
     """The cheaper way to train under a mask that this mask and method allow."""
-    sees_gradients = type(method).on_gradients is not Method.on_gradients
-    if mask is None or sees_gradients or odd_one(mask, model) is not None:
+    if mask is None or method.whole_gradients or odd_one(mask, model) is not None:
         return MaskedGradients(model, mask)
     return ActiveRows(model, mask)
 
@@ -74,6 +81,7 @@ def train_task(
     path: ActiveRows | MaskedGradients,
     optimizer: Optimizer,
     config: RunConfig,
+    examples: Sequence[Encoded],
     done: int,
     after_step: Callable[[StepReport], bool],
 ) -> bool:
@@ -85,6 +93,7 @@ def train_task(
     Args:
         path: what keeps frozen units frozen; the optimiser is attached to it.
         optimizer: fresh, or restored together with the model after `done` steps.
+        examples: what is trained on.
         after_step: called after every step; training goes on while it says True. Time spent there
             is not counted.
 
@@ -94,10 +103,10 @@ def train_task(
     Raises:
         TrainingError: the loss or the gradient is not a number.
     """
-    model, encoded = context.model, context.encoded
-    steps = step_count(len(encoded), config.epochs, config.batch_size)
+    model = context.model
+    steps = step_count(len(examples), config.epochs, config.batch_size)
     batches = batch_indices(
-        len(encoded), steps, config.batch_size, task_seed(config.seed, context.index)
+        len(examples), steps, config.batch_size, task_seed(config.seed, context.index)
     )
     trained = list(path.parameters())
     clip = math.inf if config.clip is None else config.clip
@@ -105,11 +114,13 @@ def train_task(
     if config.recompute:
         model.activation_checkpointing_enable()
     method.start(context)
+    method.attach(optimizer)
     try:
         for number in range(done, steps):
             start = time.perf_counter()
             optimizer.zero_grad(set_to_none=True)
-            value = _backward(context, batches[number], config)
+            batch = method.batch(context, [examples[i] for i in batches[number]], number)
+            value = _backward(context, method, batch, config)
             method.on_gradients(model)
             path.project()
             norm = torch.nn.utils.clip_grad_norm_(trained, clip)
@@ -118,12 +129,15 @@ def train_task(
                     f"the loss is {value} and the gradient's norm {float(norm)} at step "
                     f"{number + 1} of task {context.name}"
                 )
-            lr = learning_rate(config.lr, number, steps, config.schedule)
+            lr = learning_rate(method.rate * config.lr, number, steps, config.schedule)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()
+            mask = method.remask(context, number + 1, steps)
+            if mask is not None and isinstance(path, MaskedGradients):
+                path.change(mask)
             seconds = time.perf_counter() - start
-            if not after_step(StepReport(number + 1, value, lr, float(norm), seconds)):
+            if not after_step(StepReport(number + 1, value, lr, float(norm), seconds, mask)):
                 return False
         return True
     finally:
@@ -134,23 +148,29 @@ def train_task(
         model.eval()
 
 
-def _backward(context: TaskContext, indices: Sequence[int], config: RunConfig) -> float:
+def _backward(
+    context: TaskContext, method: Method, examples: Sequence[Encoded], config: RunConfig
+) -> float:
     """Add the gradients of a batch's mean loss per answer token; returns that loss.
 
     The batch goes through in parts of `config.micro_batch` examples, each counting by its tokens.
+    What the method adds to the loss is in the gradients, but not in what is returned.
     """
     model = context.model
-    size = config.micro_batch or len(indices)
+    size = config.micro_batch or len(examples)
     parts = [
-        collate([context.encoded[i] for i in indices[j : j + size]], context.tokenizer.pad_token_id)
-        for j in range(0, len(indices), size)
+        collate(examples[j : j + size], context.tokenizer.pad_token_id)
+        for j in range(0, len(examples), size)
     ]
     tokens = [int((part["labels"][:, 1:] != IGNORED).sum()) for part in parts]
     total = 0.0
     for part, count in zip(parts, tokens, strict=True):
         batch = {name: tensor.to(model.device) for name, tensor in part.items()}
+        share = count / sum(tokens)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=config.autocast):
-            loss = model(**batch, use_cache=False).loss * (count / sum(tokens))
-        loss.backward()
-        total += float(loss.detach())
+            found = model(**batch, use_cache=False)
+            extra = method.extra_loss(batch, found.logits)
+            loss = found.loss if extra is None else found.loss + extra
+        (loss * share).backward()
+        total += share * float(found.loss.detach())
     return total

@@ -1,0 +1,48 @@
+"""The bootstrap: how sure a mean is, without a normal distribution (Efron 1979).
+
+Of n numbers n are drawn with replacement, again and again; the middle 95 % of the means of these
+draws is the percentile interval of the mean.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fggm_lab.errors import SettingError
+
+DRAWS = 10_000
+"""How many samples are drawn; the ends of the interval are then good to about 2 % of its width."""
+
+
+def bootstrap_interval(
+    values: Sequence[float], confidence: float = 0.95, draws: int = DRAWS, seed: int = 0
+) -> tuple[float, float] | tuple[None, None]:
+    """The percentile bootstrap interval of the mean of independent numbers.
+
+    It is too narrow for few numbers, for it knows only what was seen: of five from a normal
+    distribution a 95 % interval holds the true mean in about 85 % of cases, of twenty in 93 %. Read
+    it beside the interval of Student's t (`fggm_lab.runs.paired.interval`).
+
+    Args:
+        values: n numbers, such as one difference per seed.
+        confidence: the share of the draws inside the interval.
+        draws: how many samples are drawn.
+        seed: the same seed draws the same samples.
+
+    Returns:
+        Both ends; None of fewer than two numbers.
+
+    Raises:
+        SettingError: `confidence` is not between 0 and 1, or `draws` is below 1.
+    """
+    if not 0 < confidence < 1:
+        raise SettingError(f"confidence is {confidence}; it must be between 0 and 1, such as 0.95")
+    if draws < 1:
+        raise SettingError(f"draws is {draws}; it must be 1 or more")
+    if len(values) < 2:
+        return None, None
+    numbers = np.asarray(values, dtype=np.float64)
+    drawn = np.random.default_rng(seed).integers(len(numbers), size=(draws, len(numbers)))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(numbers[drawn].mean(axis=1), (tail, 1 - tail))
+    return float(low), float(high)

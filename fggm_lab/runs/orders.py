@@ -1,0 +1,144 @@
+"""Runs over several task orders: rows per order, and a mean over orders of what allows one.
+
+The rule. Runs of one order are compared as ever. Runs of several orders may stand in one table only
+where they trained on the same examples of the same tasks, and scored the same split; they stand
+there order by order. Averaged over orders are the numbers that take every task alike, whatever its
+place: General, OP, learning accuracy, BWT and forgetting (which leave out just each order's last
+task), time and memory. The mean OP over steps and FWT weigh tasks by their place, so that another
+order makes another quantity of them: they are given per order only. A mean over orders is one over
+the pairs of an order and a seed; a method that lacks an order which others have gets none, for it
+would be a mean over other things. Its spread and its interval speak of these orders: two or three
+are no sample of all orders.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fggm_lab.errors import RunError
+from fggm_lab.runs.compare import (
+    Row,
+    cannot_mix,
+    check_comparable,
+    check_general,
+    gathered,
+    group_labels,
+    over_seeds,
+    row_of,
+)
+from fggm_lab.runs.run import Run
+
+ORDER_FREE = (
+    "general_before",
+    "general_after",
+    "op_final",
+    "bwt_gem",
+    "bwt_trace",
+    "forgetting",
+    "learning_accuracy",
+    "seconds",
+    "peak_memory_mb",
+)
+"""The numbers that are averaged over task orders."""
+
+ONE_ORDER = ("op_mean_over_steps", "fwt")
+"""The numbers that are given for one order only."""
+
+
+def order_of(run: Run) -> str:
+    """A run's tasks in the order it learned them, as a row names it."""
+    return ", ".join(run.config.task_names)
+
+
+def check_same_data(runs: Sequence[Run]) -> None:
+    """Refuse runs that differ in more than their order, as far as their numbers measure.
+
+    Raises:
+        RunError: two runs of one order cannot be compared (`check_comparable`), or two of different
+            orders differ in their tasks, examples, split, limit or General; names both.
+    """
+    if not runs:
+        raise RunError("there is no run to compare; make one with fggm-lab sweep")
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(order_of(run), []).append(run)
+    for group in groups.values():
+        check_comparable(group)
+    first, *others = [group[0] for group in groups.values()]
+    for other in others:
+        for field, a, b in _across(first, other):
+            if a != b:
+                raise cannot_mix(first, other, field, a, b)
+        if first.config.data_fingerprint is None:
+            raise RunError(
+                f"{first.path} and {other.path} have different task orders and were made by a "
+                "version that did not record whether their examples are the same; compare them "
+                "order by order, or repeat them"
+            )
+    check_general(runs)
+
+
+def _across(first: Run, other: Run) -> list[tuple[str, Any, Any]]:
+    """What must be equal in two runs of different orders."""
+    a, b = first.config, other.config
+    return [
+        ("the set of tasks", sorted(a.task_names), sorted(b.task_names)),
+        *((f, getattr(a, f), getattr(b, f)) for f in ("data_fingerprint", "split", "limit")),
+    ]
+
+
+def ordered(runs: Sequence[Run]) -> list[Row]:
+    """One row per run, as `comparison` makes them, each with its `order`; orders may differ.
+
+    Raises:
+        RunError: no runs, or runs that cannot be compared (`check_same_data`).
+    """
+    check_same_data(runs)
+    return [
+        {"order": order_of(run), **row_of(run, label)}
+        for run, label in zip(runs, group_labels(runs), strict=True)
+    ]
+
+
+def orders(rows: Sequence[Row]) -> list[str]:
+    """The task orders among rows of `ordered`, each once."""
+    return list(dict.fromkeys(row["order"] for row in rows))
+
+
+def by_order(rows: Sequence[Row]) -> list[Row]:
+    """Rows of `ordered` gathered over seeds within each order, as `over_seeds` does."""
+    return [
+        {"order": order, **row}
+        for order in orders(rows)
+        for row in over_seeds([row for row in rows if row["order"] == order])
+    ]
+
+
+def over_orders(rows: Sequence[Row]) -> list[Row]:
+    """Rows of `ordered` gathered by method over all pairs of an order and a seed.
+
+    `order` is the list of orders; the numbers of `ONE_ORDER` are not measured (None, n 0). A method
+    without a run of every order is left out; `incomplete` names those.
+    """
+    missing = incomplete(rows)
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["method"] not in missing:
+            groups.setdefault(row["method"], []).append(row)
+    none = {"mean": None, "sd": None, "n": 0}
+    return [
+        {"order": orders(group), **gathered(group), **{key: dict(none) for key in ONE_ORDER}}
+        for group in groups.values()
+    ]
+
+
+def incomplete(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """The methods that lack an order: method → the orders it has no run of."""
+    every = orders(rows)
+    has: dict[str, set[str]] = {}
+    for row in rows:
+        has.setdefault(row["method"], set()).add(row["order"])
+    return {
+        method: [order for order in every if order not in own]
+        for method, own in has.items()
+        if len(own) < len(every)
+    }
