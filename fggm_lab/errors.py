@@ -1,5 +1,8 @@
 """The errors a user can cause; each says what is wrong, where, and what to do about it."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class LabError(Exception):
     """Base of every error a user can mend: one sentence naming the file, the field and the remedy.
@@ -30,3 +33,10 @@ class OtherSettings(RunError):
 
 class TrainingError(LabError):
     """Training had to stop; what was reached before is on disk."""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """`; did you mean 'x'?` where a known name is close, else nothing; for messages."""
+    spelled = {one.casefold(): one for one in known}
+    close = get_close_matches(name.casefold(), list(spelled), n=1)
+    return f"; did you mean '{spelled[close[0]]}'?" if close else ""

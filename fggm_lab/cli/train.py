@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from fggm_lab.cli.console import console
+from fggm_lab.cli.options import options_of
 from fggm_lab.cli.results import print_comparison
 from fggm_lab.errors import SettingError
 
@@ -53,7 +54,7 @@ def _task_index(run: Any, task: str) -> int:
     )
 
 
-def run(
+def train(
     out: Annotated[Path, typer.Option(help="Folder that gets one run folder per method.")],
     model: Annotated[
         str, typer.Option(help="`tiny` (shipped), a Hugging Face folder or a hub id.")
@@ -136,10 +137,11 @@ def run(
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let a hub model run its own code.")
     ] = False,
-) -> None:
-    """Train a model through a task sequence under one or more methods.
+    quiet: bool = False,
+) -> list[Any]:
+    """Train a model through a task sequence under each of the methods; the runs.
 
-    Example: `fggm-lab run --methods sft,fggm,random --seed 1 --out runs/first`
+    The options are those of `fggm-lab run`; `quiet` says nothing about the data.
     """
     from fggm_lab.methods import make_method
     from fggm_lab.models import load_model
@@ -156,7 +158,7 @@ def run(
     source = None if from_ is None else Run.open(from_)
     branch = None if source is None else (source, _task_index(source, task or ""))
     sequence = load_tasks(tasks, order=order.split(",") if order else None)
-    for warning in audit(sequence).warnings():
+    for warning in [] if quiet else audit(sequence).warnings():
         console.print(f"[yellow]warning[/] {warning}", highlight=False)
     if general is None:
         general = SHIPPED if model == "tiny" else "none"
@@ -200,9 +202,18 @@ def run(
                 )
             )
     cut = sum(e["truncated"] for e in finished[0].events("task"))
-    if cut:
+    if cut and not quiet:
         console.print(
             f"{cut} training prompts were cut from the left to {finished[0].config.max_length} "
             "tokens (the answers are whole)"
         )
-    print_comparison(finished)
+    return finished
+
+
+@options_of(train, without=("quiet",))
+def run(**options: Any) -> None:
+    """Train a model through a task sequence under one or more methods.
+
+    Example: `fggm-lab run --methods sft,fggm,random --seed 1 --out runs/first`
+    """
+    print_comparison(train(**options))

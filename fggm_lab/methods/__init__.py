@@ -6,11 +6,24 @@ from typing import Any
 from fggm_lab.errors import SettingError
 from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.methods.fggm import FGGM
+from fggm_lab.methods.fggm_online import FGGMOnline
 from fggm_lab.methods.migu import MIGU
+from fggm_lab.methods.own_samples import Contrast, Protect
 from fggm_lab.methods.random_mask import RandomMask
 from fggm_lab.methods.sft import SFT
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (SFT, MIGU, FGGM, RandomMask)}
+METHODS: dict[str, type[Method]] = {
+    method.name: method
+    for method in (
+        SFT,
+        MIGU,
+        FGGM,
+        RandomMask,
+        FGGMOnline,
+        Protect,
+        Contrast,
+    )
+}
 """Every method by the name the command line uses."""
 
 
@@ -35,8 +48,11 @@ __all__ = [
     "METHODS",
     "MIGU",
     "SFT",
+    "Contrast",
+    "FGGMOnline",
     "Method",
     "Plan",
+    "Protect",
     "RandomMask",
     "TaskContext",
     "make_method",

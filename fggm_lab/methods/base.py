@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -92,8 +92,8 @@ class Method:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings, ready for JSON."""
-        return asdict(self)
+        """The settings, ready for JSON: the fields that are given when it is made."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
 
     @property
     def rate(self) -> float:

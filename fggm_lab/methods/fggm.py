@@ -1,29 +1,50 @@
 """FGGM, Fisher-Guided Gradient Masking (arXiv 2601.18261): only high-Fisher units may move."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from fggm_lab.fisher import fisher_scores
+import torch
+from torch import Tensor
+
+from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.fisher.estimate import AGGREGATIONS
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import Plan, TaskContext
+from fggm_lab.methods.base import Plan, TaskContext, check_choice
 from fggm_lab.methods.masking import TaskMasking, complete, masked_names
+
+_USED = "fggm.used."
 
 
 @dataclass(frozen=True)
 class FGGM(TaskMasking):
     """Score units on the new task's own data, keep the top share, let only those move.
 
+    The settings after `max_examples` are ablations.
+
     Attributes:
         keep, scope, parameters, others, first_task: as in `TaskMasking`.
         estimator: how the Fisher is estimated; see `fggm_lab.fisher.ESTIMATORS`.
         max_examples: score on so many training examples, drawn by the run's seed (None: all).
+        aggregation: what a weight's unit is: a row (`input`, the paper's), a column (`output`) or
+            an entry (`none`).
+        invert: let the units with the *lowest* scores move.
+        protect_used: freeze what former tasks moved; the mask is then cut from the units no task
+            has used yet, the same share of all units as long as there are enough.
     """
 
     name: ClassVar[str] = "fggm"
     paper: ClassVar[str] = "arXiv 2601.18261"
+    stores: ClassVar[str] = "nothing; with protect_used, one bit per unit"
 
     estimator: str = "empirical"
     max_examples: int | None = None
+    aggregation: str = "input"
+    invert: bool = False
+    protect_used: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("aggregation", self.aggregation, AGGREGATIONS)
 
     def plan(self, context: TaskContext) -> Plan:
         """Score the task's training examples and cut the mask; old data is never touched."""
@@ -32,6 +53,8 @@ class FGGM(TaskMasking):
             context.tokenizer,
             context.encoded,
             estimator=self.estimator,
+            aggregation=self.aggregation,
+            elementwise=self.aggregation == "none",
             max_examples=self.max_examples,
             max_length=context.max_length,
             seed=context.seed,
@@ -40,5 +63,26 @@ class FGGM(TaskMasking):
         if context.index == 0 and not self.first_task:
             return Plan(scores=scores)
         chosen = scores.restricted(masked_names(context.model, self.parameters))
-        mask = Mask.top(chosen, self.keep, self.scope)
+        if self.invert:
+            chosen = lowest_first(chosen)
+        mask = self._cut(chosen, context.memory)
         return Plan(complete(mask, context.model, self.others), scores)
+
+    def _cut(self, scores: FisherScores, memory: dict[str, Tensor]) -> Mask:
+        if not self.protect_used:
+            return Mask.top(scores, self.keep, self.scope)
+        used = {
+            name: memory.get(_USED + name, torch.zeros(len(units), dtype=torch.bool))
+            for name, units in scores.units.items()
+        }
+        # Behind all others, so that they are chosen only where too few are left, and then dropped.
+        units = {n: s.masked_fill(used[n], -torch.inf) for n, s in scores.units.items()}
+        mask = Mask.top(replace(scores, units=units), self.keep, self.scope)
+        mask = Mask({n: bits & ~used[n] for n, bits in mask.units.items()}, mask.axes, mask.made)
+        memory.update({_USED + name: used[name] | bits for name, bits in mask.units.items()})
+        return mask
+
+
+def lowest_first(scores: FisherScores) -> FisherScores:
+    """The scores turned round, so that the top of them is the bottom."""
+    return replace(scores, units={name: -units for name, units in scores.units.items()})

@@ -1,6 +1,7 @@
 """What methods with one mask per task share: which parameters it covers, and what of the others."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -27,6 +28,8 @@ class TaskMasking(Method):
         others: parameters left out of the mask `train` or `freeze`.
         first_task: whether the first task is masked, too.
     """
+
+    masks: ClassVar[bool] = True
 
     keep: float = 0.3
     scope: str = "layer"

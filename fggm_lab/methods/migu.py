@@ -39,6 +39,7 @@ class MIGU(Method):
 
     name: ClassVar[str] = "migu"
     paper: ClassVar[str] = "arXiv 2406.17245"
+    masks: ClassVar[bool] = True
 
     keep: float = 0.3
     include_head: bool = True
@@ -49,16 +50,6 @@ class MIGU(Method):
 
     def __post_init__(self) -> None:
         check_keep(self.keep)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings, ready for JSON."""
-        return {
-            "keep": self.keep,
-            "include_head": self.include_head,
-            "count_padding": self.count_padding,
-            "first_task": self.first_task,
-        }
 
     def start(self, context: TaskContext) -> None:
         """Watch the outputs of linear layers, unless this is an unmasked first task."""

@@ -11,7 +11,7 @@ import numpy as np
 from fggm_lab.errors import SettingError
 
 DRAWS = 10_000
-"""How many samples are drawn; the ends of the interval are then good to about 2 % of its width."""
+"""How many samples are drawn; the ends of the interval are then good to about 1 % of its width."""
 
 
 def bootstrap_interval(

@@ -16,12 +16,18 @@ Metric = Callable[[str, str, str], float]
 
 
 def accuracy(prompt: str, prediction: str, answer: str) -> float:
-    """1 where prediction and answer are the same text, white space around them aside."""
+    """1 where prediction and answer are the same text, white space around them aside.
+
+    TRACE's script compares to the last space: it gives no more than this does.
+    """
     return float(bool(prediction.strip()) and prediction.strip() == answer.strip())
 
 
 def first_character(prompt: str, prediction: str, answer: str) -> float:
-    """1 where both begin with the same character: ScienceQA's letter, before its reasoning."""
+    """1 where both begin with the same character: ScienceQA's letter, before its reasoning.
+
+    White space in front is passed over; TRACE's script would compare it.
+    """
     return float(bool(prediction.strip()) and prediction.strip()[0] == answer.strip()[:1])
 
 
@@ -50,7 +56,11 @@ def edit_similarity(prompt: str, prediction: str, answer: str) -> float:
 
 
 def sari(prompt: str, prediction: str, answer: str) -> float:
-    """SARI of a simplification, with the prompt as its source and the answer as its reference."""
+    """SARI of a simplification, with the prompt as its source and the answer as its reference.
+
+    An empty prediction scores 0, as in TRACE's other metrics; its SARI script alone gives it what
+    deleting everything is worth.
+    """
     if not prediction.strip():
         return 0.0
     return sentence_sari(prompt, prediction, [answer])

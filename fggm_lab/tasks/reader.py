@@ -2,62 +2,66 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fggm_lab.errors import DataError
+from fggm_lab.errors import DataError, nearest
 from fggm_lab.files import read_json
 from fggm_lab.tasks.metrics import metric_for
 from fggm_lab.tasks.records import Example, Task, TaskSequence
 from fggm_lab.tasks.shipped import SHIPPED, data_folder
-
-TRACE_ORDER = (
-    "C-STANCE",
-    "FOMC",
-    "MeetingBank",
-    "Py150",
-    "ScienceQA",
-    "NumGLUE-cm",
-    "NumGLUE-ds",
-    "20Minuten",
+from fggm_lab.tasks.trace import (
+    ORDERS,
+    REPLAY_SET,
+    TRACE_ORDER,
+    check_complete,
+    looks_like_trace,
+    names_in_order,
+    variant_folder,
 )
-"""TRACE's official order (arXiv 2310.06762)."""
 
 
 def load_tasks(
-    source: str | Path, order: Sequence[str] | None = None, limit: int | None = None
+    source: str | Path,
+    order: str | Sequence[str] | None = None,
+    limit: int | None = None,
+    *,
+    variant: str | int | None = None,
+    allow_missing: bool = False,
 ) -> TaskSequence:
     """Load a task sequence.
 
     Args:
-        source: `"trace-mini"` (shipped), a folder of task folders in TRACE's layout, or a folder
-            that is one task itself. Sub-folders whose name starts with `.` or `_` are passed over.
-        order: names of the tasks to load, in the order they are to be learned; only these are
-            read. Without it: TRACE's official order for the tasks it knows, then the others
-            alphabetically.
+        source: `"trace-mini"` (shipped), a folder of task folders in TRACE's layout, a folder that
+            is one task itself, or TRACE's release: its top folder or that of one variant.
+            Sub-folders whose name starts with `.` or `_` are passed over, and so is TRACE's replay
+            set Lima beside its tasks.
+        order: what to load, in the order it is to be learned: names of tasks (only these are
+            read), or `"trace-1"` or `"trace-2"`, TRACE's official orders. Without it: TRACE's
+            official order for the tasks it knows, then the others alphabetically.
         limit: keep the first `limit` examples of every split.
+        variant: which variant of TRACE's release: `500`, `1000`, `5000` or `Reasoning`.
+        allow_missing: go on without those of TRACE's eight tasks that are not there. By default
+            a missing one is an error where all eight are asked for: by an official order, or by a
+            folder that is TRACE (a variant's, or one of most of its tasks and no other), unless
+            `order` names tasks.
 
     Returns:
         The sequence. A task without an eval.json has an empty `eval`.
 
     Raises:
-        DataError: the folder, a file or an example cannot be used; the message names it.
-        SettingError: `limit` is below 1.
+        DataError: the folder, a file or an example cannot be used, or tasks of TRACE are missing;
+            the message names it, or them.
+        SettingError: `limit` is below 1, or there is no such variant.
     """
     folder = data_folder(SHIPPED) if str(source) == SHIPPED else Path(source).expanduser()
-    folders = _task_folders(folder)
-    if order is None:
-        names = sorted(folders, key=_place)
-    else:
-        names = [order] if isinstance(order, str) else list(order)
-    for name in names:
-        if name not in folders:
-            raise DataError(
-                f"no task is named '{name}' in {source}; there are: {', '.join(sorted(folders))}"
-            )
-    tasks = [_read_task(name, folders[name]) for name in names]
-    return TaskSequence(tasks, str(source)).limited(limit)
+    chosen = variant_folder(folder, variant)
+    folders = _task_folders(chosen)
+    tasks = [
+        _read_task(name, folders[name]) for name in _names(chosen, folders, order, allow_missing)
+    ]
+    return TaskSequence(tasks, str(source if chosen == folder else chosen)).limited(limit)
 
 
 def read_examples(path: Path | str) -> tuple[Example, ...]:
@@ -116,6 +120,32 @@ def _task_folders(folder: Path) -> dict[str, Path]:
             "test.json and, if you have one, eval.json"
         )
     return folders
+
+
+def _names(
+    folder: Path, folders: Collection[str], order: str | Sequence[str] | None, allow_missing: bool
+) -> list[str]:
+    """The tasks to read, in order; raises DataError where one of them is not there."""
+    if order is None:
+        names = sorted(folders, key=_place)
+        if not set(TRACE_ORDER).isdisjoint(names) and len(names) > 1:
+            names = [name for name in names if name != REPLAY_SET]
+        if not allow_missing and looks_like_trace(folder, names):
+            check_complete(folder, names)
+        return names
+    names = names_in_order(order)
+    if isinstance(order, str) and order in ORDERS:
+        if not allow_missing:
+            check_complete(folder, folders)
+        names = [name for name in names if name in folders]
+    for name in names:
+        if name not in folders:
+            known = sorted(folders)
+            raise DataError(
+                f"no task is named '{name}' in {folder}; there are: {', '.join(known)}"
+                f"{nearest(name, known)}"
+            )
+    return names
 
 
 def _place(name: str) -> tuple[int, str]:

@@ -2,6 +2,8 @@
 
 import difflib
 import math
+import re
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +16,26 @@ from fggm_lab.tasks.metrics import restore_literals
 CAT = "the cat sat on the mat"
 
 
+def common(one: Sequence[str], other: Sequence[str]) -> int:
+    """The length of the longest common subsequence, by the textbook's table."""
+    above = [0] * (len(other) + 1)
+    for a in one:
+        row = [0]
+        for j, b in enumerate(other):
+            row.append(above[j] + 1 if a == b else max(above[j + 1], row[j]))
+        above = row
+    return above[-1]
+
+
+def restored_as_trace_does(code: str) -> str:
+    """TRACE's evaluations/eval_Py150.py in other words: find every literal, replace one by one."""
+    for bare, value in (("<NUM_LIT>", "0"), ("<STR_LIT>", ""), ("<CHAR_LIT>", "")):
+        code = code.replace(bare, value)
+    for kind, value in re.findall(r"<(STR|NUM|CHAR)_LIT:(.*?)>", code, re.S):
+        code = code.replace(f"<{kind}_LIT:{value}>", value)
+    return code
+
+
 @pytest.mark.parametrize(
     ("metric", "prediction", "answer", "expected"),
     [
@@ -21,9 +43,13 @@ CAT = "the cat sat on the mat"
         ("accuracy", " 10\n", "10", 1),
         ("accuracy", "10.", "10", 0),
         ("accuracy", "a", "A", 0),
+        ("accuracy", "支持", "支持", 1),
+        ("accuracy", "10 apples", "10", 0),
         ("first_character", "B\nBecause x", "B\nBecause y", 1),
         ("first_character", " B", "B\nBecause y", 1),
         ("first_character", "C\nBecause y", "B\nBecause y", 0),
+        ("first_character", "b\nBecause y", "B\nBecause y", 0),
+        ("first_character", "Answer: B", "B\nBecause y", 0),
         # longest common subsequence 3 of 3 and 6 words: P = 1, R = 1/2
         ("rouge_l", "the sat mat", CAT, 2 * 0.5 / 1.5),
         # order matters: only two of the five words are in order ("the .. sat"): F1 = 2*2/(5+6)
@@ -63,6 +89,34 @@ def test_every_trace_task_has_a_metric_and_others_ask_for_accuracy() -> None:
 def test_literals_are_restored_as_codexglue_does() -> None:
     code = "<STR_LIT> <CHAR_LIT> <NUM_LIT> <STR_LIT:a:b> <CHAR_LIT:\n> <NUM_LIT:1.5> <OTHER:x>"
     assert restore_literals(code) == "  0 a:b \n 1.5 <OTHER:x>"
+
+
+def test_literals_of_real_code_are_restored_as_trace_does(shared: Path) -> None:
+    py150 = load_tasks(shared / "trace", order=["Py150"])["Py150"]
+    code = [text for e in py150.test for text in (e.answer, e.prompt[-2000:])]
+    assert any("_LIT:" in text for text in code)
+    assert [restore_literals(text) for text in code] == [restored_as_trace_does(t) for t in code]
+
+
+def test_edit_similarity_is_that_of_a_longest_common_subsequence(shared: Path) -> None:
+    # Levenshtein's ratio with a substitution counted as a deletion and an insertion: 2 common / all
+    lines = [e.answer for e in load_tasks(shared / "trace", order=["Py150"])["Py150"].test[:40]]
+    for one, other in pairwise(lines):
+        a, b = (restored_as_trace_does(text).strip() for text in (one, other))
+        expected = 2 * common(a, b) / (len(a) + len(b)) if a and b else 0
+        assert score("edit_similarity", "", one, other) == pytest.approx(expected, abs=1e-12)
+
+
+def test_rouge_l_is_that_of_a_longest_common_subsequence_of_words(shared: Path) -> None:
+    test = load_tasks(shared / "trace", order=["NumGLUE-ds"])["NumGLUE-ds"].test[:60]
+    seen = set()
+    for one, other in pairwise(e.prompt for e in test):
+        a, b = (re.findall(r"[a-z0-9]+", text.lower()) for text in (one, other))
+        shares = common(a, b) / len(a), common(a, b) / len(b)
+        expected = 2 * shares[0] * shares[1] / sum(shares)
+        assert score("rouge_l", "", one, other) == pytest.approx(expected, abs=1e-12)
+        seen.add(expected)
+    assert len(seen) > 30
 
 
 def test_edit_similarity_on_real_code_is_near_difflibs(shared: Path) -> None:

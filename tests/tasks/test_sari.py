@@ -1,5 +1,7 @@
 """SARI gives published values, values worked out by hand, and splits words as sacreBLEU does."""
 
+import random
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,54 @@ def test_sari_weighs_repeated_words() -> None:
 def test_sari_ignores_case_and_separates_punctuation() -> None:
     assert sentence_sari("Das Haus, gross.", "das haus .", ["Das Haus."]) == 1
     assert sentence_sari("x", "y", ["Y"]) == 1
+
+
+def slow_sari(source: str, prediction: str, reference: str) -> Fraction:
+    """Equations 1 to 8 of Xu et al. 2016 for one reference, n-gram by n-gram, in fractions."""
+
+    def share(part: Fraction | int, whole: int) -> Fraction:
+        return Fraction(part) / whole if whole else Fraction(1)
+
+    def f1(precision: Fraction, recall: Fraction) -> Fraction:
+        both = precision + recall
+        return 2 * precision * recall / both if both else Fraction(0)
+
+    total = Fraction(0)
+    for n in range(1, 5):
+        lists = []
+        for text in (source, prediction, reference):
+            words = text.split()
+            lists.append([tuple(words[i : i + n]) for i in range(len(words) - n + 1)])
+        before, after, wanted = lists
+        grams = sorted({*before, *after, *wanted})
+        counts = {g: (before.count(g), after.count(g), wanted.count(g)) for g in grams}
+        kept = {g: min(i, o) for g, (i, o, _) in counts.items() if min(i, o)}
+        right = {g: min(k, counts[g][2]) for g, k in kept.items()}
+        keepable = sum(min(i, r) for i, _, r in counts.values())
+        keep = f1(
+            share(sum((Fraction(right[g], kept[g]) for g in kept), Fraction(0)), len(kept)),
+            share(sum(right.values()), keepable),
+        )
+        deleted = {g: i - o for g, (i, o, _) in counts.items() if i > o}
+        well = sum((Fraction(max(d - counts[g][2], 0), d) for g, d in deleted.items()), Fraction(0))
+        delete = share(well, len(deleted))
+        added = [g for g, (i, o, _) in counts.items() if o and not i]
+        addable = [g for g, (i, _, r) in counts.items() if r and not i]
+        both = len(set(added) & set(addable))
+        add = f1(share(both, len(added)), share(both, len(addable)))
+        total += keep + delete + add
+    return total / 12
+
+
+def test_sari_equals_a_slow_one_in_fractions() -> None:
+    draw = random.Random(5)
+    seen = set()
+    for _ in range(300):
+        texts = [" ".join(draw.choices("abcde", k=draw.randint(1, 9))) for _ in range(3)]
+        value = sentence_sari(texts[0], texts[1], [texts[2]])
+        assert value == pytest.approx(float(slow_sari(*texts)), abs=1e-12)
+        seen.add(round(value, 6))
+    assert len(seen) > 150
 
 
 @pytest.mark.parametrize(

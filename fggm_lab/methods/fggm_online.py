@@ -1,0 +1,136 @@
+"""FGGM without the extra pass: the mask comes from the squared gradients of a task's first steps.
+
+The paper (arXiv 2601.18261) names an online Fisher as future work. Adam's second moment as a
+Fisher diagonal: Li et al., arXiv 2507.18807.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher import FisherInfo, FisherScores, as_units, unit_axes
+from fggm_lab.fisher.units import spread
+from fggm_lab.masks import Mask
+from fggm_lab.methods.base import TaskContext, check_range
+from fggm_lab.methods.masking import TaskMasking, complete, masked_names
+
+_MOMENT = "fggm_online."
+_CUT = "fggm_online"
+
+
+@dataclass(frozen=True)
+class FGGMOnline(TaskMasking):
+    """All units move in a task's first steps; then those with the largest second moment go on.
+
+    The moment is Adam's, v ← β₂ v + (1 − β₂) g², of the gradient before masking and clipping,
+    summed over each unit's entries; that it is of a batch's *mean* gradient makes it a biased
+    Fisher (see `estimator="batch"`). What the first steps moved in a unit that is then frozen is
+    taken back, so that as under FGGM a frozen unit does not move at all over a task.
+
+    Attributes:
+        keep, scope, parameters, others, first_task: as in `TaskMasking`.
+        gather: the share of a task's steps after which the mask is cut.
+        refresh: cut it anew every so many steps from then on (None: never).
+        beta: β₂.
+        rewind: whether to take back what frozen units moved.
+    """
+
+    name: ClassVar[str] = "fggm-online"
+    paper: ClassVar[str] = "arXiv 2601.18261, future work; arXiv 2507.18807"
+    stores: ClassVar[str] = "nothing; during a task, one number per unit"
+
+    gather: float = 0.1
+    refresh: int | None = None
+    beta: float = 0.999
+    rewind: bool = True
+    _task: list[TaskContext] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("gather", self.gather, 0, 1)
+        check_range("beta", self.beta, 0, 1)
+        if self.refresh is not None:
+            check_range("refresh", self.refresh, 1)
+
+    def start(self, context: TaskContext) -> None:
+        """Note the task."""
+        self._task.append(context)
+
+    def on_gradients(self, model: PreTrainedModel) -> None:
+        """Add the step's squared gradients to the moments."""
+        context = self._task[-1]
+        if not self._gathers(context):
+            return
+        axes, memory = unit_axes(model), context.memory
+        parameters = dict(model.named_parameters())
+        for name in masked_names(model, self.parameters):
+            gradient = parameters[name].grad
+            if gradient is None:
+                continue
+            squares = as_units(gradient.float(), axes[name]).square().sum(dim=1)
+            before = memory.get(_MOMENT + name, torch.zeros_like(squares)).to(squares.device)
+            memory[_MOMENT + name] = self.beta * before + (1 - self.beta) * squares
+
+    def _gathers(self, context: TaskContext) -> bool:
+        if context.index == 0 and not self.first_task:
+            return False
+        return self.refresh is not None or _CUT not in context.memory
+
+    def remask(self, context: TaskContext, step: int, steps: int) -> Mask | None:
+        """The mask of the largest moments, where one is due."""
+        first = max(1, round(self.gather * steps))
+        due = step == first or (
+            self.refresh is not None and step > first and (step - first) % self.refresh == 0
+        )
+        if not due or step == steps or not self._gathers(context):
+            return None
+        mask = complete(self._cut(context), context.model, self.others)
+        if self.rewind:
+            put_back(context.model, mask, context.before())
+        if self.refresh is None:
+            self._forget(context)
+        context.memory[_CUT] = torch.tensor(step)
+        return mask
+
+    def _cut(self, context: TaskContext) -> Mask:
+        axes = unit_axes(context.model)
+        units = {
+            name.removeprefix(_MOMENT): moment.cpu()
+            for name, moment in context.memory.items()
+            if name.startswith(_MOMENT)
+        }
+        if not units:
+            raise SettingError("no parameter has a gradient, so there is nothing to choose from")
+        made = FisherInfo("adam", "input", examples=0, tokens=0, model="", task=context.name)
+        scores = FisherScores(units, {name: axes[name] for name in units}, None, made)
+        return Mask.top(scores, self.keep, self.scope)
+
+    def _forget(self, context: TaskContext) -> None:
+        for name in [name for name in context.memory if name.startswith(_MOMENT)]:
+            del context.memory[name]
+
+    def finish(self) -> None:
+        """Let go of the task."""
+        self._task.clear()
+
+    def after_task(self, context: TaskContext) -> None:
+        """The next task gathers anew."""
+        self._forget(context)
+        context.memory.pop(_CUT, None)
+
+
+@torch.no_grad()
+def put_back(model: PreTrainedModel, mask: Mask, before: PreTrainedModel) -> None:
+    """Give every frozen unit the value it had in another state of the same model."""
+    values: dict[str, Tensor] = dict(before.named_parameters())
+    for name, parameter in model.named_parameters():
+        moving = mask.units.get(name)
+        if moving is None or bool(moving.all()):
+            continue
+        shape = tuple(parameter.shape)
+        moves = spread(moving, shape, mask.axes[name]).to(parameter.device)
+        parameter.copy_(torch.where(moves, parameter, values[name].to(parameter)))

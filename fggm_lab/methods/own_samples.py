@@ -1,0 +1,104 @@
+"""Protecting what a model knows without old data: the Fisher of its own samples.
+
+A second Fisher, on text that the model draws itself before each task, says which units carry what
+it can do by now. `Protect` moves the units that carry least of it; `Contrast` those that the new
+task wants most beside it. Samples of a model as a stand-in for data it no longer has are
+pseudo-rehearsal (Robins 1995, Connection Science 7; LAMOL, arXiv 1909.03329, for language models);
+here they are never trained on.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.masks import Mask
+from fggm_lab.methods.base import Plan, TaskContext, check_range
+from fggm_lab.methods.fggm import lowest_first
+from fggm_lab.methods.masking import TaskMasking, complete, masked_names
+from fggm_lab.models.sampling import own_samples
+
+_LEAST = 1e-30
+"""Added to a self-Fisher, so that a unit without any does not divide by zero."""
+
+
+@dataclass(frozen=True)
+class Protect(TaskMasking):
+    """Let the units with the lowest Fisher on the model's own samples move.
+
+    Attributes:
+        keep, scope, parameters, others, first_task: as in `TaskMasking`.
+        samples, length: how many texts are drawn before each task, and their most tokens.
+    """
+
+    name: ClassVar[str] = "protect"
+    paper: ClassVar[str] = "this lab"
+
+    samples: int = 192
+    length: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("samples", self.samples, 1)
+        check_range("length", self.length, 1)
+
+    def plan(self, context: TaskContext) -> Plan:
+        """Draw, score and cut; no data is looked at."""
+        if context.index == 0 and not self.first_task:
+            return Plan()
+        scores = self.self_fisher(context)
+        mask = Mask.top(lowest_first(scores), self.keep, self.scope)
+        return Plan(complete(mask, context.model, self.others), scores)
+
+    def self_fisher(self, context: TaskContext) -> FisherScores:
+        """The Fisher of the model's own samples, the log-likelihood of a whole sample."""
+        drawn = own_samples(
+            context.model,
+            context.tokenizer,
+            self.samples,
+            length=min(self.length, context.max_length - 1),
+            seed=1000 * context.seed + context.index,
+        )
+        scores = fisher_scores(
+            context.model,
+            context.tokenizer,
+            drawn,
+            max_length=context.max_length,
+            task=f"own samples before {context.name}",
+        )
+        return scores.restricted(masked_names(context.model, self.parameters))
+
+
+@dataclass(frozen=True)
+class Contrast(Protect):
+    """Let the units with the highest ratio of the new task's Fisher to that of own samples move.
+
+    Attributes:
+        keep, scope, parameters, others, first_task, samples, length: as in `Protect`.
+        max_examples: score the task on so many training examples (None: all).
+    """
+
+    name: ClassVar[str] = "contrast"
+
+    max_examples: int | None = None
+
+    def plan(self, context: TaskContext) -> Plan:
+        """Score the task and the samples, and cut by the ratio."""
+        if context.index == 0 and not self.first_task:
+            return Plan()
+        own = self.self_fisher(context)
+        new = fisher_scores(
+            context.model,
+            context.tokenizer,
+            context.encoded,
+            max_examples=self.max_examples,
+            max_length=context.max_length,
+            seed=context.seed,
+            task=context.name,
+        )
+        ratio = {
+            name: new.units[name].double() / (units.double() + _LEAST)
+            for name, units in own.units.items()
+        }
+        chosen = replace(new.restricted(own.names), units=ratio, standard_errors=None)
+        mask = Mask.top(chosen, self.keep, self.scope)
+        return Plan(complete(mask, context.model, self.others), new)

@@ -1,0 +1,79 @@
+"""What a model says of its own accord: text drawn from it, without any prompt."""
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from fggm_lab.errors import ModelError, SettingError
+from fggm_lab.models.build import context_length
+from fggm_lab.models.encoding import Encoded
+
+
+@torch.no_grad()
+def own_samples(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    count: int,
+    *,
+    length: int = 64,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> list[Encoded]:
+    """Draw texts from the model's own distribution: temperature 1, nothing cut off.
+
+    Torch's random numbers go on afterwards as if nothing had been drawn.
+
+    Args:
+        count: how many.
+        length: the most tokens of one, the beginning token not counted.
+        seed: the same seed draws the same texts.
+
+    Returns:
+        `count` examples whose prompt is the beginning token (or, lacking one, the end token) and
+        whose answer is all that was drawn, the end token included where it was.
+
+    Raises:
+        SettingError: `count` or `length` is below 1.
+        ModelError: the tokenizer has no token to begin with.
+    """
+    if count < 1 or length < 1:
+        raise SettingError(f"{count} samples of {length} tokens; both must be 1 or more")
+    end = tokenizer.eos_token_id
+    begin = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    if begin is None:
+        raise ModelError("the tokenizer has neither a beginning nor an end token to begin with")
+    length = min(length, context_length(model) - 1)
+    drawn: list[Encoded] = []
+    training = model.training
+    model.eval()
+    devices = [model.device] if model.device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed)
+            while len(drawn) < count:
+                rows = min(batch_size, count - len(drawn))
+                ids = torch.full((rows, 1), begin, device=model.device)
+                out = model.generate(
+                    input_ids=ids,
+                    attention_mask=torch.ones_like(ids),
+                    generation_config=GenerationConfig(
+                        do_sample=True,
+                        temperature=1.0,
+                        top_k=0,
+                        top_p=1.0,
+                        max_new_tokens=length,
+                        pad_token_id=end
+                        if tokenizer.pad_token_id is None
+                        else tokenizer.pad_token_id,
+                        eos_token_id=end,
+                    ),
+                )
+                drawn += [Encoded((begin,), _until(row, end), False) for row in out[:, 1:].tolist()]
+    finally:
+        model.train(training)
+    return drawn
+
+
+def _until(tokens: list[int], end: int | None) -> tuple[int, ...]:
+    """The tokens up to the first end token, with it."""
+    stop = tokens.index(end) + 1 if end in tokens else len(tokens)
+    return tuple(tokens[:stop])

@@ -1,0 +1,176 @@
+"""Sweeps: which runs a sweep asks for, where each lives, and which of them are there already.
+
+A sweep is every combination of methods, seeds, task orders and varied settings; each combination is
+a cell, and each cell a run folder, `OUT/<order>/seed-<seed>/[<varied>/]<method>`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from fggm_lab.errors import LabError, RunError, SettingError
+from fggm_lab.files import read_json, write_json
+from fggm_lab.runs.run import CONFIG, Run
+
+RECORD = "sweep.json"
+"""What every cell of a sweep was asked to be, beside its folders."""
+DEFAULT_ORDER = "default"
+"""The folder of the order in which tasks are loaded unless another is named."""
+_LONGEST = 150
+"""Characters of a folder's name; file systems allow 255 bytes."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A setting that takes several values in turn.
+
+    Attributes:
+        method: whose setting it is; None for one of training, which all methods share.
+        key: the setting's name.
+        values: as they were written.
+    """
+
+    method: str | None
+    key: str
+    values: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Variation":
+        """Read `lr=1e-4,5e-4` or `fggm.keep=0.1,0.3`.
+
+        Raises:
+            SettingError: it is not written so, or a value is empty or named twice.
+        """
+        left, equals, right = text.partition("=")
+        method, dot, key = left.strip().rpartition(".")
+        values = tuple(value.strip() for value in right.split(","))
+        if not (equals and key) or (dot and not method) or not all(values):
+            raise SettingError(
+                f"--vary {text}: write it as SETTING=VALUE,VALUE or METHOD.SETTING=VALUE,VALUE"
+            )
+        if len(set(values)) < len(values):
+            raise SettingError(f"--vary {text}: a value stands there twice; name each once")
+        return cls(method or None, key.replace("-", "_"), values)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep.
+
+    Attributes:
+        method: its name.
+        seed: the run's seed.
+        order: the task order as it was asked for; None for the default one.
+        settings: the method's own settings that are varied, as they were written.
+        options: those of training.
+        folder: where the method's run folder goes, relative to the sweep's.
+    """
+
+    method: str
+    seed: int
+    order: str | None
+    settings: Mapping[str, str]
+    options: Mapping[str, str]
+    folder: Path
+
+
+def plan(
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    orders: Sequence[str | None] = (None,),
+    varied: Sequence[Variation] = (),
+) -> list[Cell]:
+    """The cells of a sweep, seed by seed, so that a sweep that was stopped has whole seeds.
+
+    A setting of one method multiplies the runs of that method only.
+
+    Raises:
+        SettingError: something is named twice, nothing is named, or a setting is varied of a method
+            that is not among `methods`.
+    """
+    for what, names in (("method", methods), ("seed", seeds), ("order", orders)):
+        if not names:
+            raise SettingError(f"the sweep has no {what}; name at least one")
+        if len(set(names)) < len(names):
+            raise SettingError(
+                f"the sweep names a {what} twice ({', '.join(map(str, names))}); name each once"
+            )
+    for one in varied:
+        if one.method is not None and one.method not in methods:
+            raise SettingError(
+                f"--vary {one.method}.{one.key}: {one.method} is not among the sweep's methods "
+                f"({', '.join(methods)})"
+            )
+    names = [(one.method, one.key) for one in varied]
+    if len(set(names)) < len(names):
+        raise SettingError("--vary names a setting twice; give all its values in one --vary")
+    return [
+        _cell(method, seed, order, tuple(zip(own, values, strict=True)))
+        for seed in seeds
+        for order in orders
+        for method in methods
+        for own in [[one for one in varied if one.method in (None, method)]]
+        for values in product(*(one.values for one in own))
+    ]
+
+
+def _cell(
+    method: str, seed: int, order: str | None, chosen: Sequence[tuple[Variation, str]]
+) -> Cell:
+    varied = ",".join(
+        f"{'' if one.method is None else one.method + '.'}{one.key}={value}"
+        for one, value in chosen
+    )
+    folder = Path(_safe(order or DEFAULT_ORDER)) / f"seed-{seed}"
+    return Cell(
+        method=method,
+        seed=seed,
+        order=order,
+        settings={one.key: value for one, value in chosen if one.method is not None},
+        options={one.key: value for one, value in chosen if one.method is None},
+        folder=folder / _safe(varied) if varied else folder,
+    )
+
+
+def _safe(name: str) -> str:
+    """A name that any file system takes."""
+    safe = re.sub(r"[^\w.=,+-]+", "_", name)
+    if len(safe) > _LONGEST:
+        raise SettingError(
+            f"'{safe[:40]}…' is too long a name for a folder; vary fewer settings at once, or name "
+            "an order whose tasks have shorter names"
+        )
+    return safe
+
+
+def asked_before(out: Path) -> dict[str, Any]:
+    """What `remember` wrote: a cell's folder → what it was asked to be; empty if nothing.
+
+    Raises:
+        RunError: the record is damaged.
+    """
+    path = out / RECORD
+    if not path.exists():
+        return {}
+    found = read_json(path, RunError)
+    if not isinstance(found, dict) or not isinstance(found.get("cells"), dict):
+        raise RunError(f"{path} is not a sweep's record; remove it, and the sweep goes on without")
+    return dict(found["cells"])
+
+
+def remember(out: Path, asked: Mapping[str, Any]) -> None:
+    """Record what cells were asked to be, beside those recorded before."""
+    write_json(out / RECORD, {"cells": asked_before(out) | dict(asked)})
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run folder holds a finished run; a damaged one counts as unfinished."""
+    if not (folder / CONFIG).is_file():
+        return False
+    try:
+        return Run.open(folder).finished
+    except LabError:
+        return False

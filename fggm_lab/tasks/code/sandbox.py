@@ -1,0 +1,270 @@
+"""Running one program in a process of its own, shut in as far as the system allows.
+
+The lab starts a guard (`guard/__main__.py`), the guard starts the program. What is in force differs
+by system: `isolation` tries the plans from the strongest on and says which one works.
+
+What it does not promise: tests and program share an interpreter, as HumanEval's do. A program that
+ends early, prints what it likes or closes its files does not pass; one written to deceive (an
+answer equal to everything, a search through the interpreter's frames for the tests) can.
+"""
+
+import json
+import os
+import selectors
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fggm_lab.errors import LabError, SettingError
+from fggm_lab.tasks.code.limits import Limits, Outcome
+from fggm_lab.tasks.code.reasons import reason_and_detail
+
+_GUARD = Path(__file__).parent / "guard"
+_PATIENCE = 10.0
+"""Seconds the guard may take beyond the program's own before it is killed itself."""
+
+_PLANS = ("namespaces", "user", "plain")
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """What keeps a program in, on this system; each a fact that was tried, not assumed.
+
+    Attributes:
+        plan: `namespaces` (own root, network, process numbers), `user` (another user's rights
+            only, where the lab runs as root), `plain` (limits and killing only).
+        no_network: whether it has no network.
+        own_files: whether it sees only the interpreter and the system's libraries, read-only, and
+            its own folder, and can write nowhere else.
+        own_processes: whether it cannot see or signal any process but its own.
+        process_limit: whether the number of its processes is bounded.
+        kills_all: whether every child is killed with it, however it hides.
+    """
+
+    plan: str
+    no_network: bool
+    own_files: bool
+    own_processes: bool
+    process_limit: bool
+    kills_all: bool
+
+    def lines(self) -> list[str]:
+        """One sentence for each, in force or not."""
+        facts = (
+            (self.no_network, "no network", "the network is within reach"),
+            (
+                self.own_files,
+                "files: only its own folder is writable, yours are not visible",
+                "files: it may read and write whatever the user it runs as may",
+            ),
+            (
+                self.own_processes,
+                "processes: it sees none but its own",
+                "processes: it sees those of the system",
+            ),
+            (
+                self.process_limit,
+                "the number of its processes is limited",
+                "the number of its processes is not limited",
+            ),
+            (
+                self.kills_all,
+                "all its children are killed with it",
+                "a child that leaves its process group may survive it",
+            ),
+        )
+        always = "time, memory, open files and file size are limited, in a process of its own"
+        return [always] + [yes if holds else f"not in force: {no}" for holds, yes, no in facts]
+
+
+@cache
+def isolation() -> Isolation:
+    """What is in force when a program runs here; tried once, with a program that does nothing.
+
+    Raises:
+        SettingError: this system cannot run programs under limits.
+    """
+    problem = ""
+    for plan in _PLANS:
+        if plan != "plain" and (sys.platform != "linux" or (plan == "user" and not _root())):
+            continue
+        outcome = _run("pass", Limits(seconds=20), plan)
+        if outcome.passed:
+            shut = plan == "namespaces"
+            linux = sys.platform == "linux"
+            return Isolation(
+                plan, shut, shut, shut, linux and (plan != "plain" or not _root()), linux
+            )
+        problem = f"{outcome.reason}, {outcome.detail}"
+    raise SettingError(
+        f"programs cannot be run in a process of their own here ({problem}); score code tasks "
+        "without --allow-code-execution, or on Linux"
+    )
+
+
+def run_program(source: str, limits: Limits | None = None, *, allow: bool) -> Outcome:
+    """Run a Python program, tests included, and say whether it came to its end.
+
+    It runs in a fresh interpreter with the standard library alone, an empty working folder and
+    environment and closed standard input, and is killed with all its children.
+
+    Args:
+        source: the whole text; it passes if no statement raises.
+        limits: what it may use (default `Limits()`).
+        allow: must be True: the text is somebody else's, or a model's.
+
+    Raises:
+        SettingError: `allow` is not True, or the system cannot run programs under limits.
+    """
+    check_allowed(allow)
+    return _run(source, limits or Limits(), isolation().plan)
+
+
+def check_allowed(allow: bool) -> None:
+    """Refuse to run anything that was not allowed explicitly.
+
+    Raises:
+        SettingError: `allow` is not True.
+    """
+    if allow is not True:
+        raise SettingError(
+            "programs written by a model are run only if you allow it; pass allow=True, or "
+            "--allow-code-execution on the command line"
+        )
+
+
+def _root() -> bool:
+    return hasattr(os, "getuid") and os.getuid() == 0
+
+
+def _interpreter() -> str:
+    """The interpreter itself, not a virtual environment's link to it."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def _shown() -> list[str]:
+    """What an interpreter needs to start: its own folder, the system's programs and libraries."""
+    wanted = ["/usr", "/bin", "/lib", "/lib32", "/lib64", "/nix/store"]
+    wanted += [os.path.realpath(sys.base_prefix), os.path.dirname(os.path.dirname(_interpreter()))]
+    shown: list[str] = []
+    for path in wanted:
+        inside = any(path == other or path.startswith(other + "/") for other in shown)
+        if path != "/" and os.path.isdir(path) and not inside:
+            shown.append(path)
+    return shown
+
+
+def _run(source: str, limits: Limits, plan: str) -> Outcome:
+    if os.name != "posix":
+        raise SettingError(
+            "programs are run only where processes can be limited (Linux, macOS); score code "
+            "tasks without --allow-code-execution here"
+        )
+    folder = tempfile.mkdtemp(prefix="fggm-code-")
+    job = {
+        "plan": plan,
+        "source": source.encode("utf-8", "replace").decode("utf-8"),
+        "limits": asdict(limits),
+        "folder": os.path.realpath(folder),
+        "python": _interpreter(),
+        "shown": _shown(),
+        "harness": (_GUARD / "harness.py").read_text(encoding="utf-8"),
+    }
+    started = time.monotonic()
+    try:
+        report, output, flooded = _supervise(json.dumps(job).encode(), limits)
+    except OSError as error:
+        raise LabError(
+            f"a process for the program cannot be started: {error.strerror}; free some memory or "
+            "processes, then repeat"
+        ) from error
+    finally:
+        _remove(folder)
+    seconds = float(report.get("seconds", time.monotonic() - started))
+    if flooded:
+        reason, detail = "too much output", f"more than {limits.output} bytes"
+    else:
+        reason, detail = reason_and_detail(report)
+    return Outcome(reason == "passed", reason, detail, seconds, output)
+
+
+def _supervise(job: bytes, limits: Limits) -> tuple[dict[str, Any], str, bool]:
+    """Give a guard its job; its report, what the program printed, whether that was too much."""
+    guard = subprocess.Popen(
+        [_interpreter(), "-I", "-S", "-B", str(_GUARD)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        start_new_session=True,
+    )
+    assert guard.stdin and guard.stdout and guard.stderr
+    deadline = time.monotonic() + limits.seconds + _PATIENCE
+    read: dict[str, bytes] = {"output": b"", "report": b""}
+    flooded = False
+    try:
+        guard.stdin.write(struct.pack(">Q", len(job)) + job)
+        guard.stdin.flush()
+        with selectors.DefaultSelector() as selector:
+            selector.register(guard.stdout, selectors.EVENT_READ, "output")
+            selector.register(guard.stderr, selectors.EVENT_READ, "report")
+            while selector.get_map():
+                ready = selector.select(max(0.0, deadline - time.monotonic()))
+                if not ready:
+                    break  # the guard itself hangs
+                for key, _ in ready:
+                    part = os.read(key.fd, 1 << 16)
+                    if not part:
+                        selector.unregister(key.fileobj)
+                        if key.data == "report":
+                            # A process that outlived even the guard may still hold the output.
+                            deadline = min(deadline, time.monotonic() + 1.0)
+                    elif key.data == "report" or not flooded:
+                        read[key.data] += part
+                    if len(read["output"]) > limits.output and not flooded:
+                        flooded = True
+                        guard.stdin.close()  # tells the guard to end it
+    except BrokenPipeError:
+        pass  # the guard died before it had read its job; its report says so by its absence
+    finally:
+        _end(guard)
+    text = read["output"][: limits.output].decode("utf-8", "replace")
+    try:
+        report = json.loads(read["report"])
+    except ValueError:
+        said = read["report"].decode("utf-8", "replace").strip()
+        detail = said.splitlines()[-1] if said else "the guard died"
+        report = {"ended": "start", "detail": detail, "passed": False}
+    return report, text, flooded
+
+
+def _end(guard: subprocess.Popen[bytes]) -> None:
+    """Let the guard end its program, then make sure that it is gone."""
+    for pipe in (guard.stdin, guard.stdout, guard.stderr):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+    try:
+        guard.wait(5)
+    except subprocess.TimeoutExpired:
+        guard.kill()
+        guard.wait()
+
+
+def _remove(folder: str) -> None:
+    """Remove a working folder, also one whose parts were made unreadable."""
+    for place, names, _ in os.walk(folder):
+        for path in (os.path.join(place, name) for name in names):
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)

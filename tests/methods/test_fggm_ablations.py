@@ -1,0 +1,59 @@
+"""FGGM's ablations: what a unit is, which end of the scores moves, what former tasks keep."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher import fisher_scores
+from fggm_lab.methods import FGGM
+from tests.training.small import context, small_model, small_run
+
+DOWN = "model.layers.0.mlp.down_proj.weight"
+
+
+def test_columns_and_entries_are_units_of_their_own() -> None:
+    model = small_model()
+    seen = context(model)
+    whole = fisher_scores(model, seen.tokenizer, seen.examples, elementwise=True, max_length=64)
+    assert whole.elementwise is not None
+    entries = whole.elementwise[DOWN]
+    for aggregation, by_hand in (("output", entries.sum(0)), ("none", entries.flatten())):
+        mask = FGGM(keep=0.25, aggregation=aggregation).plan(seen).mask
+        assert mask is not None
+        keep = round(0.25 * by_hand.numel())
+        threshold = by_hand.sort(descending=True).values[keep - 1]
+        assert torch.equal(mask.units[DOWN], by_hand >= threshold * (1 - 1e-6))
+
+
+def test_inverted_masks_move_the_lowest_scores() -> None:
+    model = small_model()
+    plan = FGGM(keep=0.25, invert=True).plan(context(model))
+    assert plan.mask is not None and plan.scores is not None
+    scores, moving = plan.scores.units[DOWN], plan.mask.units[DOWN]
+    assert float(scores[moving].max()) <= float(scores[~moving].min())
+    assert float(scores.min()) >= 0  # what is kept for looking at is not turned round
+
+
+def test_what_former_tasks_moved_stays_frozen(tmp_path: Path) -> None:
+    run = small_run(FGGM(keep=0.4, protect_used=True), tmp_path / "run")
+    masks = [run.mask(task) for task in range(3)]
+    for name in run.mask(0).units:  # type: ignore[union-attr]
+        first, second, third = (mask.units[name].int() for mask in masks)  # type: ignore[union-attr]
+        assert int((first + second + third).max()) <= 1, "a unit moved in two tasks"
+        units = len(first)
+        asked = round(0.4 * units)
+        counts = [int(bits.sum()) for bits in (first, second, third)]
+        assert counts == [asked, min(asked, units - asked), max(0, units - 2 * asked)]
+    # What a later task may not move keeps its bits: drift is exactly zero there.
+    drift = run.drift(1)
+    assert drift is not None
+    used = run.mask(0)
+    assert used is not None
+    assert all(float(drift[n][bits].abs().sum()) == 0 for n, bits in used.units.items())
+
+
+def test_an_unknown_aggregation_is_one_sentence() -> None:
+    with pytest.raises(SettingError, match="aggregation is 'rows'; choose one of: input, output"):
+        FGGM(aggregation="rows")

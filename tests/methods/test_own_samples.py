@@ -1,0 +1,55 @@
+"""Protect and Contrast: the self-Fisher says which units move."""
+
+import numpy as np
+import torch
+
+from fggm_lab.fisher import fisher_scores
+from fggm_lab.masks import Mask
+from fggm_lab.methods import Contrast, Protect
+from fggm_lab.models.sampling import own_samples
+from tests.training.small import context, small_model
+
+
+def self_fisher(model, seen):  # type: ignore[no-untyped-def]
+    drawn = own_samples(model, seen.tokenizer, 20, length=10, seed=seen.index + 1000 * seen.seed)
+    return fisher_scores(model, seen.tokenizer, drawn, max_length=64)
+
+
+def moved(mask: Mask) -> dict[str, list[bool]]:
+    return {name: bits.tolist() for name, bits in mask.units.items()}
+
+
+def test_protect_moves_the_units_with_the_lowest_self_fisher() -> None:
+    model = small_model()
+    seen = context(model)
+    mask = Protect(keep=0.25, samples=20, length=10).plan(seen).mask
+    assert mask is not None
+    for name, units in self_fisher(model, seen).units.items():
+        keep = round(0.25 * len(units))
+        lowest = np.argsort(units.numpy(), kind="stable")[:keep]
+        assert set(mask.units[name].nonzero().flatten().tolist()) == set(lowest.tolist())
+
+
+def test_contrast_moves_the_units_with_the_highest_ratio() -> None:
+    model = small_model()
+    seen = context(model)
+    plan = Contrast(keep=0.25, samples=20, length=10).plan(seen)
+    assert plan.mask is not None and plan.scores is not None
+    new = fisher_scores(model, seen.tokenizer, seen.examples, max_length=64)
+    for name, own in self_fisher(model, seen).units.items():
+        ratio = new.units[name].double() / (own.double() + 1e-30)
+        chosen = ratio[plan.mask.units[name]]
+        left = ratio[~plan.mask.units[name]]
+        assert len(chosen) == round(0.25 * len(own))
+        if len(chosen) and len(left):
+            assert float(chosen.min()) >= float(left.max())
+    assert torch.equal(plan.scores.units["model.norm.weight"], new.units["model.norm.weight"])
+
+
+def test_no_data_is_needed_and_the_first_task_can_be_free() -> None:
+    model = small_model()
+    seen = context(model)
+    seen.encoded.clear()  # protect looks at no example
+    assert Protect(samples=4, length=8).plan(seen).mask is not None
+    assert Protect(first_task=False).plan(context(model, index=0)).mask is None
+    assert Contrast(first_task=False).plan(context(model, index=0)).mask is None

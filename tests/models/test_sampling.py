@@ -1,0 +1,41 @@
+"""Own samples are the model's distribution, repeatable, and leave everything as it was."""
+
+import pytest
+import torch
+
+from fggm_lab.errors import SettingError
+from fggm_lab.models.sampling import own_samples
+from tests.families import character_tokenizer
+from tests.training.small import small_model
+
+
+def test_the_first_token_is_drawn_as_often_as_the_model_says() -> None:
+    model, tokenizer = small_model(), character_tokenizer()
+    begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)  # away from a uniform distribution
+        chance = model(torch.tensor([[begin]])).logits[0, -1].softmax(-1)
+    count = 4000
+    drawn = own_samples(model, tokenizer, count, length=1, batch_size=1000)
+    found = torch.bincount(torch.tensor([d.answer[0] for d in drawn]), minlength=len(chance))
+    error = (chance * (1 - chance) / count).sqrt()
+    assert ((found / count - chance).abs() <= 5 * error + 1e-9).all()
+    assert float(chance.max()) > 3 / len(chance)  # it is not uniform
+
+
+def test_samples_repeat_end_and_disturb_nothing() -> None:
+    model, tokenizer = small_model(), character_tokenizer()
+    state = torch.get_rng_state()
+    a = own_samples(model, tokenizer, 5, length=12, seed=3, batch_size=2)
+    assert torch.equal(torch.get_rng_state(), state) and not model.training
+    assert a == own_samples(model, tokenizer, 5, length=12, seed=3, batch_size=2)
+    assert a != own_samples(model, tokenizer, 5, length=12, seed=4, batch_size=2)
+    assert all(1 <= len(item.answer) <= 12 and len(item.prompt) == 1 for item in a)
+    for item in a:
+        assert tokenizer.eos_token_id not in item.answer[:-1]
+
+
+def test_bad_numbers_are_one_sentence() -> None:
+    with pytest.raises(SettingError, match="both must be 1 or more"):
+        own_samples(small_model(), character_tokenizer(), 0)
