@@ -40,8 +40,9 @@ docs: setup  ## Build the documentation (strict) into site/
 pictures: demo  ## Draw the README's pictures from the demo's runs
 	$(OFFLINE) $(BIN)/python docs/make_pictures.py $(DEMO)
 
-data: setup  ## Write data/trace-mini and data/general anew (same bytes)
+data: setup  ## Write data/trace-mini, data/code-mini and data/general anew (same bytes)
 	$(BIN)/python data/make_tasks.py
+	$(BIN)/python data/make_code.py
 
 base: setup  ## Train the shipped base model anew
 	$(BIN)/python data/make_base.py

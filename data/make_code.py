@@ -6,7 +6,7 @@ python data/make_code.py
 from pathlib import Path
 
 from fggm_lab.files import write_json
-from fggm_lab.tasks.code.mini import CODE_MINI, code_splits
+from fggm_lab.tasks.code import CODE_MINI, code_splits
 
 HERE = Path(__file__).resolve().parent
 

@@ -25,10 +25,22 @@ if TYPE_CHECKING:
     from fggm_lab.masks import Mask as Mask
     from fggm_lab.masks import examples_needed as examples_needed
     from fggm_lab.masks import mask_stability as mask_stability
+    from fggm_lab.methods import EWC as EWC
     from fggm_lab.methods import FGGM as FGGM
+    from fggm_lab.methods import L2 as L2
     from fggm_lab.methods import MIGU as MIGU
     from fggm_lab.methods import SFT as SFT
+    from fggm_lab.methods import Composed as Composed
+    from fggm_lab.methods import Joint as Joint
+    from fggm_lab.methods import LoRA as LoRA
+    from fggm_lab.methods import LwF as LwF
+    from fggm_lab.methods import Magnitude as Magnitude
+    from fggm_lab.methods import MoFO as MoFO
+    from fggm_lab.methods import OLoRA as OLoRA
+    from fggm_lab.methods import OnlineEWC as OnlineEWC
     from fggm_lab.methods import RandomMask as RandomMask
+    from fggm_lab.methods import Replay as Replay
+    from fggm_lab.methods import Untrained as Untrained
     from fggm_lab.models import load_model as load_model
     from fggm_lab.report import write_report as write_report
     from fggm_lab.runs import Run as Run
@@ -65,6 +77,18 @@ _HOMES = {
     "MIGU": "methods",
     "SFT": "methods",
     "RandomMask": "methods",
+    "Magnitude": "methods",
+    "MoFO": "methods",
+    "EWC": "methods",
+    "OnlineEWC": "methods",
+    "L2": "methods",
+    "LwF": "methods",
+    "Replay": "methods",
+    "LoRA": "methods",
+    "OLoRA": "methods",
+    "Composed": "methods",
+    "Joint": "methods",
+    "Untrained": "methods",
     "ActiveRows": "training",
     "FGGMCallback": "training",
     "run_sequence": "training",

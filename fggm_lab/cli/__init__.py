@@ -1,11 +1,13 @@
-"""The command line: run, compare, report, info, fisher, audit."""
+"""The command line: run, sweep, compare, report, info, general, fisher, audit."""
 
 import sys
 
 import typer
 
+from fggm_lab.cli.general import general
 from fggm_lab.cli.inputs import audit, fisher
 from fggm_lab.cli.results import compare, info, report
+from fggm_lab.cli.sweep import sweep
 from fggm_lab.cli.train import run
 from fggm_lab.errors import LabError
 
@@ -16,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (run, compare, report, info, fisher, audit):
+for command in (run, sweep, compare, report, info, general, fisher, audit):
     app.command()(command)
 
 

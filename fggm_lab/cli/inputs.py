@@ -52,7 +52,7 @@ def fisher(
         "memory_budget": None if memory_budget is None else _bytes(memory_budget),
         "progress": console.is_terminal,
     }
-    sequence = load_tasks(tasks)
+    sequence = load_tasks(tasks, allow_missing=True)
     chosen = list(sequence) if task is None else [sequence[task]]
     network, tokenizer = load_model(model, device=device)
     for item in chosen:
@@ -123,7 +123,7 @@ def audit(
     from fggm_lab.tasks import audit as examine
     from fggm_lab.tasks import load_tasks
 
-    found = examine(load_tasks(folder))
+    found = examine(load_tasks(folder, allow_missing=True))
     if json_:
         typer.echo(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
         return

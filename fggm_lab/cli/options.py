@@ -25,7 +25,7 @@ def options_of(
             for name, parameter in inspect.signature(function, eval_str=True).parameters.items()
             if name not in without and name not in named
         }
-        keyword = inspect.Parameter.KEYWORD_ONLY  # so that some may have a default and later ones not
+        keyword = inspect.Parameter.KEYWORD_ONLY  # a default before one without is allowed here
         parameters = [p.replace(kind=keyword) for p in (named | shared).values()]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}

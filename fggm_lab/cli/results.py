@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from fggm_lab.cli.console import console
@@ -14,6 +16,62 @@ def print_comparison(runs: list[Any]) -> None:
     from fggm_lab.runs import comparison, comparison_table
 
     console.print(comparison_table(comparison(runs)))
+
+
+def gathered(runs: list[Any]) -> dict[str, list[Any]]:
+    """Runs over one task order or several: a row per run, per order, and over all orders."""
+    from fggm_lab.runs.orders import by_order, ordered, orders, over_orders
+
+    rows = ordered(runs)
+    several = len(orders(rows)) > 1
+    return {
+        "runs": rows,
+        "by_order": by_order(rows),
+        "over_orders": over_orders(rows) if several else [],
+    }
+
+
+def print_gathered(found: dict[str, list[Any]]) -> None:
+    """Means over seeds, order by order; then over orders, of what has one."""
+    from fggm_lab.runs import comparison_table
+    from fggm_lab.runs.orders import incomplete, orders
+
+    every = orders(found["by_order"])
+    for order in every:
+        rows = [row for row in found["by_order"] if row["order"] == order]
+        console.print(comparison_table(rows, title=f"order: {order}" if len(every) > 1 else None))
+    if found["over_orders"]:
+        title = f"mean over {len(every)} orders and their seeds"
+        console.print(comparison_table(found["over_orders"], title=title))
+        console.print(
+            "the sd is over pairs of an order and a seed; the mean OP over steps and FWT differ in "
+            "meaning from order to order and have no such mean",
+            highlight=False,
+        )
+    for method, lacking in incomplete(found["runs"]).items():
+        console.print(
+            f"{method} has no mean over orders: no run of {'; '.join(lacking)}", highlight=False
+        )
+
+
+def print_paired(rows: list[dict[str, Any]], baseline: str) -> None:
+    """Differences from the baseline with both intervals."""
+    from fggm_lab.runs.compare import COLUMNS
+
+    table = Table(
+        title=f"minus {baseline}, paired by seed and order; 95 % intervals",
+        box=SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+    )
+    for heading in ("number", "method", "pairs", "mean", "Student's t", "bootstrap"):
+        table.add_column(heading, justify="left" if heading in ("number", "method") else "right")
+    for row in rows:
+        told = ["–" if row["mean"] is None else f"{row['mean']:+.3f}"]
+        for low, high in (("low", "high"), ("boot_low", "boot_high")):
+            told.append("–" if row[low] is None else f"{row[low]:+.3f} to {row[high]:+.3f}")
+        table.add_row(COLUMNS[row["metric"]], escape(row["method"]), str(row["n"]), *told)
+    console.print(table)
 
 
 def _runs_in(folders: list[Path]) -> list[Any]:
@@ -31,15 +89,28 @@ def compare(
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write the rows here as CSV.")] = None,
     json_file: Annotated[Path | None, typer.Option(help="Also write the rows as JSON.")] = None,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="Set them beside the published numbers of TRACE."),
+    ] = False,
 ) -> None:
     """Compare runs over the same tasks; runs that differ in the seed alone are averaged.
+
+    Runs over several task orders are compared order by order, and averaged over orders in what
+    allows that: General, OP, BWT, forgetting and learning accuracy.
 
     Example: `fggm-lab compare runs/demo --csv comparison.csv`
     """
     from fggm_lab.files import write_text
     from fggm_lab.runs import comparison, comparison_table, over_seeds, to_csv, to_json
 
-    rows = comparison(_runs_in(folders))
+    runs = _runs_in(folders)
+    if published:
+        _beside_published(runs, json_, csv, json_file)
+        return
+    several = len({tuple(run.config.task_names) for run in runs}) > 1
+    found = gathered(runs) if several else None
+    rows = comparison(runs) if found is None else found["runs"]
     if csv is not None:
         write_text(csv, to_csv(rows))
     if json_file is not None:
@@ -47,10 +118,33 @@ def compare(
     if json_:
         typer.echo(to_json(rows))
         return
+    if found is not None:
+        print_gathered(found)
+        return
     console.print(comparison_table(rows))
     grouped = over_seeds(rows)
     if len(grouped) < len(rows):
         console.print(comparison_table(grouped))
+
+
+def _beside_published(
+    runs: list[Any], as_json: bool, csv: Path | None, json_file: Path | None
+) -> None:
+    """The table of `compare --published`."""
+    from fggm_lab.files import write_text
+    from fggm_lab.runs import beside_published, published_table, to_csv, to_json
+
+    rows = beside_published(runs)
+    if csv is not None:
+        keys = dict.fromkeys(key for row in rows for key in row["numbers"])
+        flat = [row | {part: keys | row[part] for part in ("numbers", "sd")} for row in rows]
+        write_text(csv, to_csv(flat))
+    if json_file is not None:
+        write_text(json_file, to_json(rows))
+    if as_json:
+        typer.echo(to_json(rows))
+    else:
+        console.print(published_table(rows))
 
 
 def report(
@@ -82,17 +176,19 @@ def info(
     from fggm_lab.fisher import ESTIMATORS
     from fggm_lab.methods import METHODS
     from fggm_lab.runs import versions
-    from fggm_lab.tasks import load_tasks
+    from fggm_lab.tasks import SEQUENCES, load_tasks
 
     table = Table(show_header=False)
     for package, number in versions().items():
         table.add_row(package, number)
     table.add_row("device", "cuda" if torch.cuda.is_available() else "cpu")
-    table.add_row("trace-mini", ", ".join(load_tasks("trace-mini").names))
+    for name in SEQUENCES:
+        table.add_row(name, ", ".join(load_tasks(name).names))
     for estimator in ESTIMATORS.values():
         table.add_row(f"estimator {estimator.name}", estimator.description)
     for name, method in METHODS.items():
         table.add_row(f"method {name}", (method.__doc__ or "").strip().splitlines()[0])
+    table.add_row("several methods", "joined by a plus: replay+fggm, lora+fggm, replay+lora+migu")
     console.print(table)
 
 

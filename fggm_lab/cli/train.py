@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from fggm_lab.cli.code import tell_about_code
 from fggm_lab.cli.console import console
 from fggm_lab.cli.options import options_of
+from fggm_lab.cli.presets import choose_preset, numbers
 from fggm_lab.cli.results import print_comparison
 from fggm_lab.errors import SettingError
-
-MASKING = ("fggm", "random", "migu")
-"""Methods whose share of moving units `--keep` sets."""
 
 
 def _value(text: str) -> Any:
@@ -23,13 +22,22 @@ def _value(text: str) -> Any:
         return text
 
 
-def _method_settings(
+def method_settings(
     names: list[str], keep: float | None, pairs: list[str]
 ) -> dict[str, dict[str, Any]]:
+    """The settings of each method, from `--keep` and from every `--set`."""
+    from fggm_lab.methods import METHODS, PLUS
+
     settings: dict[str, dict[str, Any]] = {name: {} for name in names}
-    for name in names:
-        if keep is not None and name in MASKING:
-            settings[name]["keep"] = keep
+
+    def give(name: str, part: str, key: str, value: Any) -> None:
+        own = settings[name].setdefault(part, {}) if PLUS in name else settings[name]
+        own[key] = value
+
+    for name in names if keep is not None else []:
+        for part in name.split(PLUS):
+            if part in METHODS and METHODS[part].masks:
+                give(name, part, "keep", keep)
     for pair in pairs:
         left, equals, value = pair.partition("=")
         method, dot, key = left.partition(".")
@@ -37,7 +45,15 @@ def _method_settings(
             raise SettingError(f"--set {pair}: write it as METHOD.SETTING=VALUE")
         if method not in settings:
             raise SettingError(f"--set {pair}: {method} is not among --methods {','.join(names)}")
-        settings[method][key] = _value(value)
+        part = method
+        if PLUS in method:
+            part, dot, key = key.partition(".")
+            if not dot or part not in method.split(PLUS):
+                raise SettingError(
+                    f"--set {pair}: write it as {method}.PART.SETTING=VALUE, PART being one of "
+                    f"{', '.join(method.split(PLUS))}"
+                )
+        give(method, part, key, _value(value))
     return settings
 
 
@@ -59,9 +75,24 @@ def train(
     model: Annotated[
         str, typer.Option(help="`tiny` (shipped), a Hugging Face folder or a hub id.")
     ] = "tiny",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Defaults known by a name, `fggm-paper`; options given here override them.",
+            callback=choose_preset,
+            is_eager=True,
+        ),
+    ] = None,
     tasks: Annotated[
-        str, typer.Option(help="`trace-mini` (shipped) or a folder in TRACE's layout.")
+        str, typer.Option(help="`trace-mini`, `code-mini` (shipped) or a folder in TRACE's layout.")
     ] = "trace-mini",
+    variant: Annotated[
+        str | None,
+        typer.Option(help="Of TRACE's release: `500`, `1000`, `5000` or `Reasoning`."),
+    ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Go on without tasks of TRACE's eight.")
+    ] = False,
     methods: Annotated[
         str, typer.Option(help="Comma-separated; `fggm-lab info` lists them.")
     ] = "sft,migu,fggm,random",
@@ -73,8 +104,21 @@ def train(
             "shipped model, else none]"
         ),
     ] = None,
+    general_choices: Annotated[
+        str,
+        typer.Option(
+            help="How General's multiple-choice questions are answered: by likelihood per "
+            "`character` or `token` of a choice or its `sum`, or by `generation`."
+        ),
+    ] = "character",
     seed: Annotated[int, typer.Option(help="Orders the data and draws random masks.")] = 0,
-    epochs: Annotated[float, typer.Option(help="Passes over each task's training split.")] = 5,
+    epochs: Annotated[
+        str,
+        typer.Option(
+            help="Passes over each task's training split: `5`, one for each task (`5,3,7`), or by "
+            "name (`FOMC=3,Py150=5`)."
+        ),
+    ] = "5",
     batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 32,
     lr: Annotated[float, typer.Option(help="Peak learning rate, falling linearly to 0.")] = 5e-4,
     weight_decay: Annotated[float, typer.Option(help="AdamW's weight decay.")] = 0.0,
@@ -83,11 +127,13 @@ def train(
         int | None, typer.Option(help="Examples per forward pass. [default: the batch]")
     ] = None,
     autocast: Annotated[
-        bool, typer.Option("--autocast", help="Matrix products in bfloat16.")
+        bool, typer.Option("--autocast/--no-autocast", help="Matrix products in bfloat16.")
     ] = False,
     recompute: Annotated[
         bool,
-        typer.Option("--recompute", help="Compute activations anew in backward; saves memory."),
+        typer.Option(
+            "--recompute/--no-recompute", help="Compute activations anew in backward; saves memory."
+        ),
     ] = False,
     keep: Annotated[
         float | None, typer.Option(help="Share of units that may move, for masking methods.")
@@ -101,11 +147,22 @@ def train(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Use the first N examples of a split.")] = None,
     order: Annotated[
-        str | None, typer.Option(help="Task names, comma-separated. [default: TRACE's order]")
+        str | None,
+        typer.Option(
+            help="`trace-1`, `trace-2` (TRACE's official ones), or task names, comma-separated. "
+            "[default: TRACE's order]"
+        ),
     ] = None,
     split: Annotated[
         str, typer.Option(help="The split that is scored; `eval` to choose settings.")
     ] = "test",
+    max_new_tokens: Annotated[
+        str | None,
+        typer.Option(
+            help="Most tokens of a scored answer: `512`, one for each task, or by name "
+            "(`MeetingBank=512`). [default: as many as can matter to a task's score]"
+        ),
+    ] = None,
     points: Annotated[int, typer.Option(help="Evaluations inside each task.")] = 12,
     probe: Annotated[int, typer.Option(help="Examples per task for each of them.")] = 8,
     fisher_points: Annotated[
@@ -137,6 +194,13 @@ def train(
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let a hub model run its own code.")
     ] = False,
+    allow_code_execution: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code-execution",
+            help="Score code tasks by running what the model writes, shut in as far as possible.",
+        ),
+    ] = False,
     quiet: bool = False,
 ) -> list[Any]:
     """Train a model through a task sequence under each of the methods; the runs.
@@ -147,22 +211,31 @@ def train(
     from fggm_lab.models import load_model
     from fggm_lab.progress import RunProgress
     from fggm_lab.runs import Run
-    from fggm_lab.tasks import SHIPPED, audit, load_general, load_tasks
+    from fggm_lab.tasks import ORDERS, SHIPPED, audit, load_general, load_tasks, missing_tasks
     from fggm_lab.training import run_sequence
 
     names = [name.strip() for name in methods.split(",") if name.strip()]
-    settings = _method_settings(names, keep, set_ or [])
+    settings = method_settings(names, keep, set_ or [])
     made = [make_method(name, **settings[name]) for name in names]
     if (from_ is None) != (task is None):
         raise SettingError("--from and --task go together: the run, and the task it is left after")
     source = None if from_ is None else Run.open(from_)
     branch = None if source is None else (source, _task_index(source, task or ""))
-    sequence = load_tasks(tasks, order=order.split(",") if order else None)
-    for warning in [] if quiet else audit(sequence).warnings():
+    sequence = load_tasks(tasks, order=order, variant=variant, allow_missing=allow_missing)
+    warnings = [] if quiet else audit(sequence).warnings()
+    missing = missing_tasks(sequence.names) if order is None or order in ORDERS else []
+    if allow_missing and missing and not quiet:
+        warnings.insert(0, f"going on without {', '.join(missing)}")
+    for warning in warnings:
         console.print(f"[yellow]warning[/] {warning}", highlight=False)
+    if not quiet:
+        tell_about_code(sequence, allow_code_execution)
+    most = None
+    if max_new_tokens is not None:
+        most = numbers("--max-new-tokens", max_new_tokens, sequence.names, int)
     if general is None:
         general = SHIPPED if model == "tiny" else "none"
-    ability = None if general == "none" else load_general(general, split=split)
+    ability = None if general == "none" else load_general(general, split, general_choices)
     finished = []
     for method in made:
         network, tokenizer = load_model(
@@ -178,7 +251,7 @@ def train(
                     out / method.name,
                     general=ability,
                     seed=seed,
-                    epochs=epochs,
+                    epochs=numbers("--epochs", epochs, sequence.names, float),
                     batch_size=batch_size,
                     lr=lr,
                     weight_decay=weight_decay,
@@ -189,6 +262,8 @@ def train(
                     max_length=max_length,
                     limit=limit,
                     split=split,
+                    max_new_tokens=most,
+                    allow_code_execution=allow_code_execution,
                     points_per_task=points,
                     probe=probe,
                     fisher_points=fisher_points,
@@ -207,7 +282,19 @@ def train(
             f"{cut} training prompts were cut from the left to {finished[0].config.max_length} "
             "tokens (the answers are whole)"
         )
+    for run in finished:
+        if (empty := _empty_answers(run)) and not quiet:
+            console.print(
+                f"{run.config.method}: {empty} answers after the last task are empty and score 0",
+                highlight=False,
+            )
     return finished
+
+
+def _empty_answers(run: Any) -> int:
+    """How many answers of its last whole evaluation are empty."""
+    found = [event for event in run.events("evaluation") if event["final"]]
+    return sum(task.get("empty", 0) for task in found[-1]["tasks"].values()) if found else 0
 
 
 @options_of(train, without=("quiet",))

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from fggm_lab.errors import OtherSettings, RunError
 from fggm_lab.files import write_text
-from fggm_lab.methods import METHODS, make_method
+from fggm_lab.methods import make_method
 from fggm_lab.models import load_model
 from fggm_lab.runs import Run
 from fggm_lab.runs.run import CONFIG
@@ -22,6 +22,9 @@ from fggm_lab.training import run_sequence
 
 TASKS = ("NumGLUE-cm", "FOMC", "NumGLUE-ds")
 """The tasks of trace-mini that the course's runs learn, in this order."""
+
+METHODS = ("sft", "migu", "fggm", "random")
+"""The methods that the course compares unless a notebook asks for others."""
 
 SETTINGS: dict[str, Any] = {
     "lr": 1.5e-3,
@@ -55,7 +58,7 @@ def course_runs(
     trained anew.
 
     Args:
-        methods: names of methods; by default all there are.
+        methods: names of methods; by default those of `METHODS`.
         seeds: a run of each method for each.
         folder: where the runs lie, as `<folder>/<seed>/<method>`; by default what the environment
             variable FGGM_LAB_COURSE_RUNS says, else `runs/course` in the project.

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+_ADAPTER = re.compile(r"\.lora_([AB])\.\w+\.weight$")
 _STACK = re.compile(r"(?:^|\.)(?:layers|h|blocks|block|layer)\.(\d+)\.")
 
 
@@ -24,3 +25,16 @@ def split_name(name: str) -> Place:
     if found:
         return Place(int(found.group(1)), name[found.end() :])
     return Place(None, re.sub(r"^(?:(?:model|transformer|gpt_neox|decoder)\.)+", "", name))
+
+
+def own_weight(name: str) -> str | None:
+    """The weight of the plain model whose output units a parameter's units are.
+
+    `….q_proj.lora_B.default.weight` → `….q_proj.weight`: row i of an adapter's B is what moves
+    row i of the layer's weight. The rows of its A are no output units: None. Parameters that are no
+    adapter's are their own.
+    """
+    found = _ADAPTER.search(name)
+    if found is None:
+        return name
+    return f"{name[: found.start()]}.weight" if found.group(1) == "B" else None

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.files import write_json, write_whole
-from fggm_lab.fisher.layers import split_name
+from fggm_lab.fisher.layers import own_weight, split_name
 
 FORMAT = "fggm-lab fisher 1"
 
@@ -110,6 +110,11 @@ class FisherScores:
             self.made,
             errors if errors is None else {name: errors[name] for name in chosen},
         )
+
+    def of_outputs(self) -> "FisherScores":
+        """The scores of output units alone: all but those of adapters' A, which no mask covers."""
+        names = [name for name in self.units if own_weight(name) is not None]
+        return self if len(names) == len(self.units) else self.restricted(names)
 
     def table(self) -> list[dict[str, Any]]:
         """One row per parameter: name, layer, module, units, total, median, max, share of zero."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -80,6 +79,8 @@ class Method:
         stores: what it keeps from task to task, in words.
         masks: whether it chooses which units may move.
         adapts: whether it trains parameters of its own in the model's place.
+        own_weights: whether it needs the model's own weights to be what is trained, and so cannot
+            be combined with a method that adapts.
         alone: whether it cannot be combined with another method.
     """
 
@@ -88,6 +89,7 @@ class Method:
     stores: ClassVar[str] = "nothing"
     masks: ClassVar[bool] = False
     adapts: ClassVar[bool] = False
+    own_weights: ClassVar[bool] = False
     alone: ClassVar[bool] = False
 
     @property
@@ -118,6 +120,10 @@ class Method:
     def adapted(self, context: TaskContext) -> AbstractContextManager[None]:
         """Inside, the model is as this method trains it; afterwards it is a plain one again."""
         return nullcontext()
+
+    def begun(self, context: TaskContext) -> PreTrainedModel:
+        """A copy, on the CPU, of the model as `adapted` gave it when the task began."""
+        return context.before()
 
     def plan(self, context: TaskContext) -> Plan:
         """Decide before a task; called once per task, not again on resume."""
@@ -168,7 +174,7 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 def check_keep(keep: float) -> None:
     """Raise a `SettingError` unless `keep` is a share in (0, 1]."""
-    if not 0 < keep <= 1:
+    if not _is_number(keep) or not 0 < keep <= 1:
         raise SettingError(
             f"keep is {keep}; it is the share of units that may move and must be in (0, 1]"
         )
@@ -176,12 +182,17 @@ def check_keep(keep: float) -> None:
 
 def check_range(name: str, value: float, least: float, most: float = float("inf")) -> None:
     """Raise a `SettingError` unless `value` is a number from `least` to `most`."""
-    if not least <= value <= most:
+    if not _is_number(value) or not least <= value <= most:
         bound = f"{least:g} or more" if most == float("inf") else f"from {least:g} to {most:g}"
         raise SettingError(f"{name} is {value}; it must be {bound}")
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """`; did you mean 'x'?` where a known name is close, else nothing; for messages."""
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Raise a `SettingError` unless `value` is a whole number of at least `least`."""
+    check_range(name, value, least)
+    if not isinstance(value, int):
+        raise SettingError(f"{name} is {value}; it must be a whole number")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

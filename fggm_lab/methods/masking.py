@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.fisher import unit_axes
+from fggm_lab.fisher.layers import own_weight
 from fggm_lab.fisher.units import unit_count
 from fggm_lab.masks import SCOPES, Mask
 from fggm_lab.methods.base import Method, check_choice, check_keep
@@ -57,9 +58,15 @@ def linear_weights(model: PreTrainedModel) -> set[str]:
 def masked_names(model: PreTrainedModel, parameters: str) -> list[str]:
     """Names of the parameters a mask covers: `all` trainable ones, or weights of `linear` layers.
 
-    Only parameters that require a gradient count.
+    Only parameters that require a gradient count. Of an adapter (LoRA's BA) that is B alone: its
+    rows are the layer's output units, while A's are directions that all of them share, and A's
+    gradient is zero as long as B is.
     """
-    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    names = [
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad and own_weight(name) is not None
+    ]
     if parameters == "all":
         return names
     wanted = linear_weights(model)

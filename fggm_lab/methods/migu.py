@@ -30,6 +30,10 @@ class MIGU(Method):
     with the top `keep` of n keep their weight gradient. Biases, norms and embeddings are not
     masked. The defaults are those of the released code.
 
+    Of an adapter (LoRA's BA) both matrices are masked: A's rows by A's output, B's by the output of
+    the whole layer, W₀x + BAx (the released code's `activation_combined`). By B's own output the
+    rows that moved first would win for good: it starts at zero.
+
     Attributes:
         keep: the share of rows that keep their gradient (the paper's threshold is 0.7).
         include_head: mask the output head, too; a tied embedding is then masked by the same rows.
@@ -58,13 +62,17 @@ class MIGU(Method):
         model = context.model
         head = model.get_output_embeddings()
         seen: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
+        whole = adapted_layers(model)
         for module in model.modules():
             if not isinstance(module, nn.Linear | Conv1D) or (
                 module is head and not self.include_head
             ):
                 continue
+            if not module.weight.requires_grad:
+                continue
             watch = self._watches.setdefault(seen[id(module.weight)], _Watch())
-            watch.handles.append(module.register_forward_hook(self._measure(watch)))
+            watched = whole.get(id(module), module)
+            watch.handles.append(watched.register_forward_hook(self._measure(watch)))
         handle = model.register_forward_pre_hook(self._note_padding, with_kwargs=True)
         next(iter(self._watches.values())).handles.append(handle)
 
@@ -115,3 +123,13 @@ class MIGU(Method):
                 handle.remove()
         self._watches.clear()
         self._padding.clear()
+
+
+def adapted_layers(model: nn.Module) -> dict[int, nn.Module]:
+    """The id of an adapter's B → the layer that it is a part of."""
+    return {
+        id(b): layer
+        for layer in model.modules()
+        if isinstance(found := getattr(layer, "lora_B", None), nn.ModuleDict)
+        for b in found.values()
+    }

@@ -168,7 +168,9 @@ def _on_hub(source: str) -> str:
         except LocalEntryNotFoundError:
             raise ModelError(
                 f"there is no folder '{source}' here, and the Hugging Face hub cannot be reached "
-                f"({_first_line(problem)}); name a local model folder or '{TINY}', or go online"
+                f"({_first_line(problem)}); name the folder of a model that is already here, or "
+                f"'{TINY}', or fetch it where there is a network (hf download {source} --local-dir "
+                "FOLDER) and name that folder"
             ) from None
     _check_files(source, (sibling.rfilename for sibling in siblings))
     return source

@@ -37,7 +37,7 @@ def own_samples(
     """
     if count < 1 or length < 1:
         raise SettingError(f"{count} samples of {length} tokens; both must be 1 or more")
-    end = tokenizer.eos_token_id
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     begin = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
     if begin is None:
         raise ModelError("the tokenizer has neither a beginning nor an end token to begin with")
@@ -61,9 +61,7 @@ def own_samples(
                         top_k=0,
                         top_p=1.0,
                         max_new_tokens=length,
-                        pad_token_id=end
-                        if tokenizer.pad_token_id is None
-                        else tokenizer.pad_token_id,
+                        pad_token_id=end if pad is None else pad,
                         eos_token_id=end,
                     ),
                 )

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.fisher.layers import own_weight
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import theme
 
@@ -95,15 +96,19 @@ def _binned(moved: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _sorted_movement(scores: FisherScores, drift: Mapping[str, Tensor]) -> np.ndarray:
-    """Every unit's movement, in order of falling score."""
-    for name, units in scores.units.items():
-        if name not in drift or drift[name].numel() != units.numel():
+    """Every unit's movement, in order of falling score.
+
+    An adapter's scores stand for the weight it was merged into.
+    """
+    weights = {name: own for name in scores.units if (own := own_weight(name)) is not None}
+    for name, own in weights.items():
+        if own not in drift or drift[own].numel() != scores.units[name].numel():
             raise DataError(
-                f"the movement of {name} is not of the units that were scored; take both from runs "
+                f"the movement of {own} is not of the units that were scored; take both from runs "
                 "of one model"
             )
-    values = np.concatenate([units.numpy() for units in scores.units.values()])
-    moved = np.concatenate([drift[name].double().numpy() for name in scores.units])
+    values = np.concatenate([scores.units[name].numpy() for name in weights])
+    moved = np.concatenate([drift[own].double().numpy() for own in weights.values()])
     return moved[np.argsort(-values, kind="stable")]
 
 

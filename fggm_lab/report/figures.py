@@ -60,9 +60,18 @@ def masks_of(run: Run) -> dict[str, Mask]:
 
 
 def scores_of(run: Run) -> dict[str, FisherScores]:
-    """Task → its Fisher scores, for the tasks that have them."""
+    """Task → the Fisher scores of output units, for the tasks that have them."""
     found = {task: run.fisher(task) for task in run.config.task_names}
-    return {task: scores for task, scores in found.items() if scores is not None}
+    return {task: scores.of_outputs() for task, scores in found.items() if scores is not None}
+
+
+def cut_of(run: Run) -> tuple[float, str]:
+    """The keep share and the scope of a run's masks: its method's, or those of a part of it."""
+    settings: dict[str, Any] = run.config.method_settings
+    for own in [settings, *(part for part in settings.values() if isinstance(part, dict))]:
+        if "keep" in own:
+            return own["keep"], own.get("scope", "layer")
+    return 0.3, "layer"
 
 
 def _forgetting(runs: Sequence[Run]) -> Block:
@@ -111,8 +120,7 @@ def _spectra(runs: dict[str, Run], scores: dict[str, dict[str, FisherScores]], n
     kind = FIGURES["fisher_spectra"]
     variants = []
     for label, found in scores.items():
-        settings = runs[label].config.method_settings
-        keep, scope = settings.get("keep", 0.3), settings.get("scope", "layer")
+        keep, scope = cut_of(runs[label])
         for task, one in found.items():
             variants.append(Variant(f"{label}: {task}", kind.draw(one, keep, scope)))
     return Block("spectra", kind.heading, "wide", "Method and task", variants, NO_SCORES, note)

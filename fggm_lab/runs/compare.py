@@ -43,10 +43,19 @@ COLUMNS: dict[str, str] = {
 }
 """The keys of a row and the heading of each."""
 
-_SAME = ("task_names", "task_fingerprint", "split", "limit")
+_SAME = ("task_names", "task_fingerprint", "split", "limit", "code_execution")
 _LOOKING = ("fisher_points", "fisher_examples")
 """What is recorded to be looked at, and changes nothing in training or its scores."""
-_NOT_A_SETTING = {"method", "seed", "model", "tasks", "general", *_LOOKING, *_SAME}
+_NOT_A_SETTING = {
+    "method",
+    "seed",
+    "model",
+    "tasks",
+    "general",
+    "general_choices",
+    *_LOOKING,
+    *_SAME,
+}
 
 MAIN = (
     "general_after",

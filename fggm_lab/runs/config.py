@@ -1,24 +1,28 @@
 """The complete, validated settings of one run, and how two settings differ."""
 
 import platform
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     JsonValue,
     ModelWrapValidatorHandler,
+    Tag,
     ValidationError,
     model_validator,
 )
 
-from fggm_lab.errors import SettingError
+from fggm_lab.errors import SettingError, nearest
 
-SCHEMA = 2
-"""The run folder's schema that this version writes: 2 has Fisher scores along a task. All earlier
-ones can be read, for they hold a part of what it holds."""
+SCHEMA = 3
+"""The run folder's schema that this version writes: 2 has Fisher scores along a task, 3 has
+settings per task and predictions. All earlier ones can be read, for they hold a part of what it
+holds."""
 
 RECORD_FISHER = (
     "record them with run_sequence(…, fisher_points=0) or fggm-lab run --fisher-points 0"
@@ -37,6 +41,28 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+Value = TypeVar("Value", int, float)
+
+
+def _shape(value: Any) -> str:
+    """Which of the two forms of a setting per task this is, as a tag for pydantic."""
+    return "@each" if isinstance(value, dict) else "@all"
+
+
+_Epochs = Annotated[float, Field(gt=0)]
+_Tokens = Annotated[int, Field(ge=1)]
+Epochs = Annotated[
+    Annotated[_Epochs, Tag("@all")] | Annotated[dict[str, _Epochs], Tag("@each")],
+    Discriminator(_shape),
+]
+"""One number for all tasks, or one for each task's name."""
+NewTokens = Annotated[
+    Annotated[_Tokens | None, Tag("@all")] | Annotated[dict[str, _Tokens], Tag("@each")],
+    Discriminator(_shape),
+]
+"""One number for all tasks, or numbers for some tasks' names; None: as many as can matter."""
 
 
 class Branch(BaseModel):
@@ -59,15 +85,20 @@ class RunConfig(BaseModel):
         data_fingerprint: that of the same examples whatever the order of the tasks, by which runs
             of several orders are known to share their data; None in runs of older versions.
         general: what General was measured on; None if it was not.
+        general_choices: how its multiple-choice questions were answered; None if it has none.
         method, method_settings: the method's registered name and its own settings.
         epochs, batch_size, lr, schedule, weight_decay, clip, optimizer: the training of one task;
-            `clip` is the largest gradient norm, None for no clipping.
+            `epochs` is one number or one for each task's name; `clip` is the largest gradient norm,
+            None for no clipping.
         micro_batch: the most examples in one forward pass, None for the whole batch; gradients of a
             batch's parts add up to those of the batch.
         autocast, recompute: matrix products in bfloat16; activations computed anew in backward.
         max_length: the most tokens an example may have.
         limit: the most examples used of each split; None for all.
         split: the split that is scored.
+        max_new_tokens: the most tokens a scored answer may have, one number or one for a task's
+            name; None, or no number for a task: as many as can matter to its score.
+        code_execution: code tasks are scored by running programs, not by exact match of the text.
         points_per_task, probe: evaluations inside one task, and the examples per task each uses.
         fisher_points, fisher_examples: Fisher scores kept along one task (None: only those the
             method makes), and the training examples each uses (None: all).
@@ -89,10 +120,11 @@ class RunConfig(BaseModel):
     task_fingerprint: str
     data_fingerprint: str | None = None
     general: str | None = None
+    general_choices: str | None = None
     method: str
     method_settings: dict[str, JsonValue] = {}
     seed: int
-    epochs: float = Field(gt=0)
+    epochs: Epochs
     batch_size: int = Field(ge=1)
     lr: float = Field(ge=0)
     schedule: str = "linear"
@@ -101,6 +133,8 @@ class RunConfig(BaseModel):
     max_length: int = Field(ge=1)
     limit: int | None = Field(default=None, ge=1)
     split: Literal["test", "eval"] = "test"
+    max_new_tokens: NewTokens = None
+    code_execution: bool = False
     points_per_task: int = Field(default=12, ge=0)
     probe: int = Field(default=32, ge=0)
     fisher_points: int | None = Field(default=None, ge=0)
@@ -123,11 +157,29 @@ class RunConfig(BaseModel):
             return handler(data)
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]) or "the configuration"
+            parts = [str(part) for part in first["loc"] if not str(part).startswith("@")]
+            name = ".".join(parts) or "the configuration"
             given = "" if first["type"] == "missing" else f" (it is {first['input']!r})"
             raise SettingError(
                 f"setting {name}: {first['msg'].lower()}{given}; give it as RunConfig asks"
             ) from None
+
+    @model_validator(mode="after")
+    def _every_task_has_its_epochs(self) -> "RunConfig":
+        if isinstance(self.epochs, dict):
+            _check_names("epochs", self.epochs, self.task_names)
+            if without := [name for name in self.task_names if name not in self.epochs]:
+                raise SettingError(
+                    f"epochs has no number for {', '.join(without)}; give one for every task, or "
+                    "one number for all"
+                )
+        if isinstance(self.max_new_tokens, dict):
+            _check_names("max_new_tokens", self.max_new_tokens, self.task_names)
+        return self
+
+    def epochs_of(self, task: str) -> float:
+        """The epochs of a task by its name."""
+        return self.epochs[task] if isinstance(self.epochs, dict) else self.epochs
 
     def settings(self) -> dict[str, JsonValue]:
         """All settings but the versions, flat: `method_settings.keep` for a method's own.
@@ -147,6 +199,39 @@ class RunConfig(BaseModel):
     def version_difference(self, other: "RunConfig") -> list[str]:
         """One line per package version in which `other` ("there") differs from this one."""
         return _lines(dict(self.versions), dict(other.versions))
+
+
+def by_task(
+    setting: str, values: Value | Sequence[Value] | Mapping[str, Value], tasks: Sequence[str]
+) -> Value | dict[str, Value]:
+    """A setting as `RunConfig` keeps it: one number, or a number by task name.
+
+    Args:
+        setting: its name, for the message.
+        values: one number, one for each task in order, or numbers by task name.
+
+    Raises:
+        SettingError: the list is longer or shorter than the tasks are.
+    """
+    if isinstance(values, Mapping):
+        return dict(values)
+    if isinstance(values, Sequence):
+        if len(values) != len(tasks):
+            raise SettingError(
+                f"{setting} has {len(values)} numbers for {len(tasks)} tasks "
+                f"({', '.join(tasks)}); give one for each, or one number for all"
+            )
+        return dict(zip(tasks, values, strict=True))
+    return values
+
+
+def _check_names(setting: str, values: Mapping[str, object], tasks: Sequence[str]) -> None:
+    for name in values:
+        if name not in tasks:
+            raise SettingError(
+                f"{setting} names a task '{name}' that is not learned; there are: "
+                f"{', '.join(tasks)}{nearest(name, tasks)}"
+            )
 
 
 _ABSENT = object()

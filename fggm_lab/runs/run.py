@@ -2,8 +2,9 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -14,6 +15,7 @@ from fggm_lab.files import mend, read_json, write_json
 from fggm_lab.runs.config import SCHEMA, RunConfig
 from fggm_lab.runs.events import Event, append_event, event_offset, read_events, truncate_events
 from fggm_lab.runs.metrics import METRICS
+from fggm_lab.runs.predictions import Prediction, read_predictions, write_predictions
 from fggm_lab.runs.scores import ScoreMatrix
 
 if TYPE_CHECKING:
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 LOCK = "run.lock"
-Kind = Literal["fisher", "masks", "drift", "checkpoints", "memory"]
+UNTRAINED = "00-start"
+"""The name, among files, of what was kept before any task."""
+
+Kind = Literal["fisher", "masks", "drift", "checkpoints", "memory", "predictions"]
 
 
 class Run:
@@ -257,10 +262,10 @@ class Run:
         """Where a task's record of one kind lives, whether it is there yet or not.
 
         A safetensors file, `01-C-STANCE@000040.safetensors` if it was made after step 40 of the
-        task; for `checkpoints` a plain transformers folder.
+        task; for `predictions` a Parquet file, for `checkpoints` a plain transformers folder.
         """
         place = f"@{step:06d}" if step else ""
-        suffix = "" if kind == "checkpoints" else ".safetensors"
+        suffix = {"checkpoints": "", "predictions": ".parquet"}.get(kind, ".safetensors")
         return self.path / kind / (self.task_key(task) + place + suffix)
 
     @property
@@ -337,6 +342,37 @@ class Run:
             return load_file(path)
         except (SafetensorError, OSError) as problem:
             raise RunError(f"{path} is damaged ({problem}); restore it or repeat the run") from None
+
+    def predictions(
+        self, after: int | str | None, task: int | str | None = None
+    ) -> list[Prediction]:
+        """The scored answers of the model as it was after a task, one for each example.
+
+        Args:
+            after: the task trained last; None: the untrained model.
+            task: whose examples; None: those of every task.
+
+        Returns:
+            The answers in the tasks' and examples' order; empty if none were kept, as in runs of
+            older versions.
+
+        Raises:
+            RunError: the run has no such task, or the file is damaged.
+        """
+        name = None if task is None else self.config.task_names[self.task_index(task)]
+        path = self._predictions_file(after)
+        return read_predictions(path, name) if path.exists() else []
+
+    def save_predictions(self, after: int | str | None, rows: Sequence[Prediction]) -> None:
+        """Keep the scored answers given after a task (None: before any), whole or not at all."""
+        name = None if after is None else self.config.task_names[self.task_index(after)]
+        named = [replace(row, trained_after=name) for row in rows]
+        write_predictions(self._predictions_file(after), named)
+
+    def _predictions_file(self, after: int | str | None) -> Path:
+        if after is None:
+            return self.path / "predictions" / f"{UNTRAINED}.parquet"
+        return self.file("predictions", after)
 
     def checkpoint(self, task: int | str) -> Path | None:
         """The model's folder after a task, readable by `load_model`; None if none was kept."""

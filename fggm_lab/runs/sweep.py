@@ -45,7 +45,9 @@ class Variation:
             SettingError: it is not written so, or a value is empty or named twice.
         """
         left, equals, right = text.partition("=")
-        method, dot, key = left.strip().rpartition(".")
+        method, dot, key = left.strip().partition(".")
+        if not dot:
+            method, key = "", method
         values = tuple(value.strip() for value in right.split(","))
         if not (equals and key) or (dot and not method) or not all(values):
             raise SettingError(
@@ -91,13 +93,9 @@ def plan(
         SettingError: something is named twice, nothing is named, or a setting is varied of a method
             that is not among `methods`.
     """
-    for what, names in (("method", methods), ("seed", seeds), ("order", orders)):
-        if not names:
-            raise SettingError(f"the sweep has no {what}; name at least one")
-        if len(set(names)) < len(names):
-            raise SettingError(
-                f"the sweep names a {what} twice ({', '.join(map(str, names))}); name each once"
-            )
+    _each_once("method", methods)
+    _each_once("seed", seeds)
+    _each_once("order", orders)
     for one in varied:
         if one.method is not None and one.method not in methods:
             raise SettingError(
@@ -107,7 +105,7 @@ def plan(
     names = [(one.method, one.key) for one in varied]
     if len(set(names)) < len(names):
         raise SettingError("--vary names a setting twice; give all its values in one --vary")
-    return [
+    cells = [
         _cell(method, seed, order, tuple(zip(own, values, strict=True)))
         for seed in seeds
         for order in orders
@@ -115,6 +113,21 @@ def plan(
         for own in [[one for one in varied if one.method in (None, method)]]
         for values in product(*(one.values for one in own))
     ]
+    if len({(cell.folder, cell.method) for cell in cells}) < len(cells):
+        raise SettingError(
+            "two orders or values of the sweep would share a folder; spell them so that letters "
+            "and digits tell them apart"
+        )
+    return cells
+
+
+def _each_once(what: str, names: Sequence[object]) -> None:
+    if not names:
+        raise SettingError(f"the sweep has no {what}; name at least one")
+    if len(set(names)) < len(names):
+        raise SettingError(
+            f"the sweep names a {what} twice ({', '.join(map(str, names))}); name each once"
+        )
 
 
 def _cell(

@@ -1,10 +1,18 @@
-"""General ability: what the model could do before, measured on skills or as loss on a text."""
+"""General ability: what the model could do before, measured on skills or as loss on a text.
 
-from dataclasses import dataclass
+A skill is a JSON file: questions with answers, scored by exact match; GSM8K-shaped ones, whose
+answers end with `####` and a number, by that number's value; or questions with choices.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from fggm_lab.errors import DataError
+from fggm_lab.errors import DataError, SettingError
+from fggm_lab.files import read_json
+from fggm_lab.tasks.choices import DEFAULT, Choice, check_choose, holds_choices, to_choices
+from fggm_lab.tasks.numbers import is_arithmetic
 from fggm_lab.tasks.reader import read_examples
 from fggm_lab.tasks.records import Example
 from fggm_lab.tasks.shipped import SHIPPED, data_folder
@@ -17,10 +25,13 @@ class General:
     Attributes:
         name: a short name for tables.
         source: where it came from, as the user named it.
-        skills: skill name -> its examples; General is the mean of the skills' accuracies. Empty
-            where `text` is given.
-        text: General is the held-out loss per token of this text; None where skills are given.
+        skills: skill name -> its examples with answers. Empty where `text` is given.
+        text: General is the held-out loss per token of this text (its logarithm of perplexity);
+            None where skills are given, of which it is the mean score, each from 0 to 1.
         better: whether a higher or a lower General is better.
+        choices: skill name -> its multiple-choice questions.
+        metrics: skill name -> the metric of a skill with answers; `accuracy` where none is named.
+        choose: how a choice is made, a key of `CHOOSE`.
     """
 
     name: str
@@ -28,20 +39,42 @@ class General:
     skills: dict[str, tuple[Example, ...]]
     text: str | None
     better: Literal["higher", "lower"]
+    choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
+    choose: str = DEFAULT
+
+    def limited(self, limit: int | None) -> "General":
+        """The same with at most `limit` examples (the first ones) of each skill."""
+        if limit is None:
+            return self
+        if limit < 1:
+            raise SettingError(f"limit is {limit}; it must be 1 or more examples per skill")
+        return replace(
+            self,
+            skills={name: examples[:limit] for name, examples in self.skills.items()},
+            choices={name: questions[:limit] for name, questions in self.choices.items()},
+        )
 
 
-def load_general(source: str | Path, split: str = "test") -> General:
+def load_general(source: str | Path, split: str = "test", choose: str = DEFAULT) -> General:
     """Load what general ability is measured on.
 
     Args:
         source: `"trace-mini"` (the shipped skills); a folder of JSON files, each a skill; one JSON
-            file (a list of `{"prompt", "answer"}`); or a UTF-8 text file, any other suffix.
+            file (a list of `{"prompt", "answer"}`, or of `{"prompt", "choices", "label"}`, the
+            label being the text of a choice or its place from 0); or a UTF-8 text file, any other
+            suffix.
         split: where the folder has a sub-folder of this name (`eval` to choose settings, `test` to
             report), the skills are read from there.
+        choose: how a choice is made: by log-likelihood per `character` or `token` of it or of its
+            `sum`, or by `generation`. It is part of the General's name where there are choices, so
+            that runs which choose in different ways are not compared.
 
     Raises:
+        SettingError: choices cannot be made so.
         DataError: it does not exist, holds no skill, or a file is broken or empty.
     """
+    check_choose(choose)
     path = data_folder("general") if str(source) == SHIPPED else Path(source).expanduser()
     if not path.exists():
         raise DataError(
@@ -55,13 +88,32 @@ def load_general(source: str | Path, split: str = "test") -> General:
         if not files:
             raise DataError(
                 f"{path} holds no JSON file; put one file per skill there, each a list of "
-                '{"prompt": ..., "answer": ...}'
+                '{"prompt": ..., "answer": ...} or {"prompt": ..., "choices": ..., "label": ...}'
             )
-        skills = {file.stem: read_examples(file) for file in files}
-        return General(name, str(source), skills, None, "higher")
+        return _of_skills(name, str(source), files, choose)
     if path.suffix.lower() == ".json":
-        return General(name, str(source), {path.stem: read_examples(path)}, None, "higher")
+        return _of_skills(name, str(source), [path], choose)
     return General(name, str(source), {}, _read_text(path), "lower")
+
+
+def _of_skills(name: str, source: str, files: Sequence[Path], choose: str) -> General:
+    """Every file as a skill of its kind; a file's first item says which."""
+    skills: dict[str, tuple[Example, ...]] = {}
+    choices: dict[str, tuple[Choice, ...]] = {}
+    for file in files:
+        items = read_json(file, error=DataError)
+        if holds_choices(items):
+            choices[file.stem] = to_choices(file, items)
+        else:
+            skills[file.stem] = read_examples(file)
+    metrics = {
+        skill: "final_number"
+        for skill, examples in skills.items()
+        if is_arithmetic(example.answer for example in examples)
+    }
+    if choices:
+        name = f"{name} (choices by {choose})"
+    return General(name, source, skills, None, "higher", choices, metrics, choose)
 
 
 def _read_text(path: Path) -> str:

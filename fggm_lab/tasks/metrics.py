@@ -9,6 +9,7 @@ from rapidfuzz import fuzz
 from rouge_score.rouge_scorer import RougeScorer
 
 from fggm_lab.errors import SettingError
+from fggm_lab.tasks.numbers import same_number
 from fggm_lab.tasks.sari import sentence_sari
 
 Metric = Callable[[str, str, str], float]
@@ -72,8 +73,13 @@ METRICS: dict[str, Metric] = {
     "rouge_l": rouge_l,
     "edit_similarity": edit_similarity,
     "sari": sari,
+    "final_number": same_number,
 }
 """Name -> metric; an empty prediction scores 0 in each, as TRACE's scripts count it."""
+
+PASS_AT_1 = "pass_at_1"
+"""The metric of a code task: whether the program passes its tests. It runs programs, so that it is
+not among `METRICS`; where running is not allowed, `accuracy` takes its place."""
 
 TRACE_METRICS: dict[str, str] = {
     "C-STANCE": "accuracy",

@@ -8,9 +8,9 @@ from typing import Any
 
 from fggm_lab.errors import DataError, nearest
 from fggm_lab.files import read_json
-from fggm_lab.tasks.metrics import metric_for
+from fggm_lab.tasks.metrics import PASS_AT_1, metric_for
 from fggm_lab.tasks.records import Example, Task, TaskSequence
-from fggm_lab.tasks.shipped import SHIPPED, data_folder
+from fggm_lab.tasks.shipped import SEQUENCES, data_folder
 from fggm_lab.tasks.trace import (
     ORDERS,
     REPLAY_SET,
@@ -33,8 +33,9 @@ def load_tasks(
     """Load a task sequence.
 
     Args:
-        source: `"trace-mini"` (shipped), a folder of task folders in TRACE's layout, a folder that
-            is one task itself, or TRACE's release: its top folder or that of one variant.
+        source: `"trace-mini"` or `"code-mini"` (shipped), a folder of task folders in TRACE's
+            layout, a folder that is one task itself, or TRACE's release: its top folder or that of
+            one variant.
             Sub-folders whose name starts with `.` or `_` are passed over, and so is TRACE's replay
             set Lima beside its tasks.
         order: what to load, in the order it is to be learned: names of tasks (only these are
@@ -55,7 +56,8 @@ def load_tasks(
             the message names it, or them.
         SettingError: `limit` is below 1, or there is no such variant.
     """
-    folder = data_folder(SHIPPED) if str(source) == SHIPPED else Path(source).expanduser()
+    named = str(source) in SEQUENCES
+    folder = data_folder(str(source)) if named else Path(source).expanduser()
     chosen = variant_folder(folder, variant)
     folders = _task_folders(chosen)
     tasks = [
@@ -65,22 +67,33 @@ def load_tasks(
 
 
 def read_examples(path: Path | str) -> tuple[Example, ...]:
-    """Read one JSON list of `{"prompt": ..., "answer": ...}`; other keys are ignored.
+    """Read one JSON list of `{"prompt": ..., "answer": ...}`, in a code task with a `"test"` each.
+
+    Other keys are ignored.
 
     Raises:
         DataError: the file is missing, not JSON, not a list or empty, or an item is not an object
-            with a text prompt and a text answer; the message names the file and the item's index
-            (counted from 0).
+            with a text prompt and a text answer, or some items have a test and others none; the
+            message names the file and the item's index (counted from 0).
     """
     items = read_json(path, error=DataError)
     if not isinstance(items, list):
         raise DataError(
-            f"{path} holds {_kind(items)}, not a list; it must be a JSON list of "
+            f"{path} holds {kind_of(items)}, not a list; it must be a JSON list of "
             '{"prompt": ..., "answer": ...}'
         )
     if not items:
         raise DataError(f"{path} is an empty list; add examples or remove the file")
-    return tuple(_example(path, index, item) for index, item in enumerate(items))
+    examples = tuple(_example(path, index, item) for index, item in enumerate(items))
+    if any(example.test for example in examples):
+        for index, example in enumerate(examples):
+            if not example.test:
+                raise DataError(
+                    f"{path}, item {index}: a code task without a test: 'test' is missing, which "
+                    "others here have; add the statements that check the program, or remove the "
+                    "item"
+                )
+    return examples
 
 
 def task_fingerprint(tasks: Iterable[Task]) -> str:
@@ -91,15 +104,23 @@ def task_fingerprint(tasks: Iterable[Task]) -> str:
     """
     digest = hashlib.sha256()
     for task in tasks:
-        splits = [[[e.prompt, e.answer] for e in s] for s in (task.train, task.eval, task.test)]
+        splits = [[_texts(e) for e in split] for split in (task.train, task.eval, task.test)]
         digest.update(json.dumps([task.name, splits]).encode())
     return digest.hexdigest()[:16]
+
+
+def _texts(example: Example) -> list[str]:
+    """What an example consists of; the tests count where there are any."""
+    texts = [example.prompt, example.answer]
+    return [*texts, example.test] if example.test else texts
 
 
 def _task_folders(folder: Path) -> dict[str, Path]:
     """The task folders in `folder` by name; `folder` itself where it is one task."""
     if not folder.exists():
-        raise DataError(f"there is no folder {folder}; check the path, or use '{SHIPPED}'")
+        shipped = " or ".join(f"'{name}'" for name in SEQUENCES)
+        known = nearest(str(folder), SEQUENCES)
+        raise DataError(f"there is no folder {folder}; check the path, or use {shipped}{known}")
     if not folder.is_dir():
         raise DataError(f"{folder} is a file; name the folder that holds the task folders")
     if (folder / "train.json").exists():
@@ -161,34 +182,46 @@ def _read_task(name: str, folder: Path) -> Task:
                 "the tasks you want"
             )
     evaluation = folder / "eval.json"
-    return Task(
-        name=name,
-        train=read_examples(folder / "train.json"),
-        eval=read_examples(evaluation) if evaluation.exists() else (),
-        test=read_examples(folder / "test.json"),
-        metric=metric_for(name),
-    )
+    train, test = read_examples(folder / "train.json"), read_examples(folder / "test.json")
+    held_out = read_examples(evaluation) if evaluation.exists() else ()
+    tested = all(example.test for example in (*train, *held_out, *test))
+    return Task(name, train, held_out, test, PASS_AT_1 if tested else metric_for(name))
 
 
 def _example(path: Path | str, index: int, item: Any) -> Example:
     if not isinstance(item, dict):
         raise DataError(
-            f"{path}, item {index}: is {_kind(item)}; make it an object with 'prompt' and 'answer'"
+            f"{path}, item {index}: is {kind_of(item)}; make it an object with 'prompt' and "
+            "'answer'"
         )
     for key in ("prompt", "answer"):
         if key not in item:
             raise DataError(f"{path}, item {index}: has no '{key}'; add it or remove the item")
-        if not isinstance(item[key], str):
-            raise DataError(
-                f"{path}, item {index}: '{key}' is {_kind(item[key])}, not text; put it in quotes"
-            )
-        if not item[key].isascii():
-            _refuse_half_characters(path, index, key, item[key])
-    return Example(item["prompt"], item["answer"])
+        check_text(path, index, key, item[key])
+    return Example(item["prompt"], item["answer"], _test(path, index, item))
 
 
-def _refuse_half_characters(path: Path | str, index: int, key: str, text: str) -> None:
-    """JSON can spell half of a character (a lone surrogate); no tokenizer can read that."""
+def _test(path: Path | str, index: int, item: dict[str, Any]) -> str:
+    """A code task's test; empty where the item has none."""
+    if "test" not in item:
+        return ""
+    if not isinstance(item["test"], str) or not item["test"].strip():
+        raise DataError(
+            f"{path}, item {index}: 'test' is no text or empty; write the statements that check "
+            "the program, or leave it out"
+        )
+    return str(item["test"])
+
+
+def check_text(path: Path | str, index: int, key: str, text: Any) -> None:
+    """Raise a `DataError` unless an item's field is text that a tokenizer can read.
+
+    JSON can spell half of a character (a lone surrogate), which none can.
+    """
+    if not isinstance(text, str):
+        raise DataError(
+            f"{path}, item {index}: '{key}' is {kind_of(text)}, not text; put it in quotes"
+        )
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as problem:
@@ -198,7 +231,7 @@ def _refuse_half_characters(path: Path | str, index: int, key: str, text: str) -
         ) from None
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """A JSON value's kind in words, for messages."""
     if value is None:
         return "null"

@@ -28,7 +28,8 @@ class Task:
     Attributes:
         name: the task's name; TRACE's own names carry TRACE's metrics.
         train, eval, test: the three splits; `eval` chooses settings, `test` only reports.
-        metric: a key of `fggm_lab.tasks.metrics.METRICS`.
+        metric: a key of `fggm_lab.tasks.metrics.METRICS`, or `pass_at_1` of a code task, whose
+            examples have tests.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Where the data shipped with the project lies: trace-mini, the general skills, the base model."""
+"""Where the shipped data lies: trace-mini, code-mini, the general skills, the base model."""
 
 from pathlib import Path
 
@@ -6,6 +6,12 @@ from fggm_lab.errors import DataError, LabError
 
 SHIPPED = "trace-mini"
 """The name under which the shipped task sequence and its general skills are loaded."""
+
+CODE_MINI = "code-mini"
+"""The name under which the shipped sequence of code tasks is loaded."""
+
+SEQUENCES = (SHIPPED, CODE_MINI)
+"""The task sequences that are loaded by name."""
 
 
 def data_folder(*parts: str, error: type[LabError] = DataError) -> Path:

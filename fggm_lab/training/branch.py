@@ -7,6 +7,7 @@ from pathlib import Path
 from fggm_lab.errors import RunError
 from fggm_lab.files import write_whole
 from fggm_lab.runs import Run, RunConfig
+from fggm_lab.runs.run import UNTRAINED
 
 
 def branch_point(source: Run, task: int, config: RunConfig) -> Path:
@@ -36,7 +37,8 @@ def branch_point(source: Run, task: int, config: RunConfig) -> Path:
 
 def copy_records(source: Run, target: Run, task: int) -> None:
     """Copy what `source` kept of its tasks up to and including `task`, the checkpoints excepted."""
-    for kind in ("fisher", "masks", "drift", "memory"):
-        for index in range(task + 1):
-            for file in (source.path / kind).glob(f"{source.task_key(index)}[.@]*"):
+    for kind in ("fisher", "masks", "drift", "memory", "predictions"):
+        keys = [source.task_key(index) for index in range(task + 1)]
+        for key in [UNTRAINED, *keys] if kind == "predictions" else keys:
+            for file in (source.path / kind).glob(f"{key}[.@]*"):
                 write_whole(target.path / kind / file.name, partial(shutil.copyfile, file))

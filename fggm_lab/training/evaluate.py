@@ -1,22 +1,19 @@
 """Scoring a model: its own metric, the strict match and the likelihood of every task."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, TrainingError
-from fggm_lab.models.encoding import IGNORED, Encoded, batches_by_length, collate, encode
-from fggm_lab.tasks import METRICS, Example, General, Task
-
-Key = TypeVar("Key", bound=Hashable)
-
-EXTRA_TOKENS = 4
-"""How much longer than the longest right answer a generated one may grow."""
+from fggm_lab.models.encoding import Encoded
+from fggm_lab.runs import Prediction
+from fggm_lab.tasks import PASS_AT_1, Example, General, Task
+from fggm_lab.training.answers import Answer, Key, answer_sets, teacher_forced
+from fggm_lab.training.choices import choice_accuracy
 
 
 @dataclass(frozen=True)
@@ -28,85 +25,25 @@ class TaskScore:
         exact: share of answers that are right token by token.
         nll: negative log-likelihood of the right answers, nats per token.
         examples: how many were scored.
+        empty: how many greedy answers were empty, or white space; each scores 0.
     """
 
     score: float
     exact: float
     nll: float
     examples: int
+    empty: int
 
-
-def _to(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    return {name: tensor.to(device) for name, tensor in batch.items()}
-
-
-@torch.no_grad()
-def _teacher_forced(
-    model: PreTrainedModel, encoded: Sequence[Encoded], pad: int, batch_size: int
-) -> tuple[list[bool], list[float]]:
-    """For each example: is every answer token the model's first choice, and its summed NLL."""
-    right, nll = [False] * len(encoded), [0.0] * len(encoded)
-    for indices in batches_by_length(encoded, batch_size):
-        batch = _to(collate([encoded[i] for i in indices], pad), model.device)
-        labels = batch.pop("labels")[:, 1:]
-        logits = model(**batch, use_cache=False).logits[:, :-1]
-        counted = labels != IGNORED
-        losses = torch.nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
+    @classmethod
+    def of(cls, answers: Sequence[Answer]) -> "TaskScore":
+        """The mean over some answers."""
+        return cls(
+            score=sum(one.score for one in answers) / len(answers),
+            exact=sum(one.exact for one in answers) / len(answers),
+            nll=sum(one.nll for one in answers) / sum(one.tokens for one in answers),
+            examples=len(answers),
+            empty=sum(one.prediction is not None and not one.prediction.strip() for one in answers),
         )
-        correct = ((logits.argmax(dim=-1) == labels) | ~counted).all(dim=1)
-        for i, ok, loss in zip(indices, correct.tolist(), losses.sum(1).tolist(), strict=True):
-            right[i], nll[i] = ok, loss
-    return right, nll
-
-
-@torch.no_grad()
-def generate(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[Sequence[int]],
-    max_new_tokens: Sequence[int],
-    batch_size: int = 64,
-) -> list[str]:
-    """Greedy answers to tokenised prompts, in batches padded on the left.
-
-    Args:
-        max_new_tokens: for each prompt, the most tokens its answer may have; a batch of prompts
-            with similar limits is generated to the largest of them, and each answer is cut.
-
-    Returns:
-        the decoded answers in the prompts' order, special tokens removed.
-    """
-    pad = tokenizer.pad_token_id
-    items = [Encoded(tuple(prompt), (), False) for prompt in prompts]
-    answers = [""] * len(items)
-    order = sorted(range(len(items)), key=lambda i: (max_new_tokens[i], len(items[i])))
-    for first in range(0, len(order), batch_size):
-        indices = order[first : first + batch_size]
-        batch = _to(collate([items[i] for i in indices], pad, side="left"), model.device)
-        start = batch["input_ids"].shape[1]
-        out = model.generate(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            generation_config=GenerationConfig(
-                do_sample=False,
-                max_new_tokens=max_new_tokens[indices[-1]],
-                pad_token_id=pad,
-                eos_token_id=tokenizer.eos_token_id,
-            ),
-        )
-        cut = [out[row, start : start + max_new_tokens[i]] for row, i in enumerate(indices)]
-        texts = tokenizer.batch_decode(cut, skip_special_tokens=True)
-        for i, text in zip(indices, texts, strict=True):
-            answers[i] = text
-    return answers
-
-
-def _longest_answers(encoded: Sequence[Encoded], metric: str) -> int:
-    """How many tokens an answer to one of these may have before it is cut."""
-    longest = max(len(item.answer) for item in encoded)
-    # Exact match is lost beyond the longest right answer; ScienceQA looks at one character.
-    return {"accuracy": longest, "first_character": 1}.get(metric, longest + EXTRA_TOKENS)
 
 
 def score_sets(
@@ -115,59 +52,21 @@ def score_sets(
     sets: Mapping[Key, tuple[Sequence[Example], str]],
     *,
     max_length: int,
+    max_new_tokens: Mapping[Key, int] | None = None,
     batch_size: int = 64,
     sample: bool = False,
 ) -> dict[Key, TaskScore]:
-    """Score greedy answers to several sets of examples at once.
-
-    An answer whose every token is the model's first choice under teacher forcing *is* the greedy
-    answer, so only the others are generated. With `sample`, exact-match sets skip even that and
-    count them as wrong; they then differ from the full score only where a model writes the right
-    text with other tokens.
-
-    Args:
-        sets: name → (examples, a key of `METRICS`).
-        max_length: tokens per example; longer prompts are cut from the left.
-    """
-    encoded = {n: encode(tokenizer, examples, max_length) for n, (examples, _) in sets.items()}
-    flat = [(name, i) for name in sets for i in range(len(encoded[name]))]
-    items = [encoded[name][i] for name, i in flat]
-    right, nll = _teacher_forced(model, items, tokenizer.pad_token_id, batch_size)
-    wrong = [
-        at
-        for at, (name, _) in enumerate(flat)
-        if not right[at] and not (sample and sets[name][1] == "accuracy")
-    ]
-    limits = {name: _longest_answers(encoded[name], metric) for name, (_, metric) in sets.items()}
-    answers = dict(
-        zip(
-            wrong,
-            generate(
-                model,
-                tokenizer,
-                [items[at].prompt for at in wrong],
-                [limits[flat[at][0]] for at in wrong],
-                batch_size,
-            ),
-            strict=True,
-        )
+    """Score greedy answers to several sets of examples at once; arguments as in `answer_sets`."""
+    answers = answer_sets(
+        model,
+        tokenizer,
+        sets,
+        max_length=max_length,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        sample=sample,
     )
-    found: dict[Key, list[tuple[float, bool, float]]] = {name: [] for name in sets}
-    for at, (name, i) in enumerate(flat):
-        examples, metric = sets[name]
-        example = examples[i]
-        text = example.answer if right[at] else answers.get(at)
-        score = 0.0 if text is None else METRICS[metric](example.prompt, text, example.answer)
-        found[name].append((score, right[at], nll[at]))
-    return {
-        name: TaskScore(
-            score=sum(score for score, _, _ in rows) / len(rows),
-            exact=sum(ok for _, ok, _ in rows) / len(rows),
-            nll=sum(loss for _, _, loss in rows) / sum(len(item.answer) for item in encoded[name]),
-            examples=len(rows),
-        )
-        for name, rows in found.items()
-    }
+    return {name: TaskScore.of(rows) for name, rows in answers.items()}
 
 
 @torch.no_grad()
@@ -194,7 +93,7 @@ def text_loss(
         raise DataError("the text for General has fewer than two tokens; give a longer text")
     # The first token of a window is given, every later one is predicted.
     items = [Encoded(tuple(window[:1]), tuple(window[1:]), False) for window in windows]
-    _, nll = _teacher_forced(model, items, tokenizer.pad_token_id, batch_size)
+    _, nll = teacher_forced(model, items, tokenizer.pad_token_id, batch_size)
     return sum(nll) / sum(len(item.answer) for item in items)
 
 
@@ -206,53 +105,108 @@ def evaluate(
     *,
     split: str,
     max_length: int,
+    max_new_tokens: int | Mapping[str, int] | None = None,
     batch_size: int = 128,
+    autocast: bool = False,
     sample: int | None = None,
+    kept: list[Prediction] | None = None,
+    allow_code_execution: bool = False,
 ) -> dict[str, Any]:
     """Score all `tasks` and General with dropout off.
 
-    General is the mean exact match over skills, or the held-out loss of a text.
+    General is the mean score over skills (exact match, the same number, or the right choice), or
+    the held-out loss of a text.
 
     Args:
         split: `test` or `eval`.
+        max_new_tokens: the most tokens of a generated answer, of every task or by task name; None,
+            or no number for a task: as many as can matter to its score.
+        autocast: matrix products in bfloat16.
         sample: score only the first so many examples of each set, and 40 times as many tokens of
             a text (for the points along a curve).
+        kept: gets every task's answers, example by example; not with `sample`.
+        allow_code_execution: score code tasks by running what the model wrote; else, and with
+            `sample`, by exact match of the text.
 
     Returns:
-        `{"tasks": {name: {"score", "exact", "nll", "examples"}},
+        `{"tasks": {name: {"score", "exact", "nll", "examples", "empty"}},
         "general": {"score", "skills"} | None}`.
 
     Raises:
         TrainingError: a likelihood is not a number, so the weights are broken.
     """
-    sets = {("task", task.name): (task.split(split)[:sample], task.metric) for task in tasks}
+    runs_code = allow_code_execution and sample is None
+    sets = {
+        ("task", task.name): (task.split(split)[:sample], _metric(task, runs_code))
+        for task in tasks
+    }
+    most = max_new_tokens or {}
+    limits = {
+        ("task", task.name): most if isinstance(most, int) else most[task.name]
+        for task in tasks
+        if isinstance(most, int) or task.name in most
+    }
     if general is not None:
         for name, examples in general.skills.items():
-            sets["skill", name] = (examples[:sample], "accuracy")
+            metric = general.metrics.get(name, "accuracy")
+            sets["skill", name] = (examples[:sample], metric)
     training = model.training
     model.eval()
+    ability: dict[str, Any] | None = None
+    chosen: dict[str, float] = {}
     try:
-        scores = score_sets(
-            model,
-            tokenizer,
-            sets,
-            max_length=max_length,
-            batch_size=batch_size,
-            sample=sample is not None,
-        )
-        ability: dict[str, Any] | None = None
-        if general is not None and general.text is not None:
-            tokens = None if sample is None else 40 * sample
-            loss = text_loss(
-                model, tokenizer, general.text, max_length=max_length, max_tokens=tokens
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=autocast):
+            answers = answer_sets(
+                model,
+                tokenizer,
+                sets,
+                max_length=max_length,
+                max_new_tokens=limits,
+                batch_size=batch_size,
+                sample=sample is not None,
+                allow_code_execution=runs_code,
             )
-            ability = {"score": loss, "skills": {}}
-        elif general is not None:
-            skills = {name: scores["skill", name].score for name in general.skills}
-            ability = {"score": sum(skills.values()) / len(skills), "skills": skills}
+            if general is not None and general.text is not None:
+                tokens = None if sample is None else 40 * sample
+                loss = text_loss(
+                    model, tokenizer, general.text, max_length=max_length, max_tokens=tokens
+                )
+                ability = {"score": loss, "skills": {}}
+            elif general is not None:
+                chosen = choice_accuracy(
+                    model,
+                    tokenizer,
+                    {name: questions[:sample] for name, questions in general.choices.items()},
+                    general.choose,
+                    max_length=max_length,
+                    batch_size=batch_size,
+                )
     finally:
         model.train(training)
+    scores = {name: TaskScore.of(rows) for name, rows in answers.items()}
+    if general is not None and general.text is None:
+        skills = {name: scores["skill", name].score for name in general.skills} | chosen
+        ability = {"score": sum(skills.values()) / len(skills), "skills": skills}
     if not all(math.isfinite(score.nll) for score in scores.values()):
         raise TrainingError("the likelihood of the answers is not a number")
+    if kept is not None:
+        for task in tasks:
+            kept += _predictions(task, split, answers["task", task.name])
     named = {name: asdict(score) for (kind, name), score in scores.items() if kind == "task"}
     return {"tasks": named, "general": ability}
+
+
+def _metric(task: Task, runs_code: bool) -> str:
+    """The metric a task is scored by."""
+    return "accuracy" if task.metric == PASS_AT_1 and not runs_code else task.metric
+
+
+def _predictions(task: Task, split: str, answers: Sequence[Answer]) -> list[Prediction]:
+    """A task's answers as a run keeps them; the run knows after which task they were given."""
+    return [
+        Prediction(
+            None, task.name, split, i, example.prompt, example.answer, one.prediction or "",
+            one.score, one.exact, one.nll, one.tokens,
+        )
+        for i, (example, one) in enumerate(zip(task.split(split), answers, strict=True))
+    ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The main job: train a model through a task sequence, measuring and saving as it goes."""
 
 import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -12,7 +13,9 @@ from fggm_lab.models import context_length
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.runs import Run, RunConfig
-from fggm_lab.tasks import General, Task, TaskSequence, task_fingerprint
+from fggm_lab.runs.config import by_task
+from fggm_lab.tasks import PASS_AT_1, General, Task, TaskSequence, task_fingerprint
+from fggm_lab.tasks.code import isolation
 from fggm_lab.training.session import Listener, Pause, Session
 
 LONGEST = 1024
@@ -28,7 +31,7 @@ def run_sequence(
     *,
     general: General | None = None,
     seed: int = 0,
-    epochs: float = 5,
+    epochs: float | Sequence[float] | Mapping[str, float] = 5,
     batch_size: int = 32,
     lr: float = 5e-4,
     schedule: str = "linear",
@@ -41,6 +44,8 @@ def run_sequence(
     max_length: int | None = None,
     limit: int | None = None,
     split: str = "test",
+    max_new_tokens: int | Sequence[int] | Mapping[str, int] | None = None,
+    allow_code_execution: bool = False,
     points_per_task: int = 12,
     probe: int = 8,
     fisher_points: int | None = None,
@@ -61,13 +66,20 @@ def run_sequence(
         general: what General is measured on (None: not measured).
         seed: orders the data and draws whatever the method draws.
         epochs, batch_size, lr, schedule, weight_decay, clip, optimizer: the training of each
-            task; `clip` is the largest gradient norm, taken after masking. The optimiser starts
-            fresh with each task.
+            task; `epochs` is one number, one for each task, or a dictionary by task name; `clip` is
+            the largest gradient norm, taken after masking. The optimiser starts fresh with each
+            task.
         micro_batch, autocast, recompute: for large models: the most examples in one forward pass,
             matrix products in bfloat16, activations computed anew in backward.
         max_length: tokens per example; longer prompts are cut from the left.
         limit: use at most so many examples of each split.
         split: the split that is scored, `test` or, to choose settings, `eval`.
+        max_new_tokens: the most tokens of a scored answer: one number, one for each task, or a
+            dictionary by task name; None, or no number for a task: as many as can matter to its
+            score (the longest right answer, 4 more where texts are compared as a whole).
+        allow_code_execution: score code tasks by running what the model wrote with its tests, shut
+            in as far as the system allows (`fggm_lab.tasks.code.isolation`); without, a code task
+            is scored by exact match of the text.
         points_per_task, probe: how often to measure inside a task, and on how many examples of
             each task seen so far.
         fisher_points: keep Fisher scores before every task and at so many points along it, the last
@@ -99,6 +111,9 @@ def run_sequence(
         raise SettingError(
             f"{type(model).__name__} cannot compute activations anew; train without recompute"
         )
+    runs_code = allow_code_execution and any(task.metric == PASS_AT_1 for task in tasks)
+    if runs_code:
+        isolation()  # raises here, not after an hour, where programs cannot be run
     longest = min(max_length or LONGEST, context_length(model))
     # An answer that does not fit is better known now than an hour later.
     encoded = [_encode(tokenizer, task, "train", longest) for task in tasks]
@@ -112,10 +127,11 @@ def run_sequence(
         task_fingerprint=task_fingerprint(tasks),
         data_fingerprint=task_fingerprint(sorted(tasks, key=lambda task: task.name)),
         general=None if general is None else general.source,
+        general_choices=general.choose if general is not None and general.choices else None,
         method=method.name,
         method_settings=method.settings,
         seed=seed,
-        epochs=epochs,
+        epochs=by_task("epochs", epochs, tasks.names),
         batch_size=batch_size,
         lr=lr,
         schedule=schedule,
@@ -124,6 +140,10 @@ def run_sequence(
         max_length=longest,
         limit=limit,
         split=split,  # type: ignore[arg-type]
+        max_new_tokens=None
+        if max_new_tokens is None
+        else by_task("max_new_tokens", max_new_tokens, tasks.names),
+        code_execution=runs_code,
         points_per_task=points_per_task,
         probe=probe,
         fisher_points=fisher_points,

@@ -20,7 +20,7 @@ from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.models.encoding import Encoded
-from fggm_lab.runs import Run, ScoreMatrix
+from fggm_lab.runs import Prediction, Run, ScoreMatrix
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active import ActiveRows
 from fggm_lab.training.branch import branch_point, copy_records
@@ -94,6 +94,7 @@ class Session:
 
     def measure(self, task: int, final: bool) -> None:
         """Evaluate, on whole splits if `final`, else on a sample of the tasks seen so far."""
+        kept: list[Prediction] = []
         with self._timed("evaluate"):
             result = evaluate(
                 self.model,
@@ -102,8 +103,14 @@ class Session:
                 self.general,
                 split=self.config.split,
                 max_length=self.config.max_length,
+                max_new_tokens=self.config.max_new_tokens,
+                autocast=self.config.autocast,
                 sample=None if final else self.config.probe,
+                kept=kept if final else None,
+                allow_code_execution=self.config.code_execution,
             )
+        if final:
+            self.run.save_predictions(None if task < 0 else task, kept)
         self.tell(
             {
                 "kind": "evaluation",
@@ -146,7 +153,8 @@ class Session:
 
     def _steps(self, index: int) -> int:
         examples = len(self._training_set(index))
-        return step_count(examples, self.config.epochs, self.config.batch_size)
+        epochs = self.config.epochs_of(self.tasks.names[index])
+        return step_count(examples, epochs, self.config.batch_size)
 
     def _announce(self) -> None:
         self.tell(

@@ -40,9 +40,7 @@ class Progress:
     task_step: int = 0
     step: int = 0
     offset: int = 0
-    seconds: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(PURPOSES, 0.0)
-    )
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PURPOSES, 0.0))
     peak_memory_mb: float = 0.0
     mask_step: int = 0
 

@@ -104,7 +104,7 @@ def train_task(
         TrainingError: the loss or the gradient is not a number.
     """
     model = context.model
-    steps = step_count(len(examples), config.epochs, config.batch_size)
+    steps = step_count(len(examples), config.epochs_of(context.name), config.batch_size)
     batches = batch_indices(
         len(examples), steps, config.batch_size, task_seed(config.seed, context.index)
     )

@@ -44,7 +44,7 @@ class Records:
         raise RunError(f"{run.path} has no Fisher scores yet; read the runs again when it has")
 
     def ranking(self, run: Run, task: str) -> Ranking:
-        """The scores before a task, ranked.
+        """The scores of output units before a task, ranked.
 
         Raises:
             RunError: there are none (yet).
@@ -61,7 +61,7 @@ class Records:
         if found is None or found[0] != stamp:
             scores = run.fisher(task)
             assert scores is not None  # the file is there
-            found = stamp, Ranking(scores)
+            found = stamp, Ranking(scores.of_outputs())
         self._rankings[file] = found  # the latest comes last
         while len(self._rankings) > _KEPT:
             del self._rankings[next(iter(self._rankings))]

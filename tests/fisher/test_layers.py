@@ -3,6 +3,7 @@
 import pytest
 
 from fggm_lab.fisher import split_name
+from fggm_lab.fisher.layers import own_weight
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,17 @@ from fggm_lab.fisher import split_name
 )
 def test_split_name(name: str, layer: int | None, module: str) -> None:
     assert split_name(name) == (layer, module)
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("model.layers.3.mlp.up_proj.lora_B.default.weight", "model.layers.3.mlp.up_proj.weight"),
+        ("model.layers.3.mlp.up_proj.lora_A.default.weight", None),
+        ("transformer.h.0.attn.c_attn.lora_B.other.weight", "transformer.h.0.attn.c_attn.weight"),
+        ("model.layers.3.mlp.up_proj.weight", "model.layers.3.mlp.up_proj.weight"),
+        ("model.norm.weight", "model.norm.weight"),
+    ],
+)
+def test_an_adapters_b_stands_for_its_layers_weight(name: str, own: str | None) -> None:
+    assert own_weight(name) == own

@@ -81,7 +81,7 @@ def test_the_first_task_can_be_left_unmasked(tmp_path: Path) -> None:
 
 
 def test_bad_settings_are_one_sentence() -> None:
-    with pytest.raises(SettingError, match="gather is 1.5; it must be from 0 to 1"):
+    with pytest.raises(SettingError, match=r"gather is 1\.5; it must be from 0 to 1"):
         FGGMOnline(gather=1.5)
     with pytest.raises(SettingError, match="refresh is 0; it must be 1 or more"):
         FGGMOnline(refresh=0)

@@ -116,8 +116,16 @@ def test_settings_round_trip(name: str) -> None:
 def test_bad_settings_are_one_sentence() -> None:
     with pytest.raises(SettingError, match="no method is named 'fgm'; there are: sft, migu"):
         make_method("fgm")
+    with pytest.raises(SettingError, match=r"untrained; did you mean 'fggm'\?$"):
+        make_method("fgm")
     with pytest.raises(SettingError, match="fggm has no setting 'alpha'; it has: keep, scope"):
         make_method("fggm", alpha=0.7)
+    with pytest.raises(SettingError, match=r"did you mean 'per_task'\?$"):
+        make_method("replay", pertask=3)
+    with pytest.raises(
+        SettingError, match=r"fggm\.first_task is 'False'; it must be true or false"
+    ):
+        make_method("fggm", first_task="False")
     with pytest.raises(SettingError, match="scope is 'row'; choose one of: layer, global"):
         FGGM(scope="row")
     for method in (FGGM, MIGU, RandomMask):

@@ -265,7 +265,11 @@ UNKNOWN = RepositoryNotFoundError.__new__(RepositoryNotFoundError)
             ConnectionError("no route\nto host"),
             r"no folder 'owner/name' here.*reached \(no",
         ),
-        (OfflineModeIsEnabled("offline mode"), r"cannot be reached \(offline mode\)"),
+        (
+            OfflineModeIsEnabled("offline mode"),
+            r"reached \(offline mode\); name the folder of a model that is already here, .*"
+            r"\(hf download owner/name --local-dir FOLDER\) and name that folder$",
+        ),
         (UNKNOWN, r"no folder 'owner/name' here and the Hugging Face hub shows no model"),
         (["config.json", "pytorch_model.bin", "tokenizer.json"], r"owner/name has no safetensors"),
         (["config.json", "model.safetensors"], r"owner/name has no tokenizer"),

@@ -8,7 +8,7 @@ import pytest
 
 from fggm_lab.errors import SettingError
 from fggm_lab.runs import RunConfig, versions
-from fggm_lab.runs.config import SCHEMA
+from fggm_lab.runs.config import SCHEMA, by_task
 
 Make = Callable[..., RunConfig]
 
@@ -28,6 +28,11 @@ def test_it_survives_json(config: Make) -> None:
         ({"lr": -1.0}, "lr"),
         ({"lr": float("nan")}, "lr"),
         ({"epochs": 0}, "epochs"),
+        ({"epochs": {"A": 1, "B": 0}}, "epochs.B"),
+        ({"epochs": [1, 2]}, "epochs"),
+        ({"epochs": "many"}, "epochs"),
+        ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"max_new_tokens": {"A": 1.5}}, "max_new_tokens.A"),
         ({"split": "train"}, "split"),
         ({"learning_rate": 1}, "learning_rate"),
         ({"batch_size": 1.5}, "batch_size"),
@@ -92,3 +97,38 @@ def test_the_schema_is_recorded_and_is_no_setting(config: Make) -> None:
 def test_versions_are_recorded_unless_given(config: Make) -> None:
     assert config().versions == versions()
     assert {"python", "torch", "transformers"} <= set(versions())
+
+
+def test_epochs_and_new_tokens_may_be_a_tasks_own(config: Make) -> None:
+    made = config(epochs={"A": 0.5, "B": 2}, max_new_tokens={"B": 7})
+    assert RunConfig.model_validate(json.loads(made.model_dump_json())) == made
+    assert (made.epochs_of("A"), made.epochs_of("B"), config().epochs_of("B")) == (0.5, 2, 3)
+    assert made.difference(config()) == [
+        "epochs.A: not set there, 0.5 here",
+        "epochs.B: not set there, 2.0 here",
+        "max_new_tokens.B: not set there, 7 here",
+        "epochs: 3.0 there, not set here",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": {"A": 1}}, r"^epochs has no number for B; give one for every task"),
+        ({"epochs": {"A": 1, "B": 1, "b": 1}}, r"^epochs names a task 'b' .*: A, B; did .* 'B'\?"),
+        ({"max_new_tokens": {"C": 1}}, r"^max_new_tokens names a task 'C' that is not learned"),
+    ],
+)
+def test_numbers_for_other_tasks_are_refused(
+    config: Make, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        config(**change)
+
+
+def test_numbers_in_order_become_numbers_by_name() -> None:
+    assert by_task("epochs", [1, 2.5], ["A", "B"]) == {"A": 1, "B": 2.5}
+    assert by_task("epochs", 3, ["A", "B"]) == 3
+    assert by_task("epochs", {"B": 1}, ["A", "B"]) == {"B": 1}
+    with pytest.raises(SettingError, match=r"^epochs has 3 numbers for 2 tasks \(A, B\)"):
+        by_task("epochs", (1, 2, 3), ["A", "B"])

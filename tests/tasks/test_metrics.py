@@ -75,7 +75,7 @@ def test_an_empty_prediction_scores_zero_and_a_perfect_one_one(metric: str) -> N
     for prediction in ("", " \n"):
         for answer in ("a", "", "the same text"):
             assert score(metric, "a prompt", prediction, answer) == 0
-    answer = "B is the fifth word here"
+    answer = "B is the fifth of 7 words"
     assert score(metric, "an earlier and other text", answer, answer) == pytest.approx(1)
 
 

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from fggm_lab.errors import DataError
-from fggm_lab.tasks import METRICS, Example
-from fggm_lab.training.evaluate import evaluate, generate, score_sets, text_loss
+from fggm_lab.runs import Prediction
+from fggm_lab.tasks import METRICS, Example, Task
+from fggm_lab.training import answers
+from fggm_lab.training.evaluate import evaluate, score_sets, text_loss
+from fggm_lab.training.generate import generate
 from tests.families import FAMILIES, character_tokenizer, some_examples
 from tests.training.small import small_general, small_model, small_tasks
 
@@ -100,3 +103,108 @@ def test_evaluation_covers_tasks_and_skills_and_leaves_the_mode_alone() -> None:
     skills = found["general"]["skills"]
     assert found["general"]["score"] == pytest.approx(sum(skills.values()) / 2)
     assert all(math.isfinite(s["nll"]) and s["examples"] == 4 for s in found["tasks"].values())
+
+
+def _tasks(metric: str = "rouge_l") -> list[Task]:
+    examples = tuple(some_examples(12, seed=3))
+    return [Task(name, (), (), examples, metric) for name in ("one", "two")]
+
+
+@pytest.mark.parametrize(
+    ("most", "one", "two"),
+    [(3, 3, 3), ({"two": 2}, None, 2), ({"one": 1, "two": 7}, 1, 7), (None, None, None)],
+)
+def test_the_most_new_tokens_are_a_tasks_own(
+    most: int | dict[str, int] | None, one: int | None, two: int | None
+) -> None:
+    model = small_model(dtype=torch.float64)
+    kept: list[Prediction] = []
+    evaluate(
+        model,
+        TOKENIZER,
+        _tasks(),
+        None,
+        split="test",
+        max_length=64,
+        max_new_tokens=most,
+        kept=kept,
+    )
+    longest = max(len(e.answer) for e in some_examples(12, seed=3)) + 5  # its end, and 4 more
+    for row in kept:
+        asked = {"one": one, "two": two}[row.task]
+        assert row.prediction == _greedy(model, row.prompt, asked or longest)
+
+
+def test_a_right_answer_is_cut_like_any_other() -> None:
+    model = small_model(dtype=torch.float64, tied=False)
+    with torch.no_grad():
+        model.lm_head.weight[TOKENIZER.eos_token_id] *= 4
+    said = {e: _greedy(model, e.prompt, 20) for e in some_examples(60)}
+    right = tuple(Example(e.prompt, text) for e, text in said.items() if 3 < len(text) < 20)
+    for most, cut in ((3, 3), (None, None)):
+        kept: list[Prediction] = []
+        tasks = [Task("one", (), (), right, "edit_similarity")]
+        ask = {"split": "test", "max_length": 64, "max_new_tokens": most}
+        evaluate(model, TOKENIZER, tasks, None, **ask, kept=kept)
+        exact = [row for row in kept if row.exact]
+        assert len(exact) > 3
+        assert [row.prediction for row in exact] == [row.answer[:cut] for row in exact]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_empty_answers_score_zero_and_are_counted(metric: str) -> None:
+    model = small_model(tied=False)
+    with torch.no_grad():  # the end token, whatever the prompt: all other logits are 0 or less
+        model.lm_head.weight.zero_()
+        model.model.norm.weight.zero_()
+        model.lm_head.weight[TOKENIZER.eos_token_id] = 1
+        model.lm_head.register_forward_hook(
+            lambda module, given, out: out.index_fill(-1, torch.tensor(TOKENIZER.eos_token_id), 9)
+        )
+    kept: list[Prediction] = []
+    found = evaluate(
+        model, TOKENIZER, _tasks(metric), None, split="test", max_length=64, kept=kept
+    )["tasks"]["two"]
+    assert (found["score"], found["empty"], found["examples"]) == (0, 12, 12)
+    assert {row.prediction for row in kept} == {""} and {row.score for row in kept} == {0}
+    full = evaluate(small_model(), TOKENIZER, _tasks(metric), None, split="test", max_length=64)
+    assert full["tasks"]["two"]["empty"] < 12
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_score_is_the_mean_of_what_is_kept(metric: str) -> None:
+    model = small_model(dtype=torch.float64)
+    kept: list[Prediction] = []
+    found = evaluate(
+        model, TOKENIZER, _tasks(metric), small_general(), split="test", max_length=64, kept=kept
+    )["tasks"]
+    for name in ("one", "two"):
+        rows = [row for row in kept if row.task == name]
+        assert [row.index for row in rows] == list(range(12))
+        assert [row.prompt for row in rows] == [e.prompt for e in some_examples(12, seed=3)]
+        scores = [METRICS[metric](row.prompt, row.prediction, row.answer) for row in rows]
+        assert sum(scores) / len(scores) == found[name]["score"]
+        assert sum(row.exact for row in rows) / 12 == found[name]["exact"]
+        assert sum(r.nll for r in rows) / sum(r.tokens for r in rows) == found[name]["nll"]
+
+
+def test_what_fits_into_memory_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_model(dtype=torch.float64)
+    sizes: list[int] = []
+    model.register_forward_hook(lambda module, given, out: sizes.append(out.logits.shape[0]))
+    sets = {0: (some_examples(9), "accuracy")}
+    whole = score_sets(model, TOKENIZER, sets, max_length=64, sample=True)[0]
+    assert sizes == [9]
+    monkeypatch.setattr(answers, "LOGIT_BYTES", 12 * 100 * model.config.vocab_size)
+    parts = score_sets(model, TOKENIZER, sets, max_length=64, sample=True)[0]
+    assert 1 < max(sizes[1:]) < 9 and sum(sizes[1:]) == 9
+    assert parts.nll == pytest.approx(whole.nll, rel=1e-6) and parts.exact == whole.exact
+
+
+def test_evaluation_in_bfloat16_is_near_that_in_float32() -> None:
+    model = small_model()
+    ask = {"split": "test", "max_length": 64}
+    plain = evaluate(model, TOKENIZER, _tasks(), None, **ask)["tasks"]["one"]
+    low = evaluate(model, TOKENIZER, _tasks(), None, **ask, autocast=True)["tasks"]["one"]
+    assert low["nll"] != plain["nll"]
+    assert low["nll"] == pytest.approx(plain["nll"], rel=0.02)

@@ -1,1 +1,30 @@
-"""Code tasks."""
+"""Code tasks: problems with unit tests, running programs under limits, pass@k, code-mini."""
+
+from fggm_lab.tasks.code.cut import cut_completion
+from fggm_lab.tasks.code.estimator import mean_pass_at_k, pass_at_k
+from fggm_lab.tasks.code.limits import Limits, Outcome
+from fggm_lab.tasks.code.mini import code_splits
+from fggm_lab.tasks.code.readers import read_problems
+from fggm_lab.tasks.code.records import CodeProblem, program_text
+from fggm_lab.tasks.code.sandbox import Isolation, isolation, run_program
+from fggm_lab.tasks.code.scoring import passes, run_programs, score_programs
+from fggm_lab.tasks.shipped import CODE_MINI
+
+__all__ = [
+    "CODE_MINI",
+    "CodeProblem",
+    "Isolation",
+    "Limits",
+    "Outcome",
+    "code_splits",
+    "cut_completion",
+    "isolation",
+    "mean_pass_at_k",
+    "pass_at_k",
+    "passes",
+    "program_text",
+    "read_problems",
+    "run_program",
+    "run_programs",
+    "score_programs",
+]

@@ -1,126 +1,90 @@
-"""code-mini: four small Python skills, drawn by a seed, each answer checked by unit tests.
+"""code-mini: four small skills of writing Python, drawn by a seed, each answer checked by tests.
 
-Every prompt is a comment that says what a function does and the function's first line; the answer
-is its body. The tests' right values come from a second, plain implementation, never from the
-answer's own text. The skills share their words (above, times, first) and their first line, so that
-learning one disturbs the others.
+Each skill is a way of being told what a function shall do: by a comment, a docstring, a comment in
+German, or the function's name. What functions do is the same in all four, so that a skill is
+forgotten by degrees while the next is learned: skills whose answers looked different wiped each
+other out within one task. What is right is worked out a second time, by counting, and never from
+the answer's own text.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from fggm_lab.tasks.records import Example
-
-CODE_MINI = "code-mini"
-"""The name under which the shipped sequence of code tasks is loaded."""
+from fggm_lab.tasks.shipped import CODE_MINI
 
 SIZES = {"train": 640, "eval": 64, "test": 100}
 
-_LETTERS = "abcdefghijklmnoprstuvw"
+NUMBERS = range(2, 200)
+"""What K stands for in what is asked."""
 
 
 @dataclass(frozen=True)
-class _Drawn:
-    """What is asked, the body that does it, what it computes, and arguments to try it on."""
+class Operation:
+    """Something a function can do with its argument x and a number K.
 
-    asked: str
-    body: str
-    computes: Callable[[Any], Any]
-    tried: tuple[Any, ...]
+    Attributes:
+        expression: it in Python.
+        comes_to: its value for x and K, by other means.
+        asked: how each skill asks for it, in the order of `SKILLS`.
+    """
 
-    def example(self) -> Example:
-        tests = [f"assert f({value!r}) == {self.computes(value)!r}" for value in self.tried]
-        return Example(f"# {self.asked}\ndef f(x):\n", f"    {self.body}", "\n".join(tests))
-
-
-def _arithmetic(rng: Random) -> _Drawn:
-    a, b = rng.randint(2, 9), rng.randint(2, 60)
-    asked, body, computes = rng.choice(
-        [
-            (f"x times {a} plus {b}", f"return x * {a} + {b}", lambda x: b + sum([x] * a)),
-            (f"x times {a} minus {b}", f"return x * {a} - {b}", lambda x: sum([x] * a) - b),
-            (f"x plus {b}, times {a}", f"return (x + {b}) * {a}", lambda x: sum([x + b] * a)),
-            (f"{b} minus x, times {a}", f"return ({b} - x) * {a}", lambda x: sum([b - x] * a)),
-        ]
-    )
-    return _Drawn(asked, body, computes, (0, 1, rng.randint(10, 99)))
+    expression: str
+    comes_to: Callable[[int, int], int | bool]
+    asked: tuple[str, str, str, str]
 
 
-def _branches(rng: Random) -> _Drawn:
-    edge, one, other = rng.randint(2, 60), *rng.sample(range(10), 2)
-    word, sign, holds = rng.choice(
-        [
-            ("above", ">", lambda x: x in range(edge + 1, 1000)),
-            ("below", "<", lambda x: x not in range(edge, 1000)),
-            ("equal to", "==", lambda x: x in (edge,)),
-        ]
-    )
-    body = f"if x {sign} {edge}:\n        return {one}\n    return {other}"
-    return _Drawn(
-        f"{one} if x is {word} {edge}, else {other}",
-        body,
-        lambda x: (other, one)[holds(x)],
-        (edge - 1, edge, edge + 1),
-    )
+OPERATIONS = (
+    Operation(
+        "x + K",
+        lambda x, k: len([*range(x), *range(k)]),
+        ("x plus K", "the sum of x and K", "x und K", "add_K"),
+    ),
+    Operation(
+        "x - K",
+        lambda x, k: x + ~k + 1,
+        ("x minus K", "the difference of x and K", "x weniger K", "take_K"),
+    ),
+    Operation(
+        "x * K",
+        lambda x, k: sum([x] * k),
+        ("x times K", "the product of x and K", "x mal K", "multiply_K"),
+    ),
+    Operation(
+        "x // K",
+        lambda x, k: len(range(k, x + 1, k)),
+        ("x over K", "the quotient of x and K", "x durch K", "divide_K"),
+    ),
+    Operation(
+        "x % K",
+        lambda x, k: [*range(k), *range(k), *range(k), *range(k)][x],
+        ("x modulo K", "the rest of x by K", "Rest von x durch K", "remainder_K"),
+    ),
+    Operation(
+        "x > K",
+        lambda x, k: x not in range(k + 1),
+        ("x above K", "whether x exceeds K", "ist x mehr als K", "larger_K"),
+    ),
+    Operation(
+        "x < K",
+        lambda x, k: x in range(k),
+        ("x below K", "whether K exceeds x", "ist x weniger als K", "smaller_K"),
+    ),
+    Operation(
+        "x == K",
+        lambda x, k: x in (k,),
+        ("x equal to K", "whether x matches K", "ist x gleich K", "same_K"),
+    ),
+)
 
-
-def _lists(rng: Random) -> _Drawn:
-    edge, by = rng.randint(2, 40), rng.randint(2, 9)
-    word, sign, holds = rng.choice(
-        [
-            ("above", ">", lambda n: n in range(edge + 1, 1000)),
-            ("below", "<", lambda n: n not in range(edge, 1000)),
-            ("not", "!=", lambda n: n not in (edge,)),
-        ]
-    )
-    change, operator, changed = rng.choice(
-        [
-            ("times", "*", lambda n: sum([n] * by)),
-            ("plus", "+", lambda n: sum([n, by])),
-        ]
-    )
-    near = [edge + 1, edge, edge - 1, edge + rng.randint(2, 9), edge - 2]
-    return _Drawn(
-        f"all of x {word} {edge}, {change} {by}",
-        f"return [n {operator} {by} for n in x if n {sign} {edge}]",
-        lambda numbers: list(map(changed, filter(holds, numbers))),
-        (near, [], near[::-2]),
-    )
-
-
-def _strings(rng: Random) -> _Drawn:
-    old, new = rng.sample(_LETTERS, 2)
-    count = rng.randint(1, 9)
-    word, cut, kept = rng.choice(
-        [
-            ("first", f"[:{count}]", lambda text: text[:count]),
-            ("last", f"[-{count}:]", lambda text: text[len(text) - count :]),
-        ]
-    )
-    asked, call, change = rng.choice(
-        [
-            (f"{old} as {new}", f".replace('{old}', '{new}')", {old: new}),
-            (f"without {old}", f".replace('{old}', '')", {old: ""}),
-        ]
-    )
-    tried = tuple("".join(rng.choice((old, *_LETTERS)) for _ in range(12)) for _ in range(2))
-    return _Drawn(
-        f"{word} {count} letters of x, {asked}",
-        f"return x{cut}{call}",
-        lambda text: "".join(change.get(letter, letter) for letter in kept(text)),
-        (old * 12, *tried),
-    )
-
-
-SKILLS: dict[str, Callable[[Random], _Drawn]] = {
-    "Arithmetic": _arithmetic,
-    "Branches": _branches,
-    "Lists": _lists,
-    "Strings": _strings,
+SKILLS = {
+    "Comments": "# ASKED\ndef f(x):\n",
+    "Docstrings": "def f(x):\n    'ASKED'\n",
+    "German": "# ASKED\ndef f(x):\n",
+    "Names": "def ASKED(x):\n",
 }
-"""The skills by name, in the order in which they are learned."""
+"""The skills by name, in the order in which they are learned: the prompt around what is asked."""
 
 
 def code_splits(seed: int = 0) -> dict[str, dict[str, list[Example]]]:
@@ -130,12 +94,27 @@ def code_splits(seed: int = 0) -> dict[str, dict[str, list[Example]]]:
         skill name → split name → examples with tests.
     """
     skills = {}
-    for name, draw in SKILLS.items():
-        rng = Random(f"{CODE_MINI}/{name}/{seed}")
-        found: dict[str, Example] = {}
-        while len(found) < sum(SIZES.values()):
-            example = draw(rng).example()
-            found.setdefault(example.prompt, example)
-        left = iter(found.values())
-        skills[name] = {split: [next(left) for _ in range(size)] for split, size in SIZES.items()}
+    for at, skill in enumerate(SKILLS):
+        rng = Random(f"{CODE_MINI}/{skill}/{seed}")
+        every = [(operation, number) for operation in OPERATIONS for number in NUMBERS]
+        drawn = iter(rng.sample(every, sum(SIZES.values())))
+        skills[skill] = {
+            split: [_example(skill, at, *next(drawn), rng) for _ in range(size)]
+            for split, size in SIZES.items()
+        }
     return skills
+
+
+def _example(skill: str, at: int, operation: Operation, number: int, rng: Random) -> Example:
+    asked = operation.asked[at].replace("K", str(number))
+    name = asked if skill == "Names" else "f"
+    tests = []
+    for x in (number - 1, number, number + 1, 3 * number + rng.randrange(number)):
+        value = operation.comes_to(x, number)
+        relation = "is" if isinstance(value, bool) else "=="
+        tests.append(f"assert {name}({x}) {relation} {value}")
+    return Example(
+        SKILLS[skill].replace("ASKED", asked),
+        f"    return {operation.expression.replace('K', str(number))}",
+        "\n".join(tests),
+    )

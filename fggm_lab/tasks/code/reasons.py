@@ -5,13 +5,13 @@ import json
 import signal
 from typing import Any
 
-_BY_NUMBER = {
+_BY_NUMBER: dict[int, str] = {
     errno.EFBIG: "file too large",
     errno.ENOSPC: "disk full",
     errno.EDQUOT: "disk full",
     errno.EMFILE: "too many open files",
     errno.ENETUNREACH: "no network",
-    errno.EAGAIN: "too many processes",
+    errno.EAGAIN: "too many processes",  # what fork says; only rarely a file that would block
     errno.ENOMEM: "memory",
 }
 _BY_KIND = {
@@ -52,10 +52,9 @@ def _of_exception(verdict: dict[str, Any]) -> tuple[str, str]:
     name, base = str(verdict.get("error")), str(verdict.get("base"))
     message, line = str(verdict.get("message", "")), verdict.get("line")
     detail = message + (f" (line {line})" if isinstance(line, int) else "")
-    if name == "BlockingIOError" or base == "OSError" or verdict.get("errno") is not None:
-        reason = _BY_NUMBER.get(verdict.get("errno"))  # type: ignore[arg-type]
-        if reason:
-            return reason, detail
+    number = verdict.get("errno")
+    if isinstance(number, int) and number in _BY_NUMBER:
+        return _BY_NUMBER[number], detail
     if message == "can't start new thread":
         return "too many processes", detail
     for kind in (name, base):

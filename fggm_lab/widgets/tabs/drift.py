@@ -27,7 +27,7 @@ class DriftTab(Tab):
             )
         drift = self._records.drift(run, task)
         scored = [one for one in self._records.scored(run) if one in before]
-        names = self._selection.within(drift)
-        scores = {one: self._records.scores(run, one).restricted(names) for one in scored}
-        figure = drift_against_fisher(scores, {name: drift[name] for name in names})
+        every = {one: self._records.scores(run, one) for one in scored}
+        some = {t: s.restricted(self._selection.within(s.names)) for t, s in every.items()}
+        figure = drift_against_fisher(some, drift)
         return self._selection.noted(figure)

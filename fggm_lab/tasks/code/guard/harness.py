@@ -6,6 +6,7 @@ lies in a local variable of this file, out of the program's text and names; a pr
 the interpreter's own frames could find it, as it could find the tests.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -38,10 +39,8 @@ def main() -> None:
         error.__traceback__ = None
     if getpid() != here:
         leave(1)
-    try:
+    with contextlib.suppress(BaseException):  # the program may have closed it
         flush()
-    except BaseException:  # the program may have closed it
-        pass
     if found is None:
         try:
             os.stat(os.getcwd())

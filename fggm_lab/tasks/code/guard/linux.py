@@ -110,7 +110,7 @@ def _mount(source: str, target: str, kind: str | None, flags: int, options: str 
 class _Attributes(ctypes.Structure):
     """Linux's `struct mount_attr`."""
 
-    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
 
 
 def _protect(place: str) -> None:

@@ -1,0 +1,97 @@
+"""`fggm-lab general`: what a model can do, without training it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from fggm_lab.cli.console import console
+from fggm_lab.errors import SettingError
+
+
+def general(
+    model: Annotated[
+        str, typer.Option(help="`tiny`, a folder (such as a run's checkpoint) or a hub id.")
+    ] = "tiny",
+    on: Annotated[
+        str | None,
+        typer.Option(help="As `--general` of `fggm-lab run`. [default: the shipped skills]"),
+    ] = None,
+    choices: Annotated[
+        str,
+        typer.Option(
+            help="How multiple-choice questions are answered: by likelihood per `character` or "
+            "`token` of a choice or its `sum`, or by `generation`."
+        ),
+    ] = "character",
+    split: Annotated[str, typer.Option(help="`test`, or `eval` to choose settings.")] = "test",
+    harness: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead, tasks of lm-evaluation-harness, comma-separated; `trace` is TRACE's six."
+        ),
+    ] = None,
+    include: Annotated[
+        Path | None, typer.Option(help="A folder with YAML files of further harness tasks.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use the first N examples of each skill.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(help="Tokens per example. [default: the context, at most 1024]")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, …")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure a model's general ability on skills, multiple choice, a text or public sets.
+
+    Example: `fggm-lab general --model runs/demo/fggm/checkpoints/08-20Minuten`
+    """
+    from fggm_lab.models import load_model
+
+    if harness is not None and on is not None:
+        raise SettingError("--on and --harness exclude each other; give one of them")
+    if harness is None and include is not None:
+        raise SettingError("--include goes with --harness; name the harness task, too")
+    network, tokenizer = load_model(model, device=device)
+    if harness is None:
+        found = _own(network, tokenizer, on, split, choices, limit, max_length)
+    else:
+        from fggm_lab.training.harness import TRACE_GENERAL, harness_general
+
+        names = list(TRACE_GENERAL) if harness == "trace" else harness.split(",")
+        found = harness_general(
+            network, tokenizer, names, include=include, limit=limit, max_length=max_length
+        )
+    if json_:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    table = Table(title=f"General of {model}", show_header=False)
+    for skill, score in found["skills"].items():
+        table.add_row(skill, f"{score:.3f}", found.get("metrics", {}).get(skill, ""))
+    table.add_row("General", f"{found['score']:.3f}", found.get("name", "mean"))
+    console.print(table)
+
+
+def _own(
+    model: Any,
+    tokenizer: Any,
+    source: str | None,
+    split: str,
+    choices: str,
+    limit: int | None,
+    max_length: int | None,
+) -> dict[str, Any]:
+    """General as a run measures it."""
+    from fggm_lab.models import context_length
+    from fggm_lab.tasks import SHIPPED, load_general
+    from fggm_lab.training import evaluate
+    from fggm_lab.training.sequence import LONGEST
+
+    ability = load_general(source or SHIPPED, split, choices).limited(limit)
+    longest = min(max_length or LONGEST, context_length(model))
+    found = evaluate(model, tokenizer, [], ability, split=split, max_length=longest)["general"]
+    told = "held-out loss, nats per token" if ability.text is not None else "mean"
+    return {**found, "name": f"{told} of {ability.name}"}

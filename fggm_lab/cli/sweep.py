@@ -1,0 +1,254 @@
+"""`fggm-lab sweep`: methods × seeds × orders × varied settings, and what they came to."""
+
+import inspect
+import json
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from fggm_lab.cli.console import console
+from fggm_lab.cli.options import options_of
+from fggm_lab.cli.results import gathered, print_gathered, print_paired
+from fggm_lab.cli.train import method_settings, train
+from fggm_lab.errors import LabError, SettingError, nearest
+from fggm_lab.runs.sweep import Cell, Variation, asked_before, is_finished, plan, remember
+
+PER_CELL = ("out", "quiet", "seed", "methods", "order", "resume", "from_", "task")
+"""What a sweep sets itself for every run."""
+UNVARIED = (
+    "preset",
+    "model",
+    "tasks",
+    "variant",
+    "allow_missing",
+    "general",
+    "general_choices",
+    "limit",
+    "split",
+    "max_new_tokens",
+    "keep",
+    "set_",
+    "keep_checkpoints",
+    "device",
+    "trust_remote_code",
+    "allow_code_execution",
+)
+"""Options under which runs could not stand in one table, or that are no settings of training."""
+
+
+def _seeds(text: str) -> list[int]:
+    """`1,2,3` or `1-3`."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise SettingError(f"--seeds {text}: write whole numbers, such as 1,2,3 or 1-5")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def _variable() -> dict[str, Any]:
+    """The options of training that can be varied, with their types."""
+    parameters = inspect.signature(train, eval_str=True).parameters
+    return {
+        name: parameter.annotation
+        for name, parameter in parameters.items()
+        if name not in (*PER_CELL, *UNVARIED)
+    }
+
+
+def _read(one: Variation) -> None:
+    """Raise a `SettingError` unless a varied option of training exists and takes its values."""
+    known = _variable()
+    if one.method is not None:
+        return
+    if one.key == "keep":
+        raise SettingError("--vary keep: name the method, such as fggm.keep=0.1,0.3")
+    if one.key not in known:
+        raise SettingError(
+            f"--vary {one.key}: no such setting of training can be varied"
+            f"{nearest(one.key, list(known))}; there are: {', '.join(known)}"
+        )
+    for value in one.values:
+        _typed(one.key, value)
+
+
+def _typed(name: str, value: str) -> Any:
+    """A varied option's value as `train` takes it."""
+    try:
+        return TypeAdapter(_variable()[name]).validate_python(value)
+    except ValidationError as problem:
+        told = problem.errors()[0]["msg"].lower()
+        raise SettingError(f"--vary {name}={value}: {told}; mend the value") from None
+
+
+def _pairs(cell: Cell, pairs: Sequence[str]) -> list[str]:
+    """The `--set` of one cell: those of its method, then those that are varied."""
+    own = [pair for pair in pairs if pair.partition(".")[0] == cell.method]
+    return [*own, *(f"{cell.method}.{key}={value}" for key, value in cell.settings.items())]
+
+
+class _Cells:
+    """The cells of one sweep, trained one after the other."""
+
+    def __init__(self, out: Path, options: dict[str, Any]) -> None:
+        self.out, self.options = out, options
+        self.failures: dict[str, str] = {}
+        self._told: set[str | None] = set()
+
+    def asked(self, cell: Cell) -> dict[str, Any]:
+        """What `train` is to do for a cell, as JSON has it."""
+        options = self.options | {key: _typed(key, value) for key, value in cell.options.items()}
+        options["set_"] = _pairs(cell, options.get("set_") or [])
+        own = {"methods": cell.method, "seed": cell.seed, "order": cell.order}
+        return {name: str(v) if isinstance(v, Path) else v for name, v in (options | own).items()}
+
+    def place(self, cell: Cell) -> str:
+        """A cell's name: its run folder, relative to the sweep's."""
+        from fggm_lab.methods import make_method
+
+        pairs = _pairs(cell, self.options.get("set_") or [])
+        settings = method_settings([cell.method], self.options.get("keep"), pairs)
+        return str(cell.folder / make_method(cell.method, **settings[cell.method]).name)
+
+    def is_done(self, cell: Cell, before: dict[str, Any]) -> bool:
+        """Whether its run is finished and was asked to be what it is asked to be now."""
+        name = self.place(cell)
+        same = json.loads(json.dumps(self.asked(cell))) == before.get(name)
+        return same and is_finished(self.out / name)
+
+    def train(self, cell: Cell) -> None:
+        """Train a cell, or go on with it; whatever goes wrong is kept, and the sweep goes on."""
+        quiet, name = cell.order in self._told, self.place(cell)
+        self._told.add(cell.order)
+        try:
+            train(out=self.out / cell.folder, resume=True, quiet=quiet, **self.asked(cell))
+        except LabError as problem:
+            self.failures[name] = str(problem)
+        except Exception as problem:
+            traceback.print_exc()
+            self.failures[name] = f"{type(problem).__name__}: {problem}"
+        if name in self.failures:
+            console.print(f"[red]failed[/] {name}: {self.failures[name]}", highlight=False)
+
+    def tell_failures(self) -> None:
+        """Every failure once, with the cells it befell."""
+        for sentence in dict.fromkeys(self.failures.values()):
+            names = [name for name, told in self.failures.items() if told == sentence]
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
+            typer.echo(f"failed: {shown}: {sentence}", err=True)
+
+
+@options_of(train, without=PER_CELL)
+def sweep(
+    out: Annotated[Path, typer.Option(help="Folder of the sweep: `ORDER/seed-N/[VARIED/]METHOD`.")],
+    methods: Annotated[
+        str, typer.Option(help="Comma-separated; `fggm-lab info` lists them.")
+    ] = "sft,migu,fggm,random",
+    seeds: Annotated[str, typer.Option(help="Such as `1,2,3` or `1-5`.")] = "1-5",
+    order: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A task order as `fggm-lab run --order` takes it, or `default`; repeatable."
+        ),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A setting and its values: `lr=1e-4,5e-4`, or of one method "
+            "`fggm.keep=0.1,0.3`; repeatable, every combination is trained."
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="The row of the table to subtract. [default: the first method]"),
+    ] = None,
+    keep_checkpoints: Annotated[
+        bool, typer.Option(help="Keep the model after every task, not only the last.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs and which are finished; train none.")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Also write a row per run here as CSV.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option(help="Also write everything here as JSON.")
+    ] = None,
+    **options: Any,
+) -> None:
+    """Train every combination of methods, seeds, orders and varied settings, and compare.
+
+    The same command goes on where it was stopped; finished runs are skipped. A run that fails is
+    told at the end, with exit status 1, and the others are trained all the same.
+
+    Example: `fggm-lab sweep --methods sft,fggm --seeds 1-5 --vary lr=5e-4,1e-3 --out runs/sweep`
+    """
+    from fggm_lab.files import write_text
+    from fggm_lab.runs import Run, to_csv
+
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    varied = [Variation.parse(text) for text in vary or []]
+    for one in varied:
+        _read(one)
+    orders = [None if name == "default" else name for name in order or ["default"]]
+    method_settings(names, options.get("keep"), options.get("set_") or [])
+    cells = plan(names, _seeds(seeds), orders, varied)
+    work = _Cells(out, options | {"keep_checkpoints": keep_checkpoints})
+    places = {work.place(cell): cell for cell in cells}
+    before = asked_before(out)
+    done = {name for name, cell in places.items() if work.is_done(cell, before)}
+    if dry_run:
+        for name in places:
+            typer.echo(f"{'finished' if name in done else 'to train'}  {out / name}")
+        return
+    console.stderr = json_
+    try:
+        if done:
+            console.print(f"{len(done)} of {len(cells)} runs are finished", highlight=False)
+        remember(out, {name: work.asked(cell) for name, cell in places.items()})
+        for number, (name, cell) in enumerate(places.items(), 1):
+            if name not in done:
+                console.print(f"run {number} of {len(cells)}: {name}", highlight=False)
+                work.train(cell)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
+    finally:
+        console.stderr = False
+    work.tell_failures()
+    runs = [Run.open(out / name) for name in places if name not in work.failures]
+    found: dict[str, Any] = gathered(runs) if runs else {}
+    found |= _paired(runs, baseline, names[0]) | {"failures": work.failures}
+    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if csv is not None and runs:
+        write_text(csv, to_csv(found["runs"]))
+    if json_file is not None:
+        write_text(json_file, text)
+    if json_:
+        typer.echo(text, nl=False)
+    elif runs:
+        print_gathered(found)
+        if found["paired"]:
+            print_paired(found["paired"], found["baseline"])
+        elif found["not_paired"]:
+            console.print(f"no paired differences: {found['not_paired']}", highlight=False)
+    if work.failures:
+        raise typer.Exit(1)
+
+
+def _paired(runs: list[Any], baseline: str | None, first: str) -> dict[str, Any]:
+    """Paired differences from a baseline, or why there are none."""
+    from fggm_lab.runs.paired import paired
+
+    chosen = baseline or first
+    none: dict[str, Any] = {"baseline": chosen, "paired": []}
+    if len({run.config.method for run in runs}) < 2 and baseline is None:
+        return none | {"not_paired": None}
+    try:
+        return {"baseline": chosen, "paired": paired(runs, chosen), "not_paired": None}
+    except LabError as problem:
+        return none | {"not_paired": str(problem)}

@@ -1,0 +1,210 @@
+"""Several methods at once, named with a plus: `replay+fggm`, `lora+migu`, `replay+lora+fggm`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from torch import Tensor
+from torch.optim import Optimizer
+from transformers import PreTrainedModel
+
+from fggm_lab.errors import SettingError
+from fggm_lab.masks import Mask
+from fggm_lab.methods.base import Method, Plan, TaskContext
+from fggm_lab.models.encoding import Encoded
+
+PLUS = "+"
+"""What joins the names of methods that are combined."""
+
+
+@dataclass(frozen=True)
+class Composed(Method):
+    """Methods that work together: at every moment of a task each is asked in turn.
+
+    At most one part chooses which units may move, and at most one adapts; what the parts add to the
+    loss is added up, and their learning rates are multiplied.
+
+    Attributes:
+        parts: the methods, at least two.
+
+    Raises:
+        SettingError: two parts exclude each other.
+    """
+
+    name: ClassVar[str] = "composed"
+    paper: ClassVar[str] = "a combination"
+
+    parts: tuple[Method, ...]
+
+    def __post_init__(self) -> None:
+        check_parts(self.parts)
+        described = {
+            "name": PLUS.join(part.name for part in self.parts),
+            "paper": "; ".join(part.paper for part in self.parts),
+            "stores": "; ".join(
+                dict.fromkeys(p.stores for p in self.parts if p.stores != Method.stores)
+            )
+            or Method.stores,
+            "masks": any(part.masks for part in self.parts),
+            "adapts": any(part.adapts for part in self.parts),
+            "own_weights": any(part.own_weights for part in self.parts),
+        }
+        for attribute, value in described.items():
+            object.__setattr__(self, attribute, value)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Each part's settings under its name, ready for JSON."""
+        return {part.name: part.settings for part in self.parts}
+
+    @property
+    def rate(self) -> float:
+        """The product of the parts'."""
+        product = 1.0
+        for part in self.parts:
+            product *= part.rate
+        return product
+
+    @property
+    def whole_gradients(self) -> bool:
+        """Whether a part needs them."""
+        return any(part.whole_gradients for part in self.parts)
+
+    # Before a task
+
+    def check(self, tasks: int) -> None:
+        """Raise a `SettingError` if a part cannot learn a sequence of so many tasks."""
+        for part in self.parts:
+            part.check(tasks)
+
+    def training_set(self, index: int, encoded: Sequence[list[Encoded]]) -> Sequence[Encoded]:
+        """What the parts make of the task's training data, one after the other."""
+        made = list(encoded)
+        for part in self.parts:
+            made[index] = list(part.training_set(index, made))
+        return made[index]
+
+    @contextmanager
+    def adapted(self, context: TaskContext) -> Iterator[None]:
+        """Inside, the model is as the parts train it."""
+        with ExitStack() as stack:
+            for part in self.parts:
+                stack.enter_context(part.adapted(context))
+            yield
+
+    def begun(self, context: TaskContext) -> PreTrainedModel:
+        """The model before the task as the part that adapts gave it, or the plain one."""
+        for part in self.parts:
+            if part.adapts:
+                return part.begun(context)
+        return context.before()
+
+    def plan(self, context: TaskContext) -> Plan:
+        """The one mask there is, and the scores it was cut from.
+
+        Raises:
+            SettingError: two parts have given a mask.
+        """
+        plans = [part.plan(self._seen(context)) for part in self.parts]
+        masks = [plan.mask for plan in plans if plan.mask is not None]
+        if len(masks) > 1:
+            givers = [
+                part.name
+                for part, plan in zip(self.parts, plans, strict=True)
+                if plan.mask is not None
+            ]
+            raise SettingError(
+                f"{self.name}: {' and '.join(givers)} both gave a mask; combine one of them only"
+            )
+        scores = [plan.scores for plan in plans if plan.scores is not None]
+        return Plan(next(iter(masks), None), next(iter(scores), None))
+
+    def _seen(self, context: TaskContext) -> TaskContext:
+        """The context for the parts: the model before the task has the parameters it has now."""
+        if not self.adapts:
+            return context
+        return replace(context, before=lambda: self.begun(context))
+
+    # During a task
+
+    def start(self, context: TaskContext) -> None:
+        """Tell every part."""
+        for part in self.parts:
+            part.start(self._seen(context))
+
+    def attach(self, optimizer: Optimizer) -> None:
+        """Tell every part."""
+        for part in self.parts:
+            part.attach(optimizer)
+
+    def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
+        """What the parts make of the batch, one after the other."""
+        for part in self.parts:
+            batch = part.batch(self._seen(context), batch, step)
+        return batch
+
+    def extra_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
+        """The sum of what the parts add."""
+        total: Tensor | None = None
+        for part in self.parts:
+            extra = part.extra_loss(batch, logits)
+            if extra is not None:
+                total = extra if total is None else total + extra
+        return total
+
+    def on_gradients(self, model: PreTrainedModel) -> None:
+        """Let every part change them, one that masks after those that add to them."""
+        for part in sorted(self.parts, key=lambda part: part.masks):
+            part.on_gradients(model)
+
+    def remask(self, context: TaskContext, step: int, steps: int) -> Mask | None:
+        """The new mask of the part that has one."""
+        found = [part.remask(self._seen(context), step, steps) for part in self.parts]
+        return next((mask for mask in found if mask is not None), None)
+
+    def finish(self) -> None:
+        """Tell every part, the last one first."""
+        for part in reversed(self.parts):
+            part.finish()
+
+    # After a task
+
+    def after_task(self, context: TaskContext) -> None:
+        """Let every part remember what it must."""
+        for part in self.parts:
+            part.after_task(self._seen(context))
+
+
+def check_parts(parts: Sequence[Method]) -> None:
+    """Refuse methods that cannot work together.
+
+    Raises:
+        SettingError: says which, why, and what to do.
+    """
+    joined = PLUS.join(part.name for part in parts)
+    if len(parts) < 2:
+        raise SettingError(f"a combination has two methods or more; this one has '{joined}' alone")
+    for part in parts:
+        if isinstance(part, Composed):
+            raise SettingError(f"{joined}: name the parts of {part.name} one by one")
+        if part.alone:
+            raise SettingError(f"{joined}: {part.name} cannot be combined; run it by itself")
+        if sum(other.name == part.name for other in parts) > 1:
+            raise SettingError(f"{joined} names {part.name} twice; leave one out")
+    masking = [part.name for part in parts if part.masks]
+    if len(masking) > 1:
+        raise SettingError(
+            f"{joined}: {' and '.join(masking)} both choose which units may move; keep one of them"
+        )
+    adapting = [part.name for part in parts if part.adapts]
+    if len(adapting) > 1:
+        raise SettingError(
+            f"{joined}: {' and '.join(adapting)} both put adapters into the model; keep one of them"
+        )
+    for part in parts:
+        if adapting and part.own_weights:
+            raise SettingError(
+                f"{joined}: {part.name} works on the model's own weights, which {adapting[0]} "
+                "freezes; leave one out"
+            )

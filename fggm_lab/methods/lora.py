@@ -1,0 +1,149 @@
+"""LoRA (arXiv 2106.09685): freeze the weights, train two thin matrices beside each, add them up."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from fggm_lab.errors import SettingError, nearest
+from fggm_lab.methods.base import Method, TaskContext, check_count, check_range
+from fggm_lab.methods.masking import linear_weights
+
+if TYPE_CHECKING:
+    from peft import LoraModel
+
+ADAPTER = "default"
+"""peft's usual name for an adapter; it is in the names of its parameters."""
+
+
+@dataclass(frozen=True)
+class LoRA(Method):
+    """Train a fresh adapter for each task, and merge it into the weights when the task ends.
+
+    W = W₀ + α/r · BA, W₀ frozen, A (r, in) drawn from the run's seed and the task, B (out, r) zero
+    at first (equation 3). Merged, the model is a plain one that moved by rank r at most in every
+    adapted weight; whatever else it has (embeddings, norms, biases, the head) did not move.
+
+    The adapters' units are the rows of A and B. B's rows are the output units of W: with row i of B
+    frozen at zero, row i of W stays as it was, bit for bit. A's rows are directions of the input
+    that all of W's rows share, and while B is zero their gradient and Fisher scores are zero, too.
+    So a method that chooses units before a task, such as FGGM, chooses among B's rows, and A trains
+    whole. For A drawn at random, the mean of row i's Fisher score in B is that of row i in W, up to
+    a factor common to all of W's rows.
+
+    Attributes:
+        rank: r.
+        alpha: α; a weight's update is scaled by α/r.
+        dropout: the share of an adapter's inputs that are dropped in training.
+        modules: the layers that are adapted: `linear` (all linear layers but the output head), or
+            the ends of their names, such as `["q_proj", "v_proj"]`.
+        rate: how many times the run's learning rate adapters train with (10 in arXiv 2601.18261:
+            1e-4 in place of 1e-5).
+    """
+
+    name: ClassVar[str] = "lora"
+    paper: ClassVar[str] = "arXiv 2106.09685, equation 3"
+    adapts: ClassVar[bool] = True
+
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.0
+    modules: str | list[str] = "linear"
+    rate: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_count("rank", self.rank)
+        for name in ("alpha", "rate"):
+            check_range(name, getattr(self, name), 0)
+            if getattr(self, name) == 0:
+                raise SettingError(f"{name} is 0, so nothing would be learned; it must be above 0")
+        check_range("dropout", self.dropout, 0, 0.99)
+        ends = self.modules if isinstance(self.modules, list) else []
+        if self.modules != "linear" and not (ends and all(isinstance(end, str) for end in ends)):
+            raise SettingError(
+                f"modules is {self.modules!r}; give 'linear' or a list of the ends of layers' names"
+            )
+
+    @contextmanager
+    def adapted(self, context: TaskContext) -> Iterator[None]:
+        """Inside, adapters alone train; afterwards, whatever happened, they are merged."""
+        trains = {name: p.requires_grad for name, p in context.model.named_parameters()}
+        adapters = self._insert(context.model, context)
+        try:
+            yield
+        finally:
+            adapters.merge_and_unload()
+            for name, parameter in context.model.named_parameters():
+                parameter.requires_grad_(trains[name])
+
+    def begun(self, context: TaskContext) -> PreTrainedModel:
+        """The model before the task, with the adapters as they were drawn for it."""
+        model = context.before()
+        self._insert(model, context)
+        return model
+
+    def _insert(self, model: PreTrainedModel, context: TaskContext) -> "LoraModel":
+        """Put fresh adapters into the model, in place."""
+        from peft import LoraConfig, LoraModel  # takes seconds to import
+
+        chosen = self._layers(model)
+        kinds = {type(model.get_submodule(name)) for name in chosen}
+        settings = LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,  # type: ignore[arg-type]  # any number does
+            lora_dropout=self.dropout,
+            target_modules=chosen,
+            fan_in_fan_out=kinds == {Conv1D},
+            init_lora_weights=False,
+        )
+        with torch.random.fork_rng(devices=[]):
+            adapters = LoraModel(model, settings, ADAPTER)
+        draw(adapters, torch.Generator().manual_seed(1000 * context.seed + context.index))
+        return adapters
+
+    def _layers(self, model: PreTrainedModel) -> list[str]:
+        """Names of the layers to adapt.
+
+        Raises:
+            SettingError: a name of `modules` is that of none.
+        """
+        linear = [name.removesuffix(".weight") for name in sorted(linear_weights(model))]
+        if isinstance(self.modules, str):
+            return linear
+        for end in self.modules:
+            if not any(_ends(name, end) for name in linear):
+                known = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+                raise SettingError(
+                    f"lora's modules has '{end}', which no linear layer's name ends in; there are: "
+                    f"{', '.join(known)}{nearest(end, known)}"
+                )
+        return [name for name in linear if any(_ends(name, end) for end in self.modules)]
+
+
+def _ends(name: str, end: str) -> bool:
+    return name == end or name.endswith(f".{end}")
+
+
+def factors(model: nn.Module) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:
+    """Adapted layer → A (r, in) and B (out, r)."""
+    return {
+        name: (module.lora_A[ADAPTER].weight, module.lora_B[ADAPTER].weight)
+        for name, module in model.named_modules()
+        if isinstance(getattr(module, "lora_A", None), nn.ModuleDict)
+    }
+
+
+@torch.no_grad()
+def draw(model: nn.Module, chance: torch.Generator) -> None:
+    """Draw every A as nn.Linear does, uniformly from ±1/√in, and set every B to zero."""
+    for a, b in factors(model).values():
+        fresh: Tensor = torch.empty(a.shape)
+        nn.init.kaiming_uniform_(fresh, a=math.sqrt(5), generator=chance)
+        a.copy_(fresh)
+        b.zero_()

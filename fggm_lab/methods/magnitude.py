@@ -1,0 +1,52 @@
+"""The other control: as many units, chosen by the size of their weights and by no data at all."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fggm_lab.fisher import as_units, unit_axes
+from fggm_lab.masks import Mask, MaskInfo
+from fggm_lab.masks.select import select
+from fggm_lab.methods.base import Plan, TaskContext, check_choice
+from fggm_lab.methods.masking import TaskMasking, complete, masked_names
+
+SIZES = ("largest", "smallest")
+
+
+@dataclass(frozen=True)
+class Magnitude(TaskMasking):
+    """Let the units with the largest weights move, measured before each task.
+
+    A unit's size is the mean of |weight| over its entries: its L1 norm, by which filters are
+    pruned, over its length, so that long and short rows compare under `scope="global"`. There the
+    entries of norms, around 1 and each a unit, come before all rows of weights; leave them out with
+    `parameters="linear"`.
+
+    Attributes:
+        keep, scope, parameters, others, first_task: as in `TaskMasking`.
+        size: the `largest` or the `smallest` units move.
+    """
+
+    name: ClassVar[str] = "magnitude"
+    paper: ClassVar[str] = "control; arXiv 1608.08710 prunes filters by their L1 norm"
+    own_weights: ClassVar[bool] = True
+
+    size: str = "largest"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("size", self.size, SIZES)
+
+    def plan(self, context: TaskContext) -> Plan:
+        """Measure the units and cut the mask."""
+        if context.index == 0 and not self.first_task:
+            return Plan()
+        axes, weights = unit_axes(context.model), dict(context.model.named_parameters())
+        sign = 1 if self.size == "largest" else -1
+        sizes = {
+            name: sign * as_units(weights[name].detach().abs().double(), axes[name]).mean(dim=1)
+            for name in masked_names(context.model, self.parameters)
+        }
+        units = select({n: s.cpu().numpy() for n, s in sizes.items()}, self.keep, self.scope)
+        made = MaskInfo(self.keep, self.scope, f"{self.size} weights", task=context.name)
+        mask = Mask(units, {name: axes[name] for name in units}, made)
+        return Plan(complete(mask, context.model, self.others))

@@ -1,0 +1,73 @@
+"""O-LoRA (arXiv 2310.14152): each task's adapter keeps out of the directions of earlier ones."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from fggm_lab.methods.base import TaskContext, check_choice, check_range
+from fggm_lab.methods.lora import LoRA, factors
+
+NORMS = ("absolute", "squared")
+
+_KEPT = "olora."
+
+
+@dataclass(frozen=True)
+class OLoRA(LoRA):
+    """LoRA with a penalty on the overlap of the adapter's A with those of the tasks before it.
+
+    To the loss is added λ Σ_l Σ_i<t Σ_jk |(A_i A_tᵀ)_jk|, over adapted layers l, earlier tasks i
+    and the entries of the r × r products. Earlier adapters are merged and frozen; only their A is
+    kept, r numbers for every input of every adapted layer and task.
+
+    Attributes:
+        rank, alpha, dropout, modules, rate: as in `LoRA`, whose defaults they share.
+        weight: λ (the released code's `lamda_1`, 0.5 in its scripts).
+        norm: `absolute` values are summed, as by the released code, or `squared` ones, as in the
+            paper's equation 8.
+    """
+
+    name: ClassVar[str] = "olora"
+    paper: ClassVar[str] = "arXiv 2310.14152, equations 7 and 8"
+    stores: ClassVar[str] = "the A matrix of every adapter of every earlier task"
+
+    weight: float = 0.5
+    norm: str = "absolute"
+    _pairs: list[tuple[nn.Parameter, Tensor]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("weight", self.weight, 0)
+        check_choice("norm", self.norm, NORMS)
+
+    def start(self, context: TaskContext) -> None:
+        """Set the new task's matrices against those kept in memory."""
+        for layer, (a, _) in factors(context.model).items():
+            kept = context.memory.get(_KEPT + layer)
+            if kept is not None:
+                self._pairs.append((a, kept.to(a)))
+
+    def extra_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
+        """The penalty; none while there is no earlier task."""
+        if not self._pairs:
+            return None
+        with torch.autocast(logits.device.type, enabled=False):
+            overlaps = [kept @ a.T for a, kept in self._pairs]
+            if self.norm == "squared":
+                return self.weight * torch.stack([o.square().sum() for o in overlaps]).sum()
+            return self.weight * torch.stack([o.abs().sum() for o in overlaps]).sum()
+
+    def finish(self) -> None:
+        """Let go of the matrices."""
+        self._pairs.clear()
+
+    def after_task(self, context: TaskContext) -> None:
+        """Keep the task's A matrices, (tasks · r, in) for each layer."""
+        for layer, (a, _) in factors(context.model).items():
+            earlier = context.memory.get(_KEPT + layer)
+            new = a.detach().cpu().clone()
+            context.memory[_KEPT + layer] = new if earlier is None else torch.cat([earlier, new])

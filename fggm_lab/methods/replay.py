@@ -1,0 +1,97 @@
+"""Experience replay (1902.10486): some old examples are trained on beside the new ones."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from fggm_lab.errors import SettingError
+from fggm_lab.methods.base import Memory, Method, TaskContext, check_count, check_range
+from fggm_lab.models.encoding import Encoded
+
+_KEPT = "replay."
+
+
+@dataclass(frozen=True)
+class Replay(Method):
+    """Keep some examples of every task, and add old ones to each batch of a later task.
+
+    Which examples are kept, and which old ones a step sees, depends on the run's seed, the task and
+    the step alone. Within a step no old example comes twice, unless it asks for more than there
+    are.
+
+    Attributes:
+        per_task: how many examples are kept of each task, drawn by chance. (The paper keeps 1 to 15
+            of each class; a language task has no classes.)
+        ratio: old examples per new one; the paper's batches have as many of both.
+    """
+
+    name: ClassVar[str] = "replay"
+    paper: ClassVar[str] = "arXiv 1902.10486, algorithm 1"
+    stores: ClassVar[str] = "examples of every former task, as token ids"
+
+    per_task: int = 32
+    ratio: float = 1.0
+    _old: list[Encoded] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_count("per_task", self.per_task)
+        check_range("ratio", self.ratio, 0)
+
+    def check(self, tasks: int) -> None:
+        """Refuse a sequence in which there is nothing to replay."""
+        if tasks < 2:
+            raise SettingError(
+                "replay with no earlier task: the sequence has one task, so no step would see an "
+                "old example; give it two tasks or more, or train with sft"
+            )
+
+    def start(self, context: TaskContext) -> None:
+        """Read the former tasks' examples out of the memory."""
+        self._old.extend(kept_examples(context.memory))
+
+    def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
+        """The new examples, then the old ones drawn for this step."""
+        if not self._old:
+            return batch
+        # So that the steps' whole numbers add up to the ratio, whatever it is.
+        each = self.ratio * len(batch)
+        count = round((step + 1) * each) - round(step * each)
+        draw = np.random.default_rng([context.seed, context.index, step])
+        chosen: list[int] = []
+        while len(chosen) < count:
+            chosen += draw.permutation(len(self._old)).tolist()
+        return [*batch, *(self._old[i] for i in chosen[:count])]
+
+    def finish(self) -> None:
+        """Let go of them."""
+        self._old.clear()
+
+    def after_task(self, context: TaskContext) -> None:
+        """Keep some of the task's examples."""
+        draw = np.random.default_rng([context.seed, context.index])
+        count = min(self.per_task, len(context.encoded))
+        chosen = sorted(draw.choice(len(context.encoded), count, replace=False).tolist())
+        keep_examples(context.memory, context.index, [context.encoded[i] for i in chosen])
+
+
+def keep_examples(memory: Memory, task: int, examples: list[Encoded]) -> None:
+    """Write a task's examples into the memory: all token ids in a row, and where each ends."""
+    ids = [token for item in examples for token in item.prompt + item.answer]
+    lengths = [[len(item.prompt), len(item.answer)] for item in examples]
+    memory[f"{_KEPT}{task:04d}.ids"] = torch.tensor(ids, dtype=torch.int32)
+    memory[f"{_KEPT}{task:04d}.lengths"] = torch.tensor(lengths, dtype=torch.int32)
+
+
+def kept_examples(memory: Memory) -> list[Encoded]:
+    """The examples in the memory, task by task."""
+    examples = []
+    for key in sorted(k for k in memory if k.startswith(_KEPT) and k.endswith(".ids")):
+        ids: list[int] = memory[key].tolist()
+        start = 0
+        for prompt, answer in memory[f"{key.removesuffix('ids')}lengths"].tolist():
+            middle, end = start + prompt, start + prompt + answer
+            examples.append(Encoded(tuple(ids[start:middle]), tuple(ids[middle:end]), False))
+            start = end
+    return examples

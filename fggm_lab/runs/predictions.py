@@ -1,0 +1,82 @@
+"""Every scored answer of a run, one Parquet file per evaluation: what a score is made of."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from fggm_lab.errors import RunError
+from fggm_lab.files import write_whole
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One example of a task's split, answered by the model as it was after some task.
+
+    Attributes:
+        trained_after: the task after which it was asked; None before any.
+        task, split, index: which example: the task's name, its split and the 0-based place there.
+        prompt, answer: the example's own texts.
+        prediction: the greedy answer.
+        score: what the task's metric gives it, 0 to 1; the score matrix has their mean.
+        exact: whether it is right token by token.
+        nll: negative log-likelihood of the right answer, nats, summed over its `tokens`.
+        tokens: how many tokens the right answer has, its end included.
+    """
+
+    trained_after: str | None
+    task: str
+    split: str
+    index: int
+    prompt: str
+    answer: str
+    prediction: str
+    score: float
+    exact: bool
+    nll: float
+    tokens: int
+
+
+COLUMNS = tuple(field.name for field in fields(Prediction))
+"""The columns of the file, in order."""
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    types = {"index": pa.int64(), "tokens": pa.int64(), "score": pa.float64()}
+    types |= {"exact": pa.bool_(), "nll": pa.float64()}
+    return pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
+
+
+def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
+    """Write rows as a Parquet file, whole or not at all.
+
+    Raises:
+        LabError: the disk refused; a file that was there before is as it was.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=_schema())
+    write_whole(path, lambda place: parquet.write_table(table, place, compression="zstd"))
+
+
+def read_predictions(path: Path, task: str | None = None) -> list[Prediction]:
+    """The rows of a file, of one task or all.
+
+    Raises:
+        RunError: the file is damaged, or has other columns.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    chosen = None if task is None else [("task", "=", task)]
+    try:
+        table = parquet.read_table(path, columns=list(COLUMNS), filters=chosen)
+        return [Prediction(**row) for row in table.to_pylist()]
+    except (pa.ArrowException, OSError, TypeError) as problem:
+        reason = str(problem).splitlines()[0].rstrip(".")
+        raise RunError(
+            f"{path} is damaged ({reason}); restore it, or repeat the run to have its predictions"
+        ) from None

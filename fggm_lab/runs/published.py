@@ -1,0 +1,136 @@
+"""Our numbers beside the published and the replicated ones of TRACE, by definition.
+
+`published.json` holds those of Qwen2-1.5B on TRACE, each under the definition it follows. A column
+is one definition: the paper's TRACE-OP, which does not say whether it is the final OP or its mean
+over steps, has a column of its own, and General on other abilities than TRACE's six sets, too.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from fggm_lab.files import read_json
+from fggm_lab.runs.compare import Row, group_labels
+from fggm_lab.runs.config import RunConfig
+from fggm_lab.runs.orders import by_order, order_of, ordered
+from fggm_lab.runs.run import Run
+
+OURS = {
+    "op_final": "op_final",
+    "op_mean_over_steps": "op_mean_over_steps",
+    "bwt_gem": "bwt_gem",
+    "bwt_trace": "bwt_trace",
+    "general_own": "general_after",
+}
+"""The definitions that runs follow, and the number of a run that does."""
+
+
+@cache
+def published() -> dict[str, Any]:
+    """What `published.json` holds: `model`, `order`, `definitions`, `sources` and `results`."""
+    found: dict[str, Any] = read_json(Path(__file__).with_name("published.json"))
+    return found
+
+
+def beside_published(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Published and replicated rows, then ours: one per method and task order, over its seeds.
+
+    Args:
+        runs: over the same tasks, in one order or several.
+
+    Returns:
+        Rows with `kind` (`published`, `replicated` or `ours`), `method`, `model`, `numbers`
+        (definition → percent), `sd` (definition → percent, of ours), `seeds` (of ours) and
+        `unlike`: in what ours differs from what the published numbers measured; empty of those.
+
+    Raises:
+        RunError: runs that cannot be compared (`check_same_data`).
+    """
+    theirs = [
+        {**row, "model": published()["model"], "sd": {}, "seeds": [], "unlike": []}
+        for row in published()["results"]
+    ]
+    rows = by_order(ordered(runs))
+    labelled = zip(group_labels(runs), runs, strict=True)
+    configs = {(order_of(run), label): run.config for label, run in labelled}
+    return theirs + [_ours(row, configs[row["order"], row["method"]]) for row in rows]
+
+
+def _ours(row: Row, config: RunConfig) -> dict[str, Any]:
+    known = {
+        definition: row[number]
+        for definition, number in OURS.items()
+        if row[number]["mean"] is not None
+        # A General that is a loss is no percentage.
+        and (definition != "general_own" or row["general_better"] == "higher")
+    }
+    return {
+        "kind": "ours",
+        "method": row["method"],
+        "numbers": {name: 100 * value["mean"] for name, value in known.items()},
+        "model": config.model,
+        "sd": {n: 100 * value["sd"] for n, value in known.items() if value["sd"] is not None},
+        "seeds": row["seed"],
+        "unlike": unlike(config),
+    }
+
+
+def unlike(config: RunConfig) -> list[str]:
+    """In what a run differs from those that were published, in words; empty if in nothing known.
+
+    A model counts as the same if its folder or hub id ends in the published model's name, and tasks
+    if they have TRACE's names: the weights and the examples themselves are not looked at.
+    """
+    from fggm_lab.tasks import SHIPPED
+
+    known, found = published(), []
+    if Path(config.model).name.lower() != known["model"].lower():
+        found.append(f"model {config.model}, not {known['model']}")
+    if config.tasks == SHIPPED:
+        found.append(f"tasks {SHIPPED}, not TRACE")
+    elif set(config.task_names) != set(known["order"]):
+        found.append("not TRACE's eight tasks")
+    elif config.task_names != known["order"]:
+        found.append("another task order")
+    if config.limit is not None:
+        found.append(f"the first {config.limit} examples of a split")
+    if config.split != "test":
+        found.append(f"scored on the {config.split} split")
+    return found
+
+
+def published_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Rows of `beside_published` as a rich table, in percent, each definition a column."""
+    definitions = published()["definitions"]
+    columns = [key for key in definitions if any(key in row["numbers"] for row in rows)]
+    table = Table(title=f"{published()['benchmark']}, percent", box=SIMPLE_HEAD, padding=0)
+    table.add_column("")
+    table.add_column("method", overflow="fold")
+    for key in columns:
+        table.add_column(definitions[key]["label"].replace(" ", "\n"), justify="right")
+    for row in rows:
+        cells = (_cell(row, key) for key in columns)
+        mark = " *" if row["unlike"] else ""
+        table.add_row(row["kind"], escape(row["method"]) + mark, *cells)
+    told = dict.fromkeys("; ".join(row["unlike"]) for row in rows if row["unlike"])
+    notes = [f"* not the same: {escape(one)}" for one in told]
+    notes += [f"{kind}: {source}" for kind, source in published()["sources"].items()]
+    notes.append(f"{definitions['op_undetermined']['label']}: "
+                 f"{definitions['op_undetermined']['definition']}")  # fmt: skip
+    table.caption = "\n".join(notes)
+    return table
+
+
+def _cell(row: dict[str, Any], key: str) -> str:
+    """A number, below it its sd; – where there is none."""
+    if key not in row["numbers"]:
+        return "–"
+    lines = [f"{row['numbers'][key]:.2f}"]
+    if key in row["sd"]:
+        lines.append(f"±{row['sd'][key]:.2f}")
+    return "\n".join(lines)

@@ -1,0 +1,140 @@
+"""Multiple choice: questions with choices, read from JSON, and which choice was made.
+
+A choice is made by likelihood, the choice that the model finds most likely after the prompt, or by
+generation, the choice that its answer begins with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fggm_lab.errors import DataError, SettingError, nearest
+from fggm_lab.tasks.metrics import lenient_match
+from fggm_lab.tasks.reader import check_text, kind_of
+
+CHOOSE: dict[str, str] = {
+    "character": "log-likelihood per character of the choice",
+    "token": "log-likelihood per token of the choice",
+    "sum": "log-likelihood of the whole choice",
+    "generation": "the choice that the greedy answer begins with",
+}
+"""How a choice is made → what that is.
+
+A sum favours short choices. Per character (lm-evaluation-harness's `acc_norm`; GPT-3's is per
+token) does so least and is the same for every tokenizer: the lab's default."""
+
+DEFAULT = "character"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A question with its choices; `label` is the 0-based place of the right one."""
+
+    prompt: str
+    choices: tuple[str, ...]
+    label: int
+
+
+def check_choose(by: str) -> None:
+    """Raise a `SettingError` unless choices can be made so."""
+    if by not in CHOOSE:
+        raise SettingError(
+            f"choices cannot be made by '{by}'{nearest(by, list(CHOOSE))}; there are: "
+            f"{', '.join(CHOOSE)}"
+        )
+
+
+def holds_choices(items: Any) -> bool:
+    """Whether JSON is a list whose first item has choices."""
+    return (
+        isinstance(items, list)
+        and bool(items)
+        and isinstance(items[0], dict)
+        and "choices" in items[0]
+    )
+
+
+def to_choices(path: Path | str, items: Sequence[Any]) -> tuple[Choice, ...]:
+    """A JSON list of `{"prompt": ..., "choices": [...], "label": ...}` as questions.
+
+    The label is the 0-based place of the right choice, or its text.
+
+    Args:
+        path: named in errors.
+
+    Raises:
+        DataError: an item is not so; the message names the file, the item's index and the field.
+    """
+    return tuple(_choice(path, index, item) for index, item in enumerate(items))
+
+
+def _choice(path: Path | str, index: int, item: Any) -> Choice:
+    where = f"{path}, item {index}"
+    if not isinstance(item, dict):
+        raise DataError(f"{where}: is {kind_of(item)}; make it an object with 'prompt', 'choices' "
+                        "and 'label'")  # fmt: skip
+    for key in ("prompt", "choices", "label"):
+        if key not in item:
+            raise DataError(
+                f"{where}: has no '{key}'; in a file of choices every item has 'prompt', 'choices' "
+                "and 'label'"
+            )
+    check_text(path, index, "prompt", item["prompt"])
+    choices = item["choices"]
+    if not isinstance(choices, list) or len(choices) < 2:
+        raise DataError(f"{where}: 'choices' is no list of two or more; write one text per choice")
+    for choice in choices:
+        check_text(path, index, "choices", choice)
+        if not choice.strip():
+            raise DataError(f"{where}: a choice is empty; write it or remove it")
+    if len(set(choices)) < len(choices):
+        raise DataError(f"{where}: a choice stands there twice; write each once")
+    return Choice(item["prompt"], tuple(choices), _label(where, choices, item["label"]))
+
+
+def _label(where: str, choices: list[str], label: Any) -> int:
+    if isinstance(label, str):
+        if label in choices:
+            return choices.index(label)
+        raise DataError(
+            f"{where}: the label '{label}' is none of the choices; write one of them as it stands, "
+            "or its place from 0"
+        )
+    if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < len(choices):
+        told = label if isinstance(label, int | float) else kind_of(label)
+        raise DataError(
+            f"{where}: the label is {told}; it must be a place from 0 to {len(choices) - 1}, or "
+            "the text of a choice"
+        )
+    return label
+
+
+def most_likely(item: Choice, sums: Sequence[float], tokens: Sequence[int], by: str) -> int:
+    """The place of the choice made by likelihood; of equal ones the first.
+
+    Args:
+        sums: log-likelihood of each choice, nats, summed over its tokens.
+        tokens: number of tokens of each choice.
+        by: `character`, `token` or `sum`.
+    """
+    lengths = {
+        "character": [len(choice) for choice in item.choices],
+        "token": list(tokens),
+        "sum": [1] * len(sums),
+    }[by]
+    values = [total / length for total, length in zip(sums, lengths, strict=True)]
+    return values.index(max(values))
+
+
+def answered(item: Choice, text: str) -> int | None:
+    """The place of the choice that a generated answer makes, None if it makes none.
+
+    It is the choice itself, else the longest one whose words the answer begins with, so that
+    `B. Because …` chooses `B`.
+    """
+    for place, choice in enumerate(item.choices):
+        if text.strip() == choice.strip():
+            return place
+    begun = [i for i, choice in enumerate(item.choices) if lenient_match(text, choice)]
+    return max(begun, key=lambda i: len(item.choices[i]), default=None)

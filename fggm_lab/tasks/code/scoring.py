@@ -1,0 +1,80 @@
+"""Running many programs, two at a time."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from fggm_lab.errors import SettingError
+from fggm_lab.tasks.code.limits import Limits, Outcome
+from fggm_lab.tasks.code.records import CodeProblem
+from fggm_lab.tasks.code.sandbox import check_allowed, isolation, run_program
+
+WORKERS = 2
+
+_PASSED: set[bytes] = set()
+"""Fingerprints of programs this process saw pass: right answers come again in every evaluation."""
+
+
+def score_programs(
+    problems: Sequence[CodeProblem],
+    completions: Sequence[str],
+    *,
+    allow: bool,
+    limits: Limits | None = None,
+    workers: int = WORKERS,
+) -> list[Outcome]:
+    """Run each completion, cut to its answer, with its problem's prompt and tests.
+
+    Args:
+        problems: one for each completion; repeat a problem for several.
+        completions: what a model wrote.
+        allow: must be True: a model's programs are run.
+        limits: what each program may use (default `Limits()`).
+        workers: how many run at once.
+
+    Returns:
+        one outcome for each, in order.
+
+    Raises:
+        SettingError: `allow` is not True, the lengths differ, or programs cannot be run here.
+    """
+    check_allowed(allow)
+    if len(problems) != len(completions):
+        raise SettingError(
+            f"there are {len(problems)} problems and {len(completions)} completions; give one "
+            "problem for each completion"
+        )
+    sources = [p.program(p.cut(c)) for p, c in zip(problems, completions, strict=True)]
+    return run_programs(sources, allow=allow, limits=limits, workers=workers)
+
+
+def passes(sources: Sequence[str], *, allow: bool, limits: Limits | None = None) -> list[bool]:
+    """Whether each program passes; one that did before, under the same limits, is not run again.
+
+    Raises:
+        SettingError: `allow` is not True, or programs cannot be run here.
+    """
+    check_allowed(allow)
+    limits = limits or Limits()
+    prints = [hashlib.sha256(f"{limits}\n{s}".encode("utf-8", "replace")).digest() for s in sources]
+    new = {p: s for p, s in zip(prints, sources, strict=True) if p not in _PASSED}
+    outcomes = run_programs(list(new.values()), allow=allow, limits=limits)
+    _PASSED.update(p for p, outcome in zip(new, outcomes, strict=True) if outcome.passed)
+    return [p in _PASSED for p in prints]
+
+
+def run_programs(
+    sources: Sequence[str], *, allow: bool, limits: Limits | None = None, workers: int = WORKERS
+) -> list[Outcome]:
+    """Run whole programs, some at a time; `run_program` for each, in order."""
+    check_allowed(allow)
+    if workers < 1:
+        raise SettingError(f"workers is {workers}; it must be 1 or more")
+    if not sources:
+        return []
+    isolation()  # found out once, before the threads ask for it
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="fggm-code")
+    try:
+        return list(pool.map(lambda source: run_program(source, limits, allow=allow), sources))
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,136 @@
+"""General ability through lm-evaluation-harness (optional: `pip install 'fggm-lab[harness]'`).
+
+TRACE (arXiv 2310.06762) measures General on six public sets. The harness has them as tasks and
+fetches their data from the hub; a task of one's own is a YAML file beside its data and needs none.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from fggm_lab.errors import DataError, SettingError
+
+TRACE_GENERAL: dict[str, str] = {
+    "mmlu": "acc,none",
+    "bbh_fewshot": "exact_match,none",
+    "tydiqa_goldp": "f1,none",
+    "boolq": "acc,none",
+    "piqa": "acc,none",
+    "gsm8k": "exact_match,flexible-extract",
+}
+"""The harness's names of TRACE's six general sets → the number of each that counts.
+
+TRACE itself evaluated through OpenCompass, with other prompts: compare models within one harness,
+not with TRACE's table."""
+
+_PREFERRED = ("acc", "exact_match", "f1")
+
+
+def harness_general(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    tasks: Sequence[str] = tuple(TRACE_GENERAL),
+    *,
+    include: str | Path | None = None,
+    limit: int | None = None,
+    batch_size: int = 16,
+    max_length: int | None = None,
+) -> dict[str, Any]:
+    """Score a model on tasks of lm-evaluation-harness.
+
+    Args:
+        tasks: names of its tasks, groups or tags.
+        include: a folder with YAML files of further tasks.
+        limit: at most so many examples of each task.
+        batch_size: examples per forward pass.
+        max_length: tokens per example. None: the model's context.
+
+    Returns:
+        `{"score", "skills", "metrics"}`: the mean over tasks, each task's score from 0 to 1, and
+        which of its numbers that is: of TRACE's sets the one in `TRACE_GENERAL`, else accuracy,
+        exact match or F1, the first there is.
+
+    Raises:
+        SettingError: the harness is not installed, or has no such task.
+        DataError: a task's data cannot be fetched, as offline, or it has no number from 0 to 1.
+    """
+    try:
+        from lm_eval.evaluator import simple_evaluate
+        from lm_eval.models.huggingface import HFLM
+        from lm_eval.tasks import TaskManager
+    except ImportError:
+        raise SettingError(
+            "lm-evaluation-harness is not installed; install it with pip install "
+            "'fggm-lab[harness]', or measure General on JSON files"
+        ) from None
+    if not tasks:
+        raise SettingError("no harness task is named; name at least one, such as boolq")
+    if include is not None and not Path(include).is_dir():
+        raise DataError(f"there is no folder {include} with tasks of the harness; check the path")
+    manager = TaskManager(include_path=None if include is None else str(include))
+    for name in tasks:
+        if name not in manager.all_tasks:
+            raise SettingError(
+                f"lm-evaluation-harness has no task '{name}'; lm-eval ls tasks lists its own, and "
+                "--include names a folder of others"
+            )
+    wrapped = HFLM(
+        pretrained=model, tokenizer=tokenizer, batch_size=batch_size, max_length=max_length
+    )
+    skills, metrics = {}, {}
+    training = model.training
+    model.eval()
+    try:
+        for name in tasks:
+            try:
+                found = simple_evaluate(
+                    wrapped,
+                    tasks=[name],
+                    limit=limit,
+                    task_manager=manager,
+                    bootstrap_iters=0,
+                    log_samples=False,
+                )
+            except (OSError, ValueError) as problem:
+                raise DataError(
+                    f"harness task {name} cannot be run ({_first_line(problem)}); its data comes "
+                    "from the hub: fetch it once while online, or name a task with local data"
+                ) from problem
+            skills[name], metrics[name] = _score(name, found or {})
+    finally:
+        model.train(training)
+    return {
+        "score": sum(skills.values()) / len(skills),
+        "skills": skills,
+        "metrics": metrics,
+    }
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).splitlines() or [type(problem).__name__])[0]
+
+
+def _score(name: str, found: Mapping[str, Any]) -> tuple[float, str]:
+    """A task's or a group's own number, or the mean over the tasks behind a tag."""
+    groups, results = found.get("groups") or {}, found.get("results") or {}
+    rows = [groups.get(name) or results.get(name)]
+    if rows == [None]:
+        rows = list(results.values())
+    metric = TRACE_GENERAL.get(name) or _metric(rows)
+    values = [row.get(metric) for row in rows if row is not None]
+    if not values or not all(isinstance(v, int | float) and 0 <= v <= 1 for v in values):
+        raise DataError(
+            f"harness task {name} gives no accuracy, exact match or F1 from 0 to 1; name another"
+        )
+    return sum(values) / len(values), str(metric)
+
+
+def _metric(rows: Sequence[Mapping[str, Any] | None]) -> str | None:
+    """The name of the first preferred number that a row has, with its filter."""
+    for wanted in _PREFERRED:
+        for key in rows[0] or {} if rows else {}:
+            if key.partition(",")[0] == wanted:
+                return key
+    return None

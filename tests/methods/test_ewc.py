@@ -1,0 +1,153 @@
+"""EWC's gradient is that of the penalties written out, one per former task."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher import fisher_scores
+from fggm_lab.methods import EWC, SFT, OnlineEWC, TaskContext
+from tests.families import FAMILIES
+from tests.methods.resuming import assert_resumes
+from tests.training.small import context, small_model, small_run, small_tasks
+from tests.training.test_sequence import weights
+
+
+def jolt(seen: TaskContext, seed: int) -> None:
+    """Move every weight a little, as training would."""
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in seen.model.parameters():
+            noise = torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
+            parameter.add_(0.05 * noise.to(parameter))
+
+
+Record = tuple[dict[str, Tensor], dict[str, Tensor]]
+
+
+def learn(method: EWC, seen: TaskContext, tasks: int) -> list[Record]:
+    """Pretend to learn tasks; the Fisher and the weights after each, found independently."""
+    records: list[Record] = []
+    for index in range(tasks):
+        now = replace(context(seen.model, index), memory=seen.memory)
+        jolt(now, seed=index)
+        method.after_task(now)
+        scores = fisher_scores(now.model, now.tokenizer, now.examples, elementwise=True)
+        assert scores.elementwise is not None
+        weights = {n: p.detach().clone() for n, p in now.model.named_parameters()}
+        records.append((scores.elementwise, weights))
+    jolt(seen, seed=99)
+    return records
+
+
+def added(method: EWC, seen: TaskContext, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the method makes of some gradients."""
+    for name, parameter in seen.model.named_parameters():
+        parameter.grad = gradients[name].clone() if name in gradients else None
+    method.start(seen)
+    method.on_gradients(seen.model)
+    method.finish()
+    return {n: p.grad for n, p in seen.model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_gradient_is_that_of_one_penalty_per_task(family: str) -> None:
+    seen = context(small_model(family, dtype=torch.float64), index=2)
+    method = EWC(strength=7.0)
+    records = learn(method, seen, tasks=3)
+    parameters = dict(seen.model.named_parameters())
+    penalty = sum(
+        3.5 * (fisher[name] * (parameter - weights[name]) ** 2).sum()
+        for fisher, weights in records
+        for name, parameter in parameters.items()
+    )
+    assert isinstance(penalty, Tensor)
+    wanted = dict(
+        zip(parameters, torch.autograd.grad(penalty, list(parameters.values())), strict=True)
+    )
+    plain = {name: torch.randn_like(p) for name, p in parameters.items()}
+    for name, found in added(method, seen, plain).items():
+        torch.testing.assert_close(found - plain[name], wanted[name], rtol=1e-9, atol=1e-12)
+    for name, found in added(method, seen, {}).items():  # a weight the loss did not reach
+        torch.testing.assert_close(found, wanted[name], rtol=1e-9, atol=1e-15)
+    assert max(float(w.abs().max()) for w in wanted.values()) > 1e-3
+
+
+def test_two_numbers_per_weight_however_many_tasks() -> None:
+    seen = context(small_model(), index=2)
+    method = EWC()
+    learn(method, seen, tasks=3)
+    weights = sum(p.numel() for p in seen.model.parameters())
+    assert sum(kept.numel() for kept in seen.memory.values()) == 2 * weights
+
+
+def test_online_ewc_fades_the_fisher_and_keeps_the_last_weights() -> None:
+    seen = context(small_model(dtype=torch.float64), index=2)
+    method = OnlineEWC(strength=2.0, decay=0.6)
+    (first, _), (second, _), (third, last) = learn(method, seen, tasks=3)
+    found = added(method, seen, {})
+    for name, parameter in seen.model.named_parameters():
+        fisher = 0.36 * first[name] + 0.6 * second[name] + third[name]
+        wanted = 2.0 * fisher * (parameter.detach() - last[name])
+        torch.testing.assert_close(found[name], wanted, rtol=1e-9, atol=1e-15)
+
+
+def test_after_one_task_both_are_the_same_and_before_it_there_is_nothing() -> None:
+    found = []
+    for method in (EWC(), OnlineEWC()):
+        seen = context(small_model(), index=1)
+        assert added(method, seen, {}) == {}
+        learn(method, seen, tasks=1)
+        found.append(added(method, seen, {}))
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_it_holds_the_weights_that_matter(tmp_path: Path) -> None:
+    """The stronger it is, the less the weights move, weighed by their Fisher."""
+    moved = []
+    for strength in (0.0, 10.0, 1000.0):
+        run = small_run(
+            EWC(strength=strength),
+            tmp_path / str(strength),
+            tasks=small_tasks(2),
+            optimizer="sgd",
+            lr=1e-3,
+        )
+        before, after = run.memory(0), run.memory(1)
+        # Both tasks' Fisher times the distance of their mean from the first's weights.
+        moved.append(
+            sum(
+                float((before[key] * (after[anchor] - before[anchor]).square()).sum())
+                for key in before
+                if ".fisher." in key and (anchor := key.replace("fisher", "anchor"))
+            )
+        )
+    assert moved[0] > moved[1] > moved[2] > 0
+
+
+def test_without_strength_it_is_fine_tuning(tmp_path: Path) -> None:
+    ours, plain = (small_run(m, tmp_path / m.name) for m in (EWC(strength=0.0), SFT()))
+    left, right = weights(ours), weights(plain)
+    assert all(torch.equal(left[name], right[name]) for name in left)
+    assert [e["stored_bytes"] > 0 for e in ours.events("task")] == [True] * 3
+
+
+@pytest.mark.parametrize("method", [EWC(100.0, 4), OnlineEWC(100.0)], ids=lambda m: m.name)
+def test_resumed_equals_uninterrupted(tmp_path: Path, method: EWC) -> None:
+    assert_resumes(method, tmp_path, family="gpt2")
+
+
+def test_bad_settings_are_one_sentence() -> None:
+    with pytest.raises(SettingError, match="strength is -1; it must be 0 or more"):
+        EWC(strength=-1)
+    with pytest.raises(SettingError, match="strength is much; it must be 0 or more"):
+        EWC(strength="much")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="max_examples is 0; it must be 1 or more"):
+        EWC(max_examples=0)
+    with pytest.raises(SettingError, match=r"max_examples is 1\.5; it must be a whole number"):
+        EWC(max_examples=1.5)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="decay is 2; it must be from 0 to 1"):
+        OnlineEWC(decay=2)

@@ -1,0 +1,339 @@
+"""Hostile programs: the lab goes on, the reason is right, and nothing is left of them."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fggm_lab.errors import SettingError
+from fggm_lab.tasks.code import Limits, isolation, run_program
+from fggm_lab.tasks.code.sandbox import Isolation
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at Linux's /proc")
+
+QUICK = Limits(seconds=2.0)
+NAME = "import ctypes; ctypes.CDLL(None).prctl(15, b'{mark}', 0, 0, 0)\n"
+
+
+@pytest.fixture(scope="module")
+def here() -> Isolation:
+    return isolation()
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """A process name to give to a program; afterwards no process may have it."""
+    name = f"fg{secrets.token_hex(5)}"
+    yield name
+    assert not _named(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_folder_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Working folders are made in an empty folder, which is empty again afterwards."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield
+    assert not list(folder.iterdir())
+
+
+def _named(name: str) -> list[str]:
+    found = []
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().strip() == name:
+                found.append(comm.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def _reason(source: str, limits: Limits = QUICK) -> str:
+    outcome = run_program(source, limits, allow=True)
+    assert outcome.passed == (outcome.reason == "passed")
+    return outcome.reason
+
+
+@pytest.mark.parametrize("allow", [False, None, 1])
+def test_nothing_runs_unless_allowed(allow: bool, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="allow-code-execution"):
+        run_program(f"open('{tmp_path}/ran', 'w')", allow=allow)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("assert 1 + 1 == 2", "passed"),
+        ("assert 1 + 1 == 3", "wrong answer"),
+        ("def f(:\n    pass", "syntax error"),
+        ("x = 1\0", "syntax error"),
+        ("import re\nre.nothing", "exception AttributeError"),
+        ("class Odd(Exception): pass\nraise Odd", "exception Odd"),
+        ("def f(): return f()\nf()", "exception RecursionError"),
+        ("import torch", "exception ModuleNotFoundError"),
+        ("input()", "exception EOFError"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "killed"),
+        ("raise KeyboardInterrupt", "exception KeyboardInterrupt"),
+    ],
+)
+def test_the_reason_says_what_happened(source: str, reason: str) -> None:
+    assert _reason(source) == reason
+
+
+def test_the_detail_names_message_and_line_and_what_was_printed_is_kept() -> None:
+    outcome = run_program("print('so far')\n1 / 0", QUICK, allow=True)
+    assert outcome.detail == "division by zero (line 2)"
+    assert outcome.output == "so far\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys; sys.exit(0)",
+        "import os; os._exit(0)",
+        "import os; print('passed'); os._exit(0)",
+        "import os; [os.write(fd, b'passed') for fd in (1, 2, 3)]; os._exit(0)",
+        "raise SystemExit",
+        "import os\nif os.fork(): os._exit(0)",  # the copy comes to the end, the program does not
+        "import os, sys\nsys.exit = os._exit\nos._exit(0)\nassert False",
+    ],
+)
+def test_ending_early_is_not_passing(source: str) -> None:
+    assert _reason(source + "\nassert False, 'the tests'") in ("early exit", "wrong answer")
+    assert not run_program(source, QUICK, allow=True).passed
+
+
+def test_closing_every_file_is_not_passing() -> None:
+    assert not run_program("import os; os.closerange(0, 64)", QUICK, allow=True).passed
+
+
+def test_an_endless_loop_is_stopped(mark: str) -> None:
+    started = time.monotonic()
+    assert _reason(NAME.format(mark=mark) + "while True: pass", Limits(seconds=0.5)) == "timeout"
+    assert time.monotonic() - started < 5
+
+
+def test_ignoring_every_signal_does_not_help(mark: str) -> None:
+    source = """
+import signal, time
+for number in range(1, 32):
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_IGN)
+while True:
+    time.sleep(1)
+"""
+    assert _reason(NAME.format(mark=mark) + source, Limits(seconds=0.5)) == "timeout"
+
+
+def test_a_fork_bomb_is_stopped(here: Isolation, mark: str) -> None:
+    if not here.process_limit:
+        pytest.skip("the number of processes cannot be limited here")
+    bomb = NAME.format(mark=mark) + "import os\nwhile True: os.fork()"
+    assert _reason(bomb) == "too many processes"
+
+
+def test_a_fork_bomb_that_will_not_take_no_is_stopped(here: Isolation, mark: str) -> None:
+    if not here.process_limit:
+        pytest.skip("the number of processes cannot be limited here")
+    bomb = """
+import os
+while True:
+    try:
+        os.fork()
+        os.setsid()
+    except OSError:
+        pass
+"""
+    assert _reason(NAME.format(mark=mark) + bomb, Limits(seconds=1.0)) == "timeout"
+
+
+def test_threads_count_as_processes(here: Isolation, mark: str) -> None:
+    if not here.process_limit:
+        pytest.skip("the number of processes cannot be limited here")
+    source = "import threading, time\nfor _ in range(99):\n"
+    source += "    threading.Thread(target=time.sleep, args=(9,), daemon=True).start()"
+    assert _reason(NAME.format(mark=mark) + source) == "too many processes"
+
+
+def test_children_that_hide_die_with_a_program_that_passed(mark: str) -> None:
+    source = (
+        NAME.format(mark=mark)
+        + """
+import os, signal, time
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.fork():
+            os._exit(0)
+        time.sleep(600)
+"""
+    )
+    assert _reason(source) == "passed"
+
+
+@pytest.mark.parametrize(
+    "source", ["x = bytearray(1 << 32)", "x = []\nwhile True: x.append('a' * 99999)"]
+)
+def test_a_memory_bomb_is_stopped(source: str, mark: str) -> None:
+    assert _reason(NAME.format(mark=mark) + source, Limits(memory=200 << 20)) == "memory"
+
+
+def test_one_large_file_is_stopped() -> None:
+    source = "with open('large', 'wb') as f:\n    while True: f.write(bytes(1 << 20))"
+    assert _reason(source, Limits(file_size=4 << 20)) == "file too large"
+
+
+def test_many_files_are_stopped(here: Isolation) -> None:
+    if not here.own_files:
+        pytest.skip("the working folder is no file system of its own here")
+    source = "n = 0\nwhile True:\n    n += 1\n    open(str(n), 'wb').write(bytes(1 << 20))"
+    assert _reason(source, Limits(disk=8 << 20)) == "disk full"
+    assert _reason(source.replace("bytes(1 << 20)", "b''"), Limits(seconds=10)) == "disk full"
+
+
+def test_open_files_are_limited() -> None:
+    assert _reason("kept = [open('a', 'w') for _ in range(99)]") == "too many open files"
+
+
+def test_deleting_the_working_folder_is_told() -> None:
+    assert _reason("import os, shutil\nshutil.rmtree(os.getcwd())") == "folder deleted"
+
+
+def test_a_folder_made_unreadable_is_removed_all_the_same() -> None:
+    assert (
+        _reason("import os\nos.makedirs('a/b')\nopen('a/b/c', 'w')\nos.chmod('a', 0)") == "passed"
+    )
+
+
+def test_deleting_everything_leaves_the_interpreter(here: Isolation) -> None:
+    if not here.own_files:
+        pytest.skip("what the user may delete is within reach here")
+    assert _reason("import shutil\nshutil.rmtree('/')").startswith(("exception", "folder"))
+    assert _reason("pass") == "passed"
+
+
+def test_nothing_is_written_outside(here: Isolation, tmp_path: Path) -> None:
+    if not here.own_files:
+        pytest.skip("what the user may write is within reach here")
+    tmp_path.chmod(0o777)
+    written = f"open('{tmp_path}/written', 'w').write('x')"
+    assert _reason(written) == "exception FileNotFoundError"
+    for place in ("/usr", sys.base_prefix):
+        assert _reason(f"open('{place}/written', 'w')").startswith("exception")
+        assert not Path(place, "written").exists()
+    assert not (tmp_path / "written").exists()
+
+
+def test_the_labs_environment_is_out_of_reach(
+    here: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FGGM_LAB_SECRET", "a-secret-value")
+    look = """
+import glob, os
+print(dict(os.environ))
+for path in glob.glob('/proc/*/environ'):
+    try:
+        print(open(path, 'rb').read())
+    except OSError as error:
+        print(error)
+open('/proc/%d/environ' % os.getppid(), 'rb').read()
+"""
+    outcome = run_program(look, QUICK, allow=True)
+    assert "FGGM_LAB_SECRET" not in run_program("import os; print(os.environ)", allow=True).output
+    if here.own_processes:
+        assert "a-secret-value" not in outcome.output
+        assert outcome.reason == "exception FileNotFoundError"
+
+
+def test_loopback_is_out_of_reach(here: Isolation) -> None:
+    if not here.no_network:
+        pytest.skip("the network is within reach here")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        port = server.getsockname()[1]
+        source = f"import socket; socket.create_connection(('127.0.0.1', {port}))"
+        assert _reason(source) == "no network"
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_printing_without_end_is_stopped(mark: str) -> None:
+    source = NAME.format(mark=mark) + "while True: print('x' * 1000)"
+    outcome = run_program(source, Limits(output=10_000), allow=True)
+    assert outcome.reason == "too much output"
+    assert len(outcome.output) == 10_000
+
+
+def test_the_same_program_has_the_same_outcome() -> None:
+    source = "print(list({'a', 'b', 'c', 'd', 'e'}))"
+    first, second = (run_program(source, allow=True).output for _ in range(2))
+    assert first == second
+
+
+def test_the_program_dies_with_the_lab(mark: str, tmp_path: Path) -> None:
+    endless = NAME.format(mark=mark) + "while True: pass"
+    code = (
+        "from fggm_lab.tasks.code import Limits, run_program\n"
+        f"run_program({endless!r}, Limits(seconds=60), allow=True)"
+    )
+    lab = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not _named(mark) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _named(mark)
+    finally:
+        lab.send_signal(signal.SIGKILL)
+        lab.wait()
+    deadline = time.monotonic() + 5
+    while _named(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("pass", "passed"),
+        ("while True: pass", "timeout"),
+        ("while True: print('x' * 1000)", "too much output"),
+        ("import os; os._exit(0)", "early exit"),
+        ("x = bytearray(1 << 32)", "memory"),
+        (
+            "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
+            "        time.sleep(600)\n    os._exit(0)",
+            "passed",
+        ),
+    ],
+)
+def test_without_namespaces_limits_and_killing_still_hold(
+    source: str, reason: str, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Isolation("plain", False, False, False, False, True)
+    monkeypatch.setattr("fggm_lab.tasks.code.sandbox.isolation", lambda: plain)
+    assert _reason(NAME.format(mark=mark) + source, Limits(seconds=1.0)) == reason
+
+
+@pytest.mark.parametrize("name", ["seconds", "memory", "output"])
+def test_a_limit_of_nothing_is_refused(name: str) -> None:
+    with pytest.raises(SettingError, match=f"limit {name} is 0"):
+        Limits(**{name: 0})
+
+
+def test_what_is_in_force_is_said_line_by_line(here: Isolation) -> None:
+    lines = here.lines()
+    assert len(lines) == 6
+    weak = Isolation("plain", False, False, False, False, False).lines()
+    assert [line.startswith("not in force: ") for line in weak] == [False] + 5 * [True]

@@ -1,0 +1,180 @@
+"""TRACE from the command line: variants, orders, gaps, numbers per task, the paper's preset."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from fggm_lab.methods import LoRA
+from fggm_lab.runs import Run
+from fggm_lab.tasks import METRICS, ORDERS, TRACE_METRICS, TRACE_ORDER
+from fggm_lab.training.presets import PRESETS
+from tests.families import character_tokenizer, tiny_model
+from tests.test_cli import call, said_in_one_sentence, write_task
+
+EPOCHS = [5, 3, 7, 5, 3, 5, 5, 7]
+
+
+@pytest.fixture
+def qwen(tmp_path: Path) -> Path:
+    """A Qwen2 of two layers with its tokenizer, as a Hugging Face folder."""
+    folder = tmp_path / "qwen"
+    tiny_model("qwen2").float().save_pretrained(folder)
+    character_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """TRACE's release: two variants of eight tasks, and its replay set."""
+    for variant in ("500", "5000"):
+        for name in (*TRACE_ORDER, "Lima"):
+            write_task(tmp_path / "TRACE-Benchmark" / f"LLM-CL-Benchmark_{variant}" / name)
+    return tmp_path / "TRACE-Benchmark"
+
+
+def test_the_papers_preset_runs_as_it_stands(
+    qwen: Path, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", release)
+    out = ("--variant", 5000, "--limit", 2, "--points", 0, "--out", tmp_path / "out")
+    assert call(monkeypatch, *given, *out) == 0
+    for method in ("sft", "migu", "fggm"):
+        run = Run.open(tmp_path / "out" / method)
+        config = run.config
+        assert run.finished and config.task_names == list(TRACE_ORDER)
+        assert config.tasks == str(release / "LLM-CL-Benchmark_5000")
+        assert [config.epochs_of(name) for name in TRACE_ORDER] == EPOCHS
+        assert run.events("start")[0]["steps"] == EPOCHS  # two examples are one batch
+        assert (config.lr, config.batch_size, config.weight_decay) == (1e-5, 128, 0)
+        assert (config.optimizer, config.autocast, config.recompute) == ("adamw", True, True)
+        assert config.micro_batch == 4 and config.max_length == 64  # the tiny model's context
+        assert config.max_new_tokens == {"MeetingBank": 512, "Py150": 512, "20Minuten": 512}
+        if method == "fggm":
+            assert config.method_settings["keep"] == 0.3
+        for after in (None, "C-STANCE", "20Minuten"):
+            for task in TRACE_ORDER:
+                rows = run.predictions(after, task)
+                assert [(row.index, row.split) for row in rows] == [(0, "test"), (1, "test")]
+                metric = METRICS[TRACE_METRICS[task]]
+                scores = [metric(row.prompt, row.prediction, row.answer) for row in rows]
+                assert scores == [row.score for row in rows]
+    assert PRESETS["fggm-paper"].model == "Qwen/Qwen2-1.5B"
+    assert LoRA().rate * PRESETS["fggm-paper"].settings["lr"] == pytest.approx(1e-4)
+
+
+def test_what_is_given_overrides_a_preset(
+    qwen: Path, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", release)
+    changed = ("--lr", 5e-4, "--epochs", 1, "--batch-size", 4, "--no-autocast", "--no-recompute")
+    more = ("--methods", "fggm", "--keep", 0.5, "--order", "trace-2", "--max-new-tokens", 3)
+    out = ("--variant", 500, "--limit", 2, "--points", 0, "--out", tmp_path / "out")
+    assert call(monkeypatch, *given, *changed, *more, *out) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["fggm"]
+    config = Run.open(tmp_path / "out" / "fggm").config
+    assert (config.lr, config.epochs, config.batch_size) == (5e-4, 1, 4)
+    assert not config.autocast and not config.recompute and config.max_new_tokens == 3
+    assert config.method_settings["keep"] == 0.5
+    assert config.task_names == list(ORDERS["trace-2"])
+
+
+def test_numbers_per_task(
+    qwen: Path, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = release / "LLM-CL-Benchmark_500"
+    given = ("run", "--model", qwen, "--tasks", folder, "--methods", "sft", "--limit", 4)
+    few = ("--order", "Py150,FOMC", "--batch-size", 4, "--points", 0)
+    by_name = ("--epochs", "FOMC=3, Py150=2", "--max-new-tokens", "Py150=2")
+    assert call(monkeypatch, *given, *few, *by_name, "--out", tmp_path / "a") == 0
+    in_order = ("--epochs", "2,3", "--max-new-tokens", "2,5")
+    assert call(monkeypatch, *given, *few, *in_order, "--out", tmp_path / "b") == 0
+    first, second = (Run.open(tmp_path / name / "sft") for name in "ab")
+    assert first.config.epochs == second.config.epochs == {"Py150": 2, "FOMC": 3}
+    assert first.events("start")[0]["steps"] == second.events("start")[0]["steps"] == [2, 3]
+    assert first.config.max_new_tokens == {"Py150": 2}
+    assert second.config.max_new_tokens == {"Py150": 2, "FOMC": 5}
+    rows = first.predictions("FOMC", "Py150")
+    assert all(len(row.prediction) <= 2 for row in rows)
+
+
+BROKEN = {
+    "unnamed variant": ((), "the variants 500, 5000 of TRACE"),
+    "no such variant": (("--variant", 50), "has no variant 50; there are: 500, 5000"),
+    "no such task": (("--variant", 500, "--order", "FOMC,py150"), "did you mean 'Py150'?"),
+    "no such preset": (("--preset", "paper"), "no preset is named 'paper'; there are: fggm-paper"),
+    "epochs in words": (
+        ("--variant", 500, "--epochs", "many"),
+        "--epochs many: write a number (5)",
+    ),
+    "too few epochs": (("--variant", 500, "--epochs", "1,2"), "epochs has 2 numbers for 8 tasks"),
+    "a task without": (("--variant", 500, "--epochs", "FOMC=2"), "epochs has no number for C-ST"),
+    "epochs of a stranger": (("--variant", 500, "--epochs", "FOMk=2"), "did you mean 'FOMC'?"),
+    "no tokens": (("--variant", 500, "--max-new-tokens", 0), "setting max_new_tokens: input sho"),
+    "half a token": (("--variant", 500, "--max-new-tokens", 1.5), "write a number (512)"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_mistake_is_one_sentence(
+    name: str,
+    qwen: Path,
+    release: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wrong, sentence = BROKEN[name]
+    given = ("run", "--model", qwen, "--tasks", release, "--methods", "sft", "--limit", 2)
+    assert call(monkeypatch, *given, "--out", tmp_path / "out", *wrong) == 2
+    said_in_one_sentence(capsys, sentence)
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_tasks_are_named_until_they_are_allowed(
+    qwen: Path,
+    release: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = release / "LLM-CL-Benchmark_500"
+    for name in ("FOMC", "20Minuten"):
+        (folder / name).rename(tmp_path / name)
+    given = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", folder)
+    few = ("--methods", "sft", "--limit", 2, "--points", 0, "--batch-size", 2)
+    assert call(monkeypatch, *given, *few, "--out", tmp_path / "out") == 2
+    said_in_one_sentence(capsys, "lacks 2 of TRACE's eight tasks: FOMC, 20Minuten")
+    assert call(monkeypatch, *given, *few, "--out", tmp_path / "out", "--allow-missing") == 0
+    assert "going on without FOMC, 20Minuten" in " ".join(capsys.readouterr().out.split())
+    config = Run.open(tmp_path / "out" / "sft").config
+    there = [name for name in TRACE_ORDER if name not in ("FOMC", "20Minuten")]
+    assert config.task_names == there
+    assert config.epochs == {
+        name: dict(zip(TRACE_ORDER, EPOCHS, strict=True))[name] for name in there
+    }
+    assert config.max_new_tokens == {"MeetingBank": 512, "Py150": 512}
+    capsys.readouterr()
+    chosen = ("--order", "Py150,ScienceQA", "--out", tmp_path / "chosen")
+    assert call(monkeypatch, *given, *few, *chosen) == 0
+    assert "going on without" not in capsys.readouterr().out
+    assert call(monkeypatch, "audit", folder) == 0  # what is there can be looked at
+
+
+def test_empty_answers_are_told(
+    release: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    silent = tiny_model("qwen2", tied=False).float()
+    with torch.no_grad():  # its hidden states are 0, and so are its logits; the first token wins
+        silent.model.norm.weight.zero_()
+    silent.save_pretrained(tmp_path / "silent")
+    character_tokenizer().save_pretrained(tmp_path / "silent")  # token 0 is padding: no text
+    given = ("run", "--model", tmp_path / "silent", "--tasks", release / "LLM-CL-Benchmark_500")
+    few = ("--order", "FOMC,Py150", "--methods", "sft", "--limit", 3, "--epochs", 1, "--lr", 0)
+    assert call(monkeypatch, *given, *few, "--points", 0, "--out", tmp_path / "out") == 0
+    assert "sft: 6 answers after the last task are empty and score 0" in capsys.readouterr().out
+    evaluations = Run.open(tmp_path / "out" / "sft").events("evaluation")
+    assert [event["tasks"]["FOMC"]["empty"] for event in evaluations] == [3, 3, 3]

@@ -1,0 +1,153 @@
+"""Likelihoods of choices are those of one choice at a time; accuracies follow from them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fggm_lab.errors import DataError, TrainingError
+from fggm_lab.methods import SFT
+from fggm_lab.models import load_model
+from fggm_lab.tasks import Choice, Example, General, load_general
+from fggm_lab.training import choices
+from fggm_lab.training.choices import choice_accuracy, choice_likelihoods
+from fggm_lab.training.evaluate import evaluate
+from tests.families import FAMILIES, character_tokenizer
+from tests.training.small import small_model, small_run, small_tasks
+
+TOKENIZER = character_tokenizer()
+ITEMS = [
+    Choice("the dog ", ("sees", "a", "runs to the fox"), 0),
+    Choice("the cat and the ", ("fox", "dog", "cow"), 1),
+    Choice("a", ("b", "c", "d", "e"), 2),
+    Choice("", ("the fox", "fox"), 1),
+]
+
+
+def _oracle(model: Any, item: Choice, tokenizer: Any = TOKENIZER) -> list[float]:
+    """A plain loop: the whole text anew for each choice, one token's probability at a time."""
+    found = []
+    for choice in item.choices:
+        ids = tokenizer(item.prompt)["input_ids"] or [tokenizer.eos_token_id]
+        total = 0.0
+        for token in tokenizer(choice, add_special_tokens=False)["input_ids"]:
+            with torch.no_grad():
+                total += float(model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)[token])
+            ids = [*ids, token]
+        found.append(total)
+    return found
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_likelihoods_are_those_of_one_choice_at_a_time(family: str) -> None:
+    model = small_model(family, dtype=torch.float64)
+    found = choice_likelihoods(model, TOKENIZER, ITEMS, max_length=64, batch_size=3)
+    for item, sums in zip(ITEMS, found, strict=True):
+        assert sums == pytest.approx(_oracle(model, item), rel=1e-5)
+
+
+def test_likelihoods_of_a_real_model(shared: Path) -> None:
+    model, tokenizer = load_model(str(shared / "models" / "stories260K"))
+    items = [
+        Choice(
+            "Once upon a time, there was a little", (" girl named Lily.", " tax on imports."), 0
+        ),
+        Choice("Tom was sad because he lost his", (" ball", " parliament", " toy car"), 0),
+    ]
+    found = choice_likelihoods(model, tokenizer, items, max_length=128)
+    for item, sums in zip(items, found, strict=True):
+        assert sums == pytest.approx(_oracle(model, item, tokenizer), rel=1e-4)
+        assert sums[0] > sums[1]
+    assert choice_accuracy(model, tokenizer, {"s": items}, "sum", max_length=128) == {"s": 1.0}
+
+
+@pytest.mark.parametrize("by", ["character", "token", "sum"])
+def test_accuracy_is_the_share_of_likeliest_choices_that_are_right(by: str) -> None:
+    model = small_model(dtype=torch.float64)
+    right = 0
+    for item in ITEMS:
+        lengths = [1 if by == "sum" else len(choice) for choice in item.choices]
+        values = [s / n for s, n in zip(_oracle(model, item), lengths, strict=True)]
+        right += values.index(max(values)) == item.label
+    skills = {"one": ITEMS[:1], "three": ITEMS[1:]}
+    found = choice_accuracy(model, TOKENIZER, skills, by, max_length=64)
+    assert list(found) == ["one", "three"]
+    assert found["one"] + 3 * found["three"] == pytest.approx(right)
+
+
+def test_by_generation_the_greedy_answer_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def said(model: Any, tokenizer: Any, prompts: Any, most: list[int], size: int) -> list[str]:
+        asked.append(([tokenizer.decode(prompt) for prompt in prompts], most))
+        return [" a. Because", "dog", "dx", ""]
+
+    monkeypatch.setattr(choices, "generate", said)
+    found = choice_accuracy(small_model(), TOKENIZER, {"all": ITEMS}, "generation", max_length=64)
+    assert found == {"all": 0.25}  # the first chose another, the last two none
+    prompts, most = asked[0]
+    assert prompts[:2] == [item.prompt for item in ITEMS[:2]]
+    assert most == [len("runs to the fox") + 4, 3 + 4, 1 + 4, len("the fox") + 4]
+
+
+def _said(model: Any, prompt: str) -> str:
+    with torch.no_grad():
+        logits = model(torch.tensor([TOKENIZER(prompt)["input_ids"]])).logits
+    return str(TOKENIZER.decode([int(logits[0, -1].argmax())]))
+
+
+def test_a_long_prompt_is_cut_alike_for_all_choices() -> None:
+    model = small_model(dtype=torch.float64)
+    item = Choice("the dog and the cat and the fox ", ("a", "runs"), 0)
+    (found,) = choice_likelihoods(model, TOKENIZER, [item], max_length=12)
+    # 12 tokens less the longest choice and its end: 7 tokens of the prompt are left.
+    cut = TOKENIZER(item.prompt)["input_ids"]
+    begins = [cut[0]] if cut[0] == TOKENIZER.bos_token_id else []
+    kept = [*begins, *cut[len(cut) - 7 + len(begins) :]]
+    text = TOKENIZER.decode(kept, skip_special_tokens=True)
+    assert found == pytest.approx(_oracle(model, Choice(text, item.choices, 0)), rel=1e-5)
+    with pytest.raises(DataError, match="example 0 has 5 tokens and leaves no room"):
+        choice_likelihoods(model, TOKENIZER, [item], max_length=5)
+
+
+def test_broken_weights_are_no_choice() -> None:
+    model = small_model()
+    with torch.no_grad():
+        model.lm_head.weight.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="likelihood of the choices is not a number"):
+        choice_accuracy(model, TOKENIZER, {"s": ITEMS}, "sum", max_length=64)
+
+
+def test_general_of_mixed_kinds_is_the_mean_of_its_skills() -> None:
+    model = small_model(dtype=torch.float64)
+    greedy = _said(model, "the dog ")
+    general = General(
+        "mixed",
+        "mixed",
+        {"sums": (Example("1+1", "so\n#### 2"),), "words": (Example("a", "zz"),)},
+        None,
+        "higher",
+        {"pick": (Choice("the dog ", (greedy, "the fox sees"), 0),) * 2},
+        {"sums": "final_number"},
+        "sum",
+    )
+    found = evaluate(
+        model, TOKENIZER, list(small_tasks(1)), general, split="test", max_length=64, sample=1
+    )["general"]
+    assert found["skills"] == {"sums": 0.0, "words": 0.0, "pick": 1.0}
+    assert found["score"] == pytest.approx(1 / 3)
+
+
+def test_a_run_records_how_choices_were_made(tmp_path: Path) -> None:
+    items = [{"prompt": i.prompt, "choices": list(i.choices), "label": i.label} for i in ITEMS]
+    (tmp_path / "pick.json").write_text(json.dumps(items))
+    general = load_general(tmp_path / "pick.json", choose="token")
+    run = small_run(SFT(), tmp_path / "run", general=general, tasks=small_tasks(1))
+    assert run.config.general_choices == "token"
+    scores = run.scores
+    assert scores is not None and scores.general["name"] == "pick (choices by token)"
+    assert scores.general["after"] in (0, 0.25, 0.5, 0.75, 1)
+    plain = small_run(SFT(), tmp_path / "plain", tasks=small_tasks(1))
+    assert plain.config.general_choices is None

@@ -1,0 +1,123 @@
+"""Code tasks are scored by running programs where that is allowed, else by the text."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fggm_lab.cli import main
+from fggm_lab.errors import SettingError
+from fggm_lab.methods import SFT
+from fggm_lab.runs import Run
+from fggm_lab.tasks import PASS_AT_1, Example, Task, TaskSequence
+from fggm_lab.tasks.code import isolation
+from fggm_lab.training import answers, run_sequence
+from fggm_lab.training.answers import answer_sets
+from fggm_lab.training.evaluate import evaluate
+from tests.families import character_tokenizer
+from tests.training.small import QUICK, small_model
+
+TOKENIZER = character_tokenizer()
+# Whatever follows the sign is a comment, so that right and wrong do not depend on the model.
+RIGHT = Example("def f():\n    return 1 #", " one", "assert f() == 1")
+WRONG = Example("def f():\n    return 2 #", " one", "assert f() == 1")
+
+
+def _task(name: str = "code") -> Task:
+    return Task(name, (RIGHT,) * 4, (RIGHT, WRONG), (RIGHT, WRONG, RIGHT, RIGHT), PASS_AT_1)
+
+
+def _score(**settings: Any) -> float:
+    found = evaluate(
+        small_model(), TOKENIZER, [_task()], None, split="test", max_length=64, **settings
+    )
+    score: float = found["tasks"]["code"]["score"]
+    return score
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The programs that would have been run; those that return 1 pass."""
+    programs: list[str] = []
+
+    def passes(sources: list[str], *, allow: bool) -> list[bool]:
+        assert allow
+        programs.extend(sources)
+        return ["return 1" in source for source in sources]
+
+    monkeypatch.setattr(answers, "passes", passes)
+    return programs
+
+
+def test_nothing_runs_without_permission_and_the_text_is_compared(ran: list[str]) -> None:
+    assert _score() == 0.0
+    assert ran == []
+
+
+def test_with_permission_the_share_of_passing_programs_counts(ran: list[str]) -> None:
+    assert _score(allow_code_execution=True) == 0.75
+    assert len(ran) == 4
+    assert all(program.endswith("\n\nassert f() == 1\n") for program in ran)
+
+
+def test_points_along_a_curve_run_nothing(ran: list[str]) -> None:
+    _score(allow_code_execution=True, sample=2)
+    assert ran == []
+
+
+def test_the_programs_really_run() -> None:
+    assert _score(allow_code_execution=True) == 0.75
+
+
+def test_a_set_scored_by_programs_asks_for_permission() -> None:
+    with pytest.raises(SettingError, match="allow-code-execution"):
+        answer_sets(small_model(), TOKENIZER, {"code": ([RIGHT], PASS_AT_1)}, max_length=64)
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_run_records_how_it_was_scored(allow: bool, ran: list[str], tmp_path: Path) -> None:
+    tasks = TaskSequence([_task()], "own")
+    run = run_sequence(
+        small_model(), TOKENIZER, tasks, SFT(), tmp_path, allow_code_execution=allow, **QUICK
+    )
+    assert run.config.code_execution is allow
+    assert bool(ran) is allow
+    assert run.scores is not None
+    assert run.scores.untrained == [0.75 if allow else 0.0]
+
+
+def test_permission_changes_nothing_where_there_is_no_code_task(tmp_path: Path) -> None:
+    tasks = TaskSequence([Task("plain", (RIGHT,) * 4, (), (RIGHT,))], "own")
+    run = run_sequence(
+        small_model(), TOKENIZER, tasks, SFT(), tmp_path, allow_code_execution=True, **QUICK
+    )
+    assert run.config.code_execution is False
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_the_command_line_says_how_code_is_scored(
+    allow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    small_model().save_pretrained(tmp_path / "model")
+    TOKENIZER.save_pretrained(tmp_path / "model")
+    folder = tmp_path / "tasks" / "own"
+    folder.mkdir(parents=True)
+    rows = [{"prompt": RIGHT.prompt + str(n), "answer": " x", "test": RIGHT.test} for n in range(6)]
+    for split, some in (("train", rows[:4]), ("test", rows[4:])):
+        (folder / f"{split}.json").write_text(json.dumps(some))
+    words = ["--model", tmp_path / "model", "--tasks", tmp_path / "tasks", "--methods", "sft"]
+    words += ["--epochs", 1, "--points", 0, "--out", tmp_path / "runs"]
+    words += ["--allow-code-execution"] if allow else []
+    monkeypatch.setattr("sys.argv", ["fggm-lab", "run", *map(str, words)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    said = " ".join(capsys.readouterr().out.split())
+    run = Run.open(tmp_path / "runs" / "sft")
+    assert run.config.code_execution is allow
+    if allow:
+        assert all(" ".join(line.split()) in said for line in isolation().lines())
+        assert run.scores is not None and run.scores.untrained == [1.0]
+    else:
+        assert "exact match of the text; --allow-code-execution runs the programs" in said

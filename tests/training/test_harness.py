@@ -1,0 +1,89 @@
+"""lm-evaluation-harness on a local task, offline, agrees with the lab's own multiple choice."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from fggm_lab.errors import DataError, SettingError
+from fggm_lab.models import load_model
+from fggm_lab.tasks import Choice
+from fggm_lab.training.choices import choice_likelihoods
+from fggm_lab.training.harness import TRACE_GENERAL, harness_general
+
+TASK = """task: {name}
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: {data}
+  cache_dir: {cache}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{{{prompt}}}}"
+doc_to_choice: choices
+doc_to_target: label
+target_delimiter: ""
+metric_list:
+  - metric: {metric}
+"""
+ITEMS = [
+    Choice("Once upon a time, there was a little", (" girl named Lily.", " tax on imports."), 0),
+    Choice("Tom was sad because he lost his", (" parliament", " ball"), 1),
+    Choice("The dog was very", (" happy", " constitutional"), 1),
+    Choice("Lily likes to play in the", (" asphyxia", " park"), 0),
+]
+
+
+def written(folder: Path, metric: str = "acc") -> Path:
+    """A folder with one task of the harness and its data."""
+    rows = [{"prompt": i.prompt, "choices": list(i.choices), "label": i.label} for i in ITEMS]
+    data = folder / "data.json"
+    data.write_text("\n".join(json.dumps(row) for row in rows))
+    text = TASK.format(name="stories", data=data, cache=folder / "cache", metric=metric)
+    (folder / "stories.yaml").write_text(text)
+    return folder
+
+
+def test_a_local_task_scores_as_the_labs_own_choices(shared: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lm_eval")
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    model, tokenizer = load_model(str(shared / "models" / "stories260K"))
+    model.train()
+    found = harness_general(model, tokenizer, ["stories"], include=written(tmp_path))
+    sums = choice_likelihoods(model.eval(), tokenizer, ITEMS, max_length=128)
+    right = [one.index(max(one)) == item.label for one, item in zip(sums, ITEMS, strict=True)]
+    assert found == {
+        "score": sum(right) / 4, "skills": {"stories": sum(right) / 4},
+        "metrics": {"stories": "acc,none"},
+    }  # fmt: skip
+    assert 0 < sum(right) < 4
+    limited = harness_general(model, tokenizer, ["stories"], include=tmp_path, limit=2)
+    assert limited["score"] == sum(right[:2]) / 2
+
+
+def test_tasks_that_cannot_be_scored_are_refused(shared: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lm_eval")
+    model, tokenizer = load_model(str(shared / "models" / "stories260K"))
+    with pytest.raises(SettingError, match="has no task 'storys'"):
+        harness_general(model, tokenizer, ["storys"], include=written(tmp_path))
+    with pytest.raises(SettingError, match="name at least one"):
+        harness_general(model, tokenizer, [])
+    with pytest.raises(DataError, match="there is no folder"):
+        harness_general(model, tokenizer, ["stories"], include=tmp_path / "none")
+    with pytest.raises(DataError, match=r"boolq cannot be run .* comes from the hub"):
+        harness_general(model, tokenizer, ["boolq"])
+
+
+def test_the_harness_has_traces_six_sets() -> None:
+    tasks = pytest.importorskip("lm_eval.tasks")
+    assert set(TRACE_GENERAL) <= set(tasks.TaskManager().all_tasks)
+
+
+def test_without_the_harness_it_is_said_how_to_install_it(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "lm_eval.evaluator", None)
+    model, tokenizer = load_model(str(shared / "models" / "stories260K"))
+    with pytest.raises(SettingError, match=r"pip install 'fggm-lab\[harness\]'"):
+        harness_general(model, tokenizer, ["boolq"])
