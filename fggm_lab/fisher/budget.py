@@ -11,6 +11,8 @@ the peak, a maximum of lines, lies below its own chord between two sizes that we
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.exact import ExactFisher
 from fggm_lab.fisher.factors import CHUNK
@@ -28,6 +30,17 @@ _SMALLEST_CHUNK = 2**12
 
 _SECOND = 1.5
 """What the second example of a batch may take, in firsts: with it there is padding, and a mask."""
+
+
+def free_budget(device: torch.device) -> int | None:
+    """What a pass may take without being told: on a GPU what is free there, elsewhere any (None).
+
+    A computer's own memory can be more than it has; a GPU's cannot.
+    """
+    if device.type != "cuda":
+        return None
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0] + unused)
 
 
 def chunk_for(budget: int | None) -> int:

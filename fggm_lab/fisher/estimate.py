@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import fggm_lab.fisher.estimators  # noqa: F401  (fills the registry)
 from fggm_lab.errors import DataError, ModelError, SettingError
-from fggm_lab.fisher.budget import chunk_for
+from fggm_lab.fisher.budget import chunk_for, free_budget
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.sums import SquareSums
@@ -77,7 +77,7 @@ def fisher_scores(
         optimizer: whose second moment `adam` reads.
         memory_budget: the most bytes of tensors the pass may add to those that are there, the
             scores included; examples are batched by length to fit. Finding out scores one example
-            first, and costs a few batches. None: no bound.
+            first, and costs a few batches. None: on a GPU what is free there, else no bound.
         task: the task's name, for the record.
         progress: called with (examples done, examples in all) after each batch; True shows a bar.
 
@@ -98,7 +98,10 @@ def fisher_scores(
     length = max_length or context_length(model)
     encoded = _encoded(tokenizer, examples, numbers, length) if chosen.reads_examples else []
     axes = _axes(model, parameters, aggregation)
-    sums = SquareSums(parameters, axes, elementwise, chunk_for(memory_budget))
+    budget = memory_budget
+    if budget is None and chosen.per_example:
+        budget = free_budget(model.device)
+    sums = SquareSums(parameters, axes, elementwise, chunk_for(budget))
     work = Work(
         model=model,
         encoded=encoded,
@@ -109,7 +112,7 @@ def fisher_scores(
         draws=draws,
         seed=seed,
         optimizer=optimizer,
-        memory_budget=memory_budget,
+        memory_budget=budget,
     )
     with evaluating(model), reporting(progress, task) as report:
         _fill(chosen, work, report)

@@ -7,7 +7,8 @@ import torch
 from transformers import PreTrainedModel
 
 from fggm_lab.errors import SettingError
-from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.fisher import FisherScores, estimate, fisher_scores
+from fggm_lab.fisher.budget import free_budget
 from fggm_lab.fisher.meter import Meter
 from fggm_lab.tasks.records import Example
 from tests.families import character_tokenizer, some_examples, tiny_model
@@ -60,6 +61,29 @@ def test_the_budget_is_kept_and_changes_no_score(
             torch.testing.assert_close(units, free.units[name], rtol=1e-4, atol=tolerance)
         assert found[0].made.extra["memory_budget"] == budget
     assert used[1] > used[0]  # what is allowed is used
+
+
+def test_what_a_gpu_has_free_is_the_budget_unless_one_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # No GPU is needed: this stands for one with as little free as one example takes.
+    network = model()
+    free, smallest = score(network, None), least(network)
+    monkeypatch.setattr(estimate, "free_budget", lambda device: smallest)
+    found: list[FisherScores] = []
+    peak = peak_bytes(lambda: found.append(score(network, None)))
+    assert peak <= smallest
+    for name, units in found[0].units.items():
+        tolerance = 1e-5 * float(units.max())
+        torch.testing.assert_close(units, free.units[name], rtol=1e-4, atol=tolerance)
+    assert "memory_budget" not in found[0].made.extra  # what is recorded can be asked for again
+    assert peak_bytes(lambda: score(network, 4 * smallest)) > smallest
+    batches = fisher_scores(network, TOKENIZER, EXAMPLES, estimator="batch")  # keeps no budget
+    assert batches.made.estimator == "batch"
+
+
+def test_the_computers_own_memory_is_no_bound() -> None:
+    assert free_budget(torch.device("cpu")) is None
 
 
 def test_a_budget_that_does_not_fit_the_estimator_is_refused() -> None:
