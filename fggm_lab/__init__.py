@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from fggm_lab.methods import MIGU as MIGU
     from fggm_lab.methods import SFT as SFT
     from fggm_lab.methods import Composed as Composed
+    from fggm_lab.methods import Contrast as Contrast
+    from fggm_lab.methods import FGGMOnline as FGGMOnline
     from fggm_lab.methods import Joint as Joint
     from fggm_lab.methods import LoRA as LoRA
     from fggm_lab.methods import LwF as LwF
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from fggm_lab.methods import MoFO as MoFO
     from fggm_lab.methods import OLoRA as OLoRA
     from fggm_lab.methods import OnlineEWC as OnlineEWC
+    from fggm_lab.methods import Protect as Protect
     from fggm_lab.methods import RandomMask as RandomMask
     from fggm_lab.methods import Replay as Replay
     from fggm_lab.methods import Untrained as Untrained
@@ -77,6 +80,9 @@ _HOMES = {
     "MIGU": "methods",
     "SFT": "methods",
     "RandomMask": "methods",
+    "FGGMOnline": "methods",
+    "Protect": "methods",
+    "Contrast": "methods",
     "Magnitude": "methods",
     "MoFO": "methods",
     "EWC": "methods",

@@ -33,8 +33,11 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def methods() -> str:
     """Every method by the command line's name."""
-    rows = ([f"`{n}`", f"`{m.__name__}`", sentence(m.__doc__ or "")] for n, m in METHODS.items())
-    return table(["name", "class", "what it does"], rows)
+    rows = (
+        [f"`{n}`", f"`{m.__name__}`", sentence(m.__doc__ or ""), m.paper, m.stores]
+        for n, m in METHODS.items()
+    )
+    return table(["name", "class", "what it does", "source", "keeps from task to task"], rows)
 
 
 def estimators() -> str:

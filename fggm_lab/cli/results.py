@@ -55,7 +55,7 @@ def print_gathered(found: dict[str, list[Any]]) -> None:
 
 
 def print_paired(rows: list[dict[str, Any]], baseline: str) -> None:
-    """Differences from the baseline with both intervals."""
+    """Differences from the baseline with both intervals; what no pair measured is left out."""
     from fggm_lab.runs.compare import COLUMNS
 
     table = Table(
@@ -64,10 +64,14 @@ def print_paired(rows: list[dict[str, Any]], baseline: str) -> None:
         padding=0,
         pad_edge=False,
     )
-    for heading in ("number", "method", "pairs", "mean", "Student's t", "bootstrap"):
-        table.add_column(heading, justify="left" if heading in ("number", "method") else "right")
+    table.add_column("number", overflow="fold")
+    table.add_column("method", overflow="fold")
+    for heading in ("pairs", "mean", "Student's t", "bootstrap"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        told = ["–" if row["mean"] is None else f"{row['mean']:+.3f}"]
+        if not row["n"]:
+            continue
+        told = [f"{row['mean']:+.3f}"]
         for low, high in (("low", "high"), ("boot_low", "boot_high")):
             told.append("–" if row[low] is None else f"{row[low]:+.3f} to {row[high]:+.3f}")
         table.add_row(COLUMNS[row["metric"]], escape(row["method"]), str(row["n"]), *told)
@@ -187,7 +191,8 @@ def info(
     for estimator in ESTIMATORS.values():
         table.add_row(f"estimator {estimator.name}", estimator.description)
     for name, method in METHODS.items():
-        table.add_row(f"method {name}", (method.__doc__ or "").strip().splitlines()[0])
+        does = (method.__doc__ or "").strip().splitlines()[0]
+        table.add_row(f"method {name}", f"{does} [dim]({method.paper})[/]")
     table.add_row("several methods", "joined by a plus: replay+fggm, lora+fggm, replay+lora+migu")
     console.print(table)
 

@@ -22,7 +22,7 @@ class OnlineEWC(EWC):
         decay: γ; 1 never fades. The paper tunes it, below 1.
     """
 
-    name: ClassVar[str] = "online_ewc"
+    name: ClassVar[str] = "online-ewc"
     paper: ClassVar[str] = "arXiv 1805.06370, its online EWC"
     stores: ClassVar[str] = "two numbers per weight: its running Fisher, and its last value"
 

@@ -97,7 +97,7 @@ def test_a_combination_says_what_its_parts_are() -> None:
         ("lora+untrained", "untrained cannot be combined; run it by itself"),
         ("fggm+lora+fggm", "names fggm twice; leave one out"),
         ("lora+ewc", "ewc works on the model's own weights, which lora freezes; leave one out"),
-        ("online_ewc+olora", "online_ewc works on the model's own weights, which olora freezes"),
+        ("online-ewc+olora", "online-ewc works on the model's own weights, which olora freezes"),
         ("l2+lora", "l2 works on the model's own weights"),
         ("magnitude+lora", "magnitude works on the model's own weights"),
         ("lora+fgm", r"no method is named 'fgm'; there are: sft, .*; did you mean 'fggm'\?"),
