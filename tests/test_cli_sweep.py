@@ -21,21 +21,8 @@ ORDERS = ("--order", "default", "--order", "mine,FOMC")
 
 
 def asking(model: Path, tasks: Path, out: Path, *more: object) -> tuple[object, ...]:
-    return (
-        "sweep",
-        "--model",
-        model,
-        "--tasks",
-        tasks,
-        "--out",
-        out,
-        *QUICK,
-        "--limit",
-        4,
-        "--points",
-        0,
-        *more,
-    )
+    named = ("--model", model, "--tasks", tasks, "--out", out)
+    return ("sweep", *named, *QUICK, "--limit", 4, "--points", 0, *more)
 
 
 def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(
@@ -203,3 +190,18 @@ def test_runs_stand_beside_the_published_numbers(
     flat = list(csv.DictReader(table.open()))
     assert len(flat) == len(rows) and float(flat[-1]["numbers_op_final"]) == pytest.approx(60)
     assert flat[0]["numbers_op_final"] == "", "what was not published is empty"
+
+
+def test_a_stopped_sweep_says_how_to_go_on(
+    model: Path,
+    tasks: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(**options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "train", stopped)
+    assert call(monkeypatch, *asking(model, tasks, tmp_path / "out", "--methods", "sft")) == 130
+    assert capsys.readouterr().err == "stopped; the same command goes on from here\n"

@@ -181,6 +181,7 @@ def info(
     from fggm_lab.methods import METHODS
     from fggm_lab.runs import versions
     from fggm_lab.tasks import SEQUENCES, load_tasks
+    from fggm_lab.training.presets import PRESETS
 
     table = Table(show_header=False)
     for package, number in versions().items():
@@ -193,6 +194,8 @@ def info(
     for name, method in METHODS.items():
         does = (method.__doc__ or "").strip().splitlines()[0]
         table.add_row(f"method {name}", f"{does} [dim]({method.paper})[/]")
+    for name, preset in PRESETS.items():
+        table.add_row(f"preset {name}", preset.paper)
     table.add_row("several methods", "joined by a plus: replay+fggm, lora+fggm, replay+lora+migu")
     console.print(table)
 

@@ -44,15 +44,22 @@ def beside_published(runs: Sequence[Run]) -> list[dict[str, Any]]:
         runs: over the same tasks, in one order or several.
 
     Returns:
-        Rows with `kind` (`published`, `replicated` or `ours`), `method`, `model`, `numbers`
-        (definition → percent), `sd` (definition → percent, of ours), `seeds` (of ours) and
-        `unlike`: in what ours differs from what the published numbers measured; empty of those.
+        Rows with `kind` (`published`, `replicated` or `ours`), `method`, `model`, `order`,
+        `numbers` (definition → percent), `sd` (definition → percent, of ours), `seeds` (of ours)
+        and `unlike`: in what ours differs from what the published numbers measured; empty of those.
 
     Raises:
         RunError: runs that cannot be compared (`check_same_data`).
     """
     theirs = [
-        {**row, "model": published()["model"], "sd": {}, "seeds": [], "unlike": []}
+        {
+            **row,
+            "model": published()["model"],
+            "order": ", ".join(published()["order"]),
+            "sd": {},
+            "seeds": [],
+            "unlike": [],
+        }
         for row in published()["results"]
     ]
     rows = by_order(ordered(runs))
@@ -74,6 +81,7 @@ def _ours(row: Row, config: RunConfig) -> dict[str, Any]:
         "method": row["method"],
         "numbers": {name: 100 * value["mean"] for name, value in known.items()},
         "model": config.model,
+        "order": row["order"],
         "sd": {n: 100 * value["sd"] for n, value in known.items() if value["sd"] is not None},
         "seeds": row["seed"],
         "unlike": unlike(config),
@@ -93,7 +101,7 @@ def unlike(config: RunConfig) -> list[str]:
         found.append(f"model {config.model}, not {known['model']}")
     if config.tasks == SHIPPED:
         found.append(f"tasks {SHIPPED}, not TRACE")
-    elif set(config.task_names) != set(known["order"]):
+    if set(config.task_names) != set(known["order"]):
         found.append("not TRACE's eight tasks")
     elif config.task_names != known["order"]:
         found.append("another task order")
@@ -113,17 +121,27 @@ def published_table(rows: Sequence[dict[str, Any]]) -> Table:
     table.add_column("method", overflow="fold")
     for key in columns:
         table.add_column(definitions[key]["label"].replace(" ", "\n"), justify="right")
+    several = len({row["order"] for row in rows if row["kind"] == "ours"}) > 1
+    marks: dict[str, str] = {}
     for row in rows:
+        told = _note(row, several)
+        mark = " " + marks.setdefault(told, f"*{len(marks) + 1}") if told else ""
         cells = (_cell(row, key) for key in columns)
-        mark = " *" if row["unlike"] else ""
         table.add_row(row["kind"], escape(row["method"]) + mark, *cells)
-    told = dict.fromkeys("; ".join(row["unlike"]) for row in rows if row["unlike"])
-    notes = [f"* not the same: {escape(one)}" for one in told]
+    notes = [f"{mark} {escape(told)}" for told, mark in marks.items()]
     notes += [f"{kind}: {source}" for kind, source in published()["sources"].items()]
-    notes.append(f"{definitions['op_undetermined']['label']}: "
-                 f"{definitions['op_undetermined']['definition']}")  # fmt: skip
+    undetermined = definitions["op_undetermined"]
+    notes.append(f"{undetermined['label']}: {undetermined['definition']}")
     table.caption = "\n".join(notes)
     return table
+
+
+def _note(row: dict[str, Any], several: bool) -> str:
+    """What is to be said below the table of one of our rows; its order if there are several."""
+    if row["kind"] != "ours":
+        return ""
+    parts = [f"not the same: {'; '.join(row['unlike'])}"] if row["unlike"] else []
+    return "; ".join([*parts, *([f"order: {row['order']}"] if several else [])])
 
 
 def _cell(row: dict[str, Any], key: str) -> str:

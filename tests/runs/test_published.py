@@ -59,7 +59,7 @@ def test_ours_stand_under_their_own_definitions(tmp_path: Path, finished_run: Ma
     assert ours["sd"]["op_final"] == pytest.approx(100 * 0.1 / 2**0.5)
     assert not {"general_trace", "op_undetermined"} & set(ours["numbers"])
     printed = text(published_table([*theirs, ours]))
-    assert "sft *" in printed and "* not the same: model tiny, not Qwen2-1.5B" in printed
+    assert "sft *1" in printed and "*1 not the same: model tiny, not Qwen2-1.5B" in printed
     assert "65.00" in printed and "−" in printed and "-34.25" in printed
     assert "undetermined" in printed
 
@@ -83,3 +83,16 @@ def test_what_is_unlike_is_named(config: Callable[..., Any]) -> None:
         ({"split": "eval"}, "scored on the eval split"),
     ):
         assert unlike(config(**(same | change))) == [told]
+
+
+def test_several_orders_are_told_apart(tmp_path: Path, finished_run: MakeRun) -> None:
+    runs = [
+        finished_run(tmp_path / name, task_names=list(name), data_fingerprint="x",
+                     task_fingerprint=name)
+        for name in ("AB", "BA")
+    ]  # fmt: skip
+    rows = beside_published(runs)
+    assert [row["order"] for row in rows[-2:]] == ["A, B", "B, A"]
+    printed = text(published_table(rows))
+    assert "sft *1" in printed and "sft *2" in printed
+    assert "order: A, B" in printed and "order: B, A" in printed

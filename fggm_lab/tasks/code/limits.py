@@ -48,7 +48,7 @@ class Outcome:
         reason: `passed`; `wrong answer` (an assertion was false), `syntax error`,
             `exception NAME`, `timeout`, `memory`, `too many processes`, `too many open files`,
             `file too large`, `disk full`, `no network`, `too much output`, `early exit`,
-            `folder deleted`, `killed`, `not started`.
+            `folder deleted`, `killed`.
         detail: the exception's message and line, a signal's name; may be empty.
         seconds: how long it ran.
         output: what it printed, cut to the limit.

@@ -1,9 +1,11 @@
 """From what the guard reports to the reason a person reads."""
 
 import errno
-import json
 import signal
 from typing import Any
+
+NOT_STARTED = "not started"
+"""The reason of a program whose interpreter could not be started."""
 
 _BY_NUMBER: dict[int, str] = {
     errno.EFBIG: "file too large",
@@ -27,34 +29,24 @@ def reason_and_detail(report: dict[str, Any]) -> tuple[str, str]:
     """Why the program of this report ended, as `Outcome` words it, and the detail.
 
     Args:
-        report: the guard's: `ended`, `signal`, `passed`, `verdict`, `detail`.
+        report: the guard's: `ended`, `signal`, `passed`, `verdict` (of the harness: an exception's
+            kind, built-in kind, error number, line, message, in lines), `detail`.
     """
     if report["passed"]:
         return "passed", ""
     if report["ended"] == "start":
-        return "not started", report["detail"]
+        return NOT_STARTED, report["detail"]
     if report["ended"] == "time":
         return "timeout", ""
     if report["signal"] is not None:
         return "killed", _signal_name(report["signal"])
-    try:
-        verdict = json.loads(report["verdict"])
-    except json.JSONDecodeError:
+    lines = report["verdict"].split("\n", 4)
+    if len(lines) < 5:
         return "early exit", ""
-    if not isinstance(verdict, dict):
-        return "early exit", ""
-    if "start" in verdict:
-        return "not started", str(verdict["start"])
-    return _of_exception(verdict)
-
-
-def _of_exception(verdict: dict[str, Any]) -> tuple[str, str]:
-    name, base = str(verdict.get("error")), str(verdict.get("base"))
-    message, line = str(verdict.get("message", "")), verdict.get("line")
-    detail = message + (f" (line {line})" if isinstance(line, int) else "")
-    number = verdict.get("errno")
-    if isinstance(number, int) and number in _BY_NUMBER:
-        return _BY_NUMBER[number], detail
+    name, base, number, line, message = lines
+    detail = f"{message} (line {line})" if line else message
+    if number.isdigit() and int(number) in _BY_NUMBER:
+        return _BY_NUMBER[int(number)], detail
     if message == "can't start new thread":
         return "too many processes", detail
     for kind in (name, base):

@@ -8,15 +8,15 @@ ends early, prints what it likes or closes its files does not pass; one written 
 answer equal to everything, a search through the interpreter's frames for the tests) can.
 """
 
-import json
+import marshal
 import os
 import selectors
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
 import time
+from ast import literal_eval
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 
 from fggm_lab.errors import LabError, SettingError
 from fggm_lab.tasks.code.limits import Limits, Outcome
-from fggm_lab.tasks.code.reasons import reason_and_detail
+from fggm_lab.tasks.code.reasons import NOT_STARTED, reason_and_detail
 
 _GUARD = Path(__file__).parent / "guard"
 _PATIENCE = 10.0
@@ -122,9 +122,16 @@ def run_program(source: str, limits: Limits | None = None, *, allow: bool) -> Ou
 
     Raises:
         SettingError: `allow` is not True, or the system cannot run programs under limits.
+        LabError: the program could not be started, which says nothing about it.
     """
     check_allowed(allow)
-    return _run(source, limits or Limits(), isolation().plan)
+    outcome = _run(source, limits or Limits(), isolation().plan)
+    if outcome.reason == NOT_STARTED:
+        raise LabError(
+            f"a program could not be started ({outcome.detail}); raise its limits or free memory "
+            "and processes, then repeat"
+        )
+    return outcome
 
 
 def check_allowed(allow: bool) -> None:
@@ -179,7 +186,7 @@ def _run(source: str, limits: Limits, plan: str) -> Outcome:
     }
     started = time.monotonic()
     try:
-        report, output, flooded = _supervise(json.dumps(job).encode(), limits)
+        report, output, flooded = _supervise(marshal.dumps(job), limits)
     except OSError as error:
         raise LabError(
             f"a process for the program cannot be started: {error.strerror}; free some memory or "
@@ -198,7 +205,7 @@ def _run(source: str, limits: Limits, plan: str) -> Outcome:
 def _supervise(job: bytes, limits: Limits) -> tuple[dict[str, Any], str, bool]:
     """Give a guard its job; its report, what the program printed, whether that was too much."""
     guard = subprocess.Popen(
-        [_interpreter(), "-I", "-S", "-B", str(_GUARD)],
+        [_interpreter(), "-I", "-S", str(_GUARD / "__main__.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -211,7 +218,7 @@ def _supervise(job: bytes, limits: Limits) -> tuple[dict[str, Any], str, bool]:
     read: dict[str, bytes] = {"output": b"", "report": b""}
     flooded = False
     try:
-        guard.stdin.write(struct.pack(">Q", len(job)) + job)
+        guard.stdin.write(len(job).to_bytes(8) + job)
         guard.stdin.flush()
         with selectors.DefaultSelector() as selector:
             selector.register(guard.stdout, selectors.EVENT_READ, "output")
@@ -238,8 +245,8 @@ def _supervise(job: bytes, limits: Limits) -> tuple[dict[str, Any], str, bool]:
         _end(guard)
     text = read["output"][: limits.output].decode("utf-8", "replace")
     try:
-        report = json.loads(read["report"])
-    except ValueError:
+        report = literal_eval(read["report"].decode())
+    except (ValueError, SyntaxError):
         said = read["report"].decode("utf-8", "replace").strip()
         detail = said.splitlines()[-1] if said else "the guard died"
         report = {"ended": "start", "detail": detail, "passed": False}

@@ -11,8 +11,11 @@ from fggm_lab.tasks.code.sandbox import check_allowed, isolation, run_program
 
 WORKERS = 2
 
-_PASSED: set[bytes] = set()
-"""Fingerprints of programs this process saw pass: right answers come again in every evaluation."""
+_DEFINITE = ("passed", "wrong answer", "syntax error", "exception")
+"""Reasons that a program has every time it runs; time, memory and their like may differ."""
+
+_KNOWN: dict[bytes, bool] = {}
+"""Whether programs this process ran passed, by fingerprint: answers come again in evaluations."""
 
 
 def score_programs(
@@ -49,7 +52,7 @@ def score_programs(
 
 
 def passes(sources: Sequence[str], *, allow: bool, limits: Limits | None = None) -> list[bool]:
-    """Whether each program passes; one that did before, under the same limits, is not run again.
+    """Whether each program passes; what is known from before is not run again.
 
     Raises:
         SettingError: `allow` is not True, or programs cannot be run here.
@@ -57,10 +60,14 @@ def passes(sources: Sequence[str], *, allow: bool, limits: Limits | None = None)
     check_allowed(allow)
     limits = limits or Limits()
     prints = [hashlib.sha256(f"{limits}\n{s}".encode("utf-8", "replace")).digest() for s in sources]
-    new = {p: s for p, s in zip(prints, sources, strict=True) if p not in _PASSED}
-    outcomes = run_programs(list(new.values()), allow=allow, limits=limits)
-    _PASSED.update(p for p, outcome in zip(new, outcomes, strict=True) if outcome.passed)
-    return [p in _PASSED for p in prints]
+    new = {p: s for p, s in zip(prints, sources, strict=True) if p not in _KNOWN}
+    outcomes = dict(
+        zip(new, run_programs(list(new.values()), allow=allow, limits=limits), strict=True)
+    )
+    for p, outcome in outcomes.items():
+        if outcome.reason.startswith(_DEFINITE):
+            _KNOWN[p] = outcome.passed
+    return [outcomes[p].passed if p in outcomes else _KNOWN[p] for p in prints]
 
 
 def run_programs(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fggm_lab.errors import SettingError
+from fggm_lab.errors import LabError, SettingError
 from fggm_lab.tasks.code import Limits, isolation, run_program
 from fggm_lab.tasks.code.sandbox import Isolation
 
@@ -115,6 +115,24 @@ def test_ending_early_is_not_passing(source: str) -> None:
 
 def test_closing_every_file_is_not_passing() -> None:
     assert not run_program("import os; os.closerange(0, 64)", QUICK, allow=True).passed
+
+
+def test_a_program_that_could_not_be_started_is_no_failed_one() -> None:
+    with pytest.raises(LabError, match="could not be started"):
+        run_program("pass", Limits(open_files=1), allow=True)
+
+
+def test_a_program_cannot_pretend_that_it_was_not_started() -> None:
+    source = """
+import os
+for file in range(3, 9):
+    try:
+        os.write(file, b'no such interpreter')
+    except OSError:
+        pass
+os._exit(127)
+"""
+    assert _reason(source) == "early exit"
 
 
 def test_an_endless_loop_is_stopped(mark: str) -> None:

@@ -55,5 +55,5 @@ def test_tests_are_part_of_the_fingerprint(tmp_path: Path) -> None:
 
 
 def test_a_mistyped_name_suggests_the_shipped_one() -> None:
-    with pytest.raises(DataError, match="'trace-mini' or 'code-mini'.*code-mini"):
+    with pytest.raises(DataError, match=r"'trace-mini' or 'code-mini'.*code-mini"):
         load_tasks("code-mni")

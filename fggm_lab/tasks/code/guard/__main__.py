@@ -1,36 +1,45 @@
 """The guard: a process between the lab and one program, which shuts it in and ends all of it.
 
-Started as `python -I -S guard`, it needs the standard library only. It reads one job from standard
-input, sets up the plan the job names, starts the program, and waits until it ends, its time is up,
-or the lab closes standard input or dies. Then it kills every descendant and writes one line of JSON
-to standard error. Standard output is the program's.
+Started as `python -I -S guard/__main__.py`. It reads one job from standard input, sets up the plan
+the job names, starts the program, and waits until it ends, its time is up, or the lab closes
+standard input or dies. Then it kills every descendant and writes its report, a Python literal, to
+standard error. Standard output is the program's.
+
+Two interpreters start for every program, so both import little: `json`, `signal`, `typing` and
+their like would double the time.
 """
 
-import json
+import _signal as signal
+import marshal
 import os
 import resource
-import signal
-import struct
 import sys
 import time
-from typing import Any
+
+sys.path.insert(0, os.path.dirname(__file__))
 
 import linux
 from ending import end_all, reap, wait
-from inside import become_program, cpu_seconds, enter_namespaces, process_limit, spare_uid
+from inside import (
+    Job,
+    become_program,
+    cpu_seconds,
+    enter_namespaces,
+    process_limit,
+    spare_uid,
+)
 
 
 def main() -> None:
     """Read the job, run the program, kill what is left, report."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    (size,) = struct.unpack(">Q", _read(0, 8))
-    job: dict[str, Any] = json.loads(_read(0, size))
-    report: dict[str, Any] = {"ended": "start", "detail": "", "passed": False, "verdict": None}
+    job: Job = marshal.loads(_read(0, int.from_bytes(_read(0, 8))))
+    report: dict[str, object] = {"ended": "start", "detail": "", "passed": False, "verdict": ""}
     try:
         report |= _guarded(job)
     except OSError as error:
         report["detail"] = str(error)
-    os.write(2, json.dumps(report).encode())
+    os.write(2, repr(report).encode())
 
 
 def _read(file: int, size: int) -> bytes:
@@ -44,7 +53,7 @@ def _read(file: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _guarded(job: dict[str, Any]) -> dict[str, Any]:
+def _guarded(job: Job) -> dict[str, object]:
     """One program from start to end; what became of it."""
     if sys.platform == "linux":
         linux.adopt_orphans()
@@ -64,6 +73,7 @@ def _guarded(job: dict[str, Any]) -> dict[str, Any]:
     told, verdict = os.pipe()
     status_read, status_write = os.pipe()
     text_read, text_write = os.pipe()
+    failure, failed = os.pipe()
     started = time.monotonic()
     child = os.fork()
     if child == 0:
@@ -76,10 +86,11 @@ def _guarded(job: dict[str, Any]) -> dict[str, Any]:
                     os.close(text_read)
                     os.write(status_write, str(reap(program)).encode())
                     os._exit(0)
-            become_program(job, text_read, verdict, (uid, gid) if switch else None, processes)
+            user = (uid, gid) if switch else None
+            become_program(job, text_read, verdict, failed, user, processes)
         finally:
             os._exit(127)  # whatever happens, this copy of the guard never reports
-    for file in (verdict, status_write, text_read):
+    for file in (verdict, status_write, text_read, failed):
         os.close(file)
     try:
         _hand_over({"source": job["source"], "token": token}, text_write)
@@ -90,6 +101,8 @@ def _guarded(job: dict[str, Any]) -> dict[str, Any]:
     if namespaces:
         text = os.read(status_read, 32)
         status = int(text) if text else signal.SIGKILL
+    if why := _all_of(failure, 1 << 12):
+        raise OSError(why.decode(errors="replace"))
     said = _all_of(told, 1 << 12)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     if os.WIFSIGNALED(status) and used.ru_utime + used.ru_stime > cpu_seconds(job):
@@ -105,7 +118,7 @@ def _guarded(job: dict[str, Any]) -> dict[str, Any]:
 
 def _hand_over(job: dict[str, str], file: int) -> None:
     """Write the job to the harness; a program that cannot be started reads none of it."""
-    data = memoryview(json.dumps(job).encode())
+    data = memoryview(marshal.dumps(job))
     try:
         while data:
             data = data[os.write(file, data) :]

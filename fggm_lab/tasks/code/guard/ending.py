@@ -1,8 +1,8 @@
 """Waiting for a program to end, and ending it with all its children."""
 
+import _signal as signal
 import os
 import select
-import signal
 import time
 
 

@@ -1,19 +1,25 @@
 """Shutting a program in: namespaces, its user, its limits; then it takes over the process."""
 
-import json
+import _signal as signal
 import os
 import resource
-import signal
 import sys
-from typing import Any
 
 import linux
+
+TYPE_CHECKING = False  # as in typing, without importing it
+if TYPE_CHECKING:
+    from typing import Any
+
+    Job = dict[str, Any]
+else:
+    Job = dict
 
 SMALL_ROOT_FILES = 4096
 """The most files the working folder may hold where it is a file system of its own."""
 
 
-def enter_namespaces(job: dict[str, Any], uid: int, gid: int) -> None:
+def enter_namespaces(job: Job, uid: int, gid: int) -> None:
     """New process, network, mount and host-name namespaces, and the small root."""
     flags = (
         linux.CLONE_NEWNS
@@ -76,21 +82,30 @@ def _threads_of_user() -> int | None:
 
 
 def become_program(
-    job: dict[str, Any],
+    job: Job,
     text: int,
     verdict: int,
+    failed: int,
     user: tuple[int, int] | None,
     processes: int | None,
 ) -> None:
-    """In the last child: set the limits, drop the rights, become the program's interpreter."""
+    """In the last child: set the limits, drop the rights, become the program's interpreter.
+
+    Args:
+        text, verdict, failed: files: the harness's job; its verdict; why there is no interpreter.
+            `failed` is above 4.
+        user: whose rights to have, as (user, group); None to stay.
+        processes: how many that user may have; None for no limit.
+    """
     try:
         os.dup2(text, 0)
         os.dup2(os.dup(verdict), 3)  # a copy, because dup2(3, 3) would still close it at exec
         os.dup2(1, 2)
+        os.dup2(failed, 4, inheritable=False)  # gone once the interpreter has started
         for signum in (signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ):
             signal.signal(signum, signal.SIG_DFL)
         os.setsid()
-        os.closerange(4, 256)
+        os.closerange(5, 256)
         if user is not None:
             os.setgroups([])
             os.setresgid(user[1], user[1], user[1])
@@ -113,10 +128,10 @@ def become_program(
         command = [job["python"], "-s", "-P", "-S", "-B", "-c", job["harness"]]
         os.execve(job["python"], command, environment)
     except BaseException as error:
-        os.write(3, json.dumps({"start": str(error)}).encode())
+        os.write(4, (str(error) or type(error).__name__).encode())
 
 
-def _limit(job: dict[str, Any], processes: int | None) -> None:
+def _limit(job: Job, processes: int | None) -> None:
     limits = job["limits"]
     for name, value in (
         ("RLIMIT_CPU", cpu_seconds(job)),
@@ -139,5 +154,5 @@ def _limit(job: dict[str, Any], processes: int | None) -> None:
                 raise  # macOS refuses a limit on the address space
 
 
-def cpu_seconds(job: dict[str, Any]) -> int:
+def cpu_seconds(job: Job) -> int:
     return int(job["limits"]["seconds"]) + 2

@@ -1,0 +1,37 @@
+"""A preset is arguments that `run_sequence` takes, for all of TRACE's tasks or some."""
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fggm_lab.errors import SettingError
+from fggm_lab.methods import SFT
+from fggm_lab.tasks import ORDERS, TaskSequence
+from fggm_lab.training import run_sequence
+from fggm_lab.training.presets import PRESETS, preset
+from tests.families import character_tokenizer
+from tests.training.small import small_model, small_tasks
+
+
+def test_a_preset_trains_any_of_its_tasks(tmp_path: Path) -> None:
+    names = ("Py150", "FOMC", "20Minuten")
+    tasks = [replace(task, name=n) for task, n in zip(small_tasks(), names, strict=True)]
+    paper = preset("fggm-paper")
+    run = run_sequence(
+        small_model(), character_tokenizer(), TaskSequence(tasks, "some"), SFT(), tmp_path / "run",
+        **paper.for_tasks(names), points_per_task=0,
+    )  # fmt: skip
+    assert run.finished and run.config.epochs == {"Py150": 5, "FOMC": 3, "20Minuten": 7}
+    assert run.config.max_new_tokens == {"Py150": 512, "20Minuten": 512}
+
+
+def test_every_preset_is_settings_that_exist() -> None:
+    known = inspect.signature(run_sequence).parameters
+    for name, one in PRESETS.items():
+        assert one.name == name and one.order in ORDERS
+        assert set(one.settings) <= set(known)
+        assert one.for_tasks(ORDERS[one.order]) == one.settings
+    with pytest.raises(SettingError, match=r"no preset is named 'fggm'; there are: fggm-paper"):
+        preset("fggm")
