@@ -127,9 +127,10 @@ def run_program(source: str, limits: Limits | None = None, *, allow: bool) -> Ou
     check_allowed(allow)
     outcome = _run(source, limits or Limits(), isolation().plan)
     if outcome.reason == NOT_STARTED:
+        said = outcome.output.strip().splitlines()
         raise LabError(
-            f"a program could not be started ({outcome.detail}); raise its limits or free memory "
-            "and processes, then repeat"
+            f"a program could not be started ({': '.join([outcome.detail, *said[-1:]])}); raise "
+            "its limits or free memory and processes, then repeat"
         )
     return outcome
 

@@ -104,6 +104,9 @@ def _guarded(job: Job) -> dict[str, object]:
     if why := _all_of(failure, 1 << 12):
         raise OSError(why.decode(errors="replace"))
     said = _all_of(told, 1 << 12)
+    if ended == "exit" and not said:
+        raise OSError("its interpreter ended before the program began")
+    said = said[1:]
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     if os.WIFSIGNALED(status) and used.ru_utime + used.ru_stime > cpu_seconds(job):
         ended = "time"

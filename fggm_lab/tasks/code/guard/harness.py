@@ -1,9 +1,10 @@
 """Runs one program in its own interpreter and says how it ended; given to `python -c`.
 
-The job comes on standard input: the program's text and a token. Standard input is then empty. Only
-a program that came to its end without an exception gets the token written to file 3. Until then it
-lies in a local variable of this file, out of the program's text and names; a program that searches
-the interpreter's own frames could find it, as it could find the tests.
+The job comes on standard input: the program's text and a token. Standard input is then empty. A
+full stop on file 3 says that the program begins. Only a program that comes to its end without an
+exception gets the token written there, too. Until then it lies in a local variable of this file,
+out of the program's text and names; a program that searches the interpreter's own frames could find
+it, as it could find the tests.
 """
 
 import marshal
@@ -26,6 +27,7 @@ def main() -> None:
     os.close(reading)
     os.close(writing)
     here = getpid()
+    write(_VERDICT, b".")  # from here on it is the program's doing
     reserve = bytearray(1 << 20)  # lets a program out of memory still be reported
     found: str | None = None
     try:
