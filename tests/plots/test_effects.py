@@ -13,7 +13,7 @@ def made_effect(action: str = "freezing", general: float | None = 0.9, **more: o
 
     def state(lost: float) -> Measured:
         scores = {
-            name: TaskScore(0.9 - lost - 0.05 * n, 0.5, 0.1 + lost + n, 32)
+            name: TaskScore(0.9 - lost - 0.05 * n, 0.5, 0.1 + lost + n, 32, 0)
             for n, name in enumerate(TASKS)
         }
         return Measured(scores, None if general is None else general - lost)
