@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import SettingError
-from fggm_lab.fisher import FisherScores
+from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
 
@@ -49,6 +49,24 @@ class TaskContext:
     max_length: int
     memory: Memory = field(default_factory=dict)
     before: Callable[[], PreTrainedModel] = _unknown
+
+    def fisher(self, max_examples: int | None = None, **settings: Any) -> FisherScores:
+        """The Fisher scores of the model as it is, on the task's training examples.
+
+        Args:
+            max_examples: use only so many, drawn by the run's seed (None: all).
+            settings: further ones of `fisher_scores`.
+        """
+        return fisher_scores(
+            self.model,
+            self.tokenizer,
+            self.encoded,
+            max_examples=max_examples,
+            max_length=self.max_length,
+            seed=self.seed,
+            task=self.name,
+            **settings,
+        )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from fggm_lab.fisher import fisher_scores
 from fggm_lab.methods.base import Method, TaskContext, check_count, check_range
 from fggm_lab.methods.penalty import pull
 
@@ -69,16 +68,7 @@ class EWC(Method):
 
     def after_task(self, context: TaskContext) -> None:
         """Estimate the Fisher of the task just learned, and put it to what there is."""
-        scores = fisher_scores(
-            context.model,
-            context.tokenizer,
-            context.encoded,
-            elementwise=True,
-            max_examples=self.max_examples,
-            max_length=context.max_length,
-            seed=context.seed,
-            task=context.name,
-        )
+        scores = context.fisher(self.max_examples, elementwise=True)
         weights = dict(context.model.named_parameters())
         for name, fisher in (scores.elementwise or {}).items():
             here = weights[name].detach().to(fisher, copy=True)

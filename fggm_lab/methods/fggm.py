@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.fisher import FisherScores
 from fggm_lab.fisher.estimate import AGGREGATIONS
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Plan, TaskContext, check_choice
@@ -48,17 +48,11 @@ class FGGM(TaskMasking):
 
     def plan(self, context: TaskContext) -> Plan:
         """Score the task's training examples and cut the mask; old data is never touched."""
-        scores = fisher_scores(
-            context.model,
-            context.tokenizer,
-            context.encoded,
+        scores = context.fisher(
+            self.max_examples,
             estimator=self.estimator,
             aggregation=self.aggregation,
             elementwise=self.aggregation == "none",
-            max_examples=self.max_examples,
-            max_length=context.max_length,
-            seed=context.seed,
-            task=context.name,
         )
         if context.index == 0 and not self.first_task:
             return Plan(scores=scores)

@@ -86,15 +86,7 @@ class Contrast(Protect):
         if context.index == 0 and not self.first_task:
             return Plan()
         own = self.self_fisher(context)
-        new = fisher_scores(
-            context.model,
-            context.tokenizer,
-            context.encoded,
-            max_examples=self.max_examples,
-            max_length=context.max_length,
-            seed=context.seed,
-            task=context.name,
-        )
+        new = context.fisher(self.max_examples)
         ratio = {
             name: new.units[name].double() / (units.double() + _LEAST)
             for name, units in own.units.items()

@@ -1,7 +1,7 @@
 """Fisher scores for looking at: how the model's units weigh on a task while it learns that task."""
 
 from fggm_lab.errors import ModelError, TrainingError
-from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.fisher import FisherScores
 from fggm_lab.methods import TaskContext
 from fggm_lab.training.active import ActiveRows
 from fggm_lab.training.dense import MaskedGradients
@@ -30,12 +30,4 @@ def recorded_scores(
                 return recorded_scores(context, examples)
         except ModelError as error:
             raise TrainingError(f"the Fisher scores cannot be recorded: {error}") from error
-    return fisher_scores(
-        context.model,
-        context.tokenizer,
-        context.encoded,
-        max_examples=examples,
-        max_length=context.max_length,
-        seed=context.seed,
-        task=context.name,
-    )
+    return context.fisher(examples)

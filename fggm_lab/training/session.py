@@ -1,7 +1,7 @@
 """One process's work on one run: begin, branch or resume, train task after task, save."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.runs import Prediction, Run, ScoreMatrix
+from fggm_lab.runs.run import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active import ActiveRows
 from fggm_lab.training.branch import branch_point, copy_records
@@ -54,9 +55,6 @@ Listener = Callable[[dict[str, Any]], None]
 Pause = Callable[[], bool]
 """Asked after every step whether to stop there, to go on another time."""
 
-START = "00-start"
-"""The checkpoint of the model before any task."""
-
 
 class Session:
     """What must be at hand between a step and a checkpoint."""
@@ -78,6 +76,7 @@ class Session:
         self.run, self.model, self.tokenizer = run, model, tokenizer
         self.tasks, self.method, self.general = tasks, method, general
         self.encoded = encoded
+        self.training = [method.training_set(i, encoded) for i in range(len(tasks))]
         self.listener, self.pause = listener, pause
         self.checkpoint_every, self.keep_checkpoints = checkpoint_every, keep_checkpoints
         self.config = run.config
@@ -148,13 +147,9 @@ class Session:
         total = sum(sum(e["seconds"].values()) for e in self.run.events("task"))
         self.tell({"kind": "end", "time": _now(), "seconds": total})
 
-    def _training_set(self, index: int) -> Sequence[Encoded]:
-        return self.method.training_set(index, self.encoded)
-
     def _steps(self, index: int) -> int:
-        examples = len(self._training_set(index))
         epochs = self.config.epochs_of(self.tasks.names[index])
-        return step_count(examples, epochs, self.config.batch_size)
+        return step_count(len(self.training[index]), epochs, self.config.batch_size)
 
     def _announce(self) -> None:
         self.tell(
@@ -169,7 +164,7 @@ class Session:
     def _begin(self) -> None:
         self.run.truncate_events(0)
         self._announce()
-        self._save_model(self.run.path / "checkpoints" / START)
+        self._save_model(self.run.path / "checkpoints" / UNTRAINED)
         self.measure(-1, final=True)
         self._save_scores()
         self._save_state(None)
@@ -252,7 +247,7 @@ class Session:
                 path,
                 optimizer,
                 self.config,
-                self._training_set(index),
+                self.training[index],
                 self.progress.task_step,
                 lambda report: self._after_step(report, context, path, optimizer),
             )
@@ -370,7 +365,7 @@ class Session:
 
     def _before(self, index: int) -> Path:
         """The checkpoint of the model as it was when task `index` began."""
-        start = self.run.path / "checkpoints" / START
+        start = self.run.path / "checkpoints" / UNTRAINED
         return start if index == 0 else self.run.file("checkpoints", index - 1)
 
     def _save_model(self, place: Path) -> None:
