@@ -31,6 +31,16 @@ def timeless(run: Run) -> list[dict[str, Any]]:
     return [{k: v for k, v in event.items() if k not in told} for event in run.events()]
 
 
+def assert_same_folder(whole: Run, run: Run) -> None:
+    """As `assert_same_run`, and every event and every file of scores, masks and drift."""
+    assert_same_run(whole, run)
+    assert timeless(whole) == timeless(run)
+    assert read_json(whole.path / "scores.json") == read_json(run.path / "scores.json")
+    for kind in ("fisher", "masks", "drift"):
+        files = {f.name: f.read_bytes() for f in whole.path.glob(f"{kind}/*")}
+        assert files == {f.name: f.read_bytes() for f in run.path.glob(f"{kind}/*")}
+
+
 @pytest.mark.parametrize("method", [SFT(), MIGU(), FGGM()], ids=lambda m: m.name)
 @pytest.mark.parametrize(
     ("family", "steps"),
@@ -52,12 +62,7 @@ def test_paused_and_resumed_equals_never_paused(
         assert run.events("step")[-1]["step"] == step
     run = small_run(method, tmp_path / "parts", resume=True, pause=pause, **settings)
     assert run.finished
-    assert_same_run(whole, run)
-    assert timeless(whole) == timeless(run)
-    assert read_json(whole.path / "scores.json") == read_json(run.path / "scores.json")
-    for kind in ("fisher", "masks", "drift"):
-        files = {f.name: f.read_bytes() for f in whole.path.glob(f"{kind}/*")}
-        assert files == {f.name: f.read_bytes() for f in run.path.glob(f"{kind}/*")}
+    assert_same_folder(whole, run)
 
 
 def test_it_is_asked_after_every_step_and_no_is_no(tmp_path: Path) -> None:
