@@ -28,6 +28,7 @@ UNVARIED = (
     "general",
     "general_choices",
     "limit",
+    "score_limit",
     "split",
     "max_new_tokens",
     "keep",

@@ -146,6 +146,10 @@ def train(
         int | None, typer.Option(help="Tokens per example. [default: the context, at most 1024]")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Use the first N examples of a split.")] = None,
+    score_limit: Annotated[
+        int | None,
+        typer.Option(help="Score the first N examples of a task and of a skill of General."),
+    ] = None,
     order: Annotated[
         str | None,
         typer.Option(
@@ -261,6 +265,7 @@ def train(
                     recompute=recompute,
                     max_length=max_length,
                     limit=limit,
+                    score_limit=score_limit,
                     split=split,
                     max_new_tokens=most,
                     allow_code_execution=allow_code_execution,

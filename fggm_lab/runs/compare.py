@@ -43,7 +43,7 @@ COLUMNS: dict[str, str] = {
 }
 """The keys of a row and the heading of each."""
 
-_SAME = ("task_names", "task_fingerprint", "split", "limit", "code_execution")
+_SAME = ("task_names", "task_fingerprint", "split", "limit", "score_limit", "code_execution")
 _LOOKING = ("fisher_points", "fisher_examples")
 """What is recorded to be looked at, and changes nothing in training or its scores."""
 _NOT_A_SETTING = {

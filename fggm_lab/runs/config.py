@@ -95,6 +95,7 @@ class RunConfig(BaseModel):
         autocast, recompute: matrix products in bfloat16; activations computed anew in backward.
         max_length: the most tokens an example may have.
         limit: the most examples used of each split; None for all.
+        score_limit: the most examples scored of each task and each skill of General; None for all.
         split: the split that is scored.
         max_new_tokens: the most tokens a scored answer may have, one number or one for a task's
             name; None, or no number for a task: as many as can matter to its score.
@@ -132,6 +133,7 @@ class RunConfig(BaseModel):
     clip: float | None = Field(default=None, gt=0)
     max_length: int = Field(ge=1)
     limit: int | None = Field(default=None, ge=1)
+    score_limit: int | None = Field(default=None, ge=1)
     split: Literal["test", "eval"] = "test"
     max_new_tokens: NewTokens = None
     code_execution: bool = False

@@ -82,7 +82,10 @@ def _across(first: Run, other: Run) -> list[tuple[str, Any, Any]]:
     a, b = first.config, other.config
     return [
         ("the set of tasks", sorted(a.task_names), sorted(b.task_names)),
-        *((f, getattr(a, f), getattr(b, f)) for f in ("data_fingerprint", "split", "limit")),
+        *(
+            (f, getattr(a, f), getattr(b, f))
+            for f in ("data_fingerprint", "split", "limit", "score_limit")
+        ),
     ]
 
 

@@ -107,6 +107,8 @@ def unlike(config: RunConfig) -> list[str]:
         found.append("another task order")
     if config.limit is not None:
         found.append(f"the first {config.limit} examples of a split")
+    if config.score_limit is not None:
+        found.append(f"the first {config.score_limit} examples of each task scored")
     if config.split != "test":
         found.append(f"scored on the {config.split} split")
     return found

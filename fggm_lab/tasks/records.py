@@ -6,6 +6,8 @@ from typing import overload
 
 from fggm_lab.errors import DataError, SettingError
 
+SPLITS = ("train", "eval", "test")
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -44,20 +46,18 @@ class Task:
         Raises:
             SettingError: no split has that name.
         """
-        if name not in ("train", "eval", "test"):
+        if name not in SPLITS:
             raise SettingError(f"no split is named '{name}'; choose train, eval or test")
         found: tuple[Example, ...] = getattr(self, name)
         return found
 
-    def limited(self, limit: int | None) -> "Task":
-        """The same task with at most `limit` examples (the first ones) in every split."""
+    def limited(self, limit: int | None, splits: Sequence[str] = SPLITS) -> "Task":
+        """The same task with at most `limit` examples (the first ones) in each of `splits`."""
         if limit is None:
             return self
         if limit < 1:
             raise SettingError(f"limit is {limit}; it must be 1 or more examples per split")
-        return replace(
-            self, train=self.train[:limit], eval=self.eval[:limit], test=self.test[:limit]
-        )
+        return replace(self, **{name: self.split(name)[:limit] for name in splits})
 
 
 class TaskSequence(Sequence[Task]):
@@ -108,9 +108,9 @@ class TaskSequence(Sequence[Task]):
             return TaskSequence(self._tasks[key], self.source)
         return self._tasks[key]
 
-    def limited(self, limit: int | None) -> "TaskSequence":
-        """The same sequence with at most `limit` examples in every split of every task."""
-        return TaskSequence([task.limited(limit) for task in self._tasks], self.source)
+    def limited(self, limit: int | None, splits: Sequence[str] = SPLITS) -> "TaskSequence":
+        """The same sequence with at most `limit` examples in each of `splits` of every task."""
+        return TaskSequence([task.limited(limit, splits) for task in self._tasks], self.source)
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{task.name} ({len(task.train)})" for task in self._tasks)

@@ -43,6 +43,7 @@ def run_sequence(
     recompute: bool = False,
     max_length: int | None = None,
     limit: int | None = None,
+    score_limit: int | None = None,
     split: str = "test",
     max_new_tokens: int | Sequence[int] | Mapping[str, int] | None = None,
     allow_code_execution: bool = False,
@@ -73,6 +74,7 @@ def run_sequence(
             matrix products in bfloat16, activations computed anew in backward.
         max_length: tokens per example; longer prompts are cut from the left.
         limit: use at most so many examples of each split.
+        score_limit: score at most so many examples of each task and, of General, of each skill.
         split: the split that is scored, `test` or, to choose settings, `eval`.
         max_new_tokens: the most tokens of a scored answer: one number, one for each task, or a
             dictionary by task name; None, or no number for a task: as many as can matter to its
@@ -102,7 +104,8 @@ def run_sequence(
         RunError: `out` holds another run, is in use by another process, or is damaged.
         TrainingError: the loss is not a number any more; the last good state is kept.
     """
-    tasks = tasks.limited(limit)
+    tasks = tasks.limited(limit).limited(score_limit, [split])
+    general = None if general is None else general.limited(score_limit)
     method.check(len(tasks))
     for task in tasks:
         if not task.split(split):
@@ -139,6 +142,7 @@ def run_sequence(
         clip=clip,
         max_length=longest,
         limit=limit,
+        score_limit=score_limit,
         split=split,  # type: ignore[arg-type]
         max_new_tokens=None
         if max_new_tokens is None

@@ -99,6 +99,7 @@ def test_the_same_draw_is_not_counted_twice(tmp_path: Path, finished_run: MakeRu
         ({"split": "eval"}, "split is test in the first and eval in the second"),
         ({"task_fingerprint": "other"}, "task_fingerprint is fedcba9876543210"),
         ({"limit": 10}, "limit is None in the first and 10"),
+        ({"score_limit": 10}, "score_limit is None in the first and 10"),
         ({"code_execution": True}, "code_execution is False in the first and True"),
         ({"better": "lower"}, "general.better is higher"),
     ],

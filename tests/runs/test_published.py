@@ -80,6 +80,7 @@ def test_what_is_unlike_is_named(config: Callable[..., Any]) -> None:
         ({"task_names": order[:3]}, "not TRACE's eight tasks"),
         ({"task_names": order[::-1]}, "another task order"),
         ({"limit": 50}, "the first 50 examples of a split"),
+        ({"score_limit": 50}, "the first 50 examples of each task scored"),
         ({"split": "eval"}, "scored on the eval split"),
     ):
         assert unlike(config(**(same | change))) == [told]

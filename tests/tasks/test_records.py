@@ -44,3 +44,9 @@ def test_a_limit_keeps_the_first_examples_of_every_split() -> None:
     assert limited.train == task("A", 5).train[:2]
     with pytest.raises(SettingError, match=r"limit is 0"):
         task("A").limited(0)
+
+
+def test_a_limit_can_be_that_of_one_split() -> None:
+    limited = TaskSequence([task("A", 5)], "here").limited(1, ["test"])["A"]
+    assert (limited.train, limited.eval) == (task("A", 5).train, task("A", 5).eval)
+    assert limited.test == task("A", 5).test[:1]
