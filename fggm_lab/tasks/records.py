@@ -57,7 +57,8 @@ class Task:
             return self
         if limit < 1:
             raise SettingError(f"limit is {limit}; it must be 1 or more examples per split")
-        return replace(self, **{name: self.split(name)[:limit] for name in splits})
+        cut = {name: self.split(name)[:limit] for name in splits}
+        return replace(self, **cut)  # type: ignore[arg-type]
 
 
 class TaskSequence(Sequence[Task]):

@@ -1,0 +1,322 @@
+"""The tables of `docs/results.md`, made from the rows in `docs/results/runs/`.
+
+The page is prose with tables between `<!-- results: NAME -->` and `<!-- end -->`; only the tables
+are written here.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, median, stdev
+
+from rows import Row, kept
+from studies import COMBINED, MASKS, TUNED
+from tuning import choose, gain
+
+from fggm_lab.files import write_text
+from fggm_lab.runs.bootstrap import bootstrap_interval
+from fggm_lab.runs.paired import interval
+
+PAGE = Path(__file__).resolve().parent.parent / "results.md"
+_BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
+HEADS = {
+    "general_after": "General",
+    "op_final": "OP",
+    "bwt_gem": "BWT",
+    "forgetting": "forgetting",
+    "learning_accuracy": "learning accuracy",
+}
+LOSSES = {
+    "general_after": "loss on stories, after",
+    "loss_learned": "loss on each task, when learned",
+    "loss_end": "loss on all tasks, at the end",
+}
+
+
+def table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    heads = list(heads)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *lines))
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean ± sample standard deviation."""
+    mean = f"{fmean(values):.3f}"
+    return f"{mean} ± {stdev(values):.3f}" if len(values) > 1 else mean
+
+
+def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+    """Rows by what `key` calls them, in the order of their first row."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found
+
+
+def numbers(rows: Sequence[Row], columns: Iterable[str] = HEADS) -> list[str]:
+    """The spread of each number over rows."""
+    return [spread([row[name] for row in rows]) for name in columns]
+
+
+def method_of(row: Row) -> str:
+    """A row's method."""
+    return str(row["method"])
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Rows in the order of the lab's list of methods."""
+    known = ("untrained", *TUNED, *COMBINED)
+    return sorted(rows, key=lambda row: known.index(row["method"]))
+
+
+# The main tables
+
+
+def comparison(study: str) -> str:
+    """All methods of a study: scores, time and storage."""
+    groups = by(in_order(kept(study)["rows"]), method_of)
+    plain = median(row["learning_seconds"] for row in groups["sft"])
+    lines = [
+        [
+            method,
+            *numbers(rows),
+            f"{median(row['learning_seconds'] for row in rows) / plain:.2f}",
+            _megabytes(max(row["stored_bytes"] for row in rows)),
+        ]
+        for method, rows in groups.items()
+    ]
+    return table(["method", *HEADS.values(), "time ÷ SFT", "keeps, MB"], lines)
+
+
+def _megabytes(count: int) -> str:
+    return "–" if count == 0 else f"{count / 1e6:.2f}"
+
+
+def memory() -> str:
+    """Peak memory of every method's process beside SFT's."""
+    rows = in_order(kept("memory")["rows"])
+    plain = next(row["peak_memory_mb"] for row in rows if row["method"] == "sft")
+    lines = [[row["method"], f"{row['peak_memory_mb'] / plain:.2f}"] for row in rows]
+    half = -(-len(lines) // 2)
+    pairs = [a + (lines[half + i] if half + i < len(lines) else ["", ""])
+             for i, a in enumerate(lines[:half])]  # fmt: skip
+    return table(["method", "peak ÷ SFT", "method", "peak ÷ SFT"], pairs)
+
+
+PAIRS = (
+    ("fggm", "sft"),
+    ("fggm", "migu"),
+    ("fggm", "random"),
+    ("contrast", "fggm"),
+    ("contrast", "random"),
+    ("protect", "random"),
+    ("mofo", "sft"),
+    ("replay+fggm", "replay"),
+    ("lora+fggm", "lora"),
+)
+
+
+def differences(*studies: str) -> str:
+    """Differences paired by order and seed, with both 95 % intervals."""
+    rows = [row for study in studies for row in kept(study)["rows"]]
+    found = {(row["method"], *row["tasks"], row["seed"]): row for row in rows}
+    lines = []
+    for one, other in PAIRS:
+        pairs = [
+            (row, found[other, *place])
+            for (method, *place), row in found.items()
+            if method == one and (other, *place) in found
+        ]
+        for name in ("general_after", "op_final", "bwt_gem", "learning_accuracy"):
+            gaps = [a[name] - b[name] for a, b in pairs]
+            if not gaps:
+                continue
+            low, high = interval(gaps)
+            first, last = bootstrap_interval(gaps)
+            lines.append([
+                f"{one} − {other}" if name == "general_after" else "", HEADS[name], str(len(gaps)),
+                f"{fmean(gaps):+.3f}", _ends(low, high), _ends(first, last),
+            ])  # fmt: skip
+    heads = ["", "", "pairs", "mean", "Student's t", "bootstrap"]
+    return table(heads, lines)
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
+
+
+def tuning() -> str:
+    """What every method tried, and what was chosen."""
+    rows = in_order(kept("tuning")["rows"])
+    chosen = choose(rows)
+    lines = []
+    for method, own in by(rows, method_of).items():
+        named = ", ".join(f"{name} {value}" for name, value in chosen[method].items())
+        best = max(own, key=gain)
+        lines.append([
+            method, str(len(own)), named, f"{best['general_after']:.3f}",
+            f"{best['op_final']:.3f}", " ".join(f"{gain(row):.3f}" for row in own),
+        ])  # fmt: skip
+    return table(
+        ["method", "trials", "chosen", "General", "OP", "mean of the two in all trials"], lines
+    )
+
+
+# Side studies
+
+
+def varied(study: str, name: Callable[[Row], str], heads: Iterable[str] = ("",)) -> str:
+    """A line for every setting of a study."""
+    groups = by(kept(study)["rows"], name)
+    lines = [[*label.split("|"), *numbers(rows)] for label, rows in groups.items()]
+    return table([*heads, *HEADS.values()], lines)
+
+
+def _number(value: object) -> str:
+    return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def rates() -> str:
+    rows = sorted(in_order(kept("rates")["rows"]), key=lambda row: TUNED.index(row["method"]))
+    groups = by(rows, lambda row: f"{row['method']}|{row['lr']:g}")
+    lines = [[*label.split("|"), *numbers(found)] for label, found in groups.items()]
+    return table(["method", "rate", *HEADS.values()], lines)
+
+
+def keep_shares() -> str:
+    rows = sorted(
+        kept("keep")["rows"],
+        key=lambda row: (MASKS.index(row["method"]), row["settings"]["keep"]),
+    )
+    groups = by(rows, lambda row: f"{row['method']}|{row['settings']['keep']:g}")
+    lines = [[*label.split("|"), *numbers(found)] for label, found in groups.items()]
+    return table(["method", "keep", *HEADS.values()], lines)
+
+
+def ablations() -> str:
+    """FGGM as the paper has it, and with one change each; the unchanged ones are of `keep`."""
+    plain = [
+        row for row in kept("keep")["rows"]
+        if row["method"] in ("fggm", "protect", "contrast") and row["settings"]["keep"] == 0.3
+    ]  # fmt: skip
+    usual = {row["method"]: row["settings"] for row in plain}
+
+    def name(row: Row) -> str:
+        changed = [
+            f"{key} {value}".replace("True", "true").replace("False", "false")
+            for key, value in row["settings"].items()
+            if usual[row["method"]].get(key) != value
+        ]
+        return f"{row['method']}|{', '.join(changed) or 'as it is'}"
+
+    rows = sorted(
+        [*plain, *kept("ablations")["rows"]],
+        key=lambda row: ("fggm", "protect", "contrast").index(row["method"]),
+    )
+    lines = [[*label.split("|"), *numbers(found)] for label, found in by(rows, name).items()]
+    return table(["method", "change", *HEADS.values()], lines)
+
+
+def counts(study: str, setting: str, methods: Sequence[str]) -> str:
+    """How many examples, or samples, a method scores; the usual number is of `keep`."""
+    usual = [
+        row for row in kept("keep")["rows"]
+        if row["method"] in methods and row["settings"]["keep"] == 0.3
+    ]  # fmt: skip
+    rows = [*kept(study)["rows"], *(usual if study == "examples" else [])]
+
+    def place(row: Row) -> tuple[int, float]:
+        value = row["settings"][setting]
+        return methods.index(row["method"]), float("inf") if value is None else value
+
+    groups = by(
+        sorted(rows, key=place), lambda row: f"{row['method']}|{_number(row['settings'][setting])}"
+    )
+    plain = median(row["learning_seconds"] for row in kept("rates")["rows"]
+                   if row["method"] == "sft" and row["lr"] == 1e-3)  # fmt: skip
+    lines = [
+        [
+            *label.split("|"),
+            *numbers(found),
+            f"{median(row['learning_seconds'] for row in found) / plain:.2f}",
+        ]
+        for label, found in groups.items()
+    ]
+    return table(["method", setting.replace("_", " "), *HEADS.values(), "time ÷ SFT"], lines)
+
+
+LEVELS = (0.65, 0.7, 0.75, 0.8)
+"""Learning accuracies at which methods are compared; all of them reach most of these."""
+
+
+def matched(study: str) -> str:
+    """General and OP where methods have learned as much: read off each seed's curve by a line."""
+    groups = by(kept(study)["rows"], method_of)
+    lines = []
+    for method in sorted(groups, key=TUNED.index):
+        line = [method]
+        for number in ("general_after", "op_final"):
+            for level in LEVELS:
+                seeds = by(groups[method], lambda row: str(row["seed"]))
+                read = [at_level(rows, level, number) for rows in seeds.values()]
+                found = [value for value in read if value is not None]
+                line.append(spread(found) if len(found) == len(read) else "–")
+        lines.append(line)
+    heads = [f"{HEADS[n]} at {v:g}" for n in ("general_after", "op_final") for v in LEVELS]
+    return table(["method", *heads], lines)
+
+
+def at_level(rows: Sequence[Row], level: float, number: str) -> float | None:
+    """A number where a curve of rising steps first reaches a learning accuracy, by interpolation.
+
+    The curve goes through one seed's rows by rising learning rate or keep share; None where it
+    stays below the level, or begins above it.
+    """
+    curve = sorted(rows, key=lambda row: (row["lr"], row["settings"].get("keep", 1)))
+    for a, b in pairwise(curve):
+        low, high = a["learning_accuracy"], b["learning_accuracy"]
+        if low <= level <= high and high > low:
+            return float(a[number] + (b[number] - a[number]) * (level - low) / (high - low))
+    return None
+
+
+def stories() -> str:
+    rows = sorted(kept("stories")["rows"], key=lambda r: (TUNED.index(r["method"]), r["lr"]))
+    groups = by(rows, lambda row: f"{row['method']}|{row['lr']:g}")
+    lines = [[*label.split("|"), *numbers(found, LOSSES)] for label, found in groups.items()]
+    return table(["method", "rate", *LOSSES.values()], lines)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "tuning": tuning,
+    "trace-1": lambda: comparison("trace-1"),
+    "trace-2": lambda: comparison("trace-2"),
+    "code-mini": lambda: comparison("code-mini"),
+    "differences": lambda: differences("trace-1", "trace-2"),
+    "code-differences": lambda: differences("code-mini"),
+    "memory": memory,
+    "rates": rates,
+    "keep": keep_shares,
+    "matched-rates": lambda: matched("rates"),
+    "matched-keep": lambda: matched("keep"),
+    "ablations": ablations,
+    "examples": lambda: counts("examples", "max_examples", ["fggm"]),
+    "samples": lambda: counts("samples", "samples", ["protect", "contrast"]),
+    "stories": stories,
+}
+"""What the page can ask for."""
+
+
+def filled(text: str) -> str:
+    """The page with its tables as the rows have them."""
+
+    def put(found: re.Match[str]) -> str:
+        return f"{found[1]}\n{BLOCKS[found[2]]()}\n\n{found[3]}"
+
+    return _BLOCK.sub(put, text)
+
+
+def write_page() -> None:
+    """Write the page anew."""
+    write_text(PAGE, filled(PAGE.read_text(encoding="utf-8")))

@@ -1,0 +1,85 @@
+"""What a run came to, as the row that is kept of it in `docs/results/runs/`."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from fggm_lab.errors import RunError
+from fggm_lab.files import read_json, write_text
+from fggm_lab.runs import Run, find_runs
+
+Row = dict[str, Any]
+KEPT = Path(__file__).resolve().parent / "runs"
+NUMBERS = ("op_final", "bwt_gem", "forgetting", "learning_accuracy")
+
+
+def row_of(run: Run) -> Row:
+    """One run's settings and numbers.
+
+    `learning_seconds` is all that a method does to learn: scoring, training and remembering, not
+    the evaluation. `stored_bytes` is what it carries from task to task. The losses are nats per
+    answer token: of each task right after it was learned, and of all tasks at the end.
+    """
+    config, scores = run.config, run.scores
+    if scores is None:
+        raise RunError(f"{run.path} is not finished; run the study again")
+    events = run.events("task")
+    metrics = run.metrics()
+    return {
+        "method": config.method,
+        "seed": config.seed,
+        "lr": config.lr,
+        "settings": config.method_settings,
+        "tasks": config.task_names,
+        "split": config.split,
+        "general_before": scores.general["before"],
+        "general_after": scores.general["after"],
+        **{name: metrics[name] for name in NUMBERS},
+        **_losses(run),
+        "learning_seconds": round(
+            sum(sum(e["seconds"][k] for k in ("score", "train", "remember")) for e in events), 2
+        ),
+        "peak_memory_mb": run.peak_memory_mb,
+        "stored_bytes": max((event["stored_bytes"] for event in events), default=0),
+    }
+
+
+def _losses(run: Run) -> dict[str, float]:
+    """Loss when learned, and at the end; the evaluations after each task have them."""
+    whole = [event["tasks"] for event in run.events("evaluation") if event["final"]]
+    names = run.config.task_names
+    after = whole[-len(names) :]  # one before the first task, where there is one
+    learned = [tasks[name]["nll"] for name, tasks in zip(names, after, strict=True)]
+    return {
+        "loss_learned": fmean(learned),
+        "loss_end": fmean(after[-1][name]["nll"] for name in names),
+    }
+
+
+def keep(study: str, folder: Path, commands: Iterable[str]) -> None:
+    """Write the rows of a study's runs, sorted, one a line, beside what made them."""
+    rows = [row_of(run) for run in find_runs(folder)]
+    rows.sort(key=lambda row: json.dumps([row["method"], row["lr"], row["settings"], row["seed"]]))
+    versions = find_runs(folder)[0].config.versions
+    head = json.dumps({"commands": list(commands), "versions": versions}, indent=1)[:-2]
+    lines = ",\n".join("  " + json.dumps(_short(row)) for row in rows)
+    KEPT.mkdir(exist_ok=True)
+    write_text(KEPT / f"{study}.json", f'{head},\n "rows": [\n{lines}\n ]\n}}\n')
+
+
+def _short(value: Any) -> Any:
+    """Numbers with five digits: more is noise, and a page's table shows three."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {name: _short(one) for name, one in value.items()}
+    return value
+
+
+def kept(study: str) -> dict[str, Any]:
+    """What `keep` wrote: `commands`, `versions` and `rows`; no rows if the study was never run."""
+    path = KEPT / f"{study}.json"
+    empty: dict[str, Any] = {"commands": [], "versions": {}, "rows": []}
+    return read_json(path, RunError) if path.exists() else empty
