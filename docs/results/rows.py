@@ -39,7 +39,10 @@ def row_of(run: Run) -> Row:
         **{name: metrics[name] for name in NUMBERS},
         **_losses(run),
         "learning_seconds": round(
-            sum(sum(e["seconds"][k] for k in ("score", "train", "remember")) for e in events), 2
+            sum(
+                sum(e["seconds"].get(k, 0) for k in ("score", "train", "remember")) for e in events
+            ),
+            2,
         ),
         "peak_memory_mb": run.peak_memory_mb,
         "stored_bytes": max((event["stored_bytes"] for event in events), default=0),
