@@ -8,7 +8,7 @@ OFFLINE := HF_HUB_OFFLINE=1
 DOCS    := $(OFFLINE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test docs pictures data base choose seeds bench clean
+.PHONY: help setup demo lab test docs pictures data base stored choose seeds results bench clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -47,6 +47,9 @@ data: setup  ## Write data/trace-mini, data/code-mini and data/general anew (sam
 base: setup  ## Train the shipped base model anew
 	$(BIN)/python data/make_base.py
 
+stored: setup  ## Train the course's stored runs anew (runs the programs its models write)
+	OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python data/make_course_runs.py --allow-code-execution
+
 CHOOSE := $(OFFLINE) $(BIN)/fggm-lab run --split eval --points 0 --resume
 choose: setup  ## What the defaults were chosen by: seed 0, scored on the eval split
 	for rate in 5e-4 1e-3; do \
@@ -60,6 +63,12 @@ seeds: setup  ## Repeat the demo with seeds 1 to 5 and print mean and spread
 	  $(OFFLINE) $(BIN)/fggm-lab run --methods sft,migu,fggm,random --seed $$seed \
 	    --points 0 --out runs/seeds/$$seed --resume || exit 1; done
 	$(BIN)/fggm-lab compare runs/seeds --csv runs/seeds.csv
+
+STUDIES := tuning trace-1 trace-2 code-mini rates keep ablations examples samples stories memory
+results: setup  ## Train what docs/results.md is made of (hours) and write its tables
+	for study in $(STUDIES); do \
+	  OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python docs/results train $$study || exit 1; done
+	$(BIN)/python docs/results page
 
 bench: setup  ## Measure speed and memory beside plain training and other libraries
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 
 from rows import Row, kept
-from studies import COMBINED, MASKS, TUNED
+from studies import COMBINED, MASKS, OWN, TUNED
 from tuning import choose, gain
 
 from fggm_lab.files import write_text
@@ -198,7 +198,7 @@ def ablations() -> str:
     """FGGM as the paper has it, and with one change each; the unchanged ones are of `keep`."""
     plain = [
         row for row in kept("keep")["rows"]
-        if row["method"] in ("fggm", "protect", "contrast") and row["settings"]["keep"] == 0.3
+        if row["method"] in ("fggm", *OWN) and row["settings"]["keep"] == 0.3
     ]  # fmt: skip
     usual = {row["method"]: row["settings"] for row in plain}
 
@@ -212,7 +212,7 @@ def ablations() -> str:
 
     rows = sorted(
         [*plain, *kept("ablations")["rows"]],
-        key=lambda row: ("fggm", "protect", "contrast").index(row["method"]),
+        key=lambda row: ("fggm", *OWN).index(row["method"]),
     )
     lines = [[*label.split("|"), *numbers(found)] for label, found in by(rows, name).items()]
     return table(["method", "change", *HEADS.values()], lines)
@@ -288,33 +288,39 @@ def stories() -> str:
     return table(["method", "rate", *LOSSES.values()], lines)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {
-    "tuning": tuning,
-    "trace-1": lambda: comparison("trace-1"),
-    "trace-2": lambda: comparison("trace-2"),
-    "code-mini": lambda: comparison("code-mini"),
-    "differences": lambda: differences("trace-1", "trace-2"),
-    "code-differences": lambda: differences("code-mini"),
-    "memory": memory,
-    "rates": rates,
-    "keep": keep_shares,
-    "matched-rates": lambda: matched("rates"),
-    "matched-keep": lambda: matched("keep"),
-    "ablations": ablations,
-    "examples": lambda: counts("examples", "max_examples", ["fggm"]),
-    "samples": lambda: counts("samples", "samples", ["protect", "contrast"]),
-    "stories": stories,
+BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
+    "tuning": (("tuning",), tuning),
+    "trace-1": (("trace-1",), lambda: comparison("trace-1")),
+    "trace-2": (("trace-2",), lambda: comparison("trace-2")),
+    "code-mini": (("code-mini",), lambda: comparison("code-mini")),
+    "differences": (("trace-1", "trace-2"), lambda: differences("trace-1", "trace-2")),
+    "code-differences": (("code-mini",), lambda: differences("code-mini")),
+    "memory": (("memory",), memory),
+    "rates": (("rates",), rates),
+    "keep": (("keep",), keep_shares),
+    "matched-rates": (("rates",), lambda: matched("rates")),
+    "matched-keep": (("keep",), lambda: matched("keep")),
+    "ablations": (("keep", "ablations"), ablations),
+    "examples": (
+        ("keep", "rates", "examples"),
+        lambda: counts("examples", "max_examples", ["fggm"]),
+    ),
+    "samples": (("rates", "samples"), lambda: counts("samples", "samples", list(OWN))),
+    "stories": (("stories",), stories),
 }
-"""What the page can ask for."""
+"""What the page can ask for: the studies it needs, and the table they make."""
+
+
+def block(name: str) -> str:
+    """A table of the page, or that its studies have not been run."""
+    needed, made = BLOCKS[name]
+    lacking = [study for study in needed if not kept(study)["rows"]]
+    return f"*Not run yet: {', '.join(lacking)}.*" if lacking else made()
 
 
 def filled(text: str) -> str:
     """The page with its tables as the rows have them."""
-
-    def put(found: re.Match[str]) -> str:
-        return f"{found[1]}\n{BLOCKS[found[2]]()}\n\n{found[3]}"
-
-    return _BLOCK.sub(put, text)
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{block(found[2])}\n\n{found[3]}", text)
 
 
 def write_page() -> None:

@@ -45,7 +45,7 @@ def row_of(run: Run) -> Row:
             2,
         ),
         "peak_memory_mb": run.peak_memory_mb,
-        "stored_bytes": max((event["stored_bytes"] for event in events), default=0),
+        "stored_bytes": max((event.get("stored_bytes", 0) for event in events), default=0),
     }
 
 

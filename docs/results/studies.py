@@ -44,7 +44,9 @@ HALF = "C-STANCE,MeetingBank,ScienceQA,NumGLUE-ds"
 studies train on it (and score the test split)."""
 COMBINED = ("lora+migu", "lora+fggm", "lora+contrast", "replay+fggm", "replay+contrast")
 """Combinations have the settings of their parts, and no trial of their own."""
-MASKS = ("fggm", "random", "protect", "contrast")
+OWN = ("protect", "contrast")
+"""Masks from the model's own samples."""
+MASKS = ("fggm", "random", *OWN)
 """Task masks of the same share, of which the random one is the control."""
 
 
@@ -200,8 +202,7 @@ def _stories(_: Chosen) -> list[Sweep]:
 
 
 def _samples(_: Chosen) -> list[Sweep]:
-    own = ("protect", "contrast")
-    return [Sweep(own, _side(*_varied(own, "samples", "8,24,64,192,512")))]
+    return [Sweep(OWN, _side(*_varied(OWN, "samples", "8,24,64,192,512")))]
 
 
 STUDIES: Mapping[str, Callable[[Chosen], list[Sweep]]] = {
