@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fggm_lab import masks as masks
     from fggm_lab import plots as plots
     from fggm_lab.course import course_runs as course_runs
+    from fggm_lab.course import stored_runs as stored_runs
     from fggm_lab.errors import LabError as LabError
     from fggm_lab.fisher import ESTIMATORS as ESTIMATORS
     from fggm_lab.fisher import FisherScores as FisherScores
@@ -109,6 +110,7 @@ _HOMES = {
     "LiveTraining": "widgets",
     "MaskPlayground": "widgets",
     "course_runs": "course",
+    "stored_runs": "course",
 }
 
 _ROOMS = ("attribution", "course", "masks", "plots")

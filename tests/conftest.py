@@ -1,7 +1,7 @@
 """Fixtures every room's tests share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from fggm_lab.cli import main
 from fggm_lab.tasks.records import Example
 from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
@@ -54,3 +55,38 @@ def case(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerFast) -> 
     family, tied, attention = request.param
     model = tiny_model(family, tied=tied, attention=attention, dtype=torch.float64)
     yield Case(family, tied, attention, model, tokenizer, some_examples())
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command came to: its exit status, and what it printed to either stream."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def refusal(self) -> str:
+        """The one sentence in which it says what was wrong."""
+        assert self.status == 2, self
+        assert self.err.startswith("error: ") and self.err.count("\n") == 1, self.err
+        return self.err
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Run the command line in this process, by the words after `fggm-lab`."""
+
+    def run(*words: object) -> Said:
+        capsys.readouterr()
+        monkeypatch.setattr("sys.argv", ["fggm-lab", *map(str, words)])
+        try:
+            main()
+            status = 0
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        return Said(status, *capsys.readouterr())
+
+    return run

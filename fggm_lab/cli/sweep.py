@@ -11,9 +11,10 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from fggm_lab.cli.console import console
+from fggm_lab.cli.methods import method_names, method_settings
 from fggm_lab.cli.options import options_of
 from fggm_lab.cli.results import gathered, print_gathered, print_paired
-from fggm_lab.cli.train import method_settings, train
+from fggm_lab.cli.train import train
 from fggm_lab.errors import LabError, SettingError, nearest
 from fggm_lab.runs.sweep import Cell, Variation, asked_before, is_finished, plan, remember
 
@@ -191,7 +192,7 @@ def sweep(
     from fggm_lab.files import write_text
     from fggm_lab.runs import Run, to_csv
 
-    names = [name.strip() for name in methods.split(",") if name.strip()]
+    names = method_names(methods)
     varied = [Variation.parse(text) for text in vary or []]
     for one in varied:
         _read(one)

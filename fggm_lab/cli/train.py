@@ -1,6 +1,5 @@
 """`fggm-lab run`: train a model through a task sequence."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,53 +7,11 @@ import typer
 
 from fggm_lab.cli.code import tell_about_code
 from fggm_lab.cli.console import console
+from fggm_lab.cli.methods import method_names, method_settings
 from fggm_lab.cli.options import options_of
 from fggm_lab.cli.presets import choose_preset, numbers
 from fggm_lab.cli.results import print_comparison
 from fggm_lab.errors import SettingError
-
-
-def _value(text: str) -> Any:
-    """A setting's value: JSON where it is JSON, else the text itself."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
-def method_settings(
-    names: list[str], keep: float | None, pairs: list[str]
-) -> dict[str, dict[str, Any]]:
-    """The settings of each method, from `--keep` and from every `--set`."""
-    from fggm_lab.methods import METHODS, PLUS
-
-    settings: dict[str, dict[str, Any]] = {name: {} for name in names}
-
-    def give(name: str, part: str, key: str, value: Any) -> None:
-        own = settings[name].setdefault(part, {}) if PLUS in name else settings[name]
-        own[key] = value
-
-    for name in names if keep is not None else []:
-        for part in name.split(PLUS):
-            if part in METHODS and METHODS[part].masks:
-                give(name, part, "keep", keep)
-    for pair in pairs:
-        left, equals, value = pair.partition("=")
-        method, dot, key = left.partition(".")
-        if not (equals and dot):
-            raise SettingError(f"--set {pair}: write it as METHOD.SETTING=VALUE")
-        if method not in settings:
-            raise SettingError(f"--set {pair}: {method} is not among --methods {','.join(names)}")
-        part = method
-        if PLUS in method:
-            part, dot, key = key.partition(".")
-            if not dot or part not in method.split(PLUS):
-                raise SettingError(
-                    f"--set {pair}: write it as {method}.PART.SETTING=VALUE, PART being one of "
-                    f"{', '.join(method.split(PLUS))}"
-                )
-        give(method, part, key, _value(value))
-    return settings
 
 
 def _task_index(run: Any, task: str) -> int:
@@ -218,7 +175,7 @@ def train(
     from fggm_lab.tasks import ORDERS, SHIPPED, audit, load_general, load_tasks, missing_tasks
     from fggm_lab.training import run_sequence
 
-    names = [name.strip() for name in methods.split(",") if name.strip()]
+    names = method_names(methods)
     settings = method_settings(names, keep, set_ or [])
     made = [make_method(name, **settings[name]) for name in names]
     if (from_ is None) != (task is None):

@@ -1,7 +1,7 @@
 """Mask: which units of a model may move, as one bit per unit."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -196,6 +196,17 @@ class Mask:
                 f"the mask was made for another model: {', '.join(odd[:3])}{more} differ; score "
                 "this model and cut its own mask"
             )
+
+    def frozen(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Tensor]]:
+        """The model's parameters that have frozen units: name, parameter, which entries are frozen.
+
+        The last is True where frozen, broadcasts over the parameter and is on its device.
+        """
+        for name, parameter in model.named_parameters():
+            bits = self.units.get(name)
+            if bits is not None and not bool(bits.all()):
+                entries = spread(~bits, tuple(parameter.shape), self.axes[name])
+                yield name, parameter, entries.to(parameter.device)
 
     @torch.no_grad()
     def project_(self, model: nn.Module) -> None:

@@ -1,5 +1,6 @@
 """What every method is: a few words before, during and after each task of a sequence."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.errors import SettingError
+from fggm_lab.errors import SettingError, nearest
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
@@ -187,7 +188,8 @@ class Method:
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise a `SettingError` naming the choices unless `value` is one of them."""
     if value not in choices:
-        raise SettingError(f"{name} is '{value}'; choose one of: {', '.join(choices)}")
+        known = nearest(value, choices)
+        raise SettingError(f"{name} is '{value}'; choose one of: {', '.join(choices)}{known}")
 
 
 def check_keep(keep: float) -> None:
@@ -199,8 +201,8 @@ def check_keep(keep: float) -> None:
 
 
 def check_range(name: str, value: float, least: float, most: float = float("inf")) -> None:
-    """Raise a `SettingError` unless `value` is a number from `least` to `most`."""
-    if not _is_number(value) or not least <= value <= most:
+    """Raise a `SettingError` unless `value` is a finite number from `least` to `most`."""
+    if not _is_number(value) or not math.isfinite(value) or not least <= value <= most:
         bound = f"{least:g} or more" if most == float("inf") else f"from {least:g} to {most:g}"
         raise SettingError(f"{name} is {value}; it must be {bound}")
 

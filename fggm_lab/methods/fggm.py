@@ -4,13 +4,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from fggm_lab.fisher import FisherScores
 from fggm_lab.fisher.estimate import AGGREGATIONS
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import Plan, TaskContext, check_choice
-from fggm_lab.methods.masking import TaskMasking, complete, masked_names
+from fggm_lab.methods.base import Memory, Plan, TaskContext, check_choice
+from fggm_lab.methods.masking import TaskMasking, masked_names
 
 _USED = "fggm.used."
 
@@ -47,22 +46,28 @@ class FGGM(TaskMasking):
         check_choice("aggregation", self.aggregation, AGGREGATIONS)
 
     def plan(self, context: TaskContext) -> Plan:
+        """As of all `TaskMasking`; a first task that is left unmasked is scored all the same."""
+        if self.spares(context):
+            return Plan(scores=self._score(context))
+        return super().plan(context)
+
+    def cut(self, context: TaskContext) -> Plan:
         """Score the task's training examples and cut the mask; old data is never touched."""
-        scores = context.fisher(
+        scores = self._score(context)
+        chosen = scores.restricted(masked_names(context.model, self.parameters))
+        if self.invert:
+            chosen = lowest_first(chosen)
+        return Plan(self._top(chosen, context.memory), scores)
+
+    def _score(self, context: TaskContext) -> FisherScores:
+        return context.fisher(
             self.max_examples,
             estimator=self.estimator,
             aggregation=self.aggregation,
             elementwise=self.aggregation == "none",
         )
-        if context.index == 0 and not self.first_task:
-            return Plan(scores=scores)
-        chosen = scores.restricted(masked_names(context.model, self.parameters))
-        if self.invert:
-            chosen = lowest_first(chosen)
-        mask = self._cut(chosen, context.memory)
-        return Plan(complete(mask, context.model, self.others), scores)
 
-    def _cut(self, scores: FisherScores, memory: dict[str, Tensor]) -> Mask:
+    def _top(self, scores: FisherScores, memory: Memory) -> Mask:
         if not self.protect_used:
             return Mask.top(scores, self.keep, self.scope)
         used = {

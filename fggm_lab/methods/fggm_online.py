@@ -13,7 +13,6 @@ from transformers import PreTrainedModel
 
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherInfo, FisherScores, as_units, unit_axes
-from fggm_lab.fisher.units import spread
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import TaskContext, check_range
 from fggm_lab.methods.masking import TaskMasking, complete, masked_names
@@ -76,7 +75,7 @@ class FGGMOnline(TaskMasking):
             memory[_MOMENT + name] = self.beta * before + (1 - self.beta) * squares
 
     def _gathers(self, context: TaskContext) -> bool:
-        if context.index == 0 and not self.first_task:
+        if self.spares(context):
             return False
         return self.refresh is not None or _CUT not in context.memory
 
@@ -88,7 +87,7 @@ class FGGMOnline(TaskMasking):
         )
         if not due or step == steps or not self._gathers(context):
             return None
-        mask = complete(self._cut(context), context.model, self.others)
+        mask = complete(self._top(context), context.model, self.others)
         if self.rewind:
             put_back(context.model, mask, context.before())
         if self.refresh is None:
@@ -96,7 +95,7 @@ class FGGMOnline(TaskMasking):
         context.memory[_CUT] = torch.tensor(step)
         return mask
 
-    def _cut(self, context: TaskContext) -> Mask:
+    def _top(self, context: TaskContext) -> Mask:
         axes = unit_axes(context.model)
         units = {
             name.removeprefix(_MOMENT): moment.cpu()
@@ -127,10 +126,5 @@ class FGGMOnline(TaskMasking):
 def put_back(model: PreTrainedModel, mask: Mask, before: PreTrainedModel) -> None:
     """Give every frozen unit the value it had in another state of the same model."""
     values: dict[str, Tensor] = dict(before.named_parameters())
-    for name, parameter in model.named_parameters():
-        moving = mask.units.get(name)
-        if moving is None or bool(moving.all()):
-            continue
-        shape = tuple(parameter.shape)
-        moves = spread(moving, shape, mask.axes[name]).to(parameter.device)
-        parameter.copy_(torch.where(moves, parameter, values[name].to(parameter)))
+    for name, parameter, frozen in mask.frozen(model):
+        parameter.copy_(torch.where(frozen, values[name].to(parameter), parameter))

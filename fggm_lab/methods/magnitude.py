@@ -7,7 +7,7 @@ from fggm_lab.fisher import as_units, unit_axes
 from fggm_lab.masks import Mask, MaskInfo
 from fggm_lab.masks.select import select
 from fggm_lab.methods.base import Plan, TaskContext, check_choice
-from fggm_lab.methods.masking import TaskMasking, complete, masked_names
+from fggm_lab.methods.masking import TaskMasking, masked_names
 
 SIZES = ("largest", "smallest")
 
@@ -36,10 +36,8 @@ class Magnitude(TaskMasking):
         super().__post_init__()
         check_choice("size", self.size, SIZES)
 
-    def plan(self, context: TaskContext) -> Plan:
+    def cut(self, context: TaskContext) -> Plan:
         """Measure the units and cut the mask."""
-        if context.index == 0 and not self.first_task:
-            return Plan()
         axes, weights = unit_axes(context.model), dict(context.model.named_parameters())
         sign = 1 if self.size == "largest" else -1
         sizes = {
@@ -48,5 +46,4 @@ class Magnitude(TaskMasking):
         }
         units = select({n: s.cpu().numpy() for n, s in sizes.items()}, self.keep, self.scope)
         made = MaskInfo(self.keep, self.scope, f"{self.size} weights", task=context.name)
-        mask = Mask(units, {name: axes[name] for name in units}, made)
-        return Plan(complete(mask, context.model, self.others))
+        return Plan(Mask(units, {name: axes[name] for name in units}, made))

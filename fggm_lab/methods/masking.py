@@ -1,6 +1,6 @@
 """What methods with one mask per task share: which parameters it covers, and what of the others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -12,7 +12,7 @@ from fggm_lab.fisher import unit_axes
 from fggm_lab.fisher.layers import own_weight
 from fggm_lab.fisher.units import unit_count
 from fggm_lab.masks import SCOPES, Mask
-from fggm_lab.methods.base import Method, check_choice, check_keep
+from fggm_lab.methods.base import Method, Plan, TaskContext, check_choice, check_keep
 
 PARAMETERS = ("all", "linear")
 OTHERS = ("train", "freeze")
@@ -21,6 +21,8 @@ OTHERS = ("train", "freeze")
 @dataclass(frozen=True)
 class TaskMasking(Method):
     """A method that freezes all but a share of the units for a whole task.
+
+    What such a method defines is `cut`.
 
     Attributes:
         keep: the share of units that may move (1 − α; the paper's α is 0.7).
@@ -43,6 +45,26 @@ class TaskMasking(Method):
         check_choice("scope", self.scope, SCOPES)
         check_choice("parameters", self.parameters, PARAMETERS)
         check_choice("others", self.others, OTHERS)
+
+    def plan(self, context: TaskContext) -> Plan:
+        """What `cut` decides, with the parameters it leaves out as `others` says."""
+        if self.spares(context):
+            return Plan()
+        cut = self.cut(context)
+        if cut.mask is None:
+            return cut
+        return replace(cut, mask=complete(cut.mask, context.model, self.others))
+
+    def cut(self, context: TaskContext) -> Plan:
+        """Choose the units that may move in a task, among those of the `parameters` masked.
+
+        Not asked before a first task that is left unmasked. A method that chooses later gives none.
+        """
+        return Plan()
+
+    def spares(self, context: TaskContext) -> bool:
+        """Whether the task is the first one, and left unmasked."""
+        return context.index == 0 and not self.first_task
 
 
 def linear_weights(model: PreTrainedModel) -> set[str]:

@@ -14,7 +14,7 @@ from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Plan, TaskContext, check_range
 from fggm_lab.methods.fggm import lowest_first
-from fggm_lab.methods.masking import TaskMasking, complete, masked_names
+from fggm_lab.methods.masking import TaskMasking, masked_names
 from fggm_lab.models.sampling import own_samples
 
 _LEAST = 1e-30
@@ -41,13 +41,10 @@ class Protect(TaskMasking):
         check_range("samples", self.samples, 1)
         check_range("length", self.length, 1)
 
-    def plan(self, context: TaskContext) -> Plan:
+    def cut(self, context: TaskContext) -> Plan:
         """Draw, score and cut; no data is looked at."""
-        if context.index == 0 and not self.first_task:
-            return Plan()
         scores = self.self_fisher(context)
-        mask = Mask.top(lowest_first(scores), self.keep, self.scope)
-        return Plan(complete(mask, context.model, self.others), scores)
+        return Plan(Mask.top(lowest_first(scores), self.keep, self.scope), scores)
 
     def self_fisher(self, context: TaskContext) -> FisherScores:
         """The Fisher of the model's own samples, the log-likelihood of a whole sample."""
@@ -81,10 +78,8 @@ class Contrast(Protect):
 
     max_examples: int | None = None
 
-    def plan(self, context: TaskContext) -> Plan:
+    def cut(self, context: TaskContext) -> Plan:
         """Score the task and the samples, and cut by the ratio."""
-        if context.index == 0 and not self.first_task:
-            return Plan()
         own = self.self_fisher(context)
         new = context.fisher(self.max_examples)
         ratio = {
@@ -92,5 +87,4 @@ class Contrast(Protect):
             for name, units in own.units.items()
         }
         chosen = replace(new.restricted(own.names), units=ratio, standard_errors=None)
-        mask = Mask.top(chosen, self.keep, self.scope)
-        return Plan(complete(mask, context.model, self.others), new)
+        return Plan(Mask.top(chosen, self.keep, self.scope), new)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Plan, TaskContext
-from fggm_lab.methods.masking import TaskMasking, complete, masked_names
+from fggm_lab.methods.masking import TaskMasking, masked_names
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,8 @@ class RandomMask(TaskMasking):
     name: ClassVar[str] = "random"
     paper: ClassVar[str] = "control"
 
-    def plan(self, context: TaskContext) -> Plan:
+    def cut(self, context: TaskContext) -> Plan:
         """Draw the mask."""
-        if context.index == 0 and not self.first_task:
-            return Plan()
         full = Mask.full(context.model).restricted(masked_names(context.model, self.parameters))
         mask = Mask.random(full, self.keep, self.scope, seed=1000 * context.seed + context.index)
-        return Plan(complete(mask, context.model, self.others))
+        return Plan(mask)

@@ -80,9 +80,9 @@ def method_styles(labels: list[str]) -> dict[str, Style]:
         own = METHOD_STYLES.get(label.split(" ")[0])
         taken = set(styles.values())
         free = [
-            Style(colour, dash, symbol)
-            for dash, symbol in zip(DASHES, SYMBOLS, strict=False)
-            for colour in (PURPLE, SKY, YELLOW, GREY, *PALETTE[:4])
+            Style(colour, dash, SYMBOLS[(4 + turn + place) % len(SYMBOLS)])
+            for turn, dash in enumerate(DASHES)
+            for place, colour in enumerate((PURPLE, SKY, YELLOW, GREY, *PALETTE[:4]))
         ]
         styles[label] = (
             own if own and own not in taken else next((s for s in free if s not in taken), free[0])

@@ -8,7 +8,6 @@ stand-ins, and the parameter itself receives what moved. A frozen unit is never 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 from torch import Tensor, nn
@@ -216,12 +215,7 @@ class ActiveRows:
     def __enter__(self) -> "ActiveRows":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: Any) -> None:
         self.close()
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from fggm_lab.errors import RunError
 from fggm_lab.files import write_whole
 from fggm_lab.runs import Run, RunConfig
-from fggm_lab.runs.run import UNTRAINED
+from fggm_lab.runs.records import UNTRAINED
 
 
 def branch_point(source: Run, task: int, config: RunConfig) -> Path:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -10,7 +9,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from fggm_lab.fisher.units import spread
 from fggm_lab.masks import Mask
 
 
@@ -47,12 +45,7 @@ class MaskedGradients:
         if mask is None:
             return
         mask.check(self._model)
-        for name, parameter in self._model.named_parameters():
-            moving = mask.units.get(name)
-            if moving is None or bool(moving.all()):
-                continue
-            shape = tuple(parameter.shape)
-            frozen = ~spread(moving, shape, mask.axes.get(name, 0)).to(parameter.device)
+        for _, parameter, frozen in mask.frozen(self._model):
             self._kept.append((parameter, frozen, parameter.detach().clone()))
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -91,12 +84,7 @@ class MaskedGradients:
     def __enter__(self) -> "MaskedGradients":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: Any) -> None:
         self.close()
 
     def close(self) -> None:

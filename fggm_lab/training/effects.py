@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -11,10 +11,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import FisherScores
-from fggm_lab.fisher.units import spread
 from fggm_lab.masks import Mask
 from fggm_lab.methods import SFT, TaskContext
 from fggm_lab.methods.base import check_choice
+from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import encode
 from fggm_lab.runs import RunConfig
@@ -86,7 +86,7 @@ def choose_units(
     if rank == "random":
         return Mask.random(scores, share, scope, seed)
     if rank == "bottom":
-        scores = replace(scores, units={name: -units for name, units in scores.units.items()})
+        scores = lowest_first(scores)
     return Mask.top(scores, share, scope)
 
 
@@ -106,13 +106,9 @@ def zeroed(model: PreTrainedModel, mask: Mask) -> Iterator[PreTrainedModel]:
     held = []
     try:
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                stays = mask.units.get(name)
-                if stays is None or bool(stays.all()):
-                    continue
+            for _, parameter, frozen in mask.frozen(model):
                 held.append((parameter, parameter.detach().clone()))
-                zero = spread(~stays, tuple(parameter.shape), mask.axes[name])
-                parameter.masked_fill_(zero.to(parameter.device), 0)
+                parameter.masked_fill_(frozen, 0)
         yield model
     finally:
         with torch.no_grad():

@@ -16,7 +16,8 @@ from fggm_lab.runs import Run, RunConfig
 from fggm_lab.runs.config import by_task
 from fggm_lab.tasks import PASS_AT_1, General, Task, TaskSequence, task_fingerprint
 from fggm_lab.tasks.code import isolation
-from fggm_lab.training.session import Listener, Pause, Session
+from fggm_lab.training.session import Pause, Session
+from fggm_lab.training.writer import Listener
 
 LONGEST = 1024
 """The most tokens per example unless `max_length` says otherwise or the context is shorter."""

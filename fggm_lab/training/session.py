@@ -3,31 +3,25 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import TrainingError
-from fggm_lab.files import write_whole
 from fggm_lab.fisher import unit_axes
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.models.encoding import Encoded
-from fggm_lab.runs import Prediction, Run, ScoreMatrix
-from fggm_lab.runs.run import UNTRAINED
+from fggm_lab.runs import Prediction, Run
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active import ActiveRows
 from fggm_lab.training.branch import branch_point, copy_records
-from fggm_lab.training.checkpoints import save_model, saved_model
+from fggm_lab.training.checkpoints import saved_model
 from fggm_lab.training.dense import MaskedGradients
-from fggm_lab.training.drift import unit_drift
+from fggm_lab.training.drift import moving_units, unit_drift
 from fggm_lab.training.evaluate import evaluate
 from fggm_lab.training.record import recorded_scores
 from fggm_lab.training.schedule import measuring_steps, recording_steps, step_count, task_seed
@@ -37,7 +31,6 @@ from fggm_lab.training.state import (
     restore_model,
     restore_optimizer,
     restore_random,
-    save_state,
     saved_memory,
     weights_are_finite,
 )
@@ -48,9 +41,7 @@ from fggm_lab.training.task import (
     memory_in_use_mb,
     train_task,
 )
-
-Listener = Callable[[dict[str, Any]], None]
-"""Hears every event as it is written to the log."""
+from fggm_lab.training.writer import Listener, RunWriter
 
 Pause = Callable[[], bool]
 """Asked after every step whether to stop there, to go on another time."""
@@ -74,22 +65,18 @@ class Session:
         keep_checkpoints: bool,
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
+        self.writer = RunWriter(run, model, tokenizer, tasks, general, listener)
         self.tasks, self.method, self.general = tasks, method, general
         self.encoded = encoded
         self.training = [method.training_set(i, encoded) for i in range(len(tasks))]
-        self.listener, self.pause = listener, pause
+        self.pause = pause
         self.checkpoint_every, self.keep_checkpoints = checkpoint_every, keep_checkpoints
         self.config = run.config
         self.axes = unit_axes(model)
         self.progress = Progress()
         self.memory: Memory = {}
 
-    # The events
-
-    def tell(self, event: dict[str, Any]) -> None:
-        self.run.append(event)
-        if self.listener is not None:
-            self.listener(event)
+    # Measurements
 
     def measure(self, task: int, final: bool) -> None:
         """Evaluate, on whole splits if `final`, else on a sample of the tasks seen so far."""
@@ -108,18 +95,7 @@ class Session:
                 kept=kept if final else None,
                 allow_code_execution=self.config.code_execution,
             )
-        if final:
-            self.run.save_predictions(None if task < 0 else task, kept)
-        self.tell(
-            {
-                "kind": "evaluation",
-                "task": task,
-                "task_step": self.progress.task_step,
-                "step": self.progress.step,
-                "final": final,
-                **result,
-            }
-        )
+        self.writer.evaluation(task, result, kept if final else None, self.progress)
 
     @contextmanager
     def _timed(self, purpose: str) -> Iterator[None]:
@@ -144,46 +120,37 @@ class Session:
             if not self._task(saved):
                 return
             saved = None
-        total = sum(sum(e["seconds"].values()) for e in self.run.events("task"))
-        self.tell({"kind": "end", "time": _now(), "seconds": total})
+        self.writer.end()
 
     def _steps(self, index: int) -> int:
         epochs = self.config.epochs_of(self.tasks.names[index])
         return step_count(len(self.training[index]), epochs, self.config.batch_size)
 
     def _announce(self) -> None:
-        self.tell(
-            {
-                "kind": "start",
-                "time": _now(),
-                "names": self.tasks.names,
-                "steps": [self._steps(i) for i in range(len(self.tasks))],
-            }
-        )
+        self.run.truncate_events(0)
+        self.writer.start([self._steps(i) for i in range(len(self.tasks))])
 
     def _begin(self) -> None:
-        self.run.truncate_events(0)
         self._announce()
-        self._save_model(self.run.path / "checkpoints" / UNTRAINED)
+        self.writer.save_model(-1)
         self.measure(-1, final=True)
-        self._save_scores()
+        self.writer.save_scores()
         self._save_state(None)
 
     def _begin_from(self, source: Run, task: int) -> None:
         """Take over another run's model and history up to and including `task`."""
         folder = branch_point(source, task, self.config)
         self.model.load_state_dict(saved_model(folder, self.model).state_dict())
-        self.run.truncate_events(0)
         self._announce()
         for event in source.events():
             if event.get("task", task + 1) <= task and event["kind"] != "start":
-                self.tell(event)
+                self.writer.tell(event)
                 self.progress.step = max(self.progress.step, event.get("step", 0))
         copy_records(source, self.run, task)
         self.memory |= self.run.memory(task)
-        self._save_model(self.run.file("checkpoints", task))
+        self.writer.save_model(task)
         self.progress = Progress(task=task + 1, step=self.progress.step)
-        self._save_scores()
+        self.writer.save_scores()
         self._save_state(None)
 
     def _take_up(self) -> dict[str, Tensor] | None:
@@ -197,10 +164,8 @@ class Session:
         self.memory |= saved_memory(tensors)
         if self.progress.task_step == 0:
             restore_model(self.model, tensors)
-        self._save_scores()
-        if self.listener is not None:
-            for event in self.run.events():
-                self.listener(event)
+        self.writer.save_scores()
+        self.writer.retell()
         return tensors if self.progress.task_step > 0 else None
 
     # One task
@@ -275,17 +240,7 @@ class Session:
         self.progress.peak_memory_mb = max(
             self.progress.peak_memory_mb, memory_in_use_mb(self.model.device)
         )
-        self.tell(
-            {
-                "kind": "step",
-                "task": index,
-                "task_step": report.task_step,
-                "step": self.progress.step,
-                "loss": report.loss,
-                "lr": report.lr,
-                "norm": report.norm,
-            }
-        )
+        self.writer.step(report, self.progress)
         if report.task_step in measuring_steps(self._steps(index), self.config.points_per_task):
             self.measure(index, final=False)
         if report.task_step in recording_steps(self._steps(index), self.config.fisher_points):
@@ -307,7 +262,7 @@ class Session:
             self.config.seed,
             self.config.max_length,
             self.memory,
-            lambda: saved_model(self._before(index), self.model),
+            lambda: self._before(index),
         )
 
     def _plan(self, context: TaskContext) -> Mask | None:
@@ -332,72 +287,23 @@ class Session:
             scores = recorded_scores(context, self.config.fisher_examples, path)
             scores.save(self.run.file("fisher", context.index, step))
 
+    def _before(self, index: int) -> PreTrainedModel:
+        """A copy, on the CPU, of the model as it was when task `index` began."""
+        return saved_model(self.writer.model_after(index - 1), self.model)
+
     def _finish_task(self, context: TaskContext, moving: tuple[int, int]) -> None:
         index = context.index
-        before = saved_model(self._before(index), self.model)
-        drift = unit_drift(dict(before.named_parameters()), self.model, self.axes)
-        write_whole(self.run.file("drift", index), lambda path: save_file(drift, path))
-        self.tell(
-            {
-                "kind": "task",
-                "task": index,
-                "name": context.name,
-                "seconds": self.progress.seconds,
-                "peak_memory_mb": round(self.progress.peak_memory_mb, 1),
-                "kept": moving[0],
-                "units": moving[1],
-                "stored_bytes": sum(kept.nbytes for kept in self.memory.values()),
-                "truncated": sum(item.truncated for item in context.encoded),
-            }
-        )
+        before = dict(self._before(index).named_parameters())
+        self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
+        self.writer.task(context, moving, self.progress)
         if self.memory:
-            tensors = {name: kept.detach().cpu().clone() for name, kept in self.memory.items()}
-            write_whole(self.run.file("memory", index), lambda path: save_file(tensors, path))
-        self._save_model(self.run.file("checkpoints", index))
-        self._save_scores()
+            self.writer.save_tensors("memory", index, self.memory)
+        self.writer.save_model(index)
+        self.writer.save_scores()
         self.progress = Progress(task=index + 1, step=self.progress.step)
         self._save_state(None)
         if not self.keep_checkpoints and index > 0:
-            self.run.remove_checkpoint(index - 1)
-            self.run.file("memory", index - 1).unlink(missing_ok=True)
-
-    # Files
-
-    def _before(self, index: int) -> Path:
-        """The checkpoint of the model as it was when task `index` began."""
-        start = self.run.path / "checkpoints" / UNTRAINED
-        return start if index == 0 else self.run.file("checkpoints", index - 1)
-
-    def _save_model(self, place: Path) -> None:
-        save_model(place, self.model, self.tokenizer)
-
-    def _save_scores(self) -> None:
-        self.run.save_scores(
-            ScoreMatrix.from_events(
-                self.tasks.names,
-                self.run.events("evaluation"),
-                None if self.general is None else self.general.name,
-                "higher" if self.general is None else self.general.better,
-            )
-        )
+            self.writer.remove_model(index - 1)
 
     def _save_state(self, optimizer: Optimizer | None) -> None:
-        if not weights_are_finite(self.model):
-            return
-        self.progress.offset = self.run.event_offset()
-        save_state(self.run.resume_file, self.model, optimizer, self.progress, self.memory)
-
-
-def moving_units(model: nn.Module, mask: Mask | None) -> tuple[int, int]:
-    """How many units may move under a mask, and how many there are."""
-    chosen = {} if mask is None else mask.units
-    trains = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    moving = units = 0
-    for name, every in Mask.full(model).units.items():
-        units += every.numel()
-        moving += int(chosen.get(name, every).sum()) if trains[name] else 0
-    return moving, units
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+        self.writer.save_state(optimizer, self.memory, self.progress)

@@ -151,6 +151,20 @@ def test_projection_zeroes_the_frozen_units_only(family: str) -> None:
         assert p.grad is not None and torch.equal(p.grad, expected), name
 
 
+@pytest.mark.parametrize("family", ["qwen2", "gpt2"])
+def test_the_frozen_entries_are_those_projection_zeroes(family: str) -> None:
+    model = tiny_model(family)
+    mask = Mask.random(model, 0.3, seed=0)
+    mask.units[mask.names[1]].fill_(True)
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
+    mask.project_(model)
+    found = {name: frozen.expand_as(p) for name, p, frozen in mask.frozen(model)}
+    assert found.keys() == set(mask.names) - {mask.names[1]}
+    for name, frozen in found.items():
+        assert torch.equal(frozen, model.get_parameter(name).grad == 0), name
+
+
 def test_projection_says_when_it_would_do_nothing() -> None:
     model = tiny_model("llama")
     with pytest.raises(ModelError, match="no masked parameter has a gradient"):

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 import fggm_lab as lab
-from fggm_lab.cli.train import method_settings
+from fggm_lab.cli.methods import method_settings
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask

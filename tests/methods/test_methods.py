@@ -8,7 +8,17 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask
-from fggm_lab.methods import FGGM, METHODS, MIGU, SFT, RandomMask, make_method
+from fggm_lab.methods import (
+    FGGM,
+    METHODS,
+    MIGU,
+    SFT,
+    Plan,
+    RandomMask,
+    TaskContext,
+    make_method,
+)
+from fggm_lab.methods.masking import TaskMasking, masked_names
 from fggm_lab.models.encoding import collate
 from tests.families import FAMILIES
 from tests.training.small import context, small_model
@@ -41,6 +51,22 @@ def test_fggm_can_leave_the_first_task_and_other_parameters_alone() -> None:
     assert frozen is not None
     assert set(frozen.units) == {name for name, _ in model.named_parameters()}
     assert not frozen.units["model.norm.weight"].any()
+
+
+def test_a_task_mask_of_ones_own_needs_cut_alone() -> None:
+    class Even(TaskMasking):
+        def cut(self, seen: TaskContext) -> Plan:
+            mask = Mask.full(seen.model).restricted(masked_names(seen.model, self.parameters))
+            for units in mask.units.values():
+                units[1::2] = False
+            return Plan(mask)
+
+    model = small_model()
+    assert Even(first_task=False).plan(context(model, index=0)) == Plan()
+    mask = Even(parameters="linear", others="freeze").plan(context(model)).mask
+    assert mask is not None
+    assert mask.units["model.layers.0.mlp.up_proj.weight"][:4].tolist() == [True, False] * 2
+    assert not mask.units["model.norm.weight"].any()
 
 
 def test_random_mask_keeps_as_many_units_as_fggm_and_follows_its_seed() -> None:

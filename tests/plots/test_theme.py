@@ -46,3 +46,12 @@ def test_shares_read_as_percent(share: float, text: str) -> None:
 def test_axes_leave_room_and_do_not_magnify_what_is_no_difference() -> None:
     assert padded([0.0, 1.0]) == pytest.approx([-0.08, 1.08])
     assert padded([0.5, 0.5]) == pytest.approx([0.49, 0.51])
+
+
+def test_methods_without_a_style_of_their_own_differ_in_shape_as_well_as_colour() -> None:
+    names = ["mofo", "ewc", "l2", "lwf", "replay", "lora", "protect", "joint"]
+    styles = method_styles(["fggm", *names])
+    assert len(set(styles.values())) == 9
+    assert len({styles[name].symbol for name in names}) == 8
+    many = [f"method {number}" for number in range(40)]
+    assert len(set(method_styles(many).values())) == 40

@@ -1,12 +1,12 @@
 """Code tasks are scored by running programs where that is allowed, else by the text."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fggm_lab.cli import main
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import SFT
 from fggm_lab.runs import Run
@@ -15,6 +15,7 @@ from fggm_lab.tasks.code import isolation
 from fggm_lab.training import answers, run_sequence
 from fggm_lab.training.answers import answer_sets
 from fggm_lab.training.evaluate import evaluate
+from tests.conftest import Said
 from tests.families import character_tokenizer
 from tests.training.small import QUICK, small_model
 
@@ -97,7 +98,7 @@ def test_permission_changes_nothing_where_there_is_no_code_task(tmp_path: Path) 
 
 @pytest.mark.parametrize("allow", [False, True])
 def test_the_command_line_says_how_code_is_scored(
-    allow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    allow: bool, call: Callable[..., Said], tmp_path: Path
 ) -> None:
     small_model().save_pretrained(tmp_path / "model")
     TOKENIZER.save_pretrained(tmp_path / "model")
@@ -109,11 +110,9 @@ def test_the_command_line_says_how_code_is_scored(
     words = ["--model", tmp_path / "model", "--tasks", tmp_path / "tasks", "--methods", "sft"]
     words += ["--epochs", 1, "--points", 0, "--out", tmp_path / "runs"]
     words += ["--allow-code-execution"] if allow else []
-    monkeypatch.setattr("sys.argv", ["fggm-lab", "run", *map(str, words)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert not stop.value.code
-    said = " ".join(capsys.readouterr().out.split())
+    found = call("run", *words)
+    assert found.status == 0
+    said = " ".join(found.out.split())
     run = Run.open(tmp_path / "runs" / "sft")
     assert run.config.code_execution is allow
     if allow:

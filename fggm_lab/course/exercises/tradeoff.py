@@ -1,4 +1,4 @@
-"""Checks on the trade-off: a metric of the score matrix, the Pareto front, an interval of few."""
+"""Checks on the trade-off: a score matrix's metric, the Pareto front, few seeds, a prediction."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -7,6 +7,7 @@ from statistics import NormalDist, fmean, pstdev, stdev
 from scipy.special import stdtrit
 
 from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
+from fggm_lab.runs import Run, comparison
 from fggm_lab.runs.metrics import forgetting
 from fggm_lab.runs.paths import Point, pareto_front
 
@@ -139,3 +140,37 @@ def check_half_width(answer: Callable[[Sequence[float]], float]) -> str:
         ".4f",
     )
     return verdict(problem, "with n = 3 the factor is 4.30; with very many it comes down to 1.96.")
+
+
+_CLAIMS = {
+    "learns_more": ("learning accuracy", "learning_accuracy"),
+    "forgets_less": ("BWT", "bwt_gem"),
+    "keeps_more_general": ("General at the end", "general_after"),
+}
+"""What a prediction says of a rival → the number that decides, its label and its name."""
+
+
+def check_rival(guess: Mapping[str, object], runs: Sequence[Run]) -> str:
+    """Compare a prediction about a rival with what its run shows.
+
+    Args:
+        guess: `rival`, a method's name; `learns_more`, `forgets_less`, `keeps_more_general`: True
+            or False each, whether it does so than FGGM.
+        runs: FGGM's among them and, once it is trained, the rival's.
+    """
+    if not guess.get("rival"):
+        return verdict("name a rival, and say of each of the three what you expect.")
+    for claim in _CLAIMS:
+        if not isinstance(guess.get(claim), bool):
+            return verdict(f"{claim} is {guess.get(claim)}; predict first: True or False.")
+    rows = {row["method"]: row for row in comparison(runs)}
+    for name in ("fggm", guess["rival"]):
+        if name not in rows:
+            return verdict(f"there is no run of {name}; train it, and add it to the runs.")
+    told, wrong = [], 0
+    for claim, (label, metric) in _CLAIMS.items():
+        its, ours = rows[guess["rival"]][metric], rows["fggm"][metric]
+        wrong += (its > ours) is not guess[claim]
+        told.append(f"{label} {its:+.3f} beside FGGM's {ours:+.3f}")
+    measured = f"{guess['rival']} has {', '.join(told)}."
+    return verdict(f"{3 - wrong} of 3 came true. {measured}" if wrong else None, measured)

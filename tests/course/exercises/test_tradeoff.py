@@ -6,7 +6,14 @@ from statistics import NormalDist, fmean, pstdev, stdev
 import pytest
 from scipy.special import stdtrit
 
-from fggm_lab.course.exercises.tradeoff import check_bwt, check_front, check_half_width
+from fggm_lab.course import stored_runs
+from fggm_lab.course.exercises.tradeoff import (
+    check_bwt,
+    check_front,
+    check_half_width,
+    check_rival,
+)
+from fggm_lab.runs import Run
 
 
 def changes(matrix: list[list[float]]) -> list[float]:
@@ -103,4 +110,35 @@ def test_the_interval_of_students_t() -> None:
 )
 def test_mistakes_with_the_interval(answer: Callable[[Sequence[float]], float], hint: str) -> None:
     told = check_half_width(answer)
+    assert told.startswith("Not yet") and hint in told
+
+
+@pytest.fixture
+def stored() -> list[Run]:
+    """Two runs whose numbers are known; replay's is passed off as FGGM's."""
+    ewc, replay = stored_runs("rivals", "ewc", "replay")
+    as_fggm = replay.config.model_copy(update={"method": "fggm", "method_settings": {}})
+    return [Run(replay.path, as_fggm), ewc]
+
+
+RIGHT = {"rival": "ewc", "learns_more": False, "forgets_less": True, "keeps_more_general": True}
+
+
+def test_a_prediction_that_came_true(stored: list[Run]) -> None:
+    told = check_rival(RIGHT, stored)
+    assert told.startswith("Right: ewc has learning accuracy +0.8")
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"learns_more": True}, "2 of 3 came true"),
+        ({"forgets_less": False, "keeps_more_general": False}, "1 of 3 came true"),
+        ({"rival": ""}, "name a rival"),
+        ({"learns_more": None}, "learns_more is None; predict first"),
+        ({"rival": "lwf"}, "no run of lwf"),
+    ],
+)
+def test_a_prediction_that_did_not(change: dict[str, object], hint: str, stored: list[Run]) -> None:
+    told = check_rival({**RIGHT, **change}, stored)
     assert told.startswith("Not yet") and hint in told

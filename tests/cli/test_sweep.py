@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from fggm_lab.runs import Run, find_runs
+from tests.cli.conftest import QUICK
+from tests.conftest import Said
 from tests.runs.conftest import config, finished_run
-from tests.test_cli import QUICK, call, model, said_in_one_sentence, tasks
 
-__all__ = ["config", "finished_run", "model", "tasks"]
+__all__ = ["config", "finished_run"]
 
 command = import_module("fggm_lab.cli.sweep")
 
@@ -26,19 +27,19 @@ def asking(model: Path, tasks: Path, out: Path, *more: object) -> tuple[object, 
 
 
 def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(
+    call: Callable[..., Said],
     model: Path,
     tasks: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, table = tmp_path / "out", tmp_path / "rows.csv"
     some = asking(model, tasks, out, "--methods", "sft,random", *ORDERS)
-    assert call(monkeypatch, *some, "--seeds", "1", "--dry-run") == 0
-    assert capsys.readouterr().out.count("to train") == 4 and not out.exists()
-    assert call(monkeypatch, *some, "--seeds", "1", "--csv", table) == 0
-    printed = capsys.readouterr().out
-    assert "order: FOMC, mine" in printed and "mean over 2 orders and their seeds" in printed
+    said = call(*some, "--seeds", "1", "--dry-run")
+    assert said.status == 0 and said.out.count("to train") == 4 and not out.exists()
+    said = call(*some, "--seeds", "1", "--csv", table)
+    assert said.status == 0
+    assert "order: FOMC, mine" in said.out and "mean over 2 orders and their seeds" in said.out
     names = [str(run.path.relative_to(out)) for run in find_runs(out)]
     assert names == [f"{o}/seed-1/{m}" for o in ("default", "mine,FOMC") for m in ("random", "sft")]
     assert len(list(csv.DictReader(table.open()))) == 4
@@ -52,10 +53,10 @@ def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(
         return real(**options)
 
     monkeypatch.setattr(command, "train", counting)
-    assert call(monkeypatch, *some, "--seeds", "1-2", "--json") == 0
+    said = call(*some, "--seeds", "1-2", "--json")
+    assert said.status == 0
     assert sorted(trained, key=str) == [(2, "mine,FOMC", "random"), (2, "mine,FOMC", "sft"),
                                         (2, None, "random"), (2, None, "sft")]  # fmt: skip
-    said = capsys.readouterr()
     found = json.loads(said.out)  # progress goes to standard error
     assert "4 of 8 runs are finished" in said.err
     assert len(found["runs"]) == 8 and found["failures"] == {}
@@ -64,40 +65,36 @@ def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(
     general, op, *_ = found["paired"]
     assert (general["n"], op["n"], op["method"]) == (0, 4, "random")
     assert op["boot_low"] <= op["mean"] <= op["boot_high"]
-    assert call(monkeypatch, "compare", out) == 0
-    assert "mean over 2 orders" in capsys.readouterr().out
+    said = call("compare", out)
+    assert said.status == 0 and "mean over 2 orders" in said.out
 
 
 def test_a_failed_run_is_told_at_the_end_and_the_others_are_trained(
-    model: Path,
-    tasks: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     some = asking(model, tasks, out, "--methods", "sft,random", "--seeds", "1,2")
     in_the_way = out / "default" / "seed-1" / "sft" / "notes.txt"
     in_the_way.parent.mkdir(parents=True)
     in_the_way.write_text("mine")
-    assert call(monkeypatch, *some) == 1
-    said = capsys.readouterr()
-    assert said.err.count("\n") == 1
+    said = call(*some)
+    assert said.status == 1 and said.err.count("\n") == 1
     assert said.err.startswith("failed: default/seed-1/sft: ")
     assert "holds something that is no run (notes.txt)" in said.err.replace("\n", "")
     assert len(find_runs(out)) == 3 and in_the_way.read_text() == "mine"
     assert "minus sft" in said.out
     in_the_way.unlink()
-    assert call(monkeypatch, *some) == 0
-    assert len(find_runs(out)) == 4 and "3 of 4 runs are finished" in capsys.readouterr().out
+    said = call(*some)
+    assert said.status == 0 and "3 of 4 runs are finished" in said.out
+    assert len(find_runs(out)) == 4
 
 
 def test_a_crash_inside_one_run_does_not_end_the_sweep(
+    call: Callable[..., Said],
     model: Path,
     tasks: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     real = command.train
 
@@ -108,8 +105,8 @@ def test_a_crash_inside_one_run_does_not_end_the_sweep(
 
     monkeypatch.setattr(command, "train", breaking)
     some = asking(model, tasks, tmp_path / "out", "--methods", "sft", "--seeds", "1-2")
-    assert call(monkeypatch, *some, "--json") == 1
-    said = capsys.readouterr()
+    said = call(*some, "--json")
+    assert said.status == 1
     assert "failed: default/seed-1/sft: RuntimeError: out of memory" in said.err
     found = json.loads(said.out)
     assert found["failures"] == {"default/seed-1/sft": "RuntimeError: out of memory"}
@@ -117,17 +114,14 @@ def test_a_crash_inside_one_run_does_not_end_the_sweep(
 
 
 def test_settings_are_varied_and_other_settings_are_not_taken_for_the_same(
-    model: Path,
-    tasks: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     vary = ("--vary", "random.keep=0.1,1", "--vary", "epochs=2")
     some = asking(model, tasks, out, "--methods", "sft,random", "--seeds", "1", *vary)
-    assert call(monkeypatch, *some, "--set", "random.parameters=linear", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
+    said = call(*some, "--set", "random.parameters=linear", "--json")
+    assert said.status == 0
+    found = json.loads(said.out)
     names = sorted(row["method"] for row in found["runs"])
     assert names == ["random (keep=0.1)", "random (keep=1)", "sft"]
     assert {row["method"] for row in found["paired"]} == set(names) - {"sft"}
@@ -135,12 +129,13 @@ def test_settings_are_varied_and_other_settings_are_not_taken_for_the_same(
     assert run.config.epochs == 2
     assert run.config.method_settings["keep"] == 0.1
     assert run.config.method_settings["parameters"] == "linear"
-    assert call(monkeypatch, *some, "--baseline", "random", "--dry-run") == 0
-    assert capsys.readouterr().out.count("finished") == 1, "without --set random is another"
-    assert call(monkeypatch, *some, "--set", "random.parameters=all", "--baseline", "random") == 1
-    said = capsys.readouterr().err
-    assert "was made with other settings (method_settings.parameters: linear there" in said
-    assert "sft:" not in said, "what was not changed is not trained again"
+    said = call(*some, "--baseline", "random", "--dry-run")
+    assert said.status == 0
+    assert said.out.count("finished") == 1, "without --set random is another"
+    said = call(*some, "--set", "random.parameters=all", "--baseline", "random")
+    assert said.status == 1
+    assert "was made with other settings (method_settings.parameters: linear there" in said.err
+    assert "sft:" not in said.err, "what was not changed is not trained again"
 
 
 BROKEN = {
@@ -158,34 +153,25 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_mistake_is_one_sentence_before_anything_is_trained(
-    name: str,
-    model: Path,
-    tasks: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    name: str, call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
 ) -> None:
     wrong, sentence = BROKEN[name]
-    assert (
-        call(monkeypatch, *asking(model, tasks, tmp_path / "out", "--methods", "sft", *wrong)) == 2
-    )
-    said_in_one_sentence(capsys, sentence)
+    asked = asking(model, tasks, tmp_path / "out", "--methods", "sft", *wrong)
+    assert sentence in call(*asked).refusal
     assert not (tmp_path / "out").exists()
 
 
 def test_runs_stand_beside_the_published_numbers(
-    tmp_path: Path,
-    finished_run: Callable[..., Run],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    call: Callable[..., Said], finished_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     finished_run(tmp_path / "runs" / "sft")
     table = tmp_path / "table.csv"
     asked = ("compare", tmp_path / "runs", "--published", "--csv", table)
-    assert call(monkeypatch, *asked) == 0
-    assert "replicated" in capsys.readouterr().out
-    assert call(monkeypatch, *asked, "--json") == 0
-    rows = json.loads(capsys.readouterr().out)
+    said = call(*asked)
+    assert said.status == 0 and "replicated" in said.out
+    said = call(*asked, "--json")
+    assert said.status == 0
+    rows = json.loads(said.out)
     assert rows[-1]["kind"] == "ours" and rows[-1]["unlike"]
     flat = list(csv.DictReader(table.open()))
     assert len(flat) == len(rows) and float(flat[-1]["numbers_op_final"]) == pytest.approx(60)
@@ -193,15 +179,15 @@ def test_runs_stand_beside_the_published_numbers(
 
 
 def test_a_stopped_sweep_says_how_to_go_on(
+    call: Callable[..., Said],
     model: Path,
     tasks: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def stopped(**options: Any) -> Any:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "train", stopped)
-    assert call(monkeypatch, *asking(model, tasks, tmp_path / "out", "--methods", "sft")) == 130
-    assert capsys.readouterr().err == "stopped; the same command goes on from here\n"
+    said = call(*asking(model, tasks, tmp_path / "out", "--methods", "sft"))
+    assert (said.status, said.err) == (130, "stopped; the same command goes on from here\n")

@@ -1,6 +1,7 @@
 """`fggm-lab general` measures what a run would, on skills of any kind, without training."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,7 @@ import pytest
 from fggm_lab.models import load_model
 from fggm_lab.tasks import load_general
 from fggm_lab.training import evaluate
-from tests.test_cli import call, model, said_in_one_sentence
-
-__all__ = ["model"]
+from tests.conftest import Said
 
 
 @pytest.fixture
@@ -31,32 +30,29 @@ def skills(tmp_path: Path) -> Path:
 
 
 def test_it_measures_what_a_run_measures(
-    model: Path, skills: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    call: Callable[..., Said], model: Path, skills: Path
 ) -> None:
     asked = ("general", "--model", model, "--on", skills, "--choices", "token")
-    assert call(monkeypatch, *asked, "--json") == 0
-    found = json.loads(capsys.readouterr().out)
+    said = call(*asked, "--json")
+    assert said.status == 0
+    found = json.loads(said.out)
     network, tokenizer = load_model(str(model))
     ability = load_general(skills, choose="token")
     truth = evaluate(network, tokenizer, [], ability, split="test", max_length=64)["general"]
     assert found["skills"] == truth["skills"] and list(found["skills"]) == ["copy", "sums", "pick"]
     assert found["score"] == pytest.approx(sum(truth["skills"].values()) / 3)
-    assert call(monkeypatch, *asked, "--limit", 1) == 0
-    assert "mean of skills (choices by token)" in " ".join(capsys.readouterr().out.split())
+    said = call(*asked, "--limit", 1)
+    assert said.status == 0
+    assert "mean of skills (choices by token)" in " ".join(said.out.split())
 
 
 def test_it_measures_the_loss_of_a_text(
-    model: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    call: Callable[..., Said], model: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "story.txt").write_text("the dog and the cat. " * 9)
-    assert (
-        call(monkeypatch, "general", "--model", model, "--on", tmp_path / "story.txt", "--json")
-        == 0
-    )
-    found = json.loads(capsys.readouterr().out)
+    said = call("general", "--model", model, "--on", tmp_path / "story.txt", "--json")
+    assert said.status == 0
+    found = json.loads(said.out)
     assert found["score"] > 1 and found["name"].startswith("held-out loss")
 
 
@@ -69,9 +65,6 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_mistake_is_one_sentence(
-    name: str, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mistake_is_one_sentence(name: str, call: Callable[..., Said], model: Path) -> None:
     wrong, sentence = BROKEN[name]
-    assert call(monkeypatch, "general", "--model", model, *wrong) == 2
-    said_in_one_sentence(capsys, sentence)
+    assert sentence in call("general", "--model", model, *wrong).refusal

@@ -1,0 +1,42 @@
+"""Trains data/course-runs, the stored runs that notebooks 06 and 10 read.
+
+python data/make_course_runs.py [rivals|code …] [--allow-code-execution]
+
+Set `code` runs the programs that the model writes, shut in as far as the system allows. On the
+same machine with the same versions the same seed gives the same scores; times and dates differ.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fggm_lab.course.stored import FOLDER, STORED, store, train_set
+from fggm_lab.files import write_folder
+
+HERE = Path(__file__).resolve().parent
+
+
+def make(name: str, folder: Path = HERE / FOLDER, *, allow_code_execution: bool = False) -> None:
+    """Train a set and write `<folder>/<name>/<method>`, without weights."""
+    for method in STORED[name].methods:
+        with TemporaryDirectory() as place:
+            (run,) = train_set(name, place, method, allow_code_execution=allow_code_execution)
+            write_folder(folder / name / method, partial(store, name, run))
+            print(f"{name}/{method}: {run.seconds:.0f} s", flush=True)
+
+
+def main() -> None:
+    """Train the named sets, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument(
+        "sets", nargs="*", choices=[*STORED, []], metavar="SET", help="rivals, code; default: both"
+    )
+    parser.add_argument("--allow-code-execution", action="store_true")
+    given = parser.parse_args()
+    for name in given.sets or STORED:
+        make(name, allow_code_execution=given.allow_code_execution)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Checks on code tasks: tests that are sharp enough, what is left of an answer, pass@k."""
+
+import ast
+import re
+from collections.abc import Callable, Collection, Sequence
+from itertools import combinations
+from typing import Any
+
+from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
+from fggm_lab.tasks.code import pass_at_k
+from fggm_lab.tasks.code.mini import OPERATIONS
+
+_TRIED = (2, 7, 100)
+"""Values of K in `check_inputs`."""
+
+
+def check_inputs(answer: Callable[[int], Sequence[int]]) -> str:
+    """Try a choice of inputs for the tests of code-mini.
+
+    Args:
+        answer: takes K from 2 on, returns whole numbers x from 0 to 4K − 1 at which any two of the
+            eight operations with K, and each operation with K and with K + 1, have different
+            values; True and 1 are different, as they are for tests that say `is True`.
+    """
+    for k in _TRIED:
+        inputs = answer(k)
+        if inputs is None or inputs is ...:
+            return verdict(NOTHING)
+        if not isinstance(inputs, list | tuple) or not all(type(x) is int for x in inputs):
+            return verdict("return a list of whole numbers.")
+        if outside := [x for x in inputs if not 0 <= x < 4 * k]:
+            return verdict(f"for K = {k} take x from 0 to {4 * k - 1}, not {outside[0]}.")
+        kinds = [(one.expression.replace("K", str(k)), one.comes_to, k) for one in OPERATIONS]
+        near = [(o.expression.replace("K", str(k + 1)), o.comes_to, k + 1) for o in OPERATIONS]
+        for one, other in [*combinations(kinds, 2), *zip(kinds, near, strict=True)]:
+            if all(_same(one[1](x, one[2]), other[1](x, other[2])) for x in inputs):
+                return verdict(
+                    f"with x in {list(inputs)} the tests of `{one[0]}` also let `{other[0]}` pass."
+                )
+    return verdict(None, "no wrong operation and no number one too large passes these tests.")
+
+
+def _same(one: int | bool, other: int | bool) -> bool:
+    return one == other and type(one) is type(other)
+
+
+_ALL = frozenset({"parses", "number", "operator"})
+_COMMENT = "# what is asked\ndef f(x):\n"
+_DOCSTRING = "def f(x):\n    'what is asked'\n"
+_CASES: tuple[tuple[str, str, str, frozenset[str]], ...] = (
+    (_COMMENT, "    return x > 195", "    return x > 195", _ALL),
+    (_COMMENT, "    return x - 195", "    return x > 195", _ALL - {"operator"}),
+    (_COMMENT, "    return x > 95", "    return x > 195", _ALL - {"number"}),
+    (_COMMENT, "    return x > 1950", "    return x > 195", _ALL - {"number"}),
+    (_COMMENT, "    return x / 95", "    return x // 195", frozenset({"parses"})),
+    (_DOCSTRING, "   return x < 138", "    return x < 138", _ALL - {"parses"}),
+    (_COMMENT, "    return x -/ 31", "    return x * 31", frozenset({"number"})),
+    (_COMMENT, "    return x *", "    return x * 31", frozenset({"operator"})),
+    (_COMMENT, "ddd", "    return x * 31", frozenset()),
+)
+"""Prompt, completion, solution, and what is left."""
+
+_OPERATORS = r"//|==|[-+*/%<>]"
+
+
+def left(prompt: str, completion: str, solution: str) -> set[str]:
+    """What of a right answer is left in another: `parses`, `number`, `operator`.
+
+    Args:
+        prompt: the beginning of the function.
+        completion: the rest, as a model wrote it.
+        solution: the right rest, `    return x OPERATOR NUMBER`.
+    """
+    found = set()
+    try:
+        ast.parse(prompt + completion)
+        found.add("parses")
+    except (SyntaxError, ValueError):  # the second where there are null bytes
+        pass
+    for name, pattern in (("number", r"\d+"), ("operator", _OPERATORS)):
+        if re.findall(pattern, completion) == re.findall(pattern, solution):
+            found.add(name)
+    return found
+
+
+def check_left(answer: Callable[[str, str, str], Collection[str]]) -> str:
+    """Try a function that says what is left of a right answer.
+
+    Args:
+        answer: takes prompt, completion and solution, returns a set with `parses` if prompt and
+            completion are Python, `number` if the completion has the solution's number and no
+            other, `operator` if it has the solution's operator and no other.
+    """
+    for prompt, completion, solution, right in _CASES:
+        got: Any = answer(prompt, completion, solution)
+        if got is None or got is ...:
+            return verdict(NOTHING)
+        if not isinstance(got, set | frozenset | list | tuple):
+            return verdict("return a set of names.")
+        if strange := set(got) - _ALL:
+            names = ", ".join(sorted(map(repr, strange)))
+            return verdict(f"the names are parses, number and operator, not {names}.")
+        where = f"after {prompt!r}, {completion!r}"
+        for name in sorted(right - set(got)):
+            return verdict(f"{where} has the {_WORDS[name]}; say {name!r}.")
+        for name in sorted(set(got) - right):
+            return verdict(f"{where} has not the {_WORDS[name]}; do not say {name!r}.")
+    return verdict(None, "form, number and meaning can be lost one without the other.")
+
+
+_WORDS = {
+    "parses": "form of a Python program",
+    "number": "number of the solution alone",
+    "operator": "operator of the solution alone",
+}
+
+
+def check_pass_at_k(answer: Callable[[int, int, int], float]) -> str:
+    """Try the unbiased estimate of pass@k.
+
+    Args:
+        answer: takes n completions drawn, c of them right, and k from 1 to n; returns
+            1 − C(n − c, k) / C(n, k).
+    """
+    problem = wrong_number(
+        answer,
+        "n, c, k",
+        ((5, 2, 3), (10, 1, 5), (4, 3, 2), (6, 0, 2), (6, 2, 1)),
+        pass_at_k,
+        {
+            "that draws k with replacement, and is too low on average.": lambda n, c, k: (
+                1 - (1 - c / n) ** k
+            ),
+            "that is the chance that all k are wrong; take it from 1.": lambda n, c, k: (
+                1 - pass_at_k(n, c, k)
+            ),
+            "that is pass@1, whatever k is.": lambda n, c, k: c / n,
+            "chances do not add up: two may both be right.": lambda n, c, k: min(1.0, k * c / n),
+        },
+        ".4f",
+    )
+    return verdict(problem, "of all ways to take k of the n, the share that holds a right one.")

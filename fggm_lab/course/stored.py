@@ -1,0 +1,183 @@
+"""The course's stored runs: trained beforehand by `data/make_course_runs.py`, shipped, only read.
+
+They are for what takes too long while one reads (fifteen rivals) or must be allowed first (running
+programs that a model wrote).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fggm_lab.course.programs import OUTCOMES, outcomes
+from fggm_lab.course.runs import SETTINGS, TASKS
+from fggm_lab.errors import RunError, SettingError, nearest
+from fggm_lab.files import write_json
+from fggm_lab.methods import make_method
+from fggm_lab.models import load_model
+from fggm_lab.runs import Run
+from fggm_lab.runs.run import CONFIG
+from fggm_lab.tasks import SHIPPED, data_folder, load_general, load_tasks
+from fggm_lab.tasks.code import CODE_MINI
+from fggm_lab.training import run_sequence
+
+FOLDER = "course-runs"
+"""Where the stored runs lie in the shipped data: `course-runs/<set>/<method>`."""
+
+
+@dataclass(frozen=True)
+class StoredSet:
+    """Some methods, trained on the same tasks in the same way.
+
+    Attributes:
+        tasks: the shipped sequence they learn.
+        methods: their names → the settings that differ from the defaults.
+        settings: how all are trained, as `run_sequence` takes it.
+        order: the tasks, if not all of the sequence.
+        runs_code: whether scoring runs programs that the model wrote.
+    """
+
+    tasks: str
+    methods: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Any]
+    order: tuple[str, ...] | None = None
+    runs_code: bool = False
+
+
+STORED: dict[str, StoredSet] = {
+    "rivals": StoredSet(
+        tasks=SHIPPED,
+        order=TASKS,
+        # Which Fisher scores are recorded changes nothing in training.
+        settings={**SETTINGS, "fisher_points": None},
+        methods={
+            "magnitude": {},
+            "mofo": {},
+            "ewc": {"strength": 1000.0},
+            "online-ewc": {"strength": 1000.0},
+            "l2": {},
+            "lwf": {},
+            "replay": {},
+            # Ten times the course's learning rate, the default, is more than adapters stand. Of 1,
+            # 2, 3, 5 and 10 on the eval split 3 had the best mean of OP and General:
+            # fggm-lab sweep --methods lora --order NumGLUE-cm,FOMC,NumGLUE-ds --limit 160
+            #   --epochs 4 --lr 1.5e-3 --points 0 --split eval --vary lora.rate=1,2,3,5,10
+            "lora": {"rate": 3.0},
+            "olora": {"rate": 3.0},
+            "fggm-online": {},
+            "protect": {},
+            "contrast": {},
+            "joint": {},
+            "untrained": {},
+            "replay+fggm": {},
+        },
+    ),
+    "code": StoredSet(
+        tasks=CODE_MINI,
+        # Chosen on the eval split: plain fine-tuning learns each skill and forgets it by degrees.
+        settings={
+            "lr": 1e-3,
+            "epochs": 4,
+            "batch_size": 16,
+            "limit": 320,
+            "score_limit": 40,
+            "points_per_task": 4,
+        },
+        methods={"sft": {}, "migu": {}, "fggm": {}, "random": {}},
+        runs_code=True,
+    ),
+}
+"""The sets by name."""
+
+
+def stored_runs(name: str, *methods: str) -> list[Run]:
+    """The shipped runs of a set: scores, curves and, of code tasks, the programs; no weights.
+
+    Seed 0, scored on the test split; `rivals` as `course_runs` trains, `code` on code-mini.
+
+    Args:
+        name: `rivals` or `code`.
+        methods: names of methods; by default all of the set.
+
+    Raises:
+        SettingError: there is no such set, or no such method in it.
+        RunError: the shipped runs are not there, or one is damaged.
+    """
+    chosen = _methods(name, methods)
+    folder = data_folder(FOLDER, name, error=RunError)
+    return [Run.open(folder / method) for method in chosen]
+
+
+def train_set(
+    name: str, folder: Path | str, *methods: str, allow_code_execution: bool = False
+) -> list[Run]:
+    """Train the runs of a set as the stored ones were; those that are finished are read.
+
+    Args:
+        name: `rivals` or `code`.
+        folder: a run each goes to `<folder>/<method>`, with its weights.
+        methods: names of methods; by default all of the set.
+        allow_code_execution: must be True for `code`, whose scoring runs what the model wrote.
+
+    Raises:
+        SettingError: there is no such set or method, or programs would be run and are not allowed.
+        OtherSettings: a run is there that was made otherwise.
+        RunError: a run is damaged.
+    """
+    chosen = _methods(name, methods)
+    kind = STORED[name]
+    if kind.runs_code and allow_code_execution is not True:
+        raise SettingError(
+            f"the set '{name}' is scored by running programs that the model wrote; allow it with "
+            "allow_code_execution=True, or read the stored runs"
+        )
+    model, tokenizer = load_model(device="cpu")
+    tasks = load_tasks(kind.tasks, order=None if kind.order is None else list(kind.order))
+    general = load_general(SHIPPED)
+    return [
+        run_sequence(
+            model,
+            tokenizer,
+            tasks,
+            make_method(method, **kind.methods[method]),
+            Path(folder) / method,
+            general=general,
+            model_name="tiny",
+            allow_code_execution=kind.runs_code,
+            keep_checkpoints=False,
+            resume=True,
+            **kind.settings,
+        )
+        for method in chosen
+    ]
+
+
+def store(name: str, run: Run, folder: Path) -> None:
+    """Write what notebooks read of a run into an empty folder: settings, scores, events.
+
+    Of code tasks also the programs (`predictions`) and what became of each, which runs them again.
+    """
+    files = [CONFIG, "scores.json", "events.jsonl"]
+    if STORED[name].runs_code:
+        files += [f"predictions/{path.name}" for path in run.path.glob("predictions/*.parquet")]
+        write_json(folder / OUTCOMES, outcomes(run, allow_code_execution=True))
+    for file in files:
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_bytes((run.path / file).read_bytes())
+
+
+def _methods(name: str, methods: tuple[str, ...]) -> list[str]:
+    """The chosen methods of a set."""
+    if name not in STORED:
+        raise SettingError(
+            f"no set of stored runs is named '{name}'; there are: {', '.join(STORED)}"
+            f"{nearest(name, list(STORED))}"
+        )
+    held = list(STORED[name].methods)
+    for method in methods:
+        if method not in held:
+            raise SettingError(
+                f"the stored runs '{name}' have no '{method}'; there are: {', '.join(held)}"
+                f"{nearest(method, held)}"
+            )
+    return list(methods) or held

@@ -1,0 +1,182 @@
+"""What a run keeps of each task: where every file lies, and how it is read."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from fggm_lab.errors import RunError
+from fggm_lab.runs.config import RunConfig
+from fggm_lab.runs.predictions import Prediction, read_predictions, write_predictions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fggm_lab.fisher.scores import FisherScores
+    from fggm_lab.masks.mask import Mask
+
+UNTRAINED = "00-start"
+"""The name, among files, of what was kept before any task."""
+
+Kind = Literal["fisher", "masks", "drift", "checkpoints", "memory", "predictions"]
+
+
+class TaskRecords:
+    """The files of a run's tasks. A task is named by its 0-based place or by its name."""
+
+    def __init__(self, path: Path, config: RunConfig) -> None:
+        self.path = path
+        self.config = config
+
+    def task_index(self, task: int | str) -> int:
+        """The 0-based place of a task.
+
+        Raises:
+            RunError: the run has no such task.
+        """
+        names = self.config.task_names
+        if isinstance(task, str) and task in names:
+            return names.index(task)
+        if isinstance(task, int) and 0 <= task < len(names):
+            return task
+        raise RunError(
+            f"{self.path} has no task {task!r}; its tasks are 0 to {len(names) - 1}: "
+            f"{', '.join(names)}"
+        )
+
+    def task_key(self, task: int | str) -> str:
+        """A task's name among files, `01-C-STANCE` for the first."""
+        index = self.task_index(task)
+        safe = re.sub(r"[^\w.-]+", "_", self.config.task_names[index])
+        return f"{index + 1:02d}-{safe}"
+
+    def file(self, kind: Kind, task: int | str, step: int = 0) -> Path:
+        """Where a task's record of one kind lives, whether it is there yet or not.
+
+        A safetensors file, `01-C-STANCE@000040.safetensors` if it was made after step 40 of the
+        task; for `predictions` a Parquet file, for `checkpoints` a plain transformers folder.
+        """
+        place = f"@{step:06d}" if step else ""
+        suffix = {"checkpoints": "", "predictions": ".parquet"}.get(kind, ".safetensors")
+        return self.path / kind / (self.task_key(task) + place + suffix)
+
+    def _files_along(self, kind: Kind, task: int | str) -> dict[int, Path]:
+        """The files of one kind that are there: step of the task after which one was made → it."""
+        first = self.file(kind, task)
+        later = self.path.glob(f"{kind}/{self.task_key(task)}@*.safetensors")
+        files = {0: first} if first.exists() else {}
+        files |= {int(path.stem.rpartition("@")[2]): path for path in later}
+        return dict(sorted(files.items()))
+
+    def fisher(self, task: int | str) -> "FisherScores | None":
+        """The Fisher scores before a task, None if none were kept.
+
+        They are those the method's mask was cut from; of a method that scores nothing, those that
+        were recorded (`fisher_points`).
+        """
+        path = self.file("fisher", task)
+        if not path.exists():
+            return None
+        from fggm_lab.fisher.scores import FisherScores
+
+        return FisherScores.load(path)
+
+    def fisher_along(self, task: int | str) -> "dict[int, FisherScores]":
+        """The Fisher scores kept along a task: step of the task → scores; step 0 is before it.
+
+        Empty if none were kept.
+        """
+        from fggm_lab.fisher.scores import FisherScores
+
+        files = self._files_along("fisher", task)
+        return {step: FisherScores.load(path) for step, path in files.items()}
+
+    def mask(self, task: int | str, step: int | None = None) -> "Mask | None":
+        """The mask a task was trained under, None if none was kept.
+
+        Args:
+            step: the one chosen after this step, 0: before the task; by default the last one, for
+                a method that chooses anew along a task.
+        """
+        files = self._files_along("masks", task)
+        path = files.get(max(files, default=0) if step is None else step)
+        if path is None:
+            return None
+        from fggm_lab.masks.mask import Mask
+
+        return Mask.load(path)
+
+    def memory(self, task: int | str) -> "dict[str, Tensor]":
+        """What the method kept after a task, by its own names; empty if it keeps nothing.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        return read_tensors(self.file("memory", task)) or {}
+
+    def drift(self, task: int | str) -> "dict[str, Tensor] | None":
+        """How far each unit moved during a task: per parameter one number per unit; or None.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        return read_tensors(self.file("drift", task))
+
+    def predictions(
+        self, after: int | str | None, task: int | str | None = None
+    ) -> list[Prediction]:
+        """The scored answers of the model as it was after a task, one for each example.
+
+        Args:
+            after: the task trained last; None: the untrained model.
+            task: whose examples; None: those of every task.
+
+        Returns:
+            The answers in the tasks' and examples' order; empty if none were kept, as in runs of
+            older versions.
+
+        Raises:
+            RunError: the run has no such task, or the file is damaged.
+        """
+        name = None if task is None else self.config.task_names[self.task_index(task)]
+        path = self._predictions_file(after)
+        return read_predictions(path, name) if path.exists() else []
+
+    def save_predictions(self, after: int | str | None, rows: Sequence[Prediction]) -> None:
+        """Keep the scored answers given after a task (None: before any), whole or not at all."""
+        name = None if after is None else self.config.task_names[self.task_index(after)]
+        named = [replace(row, trained_after=name) for row in rows]
+        write_predictions(self._predictions_file(after), named)
+
+    def _predictions_file(self, after: int | str | None) -> Path:
+        if after is None:
+            return self.path / "predictions" / f"{UNTRAINED}.parquet"
+        return self.file("predictions", after)
+
+    def checkpoint(self, task: int | str) -> Path | None:
+        """The model's folder after a task, readable by `load_model`; None if none was kept."""
+        path = self.file("checkpoints", task)
+        return path if path.is_dir() else None
+
+    def remove_checkpoint(self, task: int | str) -> None:
+        """Delete the model kept after a task, if it was."""
+        shutil.rmtree(self.file("checkpoints", task), ignore_errors=True)
+
+
+def read_tensors(path: Path) -> "dict[str, Tensor] | None":
+    """The tensors of a safetensors file by name, None if it is not there.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    if not path.exists():
+        return None
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as problem:
+        raise RunError(f"{path} is damaged ({problem}); restore it or repeat the run") from None

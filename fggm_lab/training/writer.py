@@ -1,0 +1,160 @@
+"""What training writes into a run: the events of its log, and the files of its tasks."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.optim import Optimizer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from fggm_lab.files import write_whole
+from fggm_lab.methods import TaskContext
+from fggm_lab.methods.base import Memory
+from fggm_lab.runs import Prediction, Run, ScoreMatrix
+from fggm_lab.runs.records import UNTRAINED
+from fggm_lab.tasks import General, TaskSequence
+from fggm_lab.training.checkpoints import save_model
+from fggm_lab.training.state import Progress, save_state, weights_are_finite
+from fggm_lab.training.task import StepReport
+
+Listener = Callable[[dict[str, Any]], None]
+"""Hears every event as it is written to the log."""
+
+
+class RunWriter:
+    """Writes into one run; a task of −1 stands for the time before any."""
+
+    def __init__(
+        self,
+        run: Run,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        tasks: TaskSequence,
+        general: General | None,
+        listener: Listener | None,
+    ) -> None:
+        self.run, self.model, self.tokenizer = run, model, tokenizer
+        self.tasks, self.general, self.listener = tasks, general, listener
+
+    # Events
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Write an event to the log, and let the listener hear it."""
+        self.run.append(event)
+        if self.listener is not None:
+            self.listener(event)
+
+    def retell(self) -> None:
+        """Let the listener hear what is in the log already."""
+        if self.listener is not None:
+            for event in self.run.events():
+                self.listener(event)
+
+    def start(self, steps: Sequence[int]) -> None:
+        """A run begins whose tasks take so many steps each."""
+        self.tell({"kind": "start", "time": _now(), "names": self.tasks.names, "steps": steps})
+
+    def step(self, report: StepReport, progress: Progress) -> None:
+        """A step was taken."""
+        self.tell(
+            {
+                "kind": "step",
+                "task": progress.task,
+                "task_step": report.task_step,
+                "step": progress.step,
+                "loss": report.loss,
+                "lr": report.lr,
+                "norm": report.norm,
+            }
+        )
+
+    def evaluation(
+        self,
+        task: int,
+        result: dict[str, Any],
+        answers: Sequence[Prediction] | None,
+        progress: Progress,
+    ) -> None:
+        """The model was measured, after a task with all its `answers`, or within it with none."""
+        if answers is not None:
+            self.run.save_predictions(None if task < 0 else task, answers)
+        self.tell(
+            {
+                "kind": "evaluation",
+                "task": task,
+                "task_step": progress.task_step,
+                "step": progress.step,
+                "final": answers is not None,
+                **result,
+            }
+        )
+
+    def task(self, context: TaskContext, moving: tuple[int, int], progress: Progress) -> None:
+        """A task was learned while so many units, of how many, could move."""
+        self.tell(
+            {
+                "kind": "task",
+                "task": context.index,
+                "name": context.name,
+                "seconds": progress.seconds,
+                "peak_memory_mb": round(progress.peak_memory_mb, 1),
+                "kept": moving[0],
+                "units": moving[1],
+                "stored_bytes": sum(kept.nbytes for kept in context.memory.values()),
+                "truncated": sum(item.truncated for item in context.encoded),
+            }
+        )
+
+    def end(self) -> None:
+        """All tasks were learned."""
+        total = sum(sum(event["seconds"].values()) for event in self.run.events("task"))
+        self.tell({"kind": "end", "time": _now(), "seconds": total})
+
+    # Files
+
+    def model_after(self, task: int) -> Path:
+        """Where the model as it was after a task is kept."""
+        if task < 0:
+            return self.run.path / "checkpoints" / UNTRAINED
+        return self.run.file("checkpoints", task)
+
+    def save_model(self, task: int) -> None:
+        """Keep the model as it is now, after a task."""
+        save_model(self.model_after(task), self.model, self.tokenizer)
+
+    def remove_model(self, task: int) -> None:
+        """Forget the model after a task, and the memory that belongs to it."""
+        self.run.remove_checkpoint(task)
+        self.run.file("memory", task).unlink(missing_ok=True)
+
+    def save_tensors(
+        self, kind: Literal["drift", "memory"], task: int, tensors: dict[str, Tensor]
+    ) -> None:
+        """Keep tensors of a task."""
+        kept = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+        write_whole(self.run.file(kind, task), lambda path: save_file(kept, path))
+
+    def save_scores(self) -> None:
+        """Put the score matrix together from the evaluations so far."""
+        self.run.save_scores(
+            ScoreMatrix.from_events(
+                self.tasks.names,
+                self.run.events("evaluation"),
+                None if self.general is None else self.general.name,
+                "higher" if self.general is None else self.general.better,
+            )
+        )
+
+    def save_state(self, optimizer: Optimizer | None, memory: Memory, progress: Progress) -> None:
+        """Keep what a resumed run goes on from, unless a weight is not a number."""
+        if not weights_are_finite(self.model):
+            return
+        progress.offset = self.run.event_offset()
+        save_state(self.run.resume_file, self.model, optimizer, progress, memory)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

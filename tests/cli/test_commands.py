@@ -1,0 +1,161 @@
+"""The command line does the main job, and a user's mistake is one sentence and status 2."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fggm_lab.runs import Run
+from tests.cli.conftest import QUICK, write_task
+from tests.conftest import Said
+
+
+def test_the_main_job(call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path) -> None:
+    text = tmp_path / "story.txt"
+    text.write_text("the dog and the cat and the fox. " * 20)
+    out = tmp_path / "out"
+    run = ("run", "--model", model, "--tasks", tasks, "--methods", "sft,migu,fggm,random")
+    recorded = ("--fisher-points", 1, "--fisher-examples", 3)
+    settings = ("--general", text, "--seed", 3, "--out", out, *QUICK, *recorded)
+    said = call(*run, *settings)
+    assert said.status == 0 and "learning" in said.out
+    for method in ("sft", "migu", "fggm", "random"):
+        found = json.loads((out / method / "scores.json").read_text())
+        assert found["tasks"] == ["FOMC", "mine"]
+        assert found["general"]["before"] > 0 and found["general"]["better"] == "lower"
+        along = Run.open(out / method).fisher_along("mine")
+        assert list(along) == [0, 2] and along[2].made.examples == 3
+
+    again = call(*run, *settings)
+    assert again.status == 2
+    assert "already holds a run; continue it with --resume" in again.err
+    assert call(*run, *settings, "--resume").status == 0
+
+    table = tmp_path / "rows.csv"
+    said = call("compare", out, "--json", "--csv", table)
+    assert said.status == 0
+    rows = json.loads(said.out)
+    assert sorted(row["method"] for row in rows) == ["fggm", "migu", "random", "sft"]
+    assert len(list(csv.DictReader(table.open()))) == 4
+
+    report = tmp_path / "report.html"
+    said = call("report", out, "--out", report)
+    assert said.status == 0 and str(report) in said.out.replace("\n", "")
+    assert report.stat().st_size > 1e6
+    said = call("info", out / "fggm")
+    assert said.status == 0 and "2 of 2 tasks done" in said.out
+
+    branch = ("run", "--model", model, "--tasks", tasks, "--methods", "fggm", "--from", out / "sft")
+    after = ("--task", "FOMC", *settings[:4], "--out", tmp_path / "b", *QUICK)
+    assert call(*branch, *after).status == 0
+    first = Run.open(out / "sft").scores
+    second = Run.open(tmp_path / "b" / "fggm").scores
+    assert first is not None and second is not None
+    assert first.matrix[0] == second.matrix[0]
+
+
+def test_fisher_audit_and_info(
+    call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+) -> None:
+    fisher = ("fisher", "--model", model, "--tasks", tasks, "--task", "mine")
+    assert call(*fisher, "--out", tmp_path / "scores").status == 0
+    assert (tmp_path / "scores" / "mine.safetensors").exists()
+    sampled = ("--estimator", "sampled", "--draws", 2, "--seed", 4, "--max-examples", 5)
+    said = call(*fisher, *sampled, "--memory-budget", "9MB", "--stability")
+    assert said.status == 0
+    assert "(5 examples)" in said.out and "for a Jaccard index of 0.9" in said.out
+    said = call("audit", "trace-mini")
+    assert said.status == 0 and "clean" in said.out
+    rows = [{"prompt": "a", "answer": ""}, {"prompt": "a", "answer": "b"}]
+    write_task(tasks / "mine", train=rows, test=rows, eval=rows)
+    said = call("audit", tasks, "--json")
+    assert said.status == 0 and "mine" in json.dumps(json.loads(said.out))
+    said = call("info")
+    assert said.status == 0
+    assert "method fggm" in said.out and "estimator sampled" in said.out
+
+
+FISHER_BROKEN = {
+    "no such estimator": (("--estimator", "fast"), "no estimator is named 'fast'"),
+    "budget without a number": (("--memory-budget", "lots"), "write a number of bytes"),
+    "budget too small": (("--memory-budget", "1kB"), "raise it, or lower max_length"),
+    "no draws": (("--draws", 0), "draws is 0"),
+    "no such task": (("--task", "none"), "none"),
+    "no optimiser": (("--estimator", "adam"), "optimizer"),
+}
+
+
+@pytest.mark.parametrize("name", FISHER_BROKEN)
+def test_a_mistake_about_scores_is_one_sentence(
+    name: str, call: Callable[..., Said], model: Path, tasks: Path
+) -> None:
+    wrong, sentence = FISHER_BROKEN[name]
+    assert sentence in call("fisher", "--model", model, "--tasks", tasks, *wrong).refusal
+
+
+BROKEN = {
+    "no such model": (("--model", "./nowhere"), "there is no model folder nowhere"),
+    "no such tasks": (("--tasks", "./nowhere"), "nowhere"),
+    "no such method": (("--methods", "fgm"), "no method is named 'fgm'"),
+    "keep outside": (("--keep", 1.5, "--methods", "fggm"), "keep is 1.5"),
+    "unknown setting": (("--set", "sft.alpha=1"), "sft has no setting 'alpha'"),
+    "malformed setting": (("--set", "alpha"), "METHOD.SETTING=VALUE"),
+    "no such split": (("--split", "train2"), "no split is named 'train2'"),
+    "no such general": (("--general", "./nowhere.txt"), "nowhere.txt"),
+    "no such run": (("--from", "./nowhere", "--task", "1"), "there is no run folder nowhere"),
+    "half a branch": (("--task", "1"), "--from and --task go together"),
+    "epochs": (("--epochs", 0), "setting epochs: input should be greater than 0"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_mistake_is_one_sentence(
+    name: str, call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+) -> None:
+    wrong, sentence = BROKEN[name]
+    given = ("--model", model, "--tasks", tasks, "--methods", "sft", "--out", tmp_path / "out")
+    assert sentence in call("run", *given, *QUICK, *wrong).refusal
+    assert not (tmp_path / "out").exists()
+
+
+DAMAGED = {
+    "no train.json": (None, "train.json"),
+    "broken JSON": ("[{", "is not valid JSON (line 1"),
+    "not a list": ({"prompt": "a"}, "train.json"),
+    "no answer": ([{"prompt": "a"}], "item 0"),
+    "empty split": ([], "empty"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_tasks_are_named(
+    name: str, call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+) -> None:
+    content, sentence = DAMAGED[name]
+    if content is None:
+        (tasks / "mine" / "train.json").unlink()
+    else:
+        write_task(tasks / "mine", train=content)
+    given = ("--model", model, "--tasks", tasks, "--methods", "sft", "--out", tmp_path / "out")
+    refusal = call("run", *given, *QUICK).refusal
+    assert "mine" in refusal and sentence in refusal
+
+
+def test_real_input_through_the_same_command(
+    call: Callable[..., Said], shared: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "story.txt"
+    text.write_text("Once upon a time there was a little dog. The dog liked to play. " * 9)
+    given = ("--model", shared / "models" / "stories260K", "--tasks", shared / "trace")
+    asked = ("--methods", "sft,fggm", "--general", text, "--out", tmp_path / "out")
+    settings = ("--limit", 6, "--epochs", 1, "--max-length", 96, "--points", 0)
+    said = call("run", *given, *asked, *settings)
+    assert said.status == 0
+    assert "training prompts were cut from the left to 96 tokens" in said.out
+    scores = Run.open(tmp_path / "out" / "fggm").scores
+    assert scores is not None
+    assert scores.tasks == ["Py150", "NumGLUE-cm", "NumGLUE-ds"]
+    before, after = scores.general["before"], scores.general["after"]
+    assert before is not None and after is not None and before < 3 and after > before

@@ -1,0 +1,172 @@
+"""The stored runs are what today's code and data would be asked for, and serve without weights."""
+
+import importlib.util
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import fggm_lab as lab
+from fggm_lab.course import STORED, stored, stored_runs, train_set
+from fggm_lab.course.programs import OUTCOMES, programs
+from fggm_lab.errors import OtherSettings, RunError, SettingError
+from fggm_lab.files import read_json, write_json
+from fggm_lab.runs import Run
+from fggm_lab.tasks.shipped import data_folder
+
+SHIPPED = data_folder(stored.FOLDER)
+every_set = pytest.mark.parametrize("name", STORED)
+
+
+def sandboxed() -> bool:
+    try:
+        lab.tasks.isolation()  # type: ignore[attr-defined]
+    except SettingError:
+        return False
+    return True
+
+
+needs_sandbox = pytest.mark.skipif(not sandboxed(), reason="programs cannot be run here")
+
+
+def allowed(name: str) -> dict[str, bool]:
+    return {"allow_code_execution": STORED[name].runs_code}
+
+
+@every_set
+def test_they_are_shipped_finished_and_light(name: str) -> None:
+    runs = stored_runs(name)
+    assert [run.name for run in runs] == list(STORED[name].methods)
+    assert sorted(path.name for path in (SHIPPED / name).iterdir()) == sorted(STORED[name].methods)
+    for run in runs:
+        assert run.finished and run.scores is not None and run.config.split == "test"
+        assert run.config.seed == 0
+        assert run.config.code_execution == STORED[name].runs_code
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 1.5e6
+
+
+@needs_sandbox
+@every_set
+def test_todays_code_and_data_would_be_asked_for_the_same(name: str, tmp_path: Path) -> None:
+    """A run is read, not trained, if model, data and settings are those it was made with."""
+    shutil.copytree(SHIPPED / name, tmp_path / name)
+    before = {path: path.read_bytes() for path in (tmp_path / name).rglob("*.json*")}
+    read = train_set(name, tmp_path / name, **allowed(name))
+    assert [run.config.settings() for run in read] == [
+        run.config.settings() for run in stored_runs(name)
+    ]
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@needs_sandbox
+@every_set
+def test_todays_code_begins_them_as_it_did(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The untrained model's scores and the first losses; later digits differ by machine."""
+    begin = stored.run_sequence
+    steps = iter(range(3))
+    pausing: dict[str, Any] = {"pause": lambda: next(steps, None) is None}
+    monkeypatch.setattr(stored, "run_sequence", lambda *a, **k: begin(*a, **{**k, **pausing}))
+    method = next(iter(STORED[name].methods))
+    (new,) = train_set(name, tmp_path, method, **allowed(name))
+    (old,) = stored_runs(name, method)
+    assert not new.finished and new.scores is not None and old.scores is not None
+    assert new.scores.untrained == pytest.approx(old.scores.untrained, abs=0.03)
+    assert new.scores.general["before"] == pytest.approx(old.scores.general["before"], abs=0.03)
+    losses = [event["loss"] for event in new.events("step")]
+    assert len(losses) >= 2
+    assert losses == pytest.approx([e["loss"] for e in old.events("step")[: len(losses)]], rel=1e-3)
+
+
+def test_one_of_other_settings_is_told_from_ours(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED / "rivals" / "l2", tmp_path / "l2")
+    config = read_json(tmp_path / "l2" / "config.json")
+    config["method_settings"]["strength"] = 0.5
+    write_json(tmp_path / "l2" / "config.json", config)
+    with pytest.raises(OtherSettings, match=r"method_settings.strength: 0\.5 there, 0\.01 here"):
+        train_set("rivals", tmp_path, "l2")
+
+
+def test_rivals_stand_beside_the_runs_of_the_course() -> None:
+    runs = stored_runs("rivals", "ewc", "replay+fggm", "joint")
+    assert runs[0].config.task_names == list(stored.TASKS)
+    for draw in (lab.plots.forgetting_curves, lab.plots.stability_plasticity):
+        assert draw(runs).data
+    rows = {row["method"]: row for row in lab.comparison(runs)}
+    assert set(rows) == {"ewc", "replay+fggm", "joint"}
+    assert runs[0].events("task")[-1]["stored_bytes"] > 1e6  # two numbers per weight
+    assert runs[0].drift(0) is None and runs[0].checkpoint(0) is None
+
+
+def test_programs_are_what_the_score_counts() -> None:
+    for run in stored_runs("code"):
+        assert run.scores is not None
+        for row, after in zip(run.scores.matrix, run.config.task_names, strict=True):
+            for score, task in zip(row, run.config.task_names, strict=True):
+                written = programs(run, task, after)
+                assert score == sum(one.passed for one in written) / len(written)
+                assert [one.index for one in written] == list(range(40))
+
+
+@needs_sandbox
+def test_reasons_are_those_that_running_gives(tmp_path: Path) -> None:
+    (run,) = stored_runs("code", "sft")
+    shutil.copytree(run.path, tmp_path / "sft", ignore=shutil.ignore_patterns(OUTCOMES))
+    bare = Run.open(tmp_path / "sft")
+    with pytest.raises(SettingError, match="allow running them"):
+        programs(bare, "Docstrings", "Names")
+    again = programs(bare, "Docstrings", "Names", allow_code_execution=True)
+    assert again == programs(run, "Docstrings", "Names")
+    assert len({one.reason for one in again}) > 1
+
+
+def test_the_line_that_failed_is_named() -> None:
+    (run,) = stored_runs("code", "sft")
+    wrong = [one for one in programs(run, "Comments", "Names") if one.reason == "wrong answer"]
+    assert wrong and all(one.failed_at in one.test.splitlines() for one in wrong)
+    right = next(one for one in programs(run, "Comments", "Comments") if one.passed)
+    assert right.failed_at == "" and right.text == right.prompt + right.completion
+    broken = replace(wrong[0], reason="syntax error", detail="invalid syntax (line 999)")
+    assert broken.failed_at == ""
+
+
+def test_what_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"no set of stored runs is named 'rival'.*'rivals'"):
+        stored_runs("rival")
+    with pytest.raises(SettingError, match=r"the stored runs 'code' have no 'ewc'"):
+        stored_runs("code", "ewc")
+    with pytest.raises(SettingError, match="allow_code_execution=True"):
+        train_set("code", tmp_path, "sft")
+    (rival,) = stored_runs("rivals", "l2")
+    with pytest.raises(RunError, match="kept no predictions of FOMC"):
+        programs(rival, "FOMC", "FOMC")
+    shutil.copytree(SHIPPED / "code" / "sft", tmp_path / "sft")
+    write_json(tmp_path / "sft" / OUTCOMES, {"Names": {"Comments": []}})
+    with pytest.raises(RunError, match="has not a reason for each program of Comments"):
+        programs(Run.open(tmp_path / "sft"), "Comments", "Names")
+
+
+@needs_sandbox
+def test_the_script_writes_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"limit": 2, "score_limit": 2, "epochs": 1, "points_per_task": 0}
+    one = replace(STORED["code"], settings=small, methods={"random": {}})
+    monkeypatch.setitem(STORED, "code", one)
+    script().make("code", tmp_path, allow_code_execution=True)
+    run = Run.open(tmp_path / "code" / "random")
+    assert run.finished and len(programs(run, "German", "Names")) == 2
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "config.json", "events.jsonl", OUTCOMES, "predictions", "scores.json",
+    ]  # fmt: skip
+
+
+def script() -> ModuleType:
+    path = data_folder() / "make_course_runs.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
