@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from fggm_lab.errors import SettingError
+from fggm_lab.errors import SettingError, nearest
 
 
 def method_names(text: str) -> list[str]:
@@ -33,7 +33,11 @@ def method_settings(
         if not (equals and dot):
             raise SettingError(f"--set {pair}: write it as METHOD.SETTING=VALUE")
         if method not in settings:
-            raise SettingError(f"--set {pair}: {method} is not among --methods {','.join(names)}")
+            joined = next((name for name in names if method in name.split(PLUS)), None)
+            remedy = f"; write {joined}.{pair}" if joined else nearest(method, names)
+            raise SettingError(
+                f"--set {pair}: {method} is not among --methods {','.join(names)}{remedy}"
+            )
         part = method
         if PLUS in method:
             part, dot, key = key.partition(".")

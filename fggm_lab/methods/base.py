@@ -136,6 +136,10 @@ class Method:
         """What is trained on as the `index`-th task, given the training data of all tasks."""
         return encoded[index]
 
+    def epochs(self, index: int, own: Sequence[float], examples: Sequence[int]) -> float:
+        """How often the `index`-th training set is seen, given each task's epochs and examples."""
+        return own[index]
+
     def adapted(self, context: TaskContext) -> AbstractContextManager[None]:
         """Inside, the model is as this method trains it; afterwards it is a plain one again."""
         return nullcontext()
@@ -212,6 +216,12 @@ def check_count(name: str, value: int, least: int = 1) -> None:
     check_range(name, value, least)
     if not isinstance(value, int):
         raise SettingError(f"{name} is {value}; it must be a whole number")
+
+
+def check_optional_count(name: str, value: int | None) -> None:
+    """Raise a `SettingError` unless `value` is None or a whole number from 1."""
+    if value is not None:
+        check_count(name, value)
 
 
 def _is_number(value: Any) -> bool:

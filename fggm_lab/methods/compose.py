@@ -85,6 +85,10 @@ class Composed(Method):
             made[index] = list(part.training_set(index, made))
         return made[index]
 
+    def epochs(self, index: int, own: Sequence[float], examples: Sequence[int]) -> float:
+        """As often as the part that asks for most."""
+        return max(part.epochs(index, own, examples) for part in self.parts)
+
     @contextmanager
     def adapted(self, context: TaskContext) -> Iterator[None]:
         """Inside, the model is as the parts train it."""

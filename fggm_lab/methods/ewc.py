@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from fggm_lab.methods.base import Method, TaskContext, check_count, check_range
+from fggm_lab.methods.base import Method, TaskContext, check_optional_count, check_range
 from fggm_lab.methods.penalty import pull
 
 
@@ -41,8 +41,7 @@ class EWC(Method):
 
     def __post_init__(self) -> None:
         check_range("strength", self.strength, 0)
-        if self.max_examples is not None:
-            check_count("max_examples", self.max_examples)
+        check_optional_count("max_examples", self.max_examples)
 
     def _keys(self, name: str) -> tuple[str, str]:
         """What a parameter's Fisher and anchor are called in the memory."""

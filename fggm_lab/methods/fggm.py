@@ -5,10 +5,17 @@ from typing import ClassVar
 
 import torch
 
-from fggm_lab.fisher import FisherScores
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher import ESTIMATORS, FisherScores
 from fggm_lab.fisher.estimate import AGGREGATIONS
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import Memory, Plan, TaskContext, check_choice
+from fggm_lab.methods.base import (
+    Memory,
+    Plan,
+    TaskContext,
+    check_choice,
+    check_optional_count,
+)
 from fggm_lab.methods.masking import TaskMasking, masked_names
 
 _USED = "fggm.used."
@@ -44,6 +51,21 @@ class FGGM(TaskMasking):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("aggregation", self.aggregation, AGGREGATIONS)
+        check_choice("estimator", self.estimator, tuple(ESTIMATORS))
+        check_optional_count("max_examples", self.max_examples)
+        if self.protect_used and not self.first_task:
+            raise SettingError(
+                "protect_used freezes what former tasks moved, and a first task without a mask "
+                "moves all units; leave first_task as it is"
+            )
+
+    def check(self, tasks: int) -> None:
+        """Under `protect_used` every task must find units that no task before it has used."""
+        if self.protect_used and self.keep * (tasks - 1) >= 1:
+            raise SettingError(
+                f"protect_used: at keep {self.keep:g} all units are used up before the last of "
+                f"{tasks} tasks; keep less than {1 / (tasks - 1):.3f}, or learn fewer tasks"
+            )
 
     def plan(self, context: TaskContext) -> Plan:
         """As of all `TaskMasking`; a first task that is left unmasked is scored all the same."""

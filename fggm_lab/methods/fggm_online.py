@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherInfo, FisherScores, as_units, unit_axes
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import TaskContext, check_range
+from fggm_lab.methods.base import TaskContext, check_optional_count, check_range
 from fggm_lab.methods.masking import TaskMasking, complete, masked_names
 
 _MOMENT = "fggm_online."
@@ -52,8 +52,7 @@ class FGGMOnline(TaskMasking):
         super().__post_init__()
         check_range("gather", self.gather, 0, 1)
         check_range("beta", self.beta, 0, 1)
-        if self.refresh is not None:
-            check_range("refresh", self.refresh, 1)
+        check_optional_count("refresh", self.refresh)
 
     def start(self, context: TaskContext) -> None:
         """Note the task."""

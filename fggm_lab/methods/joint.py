@@ -14,7 +14,8 @@ class Joint(Method):
     """Train on all tasks mixed, as if they were the first one; nothing is left for the others.
 
     Every example of every task is seen once per epoch, so the steps are about as many as those of
-    the sequence. Its score matrix has the same row for every task.
+    the sequence; where tasks differ in their epochs, all have the mean over examples. Its score
+    matrix has the same row for every task.
     """
 
     name: ClassVar[str] = "joint"
@@ -25,3 +26,8 @@ class Joint(Method):
     def training_set(self, index: int, encoded: Sequence[list[Encoded]]) -> Sequence[Encoded]:
         """All tasks' examples as the first task, none afterwards."""
         return list(chain.from_iterable(encoded)) if index == 0 else []
+
+    def epochs(self, index: int, own: Sequence[float], examples: Sequence[int]) -> float:
+        """The mean over examples of their tasks' epochs."""
+        seen = sum(each * count for each, count in zip(own, examples, strict=True))
+        return seen / sum(examples)

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import Plan, TaskContext, check_range
+from fggm_lab.methods.base import Plan, TaskContext, check_count, check_optional_count
 from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.methods.masking import TaskMasking, masked_names
 from fggm_lab.models.sampling import own_samples
@@ -38,8 +38,8 @@ class Protect(TaskMasking):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("samples", self.samples, 1)
-        check_range("length", self.length, 1)
+        check_count("samples", self.samples)
+        check_count("length", self.length)
 
     def cut(self, context: TaskContext) -> Plan:
         """Draw, score and cut; no data is looked at."""
@@ -77,6 +77,10 @@ class Contrast(Protect):
     name: ClassVar[str] = "contrast"
 
     max_examples: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_optional_count("max_examples", self.max_examples)
 
     def cut(self, context: TaskContext) -> Plan:
         """Score the task and the samples, and cut by the ratio."""

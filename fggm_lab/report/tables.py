@@ -15,7 +15,7 @@ _OTHER = {
     "general_before": "score of the untrained model on abilities no task trains",
     "general_after": "the same after the last task",
     "seconds": "scoring, training and evaluation together",
-    "peak_memory_mb": "the most memory the process held during a task",
+    "peak_memory_mb": "the most memory held while learning a task (on a GPU by tensors)",
 }
 
 

@@ -99,7 +99,8 @@ class RunConfig(BaseModel):
         split: the split that is scored.
         max_new_tokens: the most tokens a scored answer may have, one number or one for a task's
             name; None, or no number for a task: as many as can matter to its score.
-        code_execution: code tasks are scored by running programs, not by exact match of the text.
+        code_execution: code tasks, and General's skills with tests, are scored by running
+            programs, not by exact match of the text; False where there are none.
         points_per_task, probe: evaluations inside one task, and the examples per task each uses.
         fisher_points, fisher_examples: Fisher scores kept along one task (None: only those the
             method makes), and the training examples each uses (None: all).
@@ -124,7 +125,7 @@ class RunConfig(BaseModel):
     general_choices: str | None = None
     method: str
     method_settings: dict[str, JsonValue] = {}
-    seed: int
+    seed: int = Field(ge=0)
     epochs: Epochs
     batch_size: int = Field(ge=1)
     lr: float = Field(ge=0)

@@ -105,6 +105,11 @@ def unlike(config: RunConfig) -> list[str]:
         found.append("not TRACE's eight tasks")
     elif config.task_names != known["order"]:
         found.append("another task order")
+    for setting, theirs in known["training"].items():
+        ours = getattr(config, setting)
+        if ours != theirs:
+            more = isinstance(theirs, dict)
+            found.append(f"other {setting}" if more else f"{setting} {ours:g}, not {theirs:g}")
     if config.limit is not None:
         found.append(f"the first {config.limit} examples of a split")
     if config.score_limit is not None:

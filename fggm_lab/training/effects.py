@@ -246,7 +246,7 @@ def freezing(
         with torch.random.fork_rng(), masked(trial, mask, method) as path:
             torch.manual_seed(task_seed(seed, index))
             optimizer = path.attach(make_optimizer(trial, config))
-            train_task(context, method, path, optimizer, config, encoded, 0, lambda _: True)
+            train_task(context, method, path, optimizer, config, encoded, steps, 0, lambda _: True)
         return trial
 
     before = before or measured(model, tokenizer, tasks, **ask)

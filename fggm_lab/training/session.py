@@ -23,6 +23,7 @@ from fggm_lab.training.checkpoints import saved_model
 from fggm_lab.training.dense import MaskedGradients
 from fggm_lab.training.drift import moving_units, unit_drift
 from fggm_lab.training.evaluate import evaluate
+from fggm_lab.training.memory import forget_peak, peak_mb
 from fggm_lab.training.record import recorded_scores
 from fggm_lab.training.schedule import measuring_steps, recording_steps, step_count, task_seed
 from fggm_lab.training.state import (
@@ -38,7 +39,6 @@ from fggm_lab.training.task import (
     StepReport,
     make_optimizer,
     masked,
-    memory_in_use_mb,
     train_task,
 )
 from fggm_lab.training.writer import Listener, RunWriter
@@ -123,7 +123,8 @@ class Session:
         self.writer.end()
 
     def _steps(self, index: int) -> int:
-        epochs = self.config.epochs_of(self.tasks.names[index])
+        own = [self.config.epochs_of(name) for name in self.tasks.names]
+        epochs = self.method.epochs(index, own, [len(examples) for examples in self.encoded])
         return step_count(len(self.training[index]), epochs, self.config.batch_size)
 
     def _announce(self) -> None:
@@ -195,6 +196,7 @@ class Session:
     ) -> tuple[int, int] | None:
         """Take the task's steps; returns how many units moved, of how many, or None if paused."""
         index = context.index
+        forget_peak(self.model.device)
         if saved is None:
             torch.manual_seed(task_seed(self.config.seed, index))
             mask = self._plan(context)
@@ -213,6 +215,7 @@ class Session:
                 optimizer,
                 self.config,
                 self.training[index],
+                self._steps(index),
                 self.progress.task_step,
                 lambda report: self._after_step(report, context, path, optimizer),
             )
@@ -220,6 +223,7 @@ class Session:
             return None
         with self._timed("remember"):
             self.method.after_task(context)
+        self._note_peak()
         return moving_units(self.model, self.run.mask(index, self.progress.mask_step))
 
     def _after_step(
@@ -237,9 +241,7 @@ class Session:
         self.progress.seconds["train"] += report.seconds
         self.progress.task_step = report.task_step
         self.progress.step += 1
-        self.progress.peak_memory_mb = max(
-            self.progress.peak_memory_mb, memory_in_use_mb(self.model.device)
-        )
+        self._note_peak()
         self.writer.step(report, self.progress)
         if report.task_step in measuring_steps(self._steps(index), self.config.points_per_task):
             self.measure(index, final=False)
@@ -248,7 +250,12 @@ class Session:
         pausing = self.pause is not None and self.pause()
         if pausing or report.task_step % self.checkpoint_every == 0:
             self._save_state(optimizer)
+        forget_peak(self.model.device)  # what was measured and saved is no part of learning
         return not pausing
+
+    def _note_peak(self) -> None:
+        peak = peak_mb(self.model.device)
+        self.progress.peak_memory_mb = max(self.progress.peak_memory_mb, peak)
 
     def _context(self, index: int) -> TaskContext:
         task = self.tasks[index]

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import psutil
 import torch
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
@@ -17,7 +16,7 @@ from fggm_lab.models.encoding import IGNORED, Encoded, collate
 from fggm_lab.runs import RunConfig
 from fggm_lab.training.active import ActiveRows, odd_one
 from fggm_lab.training.dense import MaskedGradients
-from fggm_lab.training.schedule import batch_indices, learning_rate, step_count, task_seed
+from fggm_lab.training.schedule import batch_indices, learning_rate, task_seed
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -67,14 +66,6 @@ def make_optimizer(model: PreTrainedModel, config: RunConfig) -> Optimizer:
     return OPTIMIZERS[config.optimizer](parameters, lr=config.lr, weight_decay=config.weight_decay)
 
 
-def memory_in_use_mb(device: torch.device) -> float:
-    """Memory now in use, MiB: allocated on the GPU's peak, or this process's resident size."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    resident: int = psutil.Process().memory_info().rss
-    return resident / 2**20
-
-
 def train_task(
     context: TaskContext,
     method: Method,
@@ -82,6 +73,7 @@ def train_task(
     optimizer: Optimizer,
     config: RunConfig,
     examples: Sequence[Encoded],
+    steps: int,
     done: int,
     after_step: Callable[[StepReport], bool],
 ) -> bool:
@@ -94,6 +86,7 @@ def train_task(
         path: what keeps frozen units frozen; the optimiser is attached to it.
         optimizer: fresh, or restored together with the model after `done` steps.
         examples: what is trained on.
+        steps: how many there are in all.
         after_step: called after every step; training goes on while it says True. Time spent there
             is not counted.
 
@@ -104,7 +97,6 @@ def train_task(
         TrainingError: the loss or the gradient is not a number.
     """
     model = context.model
-    steps = step_count(len(examples), config.epochs_of(context.name), config.batch_size)
     batches = batch_indices(
         len(examples), steps, config.batch_size, task_seed(config.seed, context.index)
     )

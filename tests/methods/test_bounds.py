@@ -40,6 +40,11 @@ def test_joint_sees_every_example_once_per_epoch_and_then_takes_no_step(tmp_path
     assert run.scores.matrix[0] == run.scores.matrix[1] == run.scores.matrix[2]
 
 
+def test_joint_has_the_mean_of_the_tasks_epochs(tmp_path: Path) -> None:
+    run = small_run(Joint(), tmp_path / "run", epochs=[1, 2, 6], batch_size=10)
+    assert run.events("start")[0]["steps"] == [9, 0, 0]  # as many as one by one
+
+
 def test_joint_resumes(tmp_path: Path) -> None:
     assert_resumes(Joint(), tmp_path, batch_size=3)  # all 20 steps are the first task's
 

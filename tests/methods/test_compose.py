@@ -108,6 +108,11 @@ def test_what_excludes_each_other_is_one_sentence(names: str, sentence: str) -> 
     assert "\n" not in str(refused.value)
 
 
+def test_a_parts_setting_is_written_behind_the_combination() -> None:
+    with pytest.raises(SettingError, match=r"write lora\+migu\.lora\.rank=1"):
+        method_settings(["lora+migu"], None, ["lora.rank=1"])
+
+
 def test_settings_go_to_the_parts() -> None:
     with pytest.raises(SettingError, match=r"lora\+fggm has no setting 'keep' of its own; give"):
         make_method("lora+fggm", keep=0.2)

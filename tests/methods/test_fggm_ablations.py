@@ -54,6 +54,15 @@ def test_what_former_tasks_moved_stays_frozen(tmp_path: Path) -> None:
     assert all(float(drift[n][bits].abs().sum()) == 0 for n, bits in used.units.items())
 
 
+def test_units_that_run_out_are_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"at keep 0\.5 all units are used up before the last"):
+        small_run(FGGM(keep=0.5, protect_used=True), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    FGGM(keep=0.3, protect_used=True).check(4)  # what is left for the last one is enough
+    with pytest.raises(SettingError, match="a first task without a mask moves all units"):
+        FGGM(protect_used=True, first_task=False)
+
+
 def test_an_unknown_aggregation_is_one_sentence() -> None:
     with pytest.raises(SettingError, match="aggregation is 'rows'; choose one of: input, output"):
         FGGM(aggregation="rows")

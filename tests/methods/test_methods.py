@@ -1,6 +1,7 @@
 """Each method does what defines it: which units move, chosen from what."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -163,3 +164,24 @@ def test_bad_settings_are_one_sentence() -> None:
 def test_methods_are_frozen_records() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         FGGM().keep = 0.5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "told"),
+    [
+        ("protect", {"samples": 1.5}, "samples is 1.5; it must be a whole number"),
+        ("contrast", {"length": 2.5}, "length is 2.5; it must be a whole number"),
+        ("contrast", {"max_examples": 0}, "max_examples is 0; it must be 1 or more"),
+        ("fggm", {"max_examples": -3}, "max_examples is -3; it must be 1 or more"),
+        ("fggm", {"estimator": "empirica"}, "did you mean 'empirical'?"),
+        ("fggm", {"scope": "globl"}, "did you mean 'global'?"),
+        ("fggm-online", {"refresh": 1.5}, "refresh is 1.5; it must be a whole number"),
+        ("l2", {"strength": float("inf")}, "strength is inf; it must be 0 or more"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_when_it_is_given(
+    name: str, settings: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(SettingError) as refused:
+        make_method(name, **settings)
+    assert told in str(refused.value)

@@ -8,6 +8,7 @@ import pytest
 
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import SFT
+from fggm_lab.runs.published import published
 from fggm_lab.tasks import ORDERS, TaskSequence
 from fggm_lab.training import run_sequence
 from fggm_lab.training.presets import PRESETS, preset
@@ -35,3 +36,8 @@ def test_every_preset_is_settings_that_exist() -> None:
         assert one.for_tasks(ORDERS[one.order]) == one.settings
     with pytest.raises(SettingError, match=r"no preset is named 'fggm'; there are: fggm-paper"):
         preset("fggm")
+
+
+def test_published_numbers_are_those_of_the_papers_preset() -> None:
+    settings = preset("fggm-paper").settings
+    assert {name: settings[name] for name in published()["training"]} == published()["training"]
