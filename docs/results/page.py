@@ -74,34 +74,29 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 
 def comparison(study: str) -> str:
-    """All methods of a study: scores, time and storage."""
+    """All methods of a study."""
     groups = by(in_order(kept(study)["rows"]), method_of)
-    plain = median(row["learning_seconds"] for row in groups["sft"])
     lines = [
-        [
-            method,
-            *numbers(rows),
-            f"{median(row['learning_seconds'] for row in rows) / plain:.2f}",
-            _megabytes(max(row["stored_bytes"] for row in rows)),
-        ]
+        [method, *numbers(rows), _megabytes(max(row["stored_bytes"] for row in rows))]
         for method, rows in groups.items()
     ]
-    return table(["method", *HEADS.values(), "time ÷ SFT", "keeps, MB"], lines)
+    return table(["method", *HEADS.values(), "keeps, MB"], lines)
 
 
 def _megabytes(count: int) -> str:
     return "–" if count == 0 else f"{count / 1e6:.2f}"
 
 
-def memory() -> str:
-    """Peak memory of every method's process beside SFT's."""
-    rows = in_order(kept("memory")["rows"])
-    plain = next(row["peak_memory_mb"] for row in rows if row["method"] == "sft")
-    lines = [[row["method"], f"{row['peak_memory_mb'] / plain:.2f}"] for row in rows]
-    half = -(-len(lines) // 2)
-    pairs = [a + (lines[half + i] if half + i < len(lines) else ["", ""])
-             for i, a in enumerate(lines[:half])]  # fmt: skip
-    return table(["method", "peak ÷ SFT", "method", "peak ÷ SFT"], pairs)
+def cost() -> str:
+    """Time and peak memory of every method beside SFT's."""
+    groups = by(in_order(kept("cost")["rows"]), method_of)
+    measures = ("learning_seconds", "peak_memory_mb")
+    plain = {name: median(row[name] for row in groups["sft"]) for name in measures}
+    lines = [
+        [method, *(f"{median(r[name] for r in rows) / plain[name]:.2f}" for name in measures)]
+        for method, rows in groups.items()
+    ]
+    return table(["method", "time ÷ SFT", "peak memory ÷ SFT"], lines)
 
 
 PAIRS = (
@@ -166,13 +161,6 @@ def tuning() -> str:
 # Side studies
 
 
-def varied(study: str, name: Callable[[Row], str], heads: Iterable[str] = ("",)) -> str:
-    """A line for every setting of a study."""
-    groups = by(kept(study)["rows"], name)
-    lines = [[*label.split("|"), *numbers(rows)] for label, rows in groups.items()]
-    return table([*heads, *HEADS.values()], lines)
-
-
 def _number(value: object) -> str:
     return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -233,17 +221,8 @@ def counts(study: str, setting: str, methods: Sequence[str]) -> str:
     groups = by(
         sorted(rows, key=place), lambda row: f"{row['method']}|{_number(row['settings'][setting])}"
     )
-    plain = median(row["learning_seconds"] for row in kept("rates")["rows"]
-                   if row["method"] == "sft" and row["lr"] == 1e-3)  # fmt: skip
-    lines = [
-        [
-            *label.split("|"),
-            *numbers(found),
-            f"{median(row['learning_seconds'] for row in found) / plain:.2f}",
-        ]
-        for label, found in groups.items()
-    ]
-    return table(["method", setting.replace("_", " "), *HEADS.values(), "time ÷ SFT"], lines)
+    lines = [[*label.split("|"), *numbers(found)] for label, found in groups.items()]
+    return table(["method", setting.replace("_", " "), *HEADS.values()], lines)
 
 
 LEVELS = (0.65, 0.7, 0.75, 0.8)
@@ -295,17 +274,14 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
     "code-mini": (("code-mini",), lambda: comparison("code-mini")),
     "differences": (("trace-1", "trace-2"), lambda: differences("trace-1", "trace-2")),
     "code-differences": (("code-mini",), lambda: differences("code-mini")),
-    "memory": (("memory",), memory),
+    "cost": (("cost",), cost),
     "rates": (("rates",), rates),
     "keep": (("keep",), keep_shares),
     "matched-rates": (("rates",), lambda: matched("rates")),
     "matched-keep": (("keep",), lambda: matched("keep")),
     "ablations": (("keep", "ablations"), ablations),
-    "examples": (
-        ("keep", "rates", "examples"),
-        lambda: counts("examples", "max_examples", ["fggm"]),
-    ),
-    "samples": (("rates", "samples"), lambda: counts("samples", "samples", list(OWN))),
+    "examples": (("keep", "examples"), lambda: counts("examples", "max_examples", ["fggm"])),
+    "samples": (("samples",), lambda: counts("samples", "samples", list(OWN))),
     "stories": (("stories",), stories),
 }
 """What the page can ask for: the studies it needs, and the table they make."""

@@ -152,9 +152,9 @@ ABLATIONS = (
 """One change each, of FGGM's settings and of where the masks from own samples compete."""
 
 
-def _side(*options: str, rate: Sequence[str] = ("--lr", RATES[1])) -> tuple[str, ...]:
+def _side(*options: str) -> tuple[str, ...]:
     """A side study's options: half of trace-mini, the test split, three seeds, one rate for all."""
-    return ("--order", HALF, "--seeds", FEW_SEEDS, *SCHEDULE, *rate, *options)
+    return ("--order", HALF, "--seeds", FEW_SEEDS, *SCHEDULE, "--lr", RATES[1], *options)
 
 
 def _varied(methods: Sequence[str], setting: str, values: str) -> tuple[str, ...]:
@@ -163,7 +163,8 @@ def _varied(methods: Sequence[str], setting: str, values: str) -> tuple[str, ...
 
 def _rates(_: Chosen) -> list[Sweep]:
     varied = ("--vary", f"lr={','.join(('2.5e-4', *RATES))}")
-    return [Sweep(("sft", "migu", "mofo", *MASKS), _side(rate=varied))]
+    options = ("--order", "trace-1", "--seeds", FEW_SEEDS, *SCHEDULE, *varied)
+    return [Sweep(("sft", "migu", "mofo", *MASKS), options)]
 
 
 def _keep(_: Chosen) -> list[Sweep]:
@@ -183,9 +184,9 @@ def _examples(_: Chosen) -> list[Sweep]:
     return [Sweep(("fggm",), _side("--vary", "fggm.max_examples=4,16,64,128"))]
 
 
-def _memory(chosen: Chosen) -> list[Sweep]:
-    """Each method in a process of its own: a process's peak memory never falls again."""
-    options = ("--order", "C-STANCE,MeetingBank", "--seeds", "0", *SCHEDULE)
+def _cost(chosen: Chosen) -> list[Sweep]:
+    """Time and memory, each method in a process of its own; to be run while nothing else does."""
+    options = ("--order", "C-STANCE,MeetingBank", "--seeds", FEW_SEEDS, *SCHEDULE)
     return [
         sweep for method in (*TUNED, *COMBINED) for sweep in with_chosen([method], chosen, options)
     ]
@@ -215,6 +216,6 @@ STUDIES: Mapping[str, Callable[[Chosen], list[Sweep]]] = {
     "examples": _examples,
     "samples": _samples,
     "stories": _stories,
-    "memory": _memory,
+    "cost": _cost,
 }
 """Every study after the tuning, by its name."""
