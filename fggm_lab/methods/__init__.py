@@ -18,7 +18,7 @@ from fggm_lab.methods.migu import MIGU
 from fggm_lab.methods.mofo import MoFO
 from fggm_lab.methods.olora import OLoRA
 from fggm_lab.methods.online_ewc import OnlineEWC
-from fggm_lab.methods.own_samples import Contrast, Protect
+from fggm_lab.methods.own_samples import Contrast, Protect, contrast, self_fisher
 from fggm_lab.methods.random_mask import RandomMask
 from fggm_lab.methods.replay import Replay
 from fggm_lab.methods.sft import SFT
@@ -117,5 +117,7 @@ __all__ = [
     "Replay",
     "TaskContext",
     "Untrained",
+    "contrast",
     "make_method",
+    "self_fisher",
 ]

@@ -10,6 +10,8 @@ here they are never trained on.
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Plan, TaskContext, check_count, check_optional_count
@@ -19,6 +21,43 @@ from fggm_lab.models.sampling import own_samples
 
 _LEAST = 1e-30
 """Added to a self-Fisher, so that a unit without any does not divide by zero."""
+
+
+def self_fisher(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    samples: int,
+    *,
+    length: int = 64,
+    seed: int = 0,
+    task: str | None = None,
+) -> FisherScores:
+    """The Fisher of texts that the model draws itself, each with the log-likelihood of all of it.
+
+    Args:
+        samples, length: how many are drawn, and the most tokens of one.
+        seed: draws them.
+        task: what the scores say they are of.
+
+    Raises:
+        SettingError, ModelError: as `own_samples`.
+    """
+    drawn = own_samples(model, tokenizer, samples, length=length, seed=seed)
+    return fisher_scores(model, tokenizer, drawn, max_length=length + 1, task=task)
+
+
+def contrast(new: FisherScores, own: FisherScores) -> FisherScores:
+    """A task's score of every unit divided by its score on the model's own samples.
+
+    Args:
+        new: a task's scores, of the units of `own` at least.
+        own: `self_fisher` of the same model.
+    """
+    ratio = {
+        name: new.units[name].double() / (units.double() + _LEAST)
+        for name, units in own.units.items()
+    }
+    return replace(new.restricted(own.names), units=ratio, standard_errors=None)
 
 
 @dataclass(frozen=True)
@@ -47,19 +86,13 @@ class Protect(TaskMasking):
         return Plan(Mask.top(lowest_first(scores), self.keep, self.scope), scores)
 
     def self_fisher(self, context: TaskContext) -> FisherScores:
-        """The Fisher of the model's own samples, the log-likelihood of a whole sample."""
-        drawn = own_samples(
+        """`self_fisher` of the model as the task finds it, of the parameters masked."""
+        scores = self_fisher(
             context.model,
             context.tokenizer,
             self.samples,
             length=min(self.length, context.max_length - 1),
             seed=1000 * context.seed + context.index,
-        )
-        scores = fisher_scores(
-            context.model,
-            context.tokenizer,
-            drawn,
-            max_length=context.max_length,
             task=f"own samples before {context.name}",
         )
         return scores.restricted(masked_names(context.model, self.parameters))
@@ -86,9 +119,4 @@ class Contrast(Protect):
         """Score the task and the samples, and cut by the ratio."""
         own = self.self_fisher(context)
         new = context.fisher(self.max_examples)
-        ratio = {
-            name: new.units[name].double() / (units.double() + _LEAST)
-            for name, units in own.units.items()
-        }
-        chosen = replace(new.restricted(own.names), units=ratio, standard_errors=None)
-        return Plan(Mask.top(chosen, self.keep, self.scope), new)
+        return Plan(Mask.top(contrast(new, own), self.keep, self.scope), new)

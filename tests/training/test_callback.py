@@ -11,6 +11,7 @@ from fggm_lab.errors import DataError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.fisher.units import as_units
 from fggm_lab.masks import Mask
+from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import collate, encode
 from fggm_lab.training import FGGMCallback, MaskedGradients
 from fggm_lab.training.callback import MASK_FILE, encoded_examples
@@ -73,6 +74,16 @@ def test_the_trainer_trains_the_masked_units_alone(tmp_path: Path) -> None:
     for name, value in slow.named_parameters():
         torch.testing.assert_close(after[name], value, rtol=1e-4, atol=1e-5, msg=name)
     assert not any(p._post_accumulate_grad_hooks for p in model.parameters())
+
+
+def test_own_samples_make_the_mask_a_contrast(tmp_path: Path) -> None:
+    start = small()
+    callback = FGGMCallback(keep=0.3, own_samples=8)
+    trainer(small(), tmp_path, callback, seed=7).train()
+    own = self_fisher(start, TOKENIZER, 8, seed=7)
+    expected = Mask.top(contrast(fisher_scores(start, TOKENIZER, EXAMPLES), own), 0.3)
+    assert callback.mask is not None and callback.mask == expected
+    assert callback.mask != Mask.top(fisher_scores(start, TOKENIZER, EXAMPLES), 0.3)
 
 
 def test_a_resumed_training_keeps_its_mask(tmp_path: Path) -> None:
