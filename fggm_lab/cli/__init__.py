@@ -1,9 +1,10 @@
-"""The command line: run, sweep, compare, report, info, general, fisher, audit."""
+"""The command line: run, sweep, compare, report, info, general, code, fisher, audit."""
 
 import sys
 
 import typer
 
+from fggm_lab.cli.code import code
 from fggm_lab.cli.general import general
 from fggm_lab.cli.inputs import audit, fisher
 from fggm_lab.cli.results import compare, info, report
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (run, sweep, compare, report, info, general, fisher, audit):
+for command in (run, sweep, compare, report, info, general, code, fisher, audit):
     app.command()(command)
 
 

@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from fggm_lab.cli.code import tell_about_code
 from fggm_lab.cli.console import console
 from fggm_lab.errors import SettingError
+
+if TYPE_CHECKING:  # the tasks' own imports would slow every command's start
+    from fggm_lab.tasks import General
 
 
 def general(
@@ -42,6 +46,14 @@ def general(
     max_length: Annotated[
         int | None, typer.Option(help="Tokens per example. [default: the context, at most 1024]")
     ] = None,
+    allow_code_execution: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code-execution",
+            help="Score skills with tests by running what the model writes, shut in as far as "
+            "possible.",
+        ),
+    ] = False,
     device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, …")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -50,15 +62,27 @@ def general(
     Example: `fggm-lab general --model runs/demo/fggm/checkpoints/08-20Minuten`
     """
     from fggm_lab.models import load_model
+    from fggm_lab.tasks import SHIPPED, load_general
 
     if harness is not None and on is not None:
         raise SettingError("--on and --harness exclude each other; give one of them")
     if harness is None and include is not None:
         raise SettingError("--include goes with --harness; name the harness task, too")
-    network, tokenizer = load_model(model, device=device)
+    if harness is not None and allow_code_execution:
+        raise SettingError(
+            "--allow-code-execution is for skills with tests; leave it out with --harness"
+        )
     if harness is None:
-        found = _own(network, tokenizer, on, split, choices, limit, max_length)
+        ability = load_general(on or SHIPPED, split, choices).limited(limit)
+        console.stderr = json_
+        try:
+            tell_about_code((), ability, allow_code_execution)
+        finally:
+            console.stderr = False
+        network, tokenizer = load_model(model, device=device)
+        found = _own(network, tokenizer, ability, split, max_length, allow_code_execution)
     else:
+        network, tokenizer = load_model(model, device=device)
         from fggm_lab.training.harness import TRACE_GENERAL, harness_general
 
         names = list(TRACE_GENERAL) if harness == "trace" else harness.split(",")
@@ -78,20 +102,24 @@ def general(
 def _own(
     model: Any,
     tokenizer: Any,
-    source: str | None,
+    ability: "General",
     split: str,
-    choices: str,
-    limit: int | None,
     max_length: int | None,
+    allow_code_execution: bool,
 ) -> dict[str, Any]:
     """General as a run measures it."""
     from fggm_lab.models import context_length
-    from fggm_lab.tasks import SHIPPED, load_general
     from fggm_lab.training import evaluate
     from fggm_lab.training.sequence import LONGEST
 
-    ability = load_general(source or SHIPPED, split, choices).limited(limit)
-    longest = min(max_length or LONGEST, context_length(model))
-    found = evaluate(model, tokenizer, [], ability, split=split, max_length=longest)["general"]
+    found = evaluate(
+        model,
+        tokenizer,
+        [],
+        ability,
+        split=split,
+        max_length=min(max_length or LONGEST, context_length(model)),
+        allow_code_execution=allow_code_execution,
+    )["general"]
     told = "held-out loss, nats per token" if ability.text is not None else "mean"
     return {**found, "name": f"{told} of {ability.name}"}

@@ -159,7 +159,8 @@ def train(
         bool,
         typer.Option(
             "--allow-code-execution",
-            help="Score code tasks by running what the model writes, shut in as far as possible.",
+            help="Score code tasks, and General's skills with tests, by running what the model "
+            "writes, shut in as far as possible.",
         ),
     ] = False,
     quiet: bool = False,
@@ -172,7 +173,15 @@ def train(
     from fggm_lab.models import load_model
     from fggm_lab.progress import RunProgress
     from fggm_lab.runs import Run
-    from fggm_lab.tasks import ORDERS, SHIPPED, audit, load_general, load_tasks, missing_tasks
+    from fggm_lab.tasks import (
+        ORDERS,
+        SHIPPED,
+        TRACE_ORDER,
+        audit,
+        load_general,
+        load_tasks,
+        missing_tasks,
+    )
     from fggm_lab.training import run_sequence
 
     names = method_names(methods)
@@ -185,18 +194,19 @@ def train(
     sequence = load_tasks(tasks, order=order, variant=variant, allow_missing=allow_missing)
     warnings = [] if quiet else audit(sequence).warnings()
     missing = missing_tasks(sequence.names) if order is None or order in ORDERS else []
-    if allow_missing and missing and not quiet:
-        warnings.insert(0, f"going on without {', '.join(missing)}")
+    part_of_trace = len(missing) + len(sequence) == len(TRACE_ORDER)
+    if missing and (allow_missing or part_of_trace) and not quiet:
+        warnings.insert(0, f"going on without {', '.join(missing)}, which TRACE has")
     for warning in warnings:
         console.print(f"[yellow]warning[/] {warning}", highlight=False)
-    if not quiet:
-        tell_about_code(sequence, allow_code_execution)
     most = None
     if max_new_tokens is not None:
         most = numbers("--max-new-tokens", max_new_tokens, sequence.names, int)
     if general is None:
         general = SHIPPED if model == "tiny" else "none"
     ability = None if general == "none" else load_general(general, split, general_choices)
+    if not quiet:
+        tell_about_code(sequence, ability, allow_code_execution)
     finished = []
     for method in made:
         network, tokenizer = load_model(

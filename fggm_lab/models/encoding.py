@@ -40,6 +40,9 @@ def encode(
     examples: Sequence[HasPromptAndAnswer],
     max_length: int,
     numbers: Sequence[int] | None = None,
+    *,
+    where: str = "",
+    context: int | None = None,
 ) -> list[Encoded]:
     """Tokenise each prompt and answer apart, so that no token straddles the two.
 
@@ -52,38 +55,88 @@ def encode(
         examples: objects with `.prompt` and `.answer`.
         max_length: the most tokens an example may have.
         numbers: what to call each example in an error; by default its place, from 0.
+        where: what the examples are of, for an error: a task, a skill, a file.
+        context: the most tokens the model can read, for an error's remedy.
 
     Raises:
         DataError: an answer and one prompt token do not fit into `max_length` tokens, or the
             tokenizer has no end token.
     """
-    end = tokenizer.eos_token_id
-    if end is None:
-        raise DataError("the tokenizer has no end token; set tokenizer.eos_token before use")
-    if not examples:
-        return []
-    prompts = tokenizer([e.prompt for e in examples])["input_ids"]
-    answers = tokenizer([e.answer for e in examples], add_special_tokens=False)["input_ids"]
+    prompts = _prompts(tokenizer, [e.prompt for e in examples])
+    answers = _ids(tokenizer, [e.answer for e in examples], add_special_tokens=False)
     encoded = []
     for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        if prompt and prompt[-1] == end and end != tokenizer.bos_token_id:
-            prompt = prompt[:-1]
-        prompt = prompt or [end if tokenizer.bos_token_id is None else tokenizer.bos_token_id]
-        answer = [*answer, end]
+        answer = [*answer, tokenizer.eos_token_id]
         room = max_length - len(answer)
         if room < 1:
             number = numbers[index] if numbers else index
             raise DataError(
-                f"the answer of example {number} has {len(answer)} tokens and leaves no room for "
-                f"its prompt in the context of {max_length}; shorten it or raise the maximum length"
+                f"{where}{': ' if where else ''}the answer of example {number} has {len(answer)} "
+                f"tokens and leaves no room for its prompt within {max_length}; "
+                f"{_remedy(max_length, context)}"
             )
-        cut = len(prompt) > room
-        if cut:
-            starts_with_bos = prompt[0] == tokenizer.bos_token_id
-            kept = prompt[len(prompt) - room :]
-            prompt = [prompt[0], *kept[1:]] if starts_with_bos else kept
-        encoded.append(Encoded(tuple(prompt), tuple(answer), cut))
+        kept = _cut(tokenizer, prompt, room)
+        encoded.append(Encoded(tuple(kept), tuple(answer), len(kept) < len(prompt)))
     return encoded
+
+
+def encode_prompts(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], max_length: int
+) -> list[Encoded]:
+    """Tokenise prompts to be gone on with, as `encode` does; the answers are empty.
+
+    Args:
+        tokenizer: must have an end token.
+        prompts: texts.
+        max_length: the most tokens of a prompt; a longer one is cut from the left.
+
+    Raises:
+        DataError: the tokenizer has no end token.
+    """
+    encoded = []
+    for prompt in _prompts(tokenizer, prompts):
+        kept = _cut(tokenizer, prompt, max_length)
+        encoded.append(Encoded(tuple(kept), (), len(kept) < len(prompt)))
+    return encoded
+
+
+def _ids(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], **settings: bool
+) -> list[list[int]]:
+    """Texts as token ids, of any length: whatever is too long is cut or refused afterwards."""
+    if not texts:
+        return []
+    found: list[list[int]] = tokenizer(list(texts), verbose=False, **settings)["input_ids"]
+    return found
+
+
+def _prompts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """Prompts as token ids, at least one each, without an end token behind."""
+    end, begin = tokenizer.eos_token_id, tokenizer.bos_token_id
+    if end is None:
+        raise DataError("the tokenizer has no end token; set tokenizer.eos_token before use")
+    prompts = []
+    for prompt in _ids(tokenizer, texts):
+        if prompt and prompt[-1] == end and end != begin:
+            prompt = prompt[:-1]
+        prompts.append(prompt or [end if begin is None else begin])
+    return prompts
+
+
+def _cut(tokenizer: PreTrainedTokenizerBase, prompt: list[int], room: int) -> list[int]:
+    """The last `room` tokens of a prompt; its beginning-of-sequence token stays."""
+    if len(prompt) <= room:
+        return prompt
+    kept = prompt[len(prompt) - room :]
+    return [prompt[0], *kept[1:]] if prompt[0] == tokenizer.bos_token_id else kept
+
+
+def _remedy(max_length: int, context: int | None) -> str:
+    """What helps an answer that does not fit: a longer maximum only below the model's context."""
+    if context is not None and max_length >= context:
+        return "leave the example out, or use a model with a longer context"
+    most = "the model's context" if context is None else f"the model's context of {context}"
+    return f"leave the example out, or raise the maximum length, at most to {most}"
 
 
 def collate(batch: Sequence[Encoded], pad: int, side: str = "right") -> dict[str, Tensor]:

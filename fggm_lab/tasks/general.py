@@ -1,7 +1,8 @@
 """General ability: what the model could do before, measured on skills or as loss on a text.
 
 A skill is a JSON file: questions with answers, scored by exact match; GSM8K-shaped ones, whose
-answers end with `####` and a number, by that number's value; or questions with choices.
+answers end with `####` and a number, by that number's value; code problems with tests, by running
+what the model writes where that is allowed; or questions with choices.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,15 @@ from typing import Literal
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.files import read_json
 from fggm_lab.tasks.choices import DEFAULT, Choice, check_choose, holds_choices, to_choices
+from fggm_lab.tasks.code.readers import holds_problems, read_problems
+from fggm_lab.tasks.metrics import PASS_AT_1
 from fggm_lab.tasks.numbers import is_arithmetic
 from fggm_lab.tasks.reader import read_examples
 from fggm_lab.tasks.records import Example
 from fggm_lab.tasks.shipped import SHIPPED, data_folder
+
+_SKILLS = (".json", ".jsonl")
+"""The suffixes of a file that holds a skill."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class General:
             None where skills are given, of which it is the mean score, each from 0 to 1.
         better: whether a higher or a lower General is better.
         choices: skill name -> its multiple-choice questions.
-        metrics: skill name -> the metric of a skill with answers; `accuracy` where none is named.
+        metrics: skill name -> the metric of a skill with answers; `accuracy` where none is named,
+            and of a skill with `pass_at_1` where no program may be run.
         choose: how a choice is made, a key of `CHOOSE`.
     """
 
@@ -42,6 +49,11 @@ class General:
     choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     choose: str = DEFAULT
+
+    @property
+    def code(self) -> list[str]:
+        """The skills whose examples have tests: scored by running programs, where allowed."""
+        return [name for name, metric in self.metrics.items() if metric == PASS_AT_1]
 
     def limited(self, limit: int | None) -> "General":
         """The same with at most `limit` examples (the first ones) of each skill."""
@@ -61,9 +73,10 @@ def load_general(source: str | Path, split: str = "test", choose: str = DEFAULT)
 
     Args:
         source: `"trace-mini"` (the shipped skills); a folder of JSON files, each a skill; one JSON
-            file (a list of `{"prompt", "answer"}`, or of `{"prompt", "choices", "label"}`, the
-            label being the text of a choice or its place from 0); or a UTF-8 text file, any other
-            suffix.
+            file (a list of `{"prompt", "answer"}`, of `{"prompt", "choices", "label"}`, the label
+            being the text of a choice or its place from 0, or of code problems as `read_problems`
+            reads them, these also one object a line with suffix `.jsonl`); or a UTF-8 text file,
+            any other suffix.
         split: where the folder has a sub-folder of this name (`eval` to choose settings, `test` to
             report), the skills are read from there.
         choose: how a choice is made: by log-likelihood per `character` or `token` of it or of its
@@ -84,14 +97,18 @@ def load_general(source: str | Path, split: str = "test", choose: str = DEFAULT)
     name = SHIPPED if str(source) == SHIPPED else path.resolve().stem
     if path.is_dir():
         path = path / split if (path / split).is_dir() else path
-        files = sorted(file for file in path.glob("*.json") if not file.name.startswith("."))
+        files = sorted(
+            file
+            for file in path.iterdir()
+            if file.suffix.lower() in _SKILLS and not file.name.startswith(".")
+        )
         if not files:
             raise DataError(
                 f"{path} holds no JSON file; put one file per skill there, each a list of "
                 '{"prompt": ..., "answer": ...} or {"prompt": ..., "choices": ..., "label": ...}'
             )
         return _of_skills(name, str(source), files, choose)
-    if path.suffix.lower() == ".json":
+    if path.suffix.lower() in _SKILLS:
         return _of_skills(name, str(source), [path], choose)
     return General(name, str(source), {}, _read_text(path), "lower")
 
@@ -100,17 +117,22 @@ def _of_skills(name: str, source: str, files: Sequence[Path], choose: str) -> Ge
     """Every file as a skill of its kind; a file's first item says which."""
     skills: dict[str, tuple[Example, ...]] = {}
     choices: dict[str, tuple[Choice, ...]] = {}
+    metrics: dict[str, str] = {}
     for file in files:
-        items = read_json(file, error=DataError)
+        skill = file.stem
+        if skill in skills or skill in choices:
+            raise DataError(f"{file}: another file there is named '{skill}', too; rename one")
+        lines = file.suffix.lower() == ".jsonl"  # as code benchmarks come
+        items = [] if lines else read_json(file, error=DataError)
         if holds_choices(items):
-            choices[file.stem] = to_choices(file, items)
+            choices[skill] = to_choices(file, items)
+        elif lines or holds_problems(items):
+            skills[skill] = tuple(problem.example() for problem in read_problems(file))
+            metrics[skill] = PASS_AT_1
         else:
-            skills[file.stem] = read_examples(file)
-    metrics = {
-        skill: "final_number"
-        for skill, examples in skills.items()
-        if is_arithmetic(example.answer for example in examples)
-    }
+            skills[skill] = read_examples(file)
+            if is_arithmetic(example.answer for example in skills[skill]):
+                metrics[skill] = "final_number"
     if choices:
         name = f"{name} (choices by {choose})"
     return General(name, source, skills, None, "higher", choices, metrics, choose)

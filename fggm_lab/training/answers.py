@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.models import context_length
 from fggm_lab.models.encoding import IGNORED, Encoded, batches_by_length, collate, encode
 from fggm_lab.tasks import METRICS, PASS_AT_1, Example
 from fggm_lab.tasks.code import cut_completion, passes, program_text
@@ -93,8 +94,16 @@ def answer_sets(
         max_new_tokens: name → the most tokens of a generated answer; of a set without a number as
             many as can matter to its score (`longest_answer`).
         allow_code_execution: must be True where a set is scored by `pass_at_1`.
+
+    Raises:
+        DataError: an answer does not fit; the message names its set.
+        SettingError: a set is scored by `pass_at_1`, and programs may not or cannot be run.
     """
-    encoded = {n: encode(tokenizer, examples, max_length) for n, (examples, _) in sets.items()}
+    context = context_length(model)
+    encoded = {
+        name: encode(tokenizer, examples, max_length, where=_told(name), context=context)
+        for name, (examples, _) in sets.items()
+    }
     flat = [(name, i) for name in sets for i in range(len(encoded[name]))]
     items = [encoded[name][i] for name, i in flat]
     right, nll = teacher_forced(model, items, tokenizer.pad_token_id, batch_size)
@@ -125,6 +134,11 @@ def answer_sets(
     for at, (name, _) in enumerate(flat):
         found[name].append(Answer(texts[at], scores[at], right[at], nll[at], len(items[at].answer)))
     return found
+
+
+def _told(name: Hashable) -> str:
+    """A set's name in an error: `skill humaneval`."""
+    return " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
 
 def _scores(

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, TrainingError
+from fggm_lab.models import context_length
 from fggm_lab.models.encoding import Encoded, batches_by_length, collate, encode
 from fggm_lab.tasks import Example
 from fggm_lab.tasks.choices import Choice, answered, check_choose, most_likely
@@ -26,12 +27,16 @@ class _Question:
 
 
 def _tokenised(
-    tokenizer: PreTrainedTokenizerBase, items: Sequence[Choice], max_length: int
+    tokenizer: PreTrainedTokenizerBase,
+    items: Sequence[Choice],
+    max_length: int,
+    context: int,
+    where: str = "",
 ) -> list[_Question]:
     """Every choice of a question follows the same prompt, cut to leave room for the longest."""
     flat = [Example(item.prompt, choice) for item in items for choice in item.choices]
     numbers = [number for number, item in enumerate(items) for _ in item.choices]
-    encoded = encode(tokenizer, flat, max_length, numbers)
+    encoded = encode(tokenizer, flat, max_length, numbers, where=where, context=context)
     questions, first = [], 0
     for number, item in enumerate(items):
         own = encoded[first : first + len(item.choices)]
@@ -39,7 +44,8 @@ def _tokenised(
         choices = tuple(one.answer[:-1] for one in own)
         if not all(choices):
             raise DataError(
-                f"a choice of question {number} has no token in this model's tokenizer; reword it"
+                f"{where}{': ' if where else ''}a choice of question {number} has no token in this "
+                "model's tokenizer; reword it"
             )
         questions.append(_Question(min((one.prompt for one in own), key=len), choices))
     return questions
@@ -97,7 +103,7 @@ def choice_likelihoods(
     Raises:
         DataError: a choice does not fit, or has no token.
     """
-    questions = _tokenised(tokenizer, items, max_length)
+    questions = _tokenised(tokenizer, items, max_length, context_length(model))
     return _likelihoods(model, questions, tokenizer.pad_token_id, batch_size)
 
 
@@ -125,7 +131,13 @@ def choice_accuracy(
     items = [item for questions in skills.values() for item in questions]
     if not items:
         return {}
-    questions = _tokenised(tokenizer, items, max_length)
+    questions = [
+        question
+        for name, own in skills.items()
+        for question in _tokenised(
+            tokenizer, own, max_length, context_length(model), f"skill {name}"
+        )
+    ]
     made: list[int | None]
     if by == "generation":
         most = [EXTRA_TOKENS + max(map(len, question.choices)) for question in questions]

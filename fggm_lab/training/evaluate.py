@@ -84,7 +84,7 @@ def text_loss(
     Raises:
         DataError: the text has fewer than two tokens.
     """
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"][:max_tokens]
+    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"][:max_tokens]
     begin = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     size = max_length - len(begin)
     windows = [begin + ids[i : i + size] for i in range(0, len(ids), size)]
@@ -114,8 +114,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score all `tasks` and General with dropout off.
 
-    General is the mean score over skills (exact match, the same number, or the right choice), or
-    the held-out loss of a text.
+    General is the mean score over skills (exact match, the same number, a program that passes its
+    tests, or the right choice), or the held-out loss of a text.
 
     Args:
         split: `test` or `eval`.
@@ -125,8 +125,8 @@ def evaluate(
         sample: score only the first so many examples of each set, and 40 times as many tokens of
             a text (for the points along a curve).
         kept: gets every task's answers, example by example; not with `sample`.
-        allow_code_execution: score code tasks by running what the model wrote; else, and with
-            `sample`, by exact match of the text.
+        allow_code_execution: score code tasks, and skills with tests, by running what the model
+            wrote; else, and with `sample`, by exact match of the text.
 
     Returns:
         `{"tasks": {name: {"score", "exact", "nll", "examples", "empty"}},
@@ -137,7 +137,7 @@ def evaluate(
     """
     runs_code = allow_code_execution and sample is None
     sets = {
-        ("task", task.name): (task.split(split)[:sample], _metric(task, runs_code))
+        ("task", task.name): (task.split(split)[:sample], _metric(task.metric, runs_code))
         for task in tasks
     }
     most = max_new_tokens or {}
@@ -149,7 +149,7 @@ def evaluate(
     if general is not None:
         for name, examples in general.skills.items():
             metric = general.metrics.get(name, "accuracy")
-            sets["skill", name] = (examples[:sample], metric)
+            sets["skill", name] = (examples[:sample], _metric(metric, runs_code))
     training = model.training
     model.eval()
     ability: dict[str, Any] | None = None
@@ -196,9 +196,9 @@ def evaluate(
     return {"tasks": named, "general": ability}
 
 
-def _metric(task: Task, runs_code: bool) -> str:
-    """The metric a task is scored by."""
-    return "accuracy" if task.metric == PASS_AT_1 and not runs_code else task.metric
+def _metric(metric: str, runs_code: bool) -> str:
+    """What a set with this metric is scored by."""
+    return "accuracy" if metric == PASS_AT_1 and not runs_code else metric
 
 
 def _predictions(task: Task, split: str, answers: Sequence[Answer]) -> list[Prediction]:

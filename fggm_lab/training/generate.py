@@ -1,16 +1,26 @@
-"""Greedy answers in batches: padded on the left, each ending at its own most tokens."""
+"""Answers in batches, greedy or drawn: padded on the left, each ending at its own most tokens."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import Encoded, collate
 
 EXTRA_TOKENS = 4
 """How much longer than the longest right answer a generated one may grow."""
+
+EVERY = 16
+"""After how many new tokens each it is asked whether an answer has ended."""
 
 
 def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
@@ -35,13 +45,19 @@ def generate(
     prompts: Sequence[Sequence[int]],
     max_new_tokens: Sequence[int],
     batch_size: int = 64,
+    temperature: float = 0.0,
+    ended: Callable[[int, str], bool] | None = None,
 ) -> list[str]:
-    """Greedy answers to tokenised prompts, in batches padded on the left.
+    """Answers to tokenised prompts, in batches padded on the left.
 
     Args:
         max_new_tokens: for each prompt, the most tokens its answer may have; it also ends where
             the model's context does. A batch of prompts with similar limits is generated to the
             largest of them, and each answer is cut.
+        temperature: 0 for greedy answers; above, they are drawn with torch's random numbers from
+            the whole distribution at this temperature.
+        ended: given a prompt's place and the whole lines of its answer so far, whether nothing
+            that may follow matters; asked every `EVERY` tokens.
 
     Returns:
         the decoded answers in the prompts' order, special tokens removed.
@@ -53,18 +69,23 @@ def generate(
         max(1, min(most, context - len(item)))
         for most, item in zip(max_new_tokens, items, strict=True)
     ]
+    how: dict[str, Any] = {"do_sample": False}
+    if temperature > 0:
+        how = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     answers = [""] * len(items)
     for indices in _batches([len(item) for item in items], limits, batch_size, context):
         batch = to_device(collate([items[i] for i in indices], pad, side="left"), model.device)
         start = batch["input_ids"].shape[1]
+        stop = [] if ended is None else [_Ended(tokenizer, start, indices, ended)]
         out = model.generate(
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],
+            stopping_criteria=StoppingCriteriaList(stop),
             generation_config=GenerationConfig(
-                do_sample=False,
                 max_new_tokens=limits[indices[-1]],
                 pad_token_id=pad,
                 eos_token_id=tokenizer.eos_token_id,
+                **how,
             ),
         )
         cut = [out[row, start : start + limits[i]] for row, i in enumerate(indices)]
@@ -72,6 +93,29 @@ def generate(
         for i, text in zip(indices, texts, strict=True):
             answers[i] = text
     return answers
+
+
+class _Ended(StoppingCriteria):
+    """Ends a row of a batch where `generate`'s caller says so."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        start: int,
+        indices: Sequence[int],
+        ended: Callable[[int, str], bool],
+    ) -> None:
+        self.tokenizer, self.start, self.indices, self.ended = tokenizer, start, indices, ended
+        self.over = [False] * len(indices)
+
+    def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Tensor:
+        new = input_ids[:, self.start :]
+        if new.shape[1] % EVERY == 0:
+            texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+            for row, (i, text) in enumerate(zip(self.indices, texts, strict=True)):
+                whole = text[: text.rfind("\n") + 1]  # a line that still grows may become another
+                self.over[row] = self.over[row] or self.ended(i, whole)
+        return torch.tensor(self.over, device=input_ids.device)
 
 
 def _batches(

@@ -80,9 +80,9 @@ def run_sequence(
         max_new_tokens: the most tokens of a scored answer: one number, one for each task, or a
             dictionary by task name; None, or no number for a task: as many as can matter to its
             score (the longest right answer, 4 more where texts are compared as a whole).
-        allow_code_execution: score code tasks by running what the model wrote with its tests, shut
-            in as far as the system allows (`fggm_lab.tasks.code.isolation`); without, a code task
-            is scored by exact match of the text.
+        allow_code_execution: score code tasks, and General's skills with tests, by running what
+            the model wrote, shut in as far as the system allows (`fggm_lab.tasks.code.isolation`);
+            without, they are scored by exact match of the text.
         points_per_task, probe: how often to measure inside a task, and on how many examples of
             each task seen so far.
         fisher_points: keep Fisher scores before every task and at so many points along it, the last
@@ -115,14 +115,17 @@ def run_sequence(
         raise SettingError(
             f"{type(model).__name__} cannot compute activations anew; train without recompute"
         )
-    runs_code = allow_code_execution and any(task.metric == PASS_AT_1 for task in tasks)
+    code = [task.name for task in tasks if task.metric == PASS_AT_1]
+    code += general.code if general is not None else []
+    runs_code = allow_code_execution and bool(code)
     if runs_code:
         isolation()  # raises here, not after an hour, where programs cannot be run
-    longest = min(max_length or LONGEST, context_length(model))
+    context = context_length(model)
+    longest = min(max_length or LONGEST, context)
     # An answer that does not fit is better known now than an hour later.
-    encoded = [_encode(tokenizer, task, "train", longest) for task in tasks]
+    encoded = [_encode(tokenizer, task, "train", longest, context) for task in tasks]
     for task in tasks:
-        _encode(tokenizer, task, split, longest)
+        _encode(tokenizer, task, split, longest, context)
     config = RunConfig(
         model=model_name or str(model.config._name_or_path or type(model).__name__),
         model_fingerprint=fingerprint(model),
@@ -186,10 +189,8 @@ def run_sequence(
 
 
 def _encode(
-    tokenizer: PreTrainedTokenizerBase, task: Task, split: str, max_length: int
+    tokenizer: PreTrainedTokenizerBase, task: Task, split: str, max_length: int, context: int
 ) -> list[Encoded]:
     """A split's examples as token ids; an answer that does not fit is named with its task."""
-    try:
-        return encode(tokenizer, task.split(split), max_length)
-    except DataError as error:
-        raise DataError(f"task {task.name}, {split} split: {error}") from None
+    where = f"task {task.name}, {split} split"
+    return encode(tokenizer, task.split(split), max_length, where=where, context=context)

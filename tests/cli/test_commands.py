@@ -154,9 +154,7 @@ def test_real_input_through_the_same_command(
     said = call("run", *given, *asked, *settings)
     assert said.status == 0
     assert "training prompts were cut from the left to 96 tokens" in said.out
-    missing = (
-        "C-STANCE, FOMC, MeetingBank, ScienceQA, 20Minuten"
-    )
+    missing = "C-STANCE, FOMC, MeetingBank, ScienceQA, 20Minuten"
     assert f"going on without {missing}" in " ".join(said.out.split())
     scores = Run.open(tmp_path / "out" / "fggm").scores
     assert scores is not None

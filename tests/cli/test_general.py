@@ -56,8 +56,24 @@ def test_it_measures_the_loss_of_a_text(
     assert found["score"] > 1 and found["name"].startswith("held-out loss")
 
 
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_skill_with_tests_runs_its_programs_if_allowed_and_says_so(
+    allow: bool, call: Callable[..., Said], model: Path, tmp_path: Path
+) -> None:
+    # Whatever follows the sign is a comment, so that the program passes.
+    item = {"prompt": "def f():\n    return 1 #", "answer": " one", "test": "assert f() == 1"}
+    (tmp_path / "code.json").write_text(json.dumps([item]))
+    permission = ["--allow-code-execution"] if allow else []
+    said = call("general", "--model", model, "--on", tmp_path / "code.json", "--json", *permission)
+    assert said.status == 0
+    assert json.loads(said.out)["skills"] == {"code": 1.0 if allow else 0.0}
+    how = "by running programs" if allow else "by exact match of the text"
+    assert f"code (General): scored {how}" in said.err
+
+
 BROKEN = {
     "both": (("--on", "trace-mini", "--harness", "trace"), "exclude each other"),
+    "code": (("--harness", "x", "--allow-code-execution"), "leave it out with --harness"),
     "no harness": (("--include", "."), "--include goes with --harness"),
     "no such way": (("--choices", "chars"), "choices cannot be made by 'chars'"),
     "no such skills": (("--on", "./nowhere"), "nowhere"),

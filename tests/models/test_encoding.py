@@ -1,5 +1,6 @@
 """Encoding: the answer's tokens are known, survive truncation, and alone are labelled."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from fggm_lab.models import (
     collate,
     encode,
 )
+from fggm_lab.models.encoding import encode_prompts
 from fggm_lab.tasks import Example, load_tasks
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz :"
@@ -76,7 +78,7 @@ def test_truncation_cuts_the_prompts_left_and_keeps_bos_and_answer(bos: bool, li
 def test_an_answer_that_fills_the_context_is_refused_with_its_index() -> None:
     examples = [Example("a", "b"), Example("a", "xyz")]
     for limit in (3, 4):
-        with pytest.raises(DataError, match=rf"example 1 has 4 tokens .* context of {limit};"):
+        with pytest.raises(DataError, match=rf"example 1 has 4 tokens .* within {limit};"):
             encode(characters(bos=True), examples, limit)
     assert len(encode(characters(bos=True), examples, 5)) == 2
 
@@ -150,6 +152,41 @@ def test_batches_hold_every_index_once_and_similar_lengths(size: int) -> None:
     longest = [max(len(encoded[i]) for i in batch) for batch in batches]
     shortest = [min(len(encoded[i]) for i in batch) for batch in batches]
     assert all(a <= b for a, b in zip(longest, shortest[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("context", "remedy"),
+    [(4, "use a model with a longer context"), (9, "at most to the model's context of 9")],
+)
+def test_an_answer_that_does_not_fit_is_told_with_its_set_and_what_helps(
+    context: int, remedy: str
+) -> None:
+    with pytest.raises(DataError, match=f"^skill sums: the answer of .* {remedy}$"):
+        encode(characters(bos=True), [Example("a", "xyz")], 4, where="skill sums", context=context)
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_a_prompt_by_itself_is_cut_as_with_an_answer(bos: bool) -> None:
+    tokenizer = characters(bos)
+    texts = ["abcdefg:", "", "ab"]
+    whole = encode(tokenizer, [Example(text, "x") for text in texts], 5 + 2)
+    found = encode_prompts(tokenizer, texts, 5)
+    assert found == [Encoded(item.prompt, (), item.truncated) for item in whole]
+    assert [item.truncated for item in found] == [True, False, False]
+
+
+def test_what_is_cut_anyway_is_not_warned_about(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("transformers")
+    monkeypatch.setattr(logger, "handlers", [caplog.handler])  # it does not hand on to others
+    monkeypatch.setattr(logger, "level", logging.WARNING)
+    tokenizer = characters(bos=True)
+    tokenizer.model_max_length = 4
+    assert len(encode(tokenizer, [Example("abcdefgh", "x")], 4)[0]) == 4
+    assert caplog.messages == []
+    tokenizer("abcdefgh")  # each tokenizer warns once
+    assert "indexing errors" in caplog.text
 
 
 def test_stories260k_starts_prompts_but_not_answers_with_bos(shared: Path) -> None:

@@ -48,6 +48,40 @@ def test_any_other_file_is_a_text_whose_loss_is_measured(tmp_path: Path) -> None
     assert (general.skills, general.name, general.better) == ({}, "story", "lower")
 
 
+PROBLEM = {
+    "prompt": "def one():\n",
+    "answer": "    return 1\n",
+    "test": "def check(candidate):\n    assert candidate() == 1\n",
+    "entry_point": "one",
+}
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_a_file_with_tests_is_a_skill_of_code_whose_tests_are_called(
+    suffix: str, tmp_path: Path
+) -> None:
+    text = json.dumps([PROBLEM]) if suffix == "json" else json.dumps(PROBLEM) + "\n"
+    (tmp_path / f"code.{suffix}").write_text(text)
+    (tmp_path / "sums.json").write_text(json.dumps(ITEMS))
+    general = load_general(tmp_path)
+    assert (general.code, list(general.skills)) == (["code"], ["code", "sums"])
+    (example,) = general.skills["code"]
+    assert (example.prompt, example.answer) == (PROBLEM["prompt"], PROBLEM["answer"])
+    # HumanEval's tests only define check; without the call every program would pass.
+    assert example.test.endswith("check(one)")
+    assert load_general(tmp_path / f"code.{suffix}").code == ["code"]
+    (tmp_path / "sums.jsonl").write_text(json.dumps(PROBLEM))
+    with pytest.raises(DataError, match="another file there is named 'sums', too"):
+        load_general(tmp_path)
+
+
+def test_an_item_without_its_test_is_named(tmp_path: Path) -> None:
+    bare = {"prompt": "p", "answer": "a"}
+    (tmp_path / "code.json").write_text(json.dumps([PROBLEM, bare]))
+    with pytest.raises(DataError, match=r"code\.json, item 1: a code task without a test"):
+        load_general(tmp_path)
+
+
 def test_what_cannot_be_measured_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text(" \n")
     (tmp_path / "latin.txt").write_bytes("größer".encode("latin-1"))
@@ -67,7 +101,9 @@ def test_what_cannot_be_measured_is_refused_in_one_sentence(tmp_path: Path) -> N
 
 
 def test_real_questions_are_read(shared: Path) -> None:
-    skills = load_general(shared / "general").skills
+    general = load_general(shared / "general")
+    skills = general.skills
+    assert general.metrics == {"gsm8k_test": "final_number", "humaneval": "pass_at_1"}
     assert {name: len(examples) for name, examples in skills.items()} == {
         "gsm8k_test": 200,
         "humaneval": 164,

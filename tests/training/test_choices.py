@@ -112,6 +112,13 @@ def test_a_long_prompt_is_cut_alike_for_all_choices() -> None:
         choice_likelihoods(model, TOKENIZER, [item], max_length=5)
 
 
+def test_a_choice_that_does_not_fit_is_told_with_its_skill_and_place_there() -> None:
+    short = Choice("a", ("a", "b"), 0)
+    skills = {"one": [short], "two": [short, Choice("a", ("a", "b" * 9), 0)]}
+    with pytest.raises(DataError, match=r"^skill two: the answer of example 1 has 10 tokens"):
+        choice_accuracy(small_model(), TOKENIZER, skills, "sum", max_length=8)
+
+
 def test_broken_weights_are_no_choice() -> None:
     model = small_model()
     with torch.no_grad():

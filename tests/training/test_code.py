@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from fggm_lab.errors import SettingError
+from fggm_lab.errors import DataError, SettingError
 from fggm_lab.methods import SFT
 from fggm_lab.runs import Run
-from fggm_lab.tasks import PASS_AT_1, Example, Task, TaskSequence
+from fggm_lab.tasks import PASS_AT_1, Example, General, Task, TaskSequence
 from fggm_lab.tasks.code import isolation
 from fggm_lab.training import answers, run_sequence
 from fggm_lab.training.answers import answer_sets
@@ -60,6 +60,44 @@ def test_with_permission_the_share_of_passing_programs_counts(ran: list[str]) ->
     assert _score(allow_code_execution=True) == 0.75
     assert len(ran) == 4
     assert all(program.endswith("\n\nassert f() == 1\n") for program in ran)
+
+
+GENERAL = General(
+    "own", "own", {"code": (RIGHT, WRONG)}, None, "higher", metrics={"code": PASS_AT_1}
+)
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_skill_with_tests_is_scored_as_a_code_task_is(allow: bool, ran: list[str]) -> None:
+    found = evaluate(
+        small_model(), TOKENIZER, [], GENERAL,
+        split="test", max_length=64, allow_code_execution=allow,
+    )  # fmt: skip
+    assert found["general"] == {
+        "score": 0.5 if allow else 0.0, "skills": {"code": 0.5 if allow else 0.0}
+    }  # fmt: skip
+    assert len(ran) == (2 if allow else 0)
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_run_whose_general_alone_has_tests_records_how_it_was_scored(
+    allow: bool, ran: list[str], tmp_path: Path
+) -> None:
+    tasks = TaskSequence([Task("plain", (RIGHT,) * 4, (), (RIGHT,))], "own")
+    run = run_sequence(
+        small_model(), TOKENIZER, tasks, SFT(), tmp_path,
+        general=GENERAL, allow_code_execution=allow, **QUICK,
+    )  # fmt: skip
+    assert run.config.code_execution is allow and bool(ran) is allow
+    assert run.scores is not None and run.scores.general is not None
+    assert run.scores.general["before"] == (0.5 if allow else 0.0)
+
+
+def test_an_answer_that_does_not_fit_is_told_with_its_skill() -> None:
+    long = Example("p", "x" * 80, RIGHT.test)
+    general = General("own", "own", {"code": (RIGHT, long)}, None, "higher")
+    with pytest.raises(DataError, match=r"^skill code: the answer of example 1 .* longer context$"):
+        evaluate(small_model(), TOKENIZER, [], general, split="test", max_length=64)
 
 
 def test_points_along_a_curve_run_nothing(ran: list[str]) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,22 +37,35 @@ ITEMS = [
 ]
 
 
-def written(folder: Path, metric: str = "acc") -> Path:
+@pytest.fixture(scope="module")
+def include(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one task of the harness and its data."""
+    folder = tmp_path_factory.mktemp("harness")
     rows = [{"prompt": i.prompt, "choices": list(i.choices), "label": i.label} for i in ITEMS]
     data = folder / "data.json"
     data.write_text("\n".join(json.dumps(row) for row in rows))
-    text = TASK.format(name="stories", data=data, cache=folder / "cache", metric=metric)
+    text = TASK.format(name="stories", data=data, cache=folder / "cache", metric="acc")
     (folder / "stories.yaml").write_text(text)
     return folder
 
 
-def test_a_local_task_scores_as_the_labs_own_choices(shared: Path, tmp_path: Path) -> None:
-    pytest.importorskip("lm_eval")
+@pytest.fixture(scope="module")
+def harness(include: Path) -> Iterator[Any]:
+    """The harness; it reads its thousands of task files once for all tests, not at every call."""
+    tasks = pytest.importorskip("lm_eval.tasks")
+    known = tasks.TaskManager(include_path=str(include))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "TaskManager", lambda include_path: known)
+        yield known
+
+
+def test_a_local_task_scores_as_the_labs_own_choices(
+    shared: Path, include: Path, harness: Any
+) -> None:
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     model, tokenizer = load_model(str(shared / "models" / "stories260K"))
     model.train()
-    found = harness_general(model, tokenizer, ["stories"], include=written(tmp_path))
+    found = harness_general(model, tokenizer, ["stories"], include=include)
     sums = choice_likelihoods(model.eval(), tokenizer, ITEMS, max_length=128)
     right = [one.index(max(one)) == item.label for one, item in zip(sums, ITEMS, strict=True)]
     assert found == {
@@ -58,26 +73,24 @@ def test_a_local_task_scores_as_the_labs_own_choices(shared: Path, tmp_path: Pat
         "metrics": {"stories": "acc,none"},
     }  # fmt: skip
     assert 0 < sum(right) < 4
-    limited = harness_general(model, tokenizer, ["stories"], include=tmp_path, limit=2)
+    limited = harness_general(model, tokenizer, ["stories"], include=include, limit=2)
     assert limited["score"] == sum(right[:2]) / 2
 
 
-def test_tasks_that_cannot_be_scored_are_refused(shared: Path, tmp_path: Path) -> None:
-    pytest.importorskip("lm_eval")
+def test_tasks_that_cannot_be_scored_are_refused(shared: Path, include: Path, harness: Any) -> None:
     model, tokenizer = load_model(str(shared / "models" / "stories260K"))
     with pytest.raises(SettingError, match="has no task 'storys'"):
-        harness_general(model, tokenizer, ["storys"], include=written(tmp_path))
+        harness_general(model, tokenizer, ["storys"], include=include)
     with pytest.raises(SettingError, match="name at least one"):
         harness_general(model, tokenizer, [])
     with pytest.raises(DataError, match="there is no folder"):
-        harness_general(model, tokenizer, ["stories"], include=tmp_path / "none")
+        harness_general(model, tokenizer, ["stories"], include=include / "none")
     with pytest.raises(DataError, match=r"boolq cannot be run .* comes from the hub"):
         harness_general(model, tokenizer, ["boolq"])
 
 
-def test_the_harness_has_traces_six_sets() -> None:
-    tasks = pytest.importorskip("lm_eval.tasks")
-    assert set(TRACE_GENERAL) <= set(tasks.TaskManager().all_tasks)
+def test_the_harness_has_traces_six_sets(harness: Any) -> None:
+    assert set(TRACE_GENERAL) <= set(harness.all_tasks)
 
 
 def test_without_the_harness_it_is_said_how_to_install_it(

@@ -6,7 +6,7 @@ from fggm_lab.tasks.code.limits import Limits, Outcome
 from fggm_lab.tasks.code.mini import code_splits
 from fggm_lab.tasks.code.readers import read_problems
 from fggm_lab.tasks.code.records import CodeProblem, program_text
-from fggm_lab.tasks.code.sandbox import Isolation, isolation, run_program
+from fggm_lab.tasks.code.sandbox import Isolation, check_allowed, isolation, run_program
 from fggm_lab.tasks.code.scoring import passes, run_programs, score_programs
 from fggm_lab.tasks.shipped import CODE_MINI
 
@@ -16,6 +16,7 @@ __all__ = [
     "Isolation",
     "Limits",
     "Outcome",
+    "check_allowed",
     "code_splits",
     "cut_completion",
     "isolation",

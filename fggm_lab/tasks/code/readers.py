@@ -9,6 +9,14 @@ from fggm_lab.files import read_json
 from fggm_lab.tasks.code.records import CodeProblem
 
 _SOLUTIONS = ("canonical_solution", "answer")
+_TESTS = ("test", "test_list")
+
+
+def holds_problems(items: Any) -> bool:
+    """Whether some item of a file has tests, so that the file is one of code problems."""
+    return isinstance(items, list) and any(
+        isinstance(item, dict) and any(field in item for field in _TESTS) for item in items
+    )
 
 
 def read_problems(path: Path | str) -> tuple[CodeProblem, ...]:
@@ -109,6 +117,8 @@ def _text(where: str, item: dict[str, Any], key: str) -> str:
     value = item[key]
     if not isinstance(value, str):
         raise DataError(f"{where}: '{key}' is not text; put it in quotes")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise DataError(f"{where}: '{key}' holds an incomplete character; remove or complete it")
     return value
 
 

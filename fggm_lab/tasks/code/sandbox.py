@@ -10,15 +10,17 @@ answer equal to everything, a search through the interpreter's frames for the te
 
 import marshal
 import os
+import secrets
 import selectors
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from ast import literal_eval
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,6 @@ _GUARD = Path(__file__).parent / "guard"
 _PATIENCE = 10.0
 """Seconds the guard may take beyond the program's own before it is killed itself."""
 
-_PLANS = ("namespaces", "user", "plain")
-
 
 @dataclass(frozen=True)
 class Isolation:
@@ -39,7 +39,7 @@ class Isolation:
 
     Attributes:
         plan: `namespaces` (own root, network, process numbers), `user` (another user's rights
-            only, where the lab runs as root), `plain` (limits and killing only).
+            only, where the lab runs as root), `plain` (limits and killing only; never as root).
         no_network: whether it has no network.
         own_files: whether it sees only the interpreter and the system's libraries, read-only, and
             its own folder, and can write nowhere else.
@@ -91,22 +91,28 @@ def isolation() -> Isolation:
     Raises:
         SettingError: this system cannot run programs under limits.
     """
-    problem = ""
-    for plan in _PLANS:
-        if plan != "plain" and (sys.platform != "linux" or (plan == "user" and not _root())):
-            continue
+    problem = "the lab runs as root"
+    for plan in _plans():
         outcome = _run("pass", Limits(seconds=20), plan)
         if outcome.passed:
             shut = plan == "namespaces"
             linux = sys.platform == "linux"
-            return Isolation(
-                plan, shut, shut, shut, linux and (plan != "plain" or not _root()), linux
-            )
+            return Isolation(plan, shut, shut, shut, linux, linux)
         problem = f"{outcome.reason}, {outcome.detail}"
     raise SettingError(
         f"programs cannot be run in a process of their own here ({problem}); score code tasks "
         "without --allow-code-execution, or on Linux"
+        + (", or as an ordinary user instead of root" if _root() else "")
     )
+
+
+def _plans() -> list[str]:
+    """What can be tried here, the strongest first.
+
+    `plain` is not for root, whom no limit on processes binds and whose every file it could delete.
+    """
+    strong = ["namespaces", "user"] if _root() else ["namespaces"]
+    return (strong if sys.platform == "linux" else []) + ([] if _root() else ["plain"])
 
 
 def run_program(source: str, limits: Limits | None = None, *, allow: bool) -> Outcome:
@@ -270,9 +276,22 @@ def _end(guard: subprocess.Popen[bytes]) -> None:
 
 
 def _remove(folder: str) -> None:
-    """Remove a working folder, also one whose parts were made unreadable."""
-    for place, names, _ in os.walk(folder):
-        for path in (os.path.join(place, name) for name in names):
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a working folder, also one that is very deep or whose parts were made unreadable.
+
+    What a sub-folder holds is moved up before it is removed, so that no path becomes too long.
+    """
+    fresh = (os.path.join(folder, f"{secrets.token_hex(8)}-{n}") for n in count())
+    with suppress(OSError):
+        os.chmod(folder, 0o700)
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                os.chmod(entry.path, 0o700)
+                for inner in list(os.scandir(entry.path)):
+                    if inner.is_dir(follow_symlinks=False):
+                        os.chmod(inner.path, 0o700)  # a folder that is moved must be writable
+                    os.rename(inner.path, next(fresh))
+                os.rmdir(entry.path)
+        os.rmdir(folder)

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.errors import LabError, SettingError
-from fggm_lab.tasks.code import Limits, isolation, run_program
+from fggm_lab.tasks.code import Limits, Outcome, isolation, run_program
 from fggm_lab.tasks.code.sandbox import Isolation
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at Linux's /proc")
 
 QUICK = Limits(seconds=2.0)
+PLAIN = Isolation("plain", False, False, False, False, True)
 NAME = "import ctypes; ctypes.CDLL(None).prctl(15, b'{mark}', 0, 0, 0)\n"
 
 
@@ -234,6 +235,35 @@ def test_a_folder_made_unreadable_is_removed_all_the_same() -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "depth"), [("ab", 1400), ("a" * 200, 30)])
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_folder_too_deep_for_a_path_is_neither_deleted_nor_left_behind(
+    name: str, depth: int, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if plain:
+        monkeypatch.setattr("fggm_lab.tasks.code.sandbox.isolation", lambda: PLAIN)
+    deep = f"import os\nfor _ in range({depth}):\n    os.mkdir('{name}')\n    os.chdir('{name}')\n"
+    assert _reason(deep + "open('file', 'w').close()") == "passed"
+
+
+@pytest.mark.parametrize(("root", "last"), [(True, "user"), (False, "plain")])
+def test_nothing_runs_as_root_with_limits_alone(
+    root: bool, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def fails(source: str, limits: Limits, plan: str) -> Outcome:
+        tried.append(plan)
+        return Outcome(False, "not started", "no namespaces", 0.0, "")
+
+    monkeypatch.setattr("fggm_lab.tasks.code.sandbox._root", lambda: root)
+    monkeypatch.setattr("fggm_lab.tasks.code.sandbox._run", fails)
+    with pytest.raises(SettingError, match="cannot be run") as refused:
+        isolation.__wrapped__()
+    assert tried == ["namespaces", last]
+    assert ("ordinary user instead of root" in str(refused.value)) is root
+
+
 def test_deleting_everything_leaves_the_interpreter(here: Isolation) -> None:
     if not here.own_files:
         pytest.skip("what the user may delete is within reach here")
@@ -339,8 +369,7 @@ def test_the_program_dies_with_the_lab(mark: str, tmp_path: Path) -> None:
 def test_without_namespaces_limits_and_killing_still_hold(
     source: str, reason: str, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Isolation("plain", False, False, False, False, True)
-    monkeypatch.setattr("fggm_lab.tasks.code.sandbox.isolation", lambda: plain)
+    monkeypatch.setattr("fggm_lab.tasks.code.sandbox.isolation", lambda: PLAIN)
     assert _reason(NAME.format(mark=mark) + source, Limits(seconds=1.0)) == reason
 
 

@@ -42,16 +42,21 @@ def main() -> None:
         flush()
     except BaseException:  # the program may have closed it
         pass
-    if found is None:
-        try:
-            os.stat(os.getcwd())
-        except OSError:
-            found = "_Folder\n\n\n\nthe working folder is gone"
+    if found is None and _folder_is_gone():
+        found = "_Folder\n\n\n\nthe working folder is gone"
     if found is None:
         write(_VERDICT, token)
         leave(0)
     write(_VERDICT, found.encode("utf-8", "replace"))
     leave(1)
+
+
+def _folder_is_gone() -> bool:
+    """Whether the folder this process is in was deleted; its path may be too long to ask for."""
+    try:
+        return os.stat(".").st_nlink == 0
+    except OSError:
+        return True
 
 
 def _run(source: str) -> str | None:
