@@ -165,8 +165,9 @@ def _number(value: object) -> str:
     return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def rates() -> str:
-    rows = sorted(in_order(kept("rates")["rows"]), key=lambda row: TUNED.index(row["method"]))
+def rates(study: str) -> str:
+    """Every method at every rate."""
+    rows = sorted(kept(study)["rows"], key=lambda row: (TUNED.index(row["method"]), row["lr"]))
     groups = by(rows, lambda row: f"{row['method']}|{row['lr']:g}")
     lines = [[*label.split("|"), *numbers(found)] for label, found in groups.items()]
     return table(["method", "rate", *HEADS.values()], lines)
@@ -275,7 +276,8 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
     "differences": (("trace-1", "trace-2"), lambda: differences("trace-1", "trace-2")),
     "code-differences": (("code-mini",), lambda: differences("code-mini")),
     "cost": (("cost",), cost),
-    "rates": (("rates",), rates),
+    "rates": (("rates",), lambda: rates("rates")),
+    "long": (("long",), lambda: rates("long")),
     "keep": (("keep",), keep_shares),
     "matched-rates": (("rates",), lambda: matched("rates")),
     "matched-keep": (("keep",), lambda: matched("keep")),

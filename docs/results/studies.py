@@ -167,6 +167,15 @@ def _rates(_: Chosen) -> list[Sweep]:
     return [Sweep(("sft", "migu", "mofo", *MASKS), options)]
 
 
+def _long(_: Chosen) -> list[Sweep]:
+    """Some rates again on the demo's schedule, which trains six times as long."""
+    options = ("--order", "trace-1", "--seeds", FEW_SEEDS, "--points", "0")
+    return [
+        Sweep(("sft",), (*options, "--vary", "lr=1e-4,2e-4,5e-4")),
+        Sweep(("fggm", "random", "contrast"), (*options, "--vary", "lr=5e-4,1e-3")),
+    ]
+
+
 def _keep(_: Chosen) -> list[Sweep]:
     shares = "0.05,0.1,0.2,0.3,0.5,0.7"
     controls = MASKS[1:]
@@ -211,6 +220,7 @@ STUDIES: Mapping[str, Callable[[Chosen], list[Sweep]]] = {
     "trace-2": lambda chosen: _trace(chosen, "trace-2"),
     "code-mini": _code,
     "rates": _rates,
+    "long": _long,
     "keep": _keep,
     "ablations": _ablations,
     "examples": _examples,
