@@ -77,14 +77,14 @@ def comparison(study: str) -> str:
     """All methods of a study."""
     groups = by(in_order(kept(study)["rows"]), method_of)
     lines = [
-        [method, *numbers(rows), _megabytes(max(row["stored_bytes"] for row in rows))]
+        [method, *numbers(rows), _megabytes(max(row["stored_mb"] for row in rows))]
         for method, rows in groups.items()
     ]
     return table(["method", *HEADS.values(), "keeps, MB"], lines)
 
 
-def _megabytes(count: int) -> str:
-    return "–" if count == 0 else f"{count / 1e6:.2f}"
+def _megabytes(size: float) -> str:
+    return f"{size:.2f}" if size else "–"
 
 
 def cost() -> str:

@@ -18,14 +18,12 @@ NUMBERS = ("op_final", "bwt_gem", "forgetting", "learning_accuracy")
 def row_of(run: Run) -> Row:
     """One run's settings and numbers.
 
-    `learning_seconds` is all that a method does to learn: scoring, training and remembering, not
-    the evaluation. `stored_bytes` is what it carries from task to task. The losses are nats per
-    answer token: of each task right after it was learned, and of all tasks at the end.
+    The losses are nats per answer token: of each task right after it was learned, and of all tasks
+    at the end.
     """
     config, scores = run.config, run.scores
     if scores is None:
         raise RunError(f"{run.path} is not finished; run the study again")
-    events = run.events("task")
     metrics = run.metrics()
     return {
         "method": config.method,
@@ -38,14 +36,9 @@ def row_of(run: Run) -> Row:
         "general_after": scores.general["after"],
         **{name: metrics[name] for name in NUMBERS},
         **_losses(run),
-        "learning_seconds": round(
-            sum(
-                sum(e["seconds"].get(k, 0) for k in ("score", "train", "remember")) for e in events
-            ),
-            2,
-        ),
+        "learning_seconds": run.learning_seconds,
         "peak_memory_mb": run.peak_memory_mb,
-        "stored_bytes": max((event.get("stored_bytes", 0) for event in events), default=0),
+        "stored_mb": run.stored_mb,
     }
 
 

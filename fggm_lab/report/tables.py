@@ -8,13 +8,16 @@ from fggm_lab.plots.curves import run_labels
 from fggm_lab.runs import COLUMNS, METRICS, Run, over_seeds
 from fggm_lab.runs.html import rows_html
 
-NUMBERS = ("general_before", "general_after", *METRICS, "seconds", "peak_memory_mb")
+COSTS = ("seconds", "learning_seconds", "stored_mb", "peak_memory_mb")
+NUMBERS = ("general_before", "general_after", *METRICS, *COSTS)
 """The numbers of the comparison, in the order of its columns."""
 
 _OTHER = {
     "general_before": "score of the untrained model on abilities no task trains",
     "general_after": "the same after the last task",
     "seconds": "scoring, training and evaluation together",
+    "learning_seconds": "scoring, training and remembering, without evaluation",
+    "stored_mb": "what the method carried from task to task",
     "peak_memory_mb": "the most memory held while learning a task (on a GPU by tensors)",
 }
 

@@ -30,6 +30,8 @@ _NUMBERS: dict[str, str] = {
     "general_after": "General after",
     **{name: metric.label for name, metric in METRICS.items()},
     "seconds": "seconds",
+    "learning_seconds": "seconds to learn",
+    "stored_mb": "keeps MB",
     "peak_memory_mb": "peak MB",
 }
 COLUMNS: dict[str, str] = {
@@ -63,7 +65,7 @@ MAIN = (
     "bwt_gem",
     "forgetting",
     "learning_accuracy",
-    "seconds",
+    "learning_seconds",
     "peak_memory_mb",
 )
 """The numbers a table shows unless asked for others; they fit into 80 characters."""
@@ -202,6 +204,8 @@ def row_of(run: Run, label: str) -> Row:
         "general_after": ability.get("after"),
         **run.metrics(),
         "seconds": run.seconds,
+        "learning_seconds": run.learning_seconds,
+        "stored_mb": run.stored_mb,
         "peak_memory_mb": run.peak_memory_mb,
         "general_name": ability.get("name"),
         "general_better": ability.get("better"),
@@ -314,7 +318,7 @@ def _cell(key: str, value: Any, seeds: int) -> str:
     """One number as text; a mean over seeds has its sd below."""
 
     def show(number: float | None) -> str:
-        places = 0 if key in ("seconds", "peak_memory_mb") else 3
+        places = 0 if key in ("seconds", "learning_seconds", "peak_memory_mb") else 3
         return "–" if number is None else f"{number:.{places}f}"
 
     if not isinstance(value, dict):

@@ -38,7 +38,7 @@ def _seeds(seed: Any) -> str:
 
 
 def _number(key: str, value: Any) -> str:
-    places = 0 if key in ("seconds", "peak_memory_mb") else 3
+    places = 0 if key in ("seconds", "learning_seconds", "peak_memory_mb") else 3
     if isinstance(value, dict):
         if value["mean"] is None:
             return "–"

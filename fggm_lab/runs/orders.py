@@ -36,6 +36,8 @@ ORDER_FREE = (
     "forgetting",
     "learning_accuracy",
     "seconds",
+    "learning_seconds",
+    "stored_mb",
     "peak_memory_mb",
 )
 """The numbers that are averaged over task orders."""

@@ -187,6 +187,21 @@ class Run(TaskRecords):
         return float(sum(spent)) if spent else None
 
     @property
+    def learning_seconds(self) -> float | None:
+        """What learning the finished tasks took: scoring, training, remembering; no evaluation."""
+        spent = [event["seconds"] for event in self.events("task")]
+        learning = ("score", "train", "remember")
+        return float(sum(s.get(key, 0.0) for s in spent for key in learning)) if spent else None
+
+    @property
+    def stored_mb(self) -> float | None:
+        """The most that the method carried from a finished task to the next, in 10⁶ bytes."""
+        carried = [
+            event["stored_bytes"] for event in self.events("task") if "stored_bytes" in event
+        ]
+        return max(carried) / 1e6 if carried else None
+
+    @property
     def peak_memory_mb(self) -> float | None:
         """The most memory any finished task took, in megabytes."""
         peaks = [event.get("peak_memory_mb") for event in self.events("task")]

@@ -40,9 +40,8 @@ def finished_run(config: Callable[..., RunConfig]) -> Callable[..., Run]:
         run.append({"kind": "start", "time": "2026-11-24T00:00:00"})
         for task in range(2):
             seconds = {"score": 1.0, "train": 10.0, "evaluate": 2.0}
-            run.append(
-                {"kind": "task", "task": task, "seconds": seconds, "peak_memory_mb": 100 + task}
-            )
+            spent = {"seconds": seconds, "peak_memory_mb": 100 + task, "stored_bytes": 5e5 * task}
+            run.append({"kind": "task", "task": task} | spent)
         run.save_scores(
             ScoreMatrix(
                 run.config.task_names,

@@ -37,7 +37,8 @@ def test_a_row_holds_every_number_of_its_run(tmp_path: Path, finished_run: MakeR
     assert row["bwt_gem"] == pytest.approx(-0.5)
     assert row["bwt_trace"] == pytest.approx(-0.25)
     assert row["fwt"] is None
-    assert (row["seconds"], row["peak_memory_mb"]) == (30, 101)
+    assert (row["seconds"], row["learning_seconds"]) == (30, 22)
+    assert (row["peak_memory_mb"], row["stored_mb"]) == (101, 0.5)
 
 
 def test_seeds_are_averaged_with_the_sample_deviation(
@@ -167,7 +168,7 @@ def test_the_table_fits_a_plain_terminal_and_can_show_everything(
     assert "General before training: 0.950" in printed
     for word in ("seconds", "forgetting", "accuracy", "(÷ T−1)", "0.500", "0.625", "-0.450"):
         assert word in printed
-    for number in ("±0.071", "101", "30"):
+    for number in ("±0.071", "101", "22"):
         assert number in printed
     printed = text(comparison_table(rows, columns=["bwt_gem", "bwt_trace"]))
     assert "(÷ T−1)" in printed and "(÷ T)" in printed

@@ -41,13 +41,15 @@ def test_a_finished_run_tells_its_numbers(tmp_path: Path, finished_run: MakeRun)
     assert run.finished
     assert run.seconds == 30
     assert run.peak_memory_mb == 101
+    assert run.learning_seconds == 22  # without the evaluations
+    assert run.stored_mb == 0.5
     assert run.metrics()["bwt_gem"] == pytest.approx(-0.5)
 
 
 def test_an_unfinished_run_counts_its_finished_tasks(tmp_path: Path, config: Make) -> None:
     run = Run.create(tmp_path / "sft", config())
     run.append({"kind": "task", "task": 0, "seconds": {"score": 1, "train": 2, "evaluate": 3}})
-    assert run.seconds == 6
+    assert run.seconds == 6 and run.learning_seconds == 3 and run.stored_mb is None
     assert run.peak_memory_mb is None
 
 
