@@ -172,7 +172,7 @@ def _long(_: Chosen) -> list[Sweep]:
     options = ("--order", "trace-1", "--seeds", FEW_SEEDS, "--points", "0")
     return [
         Sweep(("sft",), (*options, "--vary", "lr=1e-4,2e-4,5e-4")),
-        Sweep(("fggm", "random", "contrast"), (*options, "--vary", "lr=5e-4,1e-3")),
+        Sweep(MASKS, (*options, "--lr", "5e-4")),
     ]
 
 
