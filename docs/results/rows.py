@@ -22,7 +22,7 @@ def row_of(run: Run) -> Row:
     at the end.
     """
     config, scores = run.config, run.scores
-    if scores is None:
+    if scores is None or not run.finished:
         raise RunError(f"{run.path} is not finished; run the study again")
     metrics = run.metrics()
     return {
