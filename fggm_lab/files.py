@@ -5,10 +5,11 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 from fggm_lab.errors import LabError
 
@@ -204,3 +205,50 @@ def read_json(path: Path | str, error: type[LabError] = LabError) -> Any:
         raise error(f"{path} is not UTF-8 text; convert it to UTF-8") from None
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror}; check its permissions") from None
+
+
+Record = TypeVar("Record")
+"""A dataclass whose fields are texts (or None), numbers and truth values."""
+
+
+def write_records(path: Path | str, kind: type[Record], records: Sequence[Record]) -> None:
+    """Write records of one kind as a Parquet file, a column for each field, whole or not at all.
+
+    Raises:
+        LabError: the disk refused; a file that was there before is as it was.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    hints = get_type_hints(kind)
+    columns = [(name, types.get(hints[name], pa.string())) for name in _names(kind)]
+    rows = [asdict(record) for record in records]  # type: ignore[call-overload]
+    table = pa.Table.from_pylist(rows, schema=pa.schema(columns))
+    write_whole(path, lambda place: parquet.write_table(table, place, compression="zstd"))
+
+
+def read_records(
+    path: Path | str,
+    kind: type[Record],
+    refusal: Callable[[str], LabError],
+    filters: list[tuple[str, str, Any]] | None = None,
+) -> list[Record]:
+    """The records in a file that `write_records` wrote.
+
+    Args:
+        refusal: makes the error, given why the file cannot be read.
+        filters: which rows, as pyarrow has it.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    try:
+        table = parquet.read_table(path, columns=_names(kind), filters=filters)
+        return [kind(**row) for row in table.to_pylist()]
+    except (pa.ArrowException, OSError, TypeError) as problem:
+        raise refusal(str(problem).splitlines()[0].rstrip(".")) from None
+
+
+def _names(kind: type[Any]) -> list[str]:
+    return [field.name for field in fields(kind)]

@@ -5,7 +5,7 @@ are written here.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -161,69 +161,76 @@ def tuning() -> str:
 # Side studies
 
 
+def grouped(
+    rows: Iterable[Row],
+    setting: str,
+    value: Callable[[Row], object],
+    columns: Mapping[str, str] = HEADS,
+) -> str:
+    """A line for every method and value of a setting, in the order of the rows."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((method_of(row), _number(value(row))), []).append(row)
+    lines = [[*name, *numbers(found, columns)] for name, found in groups.items()]
+    return table(["method", setting, *columns.values()], lines)
+
+
 def _number(value: object) -> str:
     return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def rates(study: str) -> str:
+def rates(study: str, columns: Mapping[str, str] = HEADS) -> str:
     """Every method at every rate."""
     rows = sorted(kept(study)["rows"], key=lambda row: (TUNED.index(row["method"]), row["lr"]))
-    groups = by(rows, lambda row: f"{row['method']}|{row['lr']:g}")
-    lines = [[*label.split("|"), *numbers(found)] for label, found in groups.items()]
-    return table(["method", "rate", *HEADS.values()], lines)
+    return grouped(rows, "rate", lambda row: row["lr"], columns)
 
 
 def keep_shares() -> str:
+    """Every mask at every keep share."""
     rows = sorted(
         kept("keep")["rows"],
         key=lambda row: (MASKS.index(row["method"]), row["settings"]["keep"]),
     )
-    groups = by(rows, lambda row: f"{row['method']}|{row['settings']['keep']:g}")
-    lines = [[*label.split("|"), *numbers(found)] for label, found in groups.items()]
-    return table(["method", "keep", *HEADS.values()], lines)
+    return grouped(rows, "keep", lambda row: row["settings"]["keep"])
+
+
+def usual(*methods: str) -> list[Row]:
+    """The runs of `keep` with the settings that side studies leave as they are."""
+    return [
+        row for row in kept("keep")["rows"]
+        if row["method"] in methods and row["settings"]["keep"] == 0.3
+    ]  # fmt: skip
 
 
 def ablations() -> str:
-    """FGGM as the paper has it, and with one change each; the unchanged ones are of `keep`."""
-    plain = [
-        row for row in kept("keep")["rows"]
-        if row["method"] in ("fggm", *OWN) and row["settings"]["keep"] == 0.3
-    ]  # fmt: skip
-    usual = {row["method"]: row["settings"] for row in plain}
+    """FGGM as the paper has it, and with one change each."""
+    plain = usual("fggm", *OWN)
+    settings = {row["method"]: row["settings"] for row in plain}
 
-    def name(row: Row) -> str:
+    def change(row: Row) -> str:
         changed = [
             f"{key} {value}".replace("True", "true").replace("False", "false")
             for key, value in row["settings"].items()
-            if usual[row["method"]].get(key) != value
+            if settings[row["method"]].get(key) != value
         ]
-        return f"{row['method']}|{', '.join(changed) or 'as it is'}"
+        return ", ".join(changed) or "as it is"
 
     rows = sorted(
         [*plain, *kept("ablations")["rows"]],
         key=lambda row: ("fggm", *OWN).index(row["method"]),
     )
-    lines = [[*label.split("|"), *numbers(found)] for label, found in by(rows, name).items()]
-    return table(["method", "change", *HEADS.values()], lines)
+    return grouped(rows, "change", change)
 
 
-def counts(study: str, setting: str, methods: Sequence[str]) -> str:
-    """How many examples, or samples, a method scores; the usual number is of `keep`."""
-    usual = [
-        row for row in kept("keep")["rows"]
-        if row["method"] in methods and row["settings"]["keep"] == 0.3
-    ]  # fmt: skip
-    rows = [*kept(study)["rows"], *(usual if study == "examples" else [])]
+def counts(rows: Iterable[Row], setting: str, methods: Sequence[str]) -> str:
+    """How many examples, or samples, a method scores."""
 
     def place(row: Row) -> tuple[int, float]:
         value = row["settings"][setting]
         return methods.index(row["method"]), float("inf") if value is None else value
 
-    groups = by(
-        sorted(rows, key=place), lambda row: f"{row['method']}|{_number(row['settings'][setting])}"
-    )
-    lines = [[*label.split("|"), *numbers(found)] for label, found in groups.items()]
-    return table(["method", setting.replace("_", " "), *HEADS.values()], lines)
+    name = setting.replace("_", " ")
+    return grouped(sorted(rows, key=place), name, lambda row: row["settings"][setting])
 
 
 LEVELS = (0.65, 0.7, 0.75, 0.8)
@@ -261,13 +268,6 @@ def at_level(rows: Sequence[Row], level: float, number: str) -> float | None:
     return None
 
 
-def stories() -> str:
-    rows = sorted(kept("stories")["rows"], key=lambda r: (TUNED.index(r["method"]), r["lr"]))
-    groups = by(rows, lambda row: f"{row['method']}|{row['lr']:g}")
-    lines = [[*label.split("|"), *numbers(found, LOSSES)] for label, found in groups.items()]
-    return table(["method", "rate", *LOSSES.values()], lines)
-
-
 BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
     "tuning": (("tuning",), tuning),
     "trace-1": (("trace-1",), lambda: comparison("trace-1")),
@@ -282,9 +282,12 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
     "matched-rates": (("rates",), lambda: matched("rates")),
     "matched-keep": (("keep",), lambda: matched("keep")),
     "ablations": (("keep", "ablations"), ablations),
-    "examples": (("keep", "examples"), lambda: counts("examples", "max_examples", ["fggm"])),
-    "samples": (("samples",), lambda: counts("samples", "samples", list(OWN))),
-    "stories": (("stories",), stories),
+    "examples": (
+        ("keep", "examples"),
+        lambda: counts([*usual("fggm"), *kept("examples")["rows"]], "max_examples", ["fggm"]),
+    ),
+    "samples": (("samples",), lambda: counts(kept("samples")["rows"], "samples", OWN)),
+    "stories": (("stories",), lambda: rates("stories", LOSSES)),
 }
 """What the page can ask for: the studies it needs, and the table they make."""
 

@@ -1,12 +1,11 @@
 """Every scored answer of a run, one Parquet file per evaluation: what a score is made of."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from fggm_lab.errors import RunError
-from fggm_lab.files import write_whole
+from fggm_lab.files import read_records, write_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +40,13 @@ COLUMNS = tuple(field.name for field in fields(Prediction))
 """The columns of the file, in order."""
 
 
-def _schema() -> Any:
-    import pyarrow as pa
-
-    types = {"index": pa.int64(), "tokens": pa.int64(), "score": pa.float64()}
-    types |= {"exact": pa.bool_(), "nll": pa.float64()}
-    return pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
-
-
 def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
     """Write rows as a Parquet file, whole or not at all.
 
     Raises:
         LabError: the disk refused; a file that was there before is as it was.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=_schema())
-    write_whole(path, lambda place: parquet.write_table(table, place, compression="zstd"))
+    write_records(path, Prediction, rows)
 
 
 def read_predictions(path: Path, task: str | None = None) -> list[Prediction]:
@@ -68,15 +55,11 @@ def read_predictions(path: Path, task: str | None = None) -> list[Prediction]:
     Raises:
         RunError: the file is damaged, or has other columns.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
+
+    def damaged(reason: str) -> RunError:
+        return RunError(
+            f"{path} is damaged ({reason}); restore it, or repeat the run to have its predictions"
+        )
 
     chosen = None if task is None else [("task", "=", task)]
-    try:
-        table = parquet.read_table(path, columns=list(COLUMNS), filters=chosen)
-        return [Prediction(**row) for row in table.to_pylist()]
-    except (pa.ArrowException, OSError, TypeError) as problem:
-        reason = str(problem).splitlines()[0].rstrip(".")
-        raise RunError(
-            f"{path} is damaged ({reason}); restore it, or repeat the run to have its predictions"
-        ) from None
+    return read_records(path, Prediction, damaged, chosen)

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.files import write_whole
+from fggm_lab.files import read_records, write_records
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import encode_prompts
 from fggm_lab.tasks.code import (
@@ -49,10 +49,6 @@ class Completion:
     detail: str
     seconds: float
     truncated: bool
-
-
-COLUMNS = tuple(field.name for field in fields(Completion))
-"""The columns of the file, in order."""
 
 
 def sample_completions(
@@ -161,14 +157,7 @@ def write_completions(path: Path | str, completions: Sequence[Completion]) -> No
     Raises:
         LabError: the disk refused; a file that was there before is as it was.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    types = {"sample": pa.int64(), "seconds": pa.float64()}
-    types |= dict.fromkeys(("passed", "truncated"), pa.bool_())
-    schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
-    table = pa.Table.from_pylist([asdict(one) for one in completions], schema=schema)
-    write_whole(path, lambda place: parquet.write_table(table, place, compression="zstd"))
+    write_records(path, Completion, completions)
 
 
 def read_completions(path: Path | str) -> list[Completion]:
@@ -177,17 +166,13 @@ def read_completions(path: Path | str) -> list[Completion]:
     Raises:
         DataError: the file is missing or damaged, or has other columns.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
 
-    try:
-        table = parquet.read_table(path, columns=list(COLUMNS))
-        return [Completion(**row) for row in table.to_pylist()]
-    except (pa.ArrowException, OSError, TypeError) as problem:
-        reason = str(problem).splitlines()[0].rstrip(".")
-        raise DataError(
+    def refused(reason: str) -> DataError:
+        return DataError(
             f"{path} holds no completions ({reason}); name a file that fggm-lab code wrote"
-        ) from None
+        )
+
+    return read_records(path, Completion, refused)
 
 
 def _most_tokens(model: PreTrainedModel, asked: int | None) -> int:

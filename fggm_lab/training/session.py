@@ -65,16 +65,26 @@ class Session:
         keep_checkpoints: bool,
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
+        self.config = run.config
         self.writer = RunWriter(run, model, tokenizer, tasks, general, listener)
         self.tasks, self.method, self.general = tasks, method, general
         self.encoded = encoded
         self.training = [method.training_set(i, encoded) for i in range(len(tasks))]
+        self.steps = self._steps()
         self.pause = pause
         self.checkpoint_every, self.keep_checkpoints = checkpoint_every, keep_checkpoints
-        self.config = run.config
         self.axes = unit_axes(model)
         self.progress = Progress()
         self.memory: Memory = {}
+
+    def _steps(self) -> list[int]:
+        """How many steps each task takes."""
+        own = [self.config.epochs_of(name) for name in self.tasks.names]
+        examples = [len(task) for task in self.encoded]
+        return [
+            step_count(len(trained), self.method.epochs(i, own, examples), self.config.batch_size)
+            for i, trained in enumerate(self.training)
+        ]
 
     # Measurements
 
@@ -122,14 +132,9 @@ class Session:
             saved = None
         self.writer.end()
 
-    def _steps(self, index: int) -> int:
-        own = [self.config.epochs_of(name) for name in self.tasks.names]
-        epochs = self.method.epochs(index, own, [len(examples) for examples in self.encoded])
-        return step_count(len(self.training[index]), epochs, self.config.batch_size)
-
     def _announce(self) -> None:
         self.run.truncate_events(0)
-        self.writer.start([self._steps(i) for i in range(len(self.tasks))])
+        self.writer.start(self.steps)
 
     def _begin(self) -> None:
         self._announce()
@@ -215,7 +220,7 @@ class Session:
                 optimizer,
                 self.config,
                 self.training[index],
-                self._steps(index),
+                self.steps[index],
                 self.progress.task_step,
                 lambda report: self._after_step(report, context, path, optimizer),
             )
@@ -243,9 +248,9 @@ class Session:
         self.progress.step += 1
         self._note_peak()
         self.writer.step(report, self.progress)
-        if report.task_step in measuring_steps(self._steps(index), self.config.points_per_task):
+        if report.task_step in measuring_steps(self.steps[index], self.config.points_per_task):
             self.measure(index, final=False)
-        if report.task_step in recording_steps(self._steps(index), self.config.fisher_points):
+        if report.task_step in recording_steps(self.steps[index], self.config.fisher_points):
             self._record(context, report.task_step, path)
         pausing = self.pause is not None and self.pause()
         if pausing or report.task_step % self.checkpoint_every == 0:
