@@ -21,20 +21,28 @@ command = import_module("fggm_lab.cli.sweep")
 ORDERS = ("--order", "default", "--order", "mine,FOMC")
 
 
-def asking(model: Path, tasks: Path, out: Path, *more: object) -> tuple[object, ...]:
-    named = ("--model", model, "--tasks", tasks, "--out", out)
-    return ("sweep", *named, *QUICK, "--limit", 4, "--points", 0, *more)
+Asking = Callable[..., tuple[object, ...]]
+
+
+@pytest.fixture
+def asking(model: Path, tasks: Path) -> Asking:
+    """The command's words on a small model and two tasks, given its folder and further options."""
+
+    def words(out: Path, *more: object) -> tuple[object, ...]:
+        named = ("--model", model, "--tasks", tasks, "--out", out)
+        return ("sweep", *named, *QUICK, "--limit", 4, "--points", 0, *more)
+
+    return words
 
 
 def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(
     call: Callable[..., Said],
-    model: Path,
-    tasks: Path,
+    asking: Asking,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, table = tmp_path / "out", tmp_path / "rows.csv"
-    some = asking(model, tasks, out, "--methods", "sft,random", *ORDERS)
+    some = asking(out, "--methods", "sft,random", *ORDERS)
     said = call(*some, "--seeds", "1", "--dry-run")
     assert said.status == 0 and said.out.count("to train") == 4 and not out.exists()
     said = call(*some, "--seeds", "1", "--csv", table)
@@ -70,10 +78,10 @@ def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(
 
 
 def test_a_failed_run_is_told_at_the_end_and_the_others_are_trained(
-    call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+    call: Callable[..., Said], asking: Asking, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    some = asking(model, tasks, out, "--methods", "sft,random", "--seeds", "1,2")
+    some = asking(out, "--methods", "sft,random", "--seeds", "1,2")
     in_the_way = out / "default" / "seed-1" / "sft" / "notes.txt"
     in_the_way.parent.mkdir(parents=True)
     in_the_way.write_text("mine")
@@ -91,8 +99,7 @@ def test_a_failed_run_is_told_at_the_end_and_the_others_are_trained(
 
 def test_a_crash_inside_one_run_does_not_end_the_sweep(
     call: Callable[..., Said],
-    model: Path,
-    tasks: Path,
+    asking: Asking,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -104,7 +111,7 @@ def test_a_crash_inside_one_run_does_not_end_the_sweep(
         return real(**options)
 
     monkeypatch.setattr(command, "train", breaking)
-    some = asking(model, tasks, tmp_path / "out", "--methods", "sft", "--seeds", "1-2")
+    some = asking(tmp_path / "out", "--methods", "sft", "--seeds", "1-2")
     said = call(*some, "--json")
     assert said.status == 1
     assert "failed: default/seed-1/sft: RuntimeError: out of memory" in said.err
@@ -114,11 +121,11 @@ def test_a_crash_inside_one_run_does_not_end_the_sweep(
 
 
 def test_settings_are_varied_and_other_settings_are_not_taken_for_the_same(
-    call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+    call: Callable[..., Said], asking: Asking, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     vary = ("--vary", "random.keep=0.1,1", "--vary", "epochs=2")
-    some = asking(model, tasks, out, "--methods", "sft,random", "--seeds", "1", *vary)
+    some = asking(out, "--methods", "sft,random", "--seeds", "1", *vary)
     said = call(*some, "--set", "random.parameters=linear", "--json")
     assert said.status == 0
     found = json.loads(said.out)
@@ -153,10 +160,10 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_mistake_is_one_sentence_before_anything_is_trained(
-    name: str, call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+    name: str, call: Callable[..., Said], asking: Asking, tmp_path: Path
 ) -> None:
     wrong, sentence = BROKEN[name]
-    asked = asking(model, tasks, tmp_path / "out", "--methods", "sft", *wrong)
+    asked = asking(tmp_path / "out", "--methods", "sft", *wrong)
     assert sentence in call(*asked).refusal
     assert not (tmp_path / "out").exists()
 
@@ -180,8 +187,7 @@ def test_runs_stand_beside_the_published_numbers(
 
 def test_a_stopped_sweep_says_how_to_go_on(
     call: Callable[..., Said],
-    model: Path,
-    tasks: Path,
+    asking: Asking,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -189,5 +195,5 @@ def test_a_stopped_sweep_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "train", stopped)
-    said = call(*asking(model, tasks, tmp_path / "out", "--methods", "sft"))
+    said = call(*asking(tmp_path / "out", "--methods", "sft"))
     assert (said.status, said.err) == (130, "stopped; the same command goes on from here\n")
