@@ -2,6 +2,7 @@
 
 python docs/results train STUDY …   # trains, and keeps a row per run in docs/results/runs/
 python docs/results page            # writes the tables of docs/results.md from these rows
+python docs/results picture         # draws docs/rates.png from them
 
 A study that was stopped goes on; its finished runs are not repeated. One thread a process and as
 many studies at once as there are cores is fastest: the models are small.
@@ -15,6 +16,7 @@ from typing import Annotated
 
 import typer
 from page import write_page
+from picture import draw
 from rows import keep, kept
 from studies import STUDIES, Sweep, tried
 from tuning import choose, first_round
@@ -59,6 +61,12 @@ def train(
 def page() -> None:
     """Write the tables of docs/results.md."""
     write_page()
+
+
+@app.command()
+def picture() -> None:
+    """Draw the picture of docs/results.md."""
+    draw()
 
 
 if __name__ == "__main__":

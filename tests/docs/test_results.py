@@ -17,7 +17,7 @@ from tests.docs.pages import ROOT
 from tests.plots.made import made_run
 
 RESULTS = ROOT / "docs" / "results"
-MODULES = ("studies", "rows", "tuning", "page")
+MODULES = ("studies", "rows", "tuning", "page", "picture")
 
 
 @pytest.fixture
@@ -96,6 +96,19 @@ def test_matched_learning_accuracy_reads_between_two_rates(results: Any) -> None
     assert results.page.at_level(curve, 0.75, "general_after") == pytest.approx(0.8)
     assert results.page.at_level(curve, 0.6, "general_after") is None
     assert results.page.at_level(curve, 0.95, "general_after") is None
+
+
+def test_the_picture_has_a_line_per_method_through_the_means_at_its_rates(results: Any) -> None:
+    rows = [
+        row(lr=lr, learning_accuracy=lr * 100 + seed / 10, general_after=1 - seed / 10)
+        | {"seed": seed, "op_final": 0.5}
+        for lr in (2e-3, 1e-3)
+        for seed in (1, 2)
+    ]
+    general, op = results.picture.trade_off(rows).data
+    assert general.x == pytest.approx([0.25, 0.35]) and general.y == pytest.approx([0.85, 0.85])
+    assert op.y == pytest.approx([0.5, 0.5])
+    assert general.error_x.array == pytest.approx([0.1 / 2**0.5] * 2)
 
 
 def test_kept_rows_are_read_back(
