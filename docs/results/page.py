@@ -77,10 +77,13 @@ def comparison(study: str) -> str:
     """All methods of a study."""
     groups = by(in_order(kept(study)["rows"]), method_of)
     lines = [
-        [method, *numbers(rows), _megabytes(max(row["stored_mb"] for row in rows))]
+        [
+            method, str(len(rows)), *numbers(rows),
+            _megabytes(max(row["stored_mb"] for row in rows)),
+        ]
         for method, rows in groups.items()
-    ]
-    return table(["method", *HEADS.values(), "keeps, MB"], lines)
+    ]  # fmt: skip
+    return table(["method", "seeds", *HEADS.values(), "keeps, MB"], lines)
 
 
 def _megabytes(size: float) -> str:
@@ -106,9 +109,12 @@ PAIRS = (
     ("contrast", "fggm"),
     ("contrast", "random"),
     ("protect", "random"),
-    ("mofo", "sft"),
+    ("mofo", "contrast"),
+    ("l2", "sft"),
     ("replay+fggm", "replay"),
+    ("replay+contrast", "replay"),
     ("lora+fggm", "lora"),
+    ("lora+contrast", "lora"),
 )
 
 

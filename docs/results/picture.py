@@ -46,7 +46,7 @@ def trade_off(rows: Sequence[Row]) -> go.Figure:
         "upper one keeps more of what the model knew (left), or ends with better tasks (right), "
         "at the same learning accuracy."
     )
-    return theme.finish(figure, "Every method along its learning rates", caption, caption)
+    return theme.finish(figure, "Methods along their learning rates", caption, caption)
 
 
 def _line(
