@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 
 from rows import Row, kept
-from studies import COMBINED, MASKS, OWN, TUNED
+from studies import COMBINED, OWN, TUNED
 from tuning import choose, gain
 
 from fggm_lab.files import write_text
@@ -91,8 +91,9 @@ def _megabytes(size: float) -> str:
 
 
 def cost() -> str:
-    """Time and peak memory of every method beside SFT's."""
-    groups = by(in_order(kept("cost")["rows"]), method_of)
+    """Time and peak memory of every method beside SFT's, in the second order."""
+    groups = by(in_order(kept("trace-2")["rows"]), method_of)
+    groups.pop("untrained", None)
     measures = ("learning_seconds", "peak_memory_mb")
     plain = {name: median(row[name] for row in groups["sft"]) for name in measures}
     lines = [
@@ -195,17 +196,26 @@ def keep_shares() -> str:
     """Every mask at every keep share."""
     rows = sorted(
         kept("keep")["rows"],
-        key=lambda row: (MASKS.index(row["method"]), row["settings"]["keep"]),
+        key=lambda row: (row["method"], row["settings"]["keep"]),
     )
     return grouped(rows, "keep", lambda row: row["settings"]["keep"])
 
 
 def usual(*methods: str) -> list[Row]:
-    """The runs of `keep` with the settings that side studies leave as they are."""
-    return [
-        row for row in kept("keep")["rows"]
-        if row["method"] in methods and row["settings"]["keep"] == 0.3
-    ]  # fmt: skip
+    """Runs with the settings that side studies leave as they are, of `keep` or `samples`."""
+    found = []
+    for method in methods:
+        rows = [
+            [
+                row for row in kept(study)["rows"]
+                if row["method"] == method
+                and row["settings"]["keep"] == 0.3
+                and row["settings"].get("samples", 192) == 192
+            ]
+            for study in ("keep", "samples")
+        ]  # fmt: skip
+        found += rows[0] or rows[1]
+    return found
 
 
 def ablations() -> str:
@@ -281,13 +291,12 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
     "code-mini": (("code-mini",), lambda: comparison("code-mini")),
     "differences": (("trace-1", "trace-2"), lambda: differences("trace-1", "trace-2")),
     "code-differences": (("code-mini",), lambda: differences("code-mini")),
-    "cost": (("cost",), cost),
+    "cost": (("trace-2",), cost),
     "rates": (("rates",), lambda: rates("rates")),
-    "long": (("long",), lambda: rates("long")),
     "keep": (("keep",), keep_shares),
     "matched-rates": (("rates",), lambda: matched("rates")),
     "matched-keep": (("keep",), lambda: matched("keep")),
-    "ablations": (("keep", "ablations"), ablations),
+    "ablations": (("keep", "samples", "ablations"), ablations),
     "examples": (
         ("keep", "examples"),
         lambda: counts([*usual("fggm"), *kept("examples")["rows"]], "max_examples", ["fggm"]),

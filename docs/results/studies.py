@@ -84,27 +84,11 @@ def tried(chosen: Chosen) -> list[Sweep]:
     return [first, *second]
 
 
-def with_chosen(
-    methods: Sequence[str], chosen: Chosen, options: Sequence[str], *, rate: bool = True
-) -> list[Sweep]:
-    """One sweep for each learning rate, every method with what tuning chose for it.
-
-    Args:
-        rate: each method's own learning rate; without, one is among the options.
-    """
-    groups: dict[str, list[str]] = {}
-    for method in methods:
-        groups.setdefault(_rate(method, chosen) if rate else "", []).append(method)
+def with_chosen(methods: Sequence[str], chosen: Chosen, options: Sequence[str]) -> list[Sweep]:
+    """A sweep for each method, with what tuning chose for it; so each has a process of its own."""
     return [
-        Sweep(
-            tuple(group),
-            (
-                *options,
-                *(("--lr", lr) if lr else ()),
-                *(o for name in group for o in _own(name, chosen)),
-            ),
-        )
-        for lr, group in groups.items()
+        Sweep((name,), (*options, "--lr", _rate(name, chosen), *_own(name, chosen)))
+        for name in methods
     ]
 
 
@@ -126,15 +110,10 @@ def _own(method: str, chosen: Chosen) -> list[str]:
     return found
 
 
-def _trace(chosen: Chosen, order: str) -> list[Sweep]:
-    methods = (*TUNED, *COMBINED, "untrained")
-    return with_chosen(methods, chosen, ("--order", order, "--seeds", SEEDS, *SCHEDULE))
-
-
-def _code(chosen: Chosen) -> list[Sweep]:
-    methods = (*TUNED, *COMBINED, "untrained")
-    options = ("--tasks", "code-mini", "--allow-code-execution", "--seeds", SEEDS, *SCHEDULE)
-    return with_chosen(methods, chosen, options)
+def _everything(chosen: Chosen, *options: str, combined: bool = False) -> list[Sweep]:
+    """All methods and both bounds over all seeds."""
+    methods = (*TUNED, *(COMBINED if combined else ()), "untrained")
+    return with_chosen(methods, chosen, (*options, "--seeds", SEEDS, *SCHEDULE))
 
 
 ABLATIONS = (
@@ -157,31 +136,17 @@ def _side(*options: str) -> tuple[str, ...]:
     return ("--order", HALF, "--seeds", FEW_SEEDS, *SCHEDULE, "--lr", RATES[1], *options)
 
 
-def _varied(methods: Sequence[str], setting: str, values: str) -> tuple[str, ...]:
-    return tuple(o for name in methods for o in ("--vary", f"{name}.{setting}={values}"))
-
-
 def _rates(_: Chosen) -> list[Sweep]:
     varied = ("--vary", f"lr={','.join(('2.5e-4', *RATES))}")
     options = ("--order", "trace-1", "--seeds", FEW_SEEDS, *SCHEDULE, *varied)
-    return [Sweep(("sft", "migu", "mofo", *MASKS), options)]
-
-
-def _long(_: Chosen) -> list[Sweep]:
-    """Some rates again on the demo's schedule, which trains six times as long."""
-    options = ("--order", "trace-1", "--seeds", FEW_SEEDS, "--points", "0")
-    return [
-        Sweep(("sft",), (*options, "--vary", "lr=1e-4,2e-4,5e-4")),
-        Sweep(MASKS, (*options, "--lr", "5e-4")),
-    ]
+    return [Sweep(("sft", "mofo", *MASKS), options)]
 
 
 def _keep(_: Chosen) -> list[Sweep]:
     shares = "0.05,0.1,0.2,0.3,0.5,0.7"
-    controls = MASKS[1:]
     return [
-        Sweep(("fggm",), _side(*_varied(["fggm"], "keep", f"{shares},1"))),
-        Sweep(controls, _side(*_varied(controls, "keep", shares))),
+        Sweep(("fggm",), _side("--vary", f"fggm.keep={shares},1")),
+        Sweep(("random",), _side("--vary", f"random.keep={shares}")),
     ]
 
 
@@ -191,15 +156,6 @@ def _ablations(_: Chosen) -> list[Sweep]:
 
 def _examples(_: Chosen) -> list[Sweep]:
     return [Sweep(("fggm",), _side("--vary", "fggm.max_examples=4,16,64,128"))]
-
-
-def _cost(chosen: Chosen) -> list[Sweep]:
-    """Time and memory, each method in a process of its own; to be run while nothing else does."""
-    options = ("--order", "C-STANCE,MeetingBank", "--seeds", FEW_SEEDS, *SCHEDULE)
-    options += ("--score-limit", "8")  # scores are not asked for here
-    return [
-        sweep for method in (*TUNED, *COMBINED) for sweep in with_chosen([method], chosen, options)
-    ]
 
 
 def _stories(_: Chosen) -> list[Sweep]:
@@ -213,20 +169,21 @@ def _stories(_: Chosen) -> list[Sweep]:
 
 
 def _samples(_: Chosen) -> list[Sweep]:
-    return [Sweep(OWN, _side(*_varied(OWN, "samples", "8,64,192,512")))]
+    numbers = "8,64,192,512"
+    return [Sweep((own,), _side("--vary", f"{own}.samples={numbers}")) for own in OWN]
 
 
 STUDIES: Mapping[str, Callable[[Chosen], list[Sweep]]] = {
-    "trace-1": lambda chosen: _trace(chosen, "trace-1"),
-    "trace-2": lambda chosen: _trace(chosen, "trace-2"),
-    "code-mini": _code,
+    "trace-1": lambda chosen: _everything(chosen, "--order", "trace-1", combined=True),
+    "trace-2": lambda chosen: _everything(chosen, "--order", "trace-2"),
+    "code-mini": lambda chosen: _everything(
+        chosen, "--tasks", "code-mini", "--allow-code-execution"
+    ),
     "rates": _rates,
-    "long": _long,
     "keep": _keep,
     "ablations": _ablations,
     "examples": _examples,
     "samples": _samples,
     "stories": _stories,
-    "cost": _cost,
 }
 """Every study after the tuning, by its name."""
