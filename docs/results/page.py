@@ -41,9 +41,9 @@ def table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean ± sample standard deviation."""
+    """Mean ± sample standard deviation, in one piece."""
     mean = f"{fmean(values):.3f}"
-    return f"{mean} ± {stdev(values):.3f}" if len(values) > 1 else mean
+    return f"{mean}&nbsp;±&nbsp;{stdev(values):.3f}" if len(values) > 1 else mean
 
 
 def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
