@@ -163,9 +163,12 @@ def _stories(_: Chosen) -> list[Sweep]:
     options = (
         *("--model", "../shared/models/stories260K", "--tasks", "../shared/trace"),
         *("--general", "docs/results/stories.txt", "--max-length", "256", "--seeds", FEW_SEEDS),
-        *(*SCHEDULE, "--vary", "lr=1e-3,3e-3"),
+        *SCHEDULE,
     )
-    return [Sweep(("sft", "migu", "mofo", *MASKS), options)]
+    return [
+        Sweep(("sft",), (*options, "--vary", "lr=3e-4,1e-3,3e-3")),
+        Sweep(("fggm", "random", "contrast"), (*options, "--vary", "lr=1e-3,3e-3")),
+    ]
 
 
 def _samples(_: Chosen) -> list[Sweep]:
