@@ -166,7 +166,7 @@ def _stories(_: Chosen) -> list[Sweep]:
         *SCHEDULE,
     )
     return [
-        Sweep(("sft",), (*options, "--vary", "lr=3e-4,1e-3,3e-3")),
+        Sweep(("sft",), (*options, "--vary", "lr=3e-4,5e-4,1e-3,3e-3")),
         Sweep(("fggm", "random", "contrast"), (*options, "--vary", "lr=1e-3,3e-3")),
     ]
 
