@@ -15,6 +15,7 @@ from studies import COMBINED, OWN, TUNED
 from tuning import choose, gain
 
 from fggm_lab.files import write_text
+from fggm_lab.methods import METHODS
 from fggm_lab.runs.bootstrap import bootstrap_interval
 from fggm_lab.runs.paired import interval
 
@@ -194,45 +195,37 @@ def rates(study: str, columns: Mapping[str, str] = HEADS) -> str:
 
 def keep_shares() -> str:
     """Every mask at every keep share."""
-    rows = sorted(
-        kept("keep")["rows"],
-        key=lambda row: (row["method"], row["settings"]["keep"]),
-    )
+    rows = sorted(kept("keep")["rows"], key=lambda row: (row["method"], row["settings"]["keep"]))
     return grouped(rows, "keep", lambda row: row["settings"]["keep"])
 
 
+def default(row: Row) -> dict[str, object]:
+    """The settings that a row's method has unless told otherwise."""
+    return METHODS[method_of(row)]().settings
+
+
 def usual(*methods: str) -> list[Row]:
-    """Runs with the settings that side studies leave as they are, of `keep` or `samples`."""
-    found = []
-    for method in methods:
-        rows = [
-            [
-                row for row in kept(study)["rows"]
-                if row["method"] == method
-                and row["settings"]["keep"] == 0.3
-                and row["settings"].get("samples", 192) == 192
-            ]
-            for study in ("keep", "samples")
-        ]  # fmt: skip
-        found += rows[0] or rows[1]
-    return found
+    """Runs of `keep` and `samples` with default settings."""
+    return [
+        row for study in ("keep", "samples") for row in kept(study)["rows"]
+        if row["method"] in methods and row["settings"] == default(row)
+    ]  # fmt: skip
 
 
 def ablations() -> str:
     """FGGM as the paper has it, and with one change each."""
-    plain = usual("fggm", *OWN)
-    settings = {row["method"]: row["settings"] for row in plain}
 
     def change(row: Row) -> str:
+        usually = default(row)
         changed = [
             f"{key} {value}".replace("True", "true").replace("False", "false")
             for key, value in row["settings"].items()
-            if settings[row["method"]].get(key) != value
+            if usually[key] != value
         ]
         return ", ".join(changed) or "as it is"
 
     rows = sorted(
-        [*plain, *kept("ablations")["rows"]],
+        [*usual("fggm", *OWN), *kept("ablations")["rows"]],
         key=lambda row: ("fggm", *OWN).index(row["method"]),
     )
     return grouped(rows, "change", change)

@@ -1,11 +1,10 @@
 """The picture of `docs/results.md`: what every method keeps, at whatever it has learned."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import fmean, stdev
 
 import plotly.graph_objects as go
-from page import HEADS, by, method_of
+from page import HEADS, PAGE, by, method_of
 from plotly.subplots import make_subplots
 from rows import Row, kept
 from studies import TUNED
@@ -13,7 +12,7 @@ from studies import TUNED
 import fggm_lab as lab
 from fggm_lab.plots import theme
 
-PICTURE = Path(__file__).resolve().parent.parent / "rates.png"
+PICTURE = PAGE.with_name("rates.png")
 PANELS = ("general_after", "op_final")
 
 
@@ -32,7 +31,8 @@ def trade_off(rows: Sequence[Row]) -> go.Figure:
         for col, number in enumerate(PANELS, 1):
             line = _line(method, points, number, styles[method]).update(showlegend=col == 1)
             figure.add_trace(line, col=col, row=1)
-            figure.update_yaxes(title_text=f"{HEADS[number]} (0–1)", col=col)
+    for col, number in enumerate(PANELS, 1):
+        figure.update_yaxes(title_text=f"{HEADS[number]} (0–1)", col=col)
     figure.update_xaxes(title_text="learning accuracy (0–1)")
     figure.update_layout(
         height=440, margin={"t": 40, "b": 56, "l": 64, "r": 16},
