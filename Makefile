@@ -67,9 +67,9 @@ seeds: setup  ## Repeat the demo with seeds 1 to 5 and print mean and spread
 STUDIES := tuning trace-1 trace-2 code-mini rates keep ablations examples samples stories
 results: setup  ## Train what docs/results.md is made of (hours), write its tables and picture
 	for study in $(STUDIES); do \
-	  OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python docs/results train $$study || exit 1; done
-	$(BIN)/python docs/results page
-	$(BIN)/python docs/results picture
+	  OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m studies train $$study || exit 1; done
+	$(BIN)/python -m studies page
+	$(BIN)/python -m studies picture
 
 bench: setup  ## Measure speed and memory beside plain training and other libraries
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -6,11 +6,11 @@ from transformers import PreTrainedModel
 
 from benchmarks.harness import MIB, Column, Report, Row, Settings, Target, ratio, raw, side_by_side
 from benchmarks.models import Batch, Shape, forward_backward, make_batch, make_model, shapes
-from fggm_lab.fisher import unit_axes
 from fggm_lab.fisher.exact import ExactFisher
 from fggm_lab.fisher.objectives import of_data
 from fggm_lab.fisher.sums import SquareSums
 from fggm_lab.methods.masking import linear_weights
+from fggm_lab.models import unit_axes
 
 QUICK = [
     Shape("llama", 256, 64),

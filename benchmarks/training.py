@@ -11,8 +11,9 @@ from transformers import PreTrainedModel
 from benchmarks.fisher import fisher_pass
 from benchmarks.harness import MIB, Column, Report, Row, Settings, Target, ratio, raw, side_by_side
 from benchmarks.models import Batch, Shape, make_batch, make_model, shapes
-from fggm_lab.fisher import FisherInfo, FisherScores, unit_axes
+from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import Mask
+from fggm_lab.models import unit_axes
 from fggm_lab.training import ActiveRows
 
 KEEP = 0.3

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from fggm_lab.cli import main
 from fggm_lab.tasks.records import Example
-from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_model
+from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 
 @pytest.fixture(scope="session")

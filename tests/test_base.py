@@ -5,10 +5,10 @@ import json
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from fggm_lab.evaluation import evaluate
 from fggm_lab.models import load_model
 from fggm_lab.tasks import load_general, load_tasks
 from fggm_lab.tasks.shipped import data_folder
-from fggm_lab.training import evaluate
 
 BASE = data_folder("base")
 

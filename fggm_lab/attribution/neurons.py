@@ -16,8 +16,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.attribution.tokens import answer_logs
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.fisher import FisherScores, split_name
+from fggm_lab.fisher import FisherScores
 from fggm_lab.fisher.likelihood import evaluating, requiring_grad
+from fggm_lab.models import split_name
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 

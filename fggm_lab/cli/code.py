@@ -55,13 +55,13 @@ def code(
 
     Example: `fggm-lab code --on humaneval.json --samples 20 --allow-code-execution`
     """
-    from fggm_lab.models import load_model
-    from fggm_lab.tasks.code import check_allowed, read_problems
-    from fggm_lab.training.completions import (
+    from fggm_lab.evaluation.completions import (
         pass_at_every_k,
         sample_completions,
         write_completions,
     )
+    from fggm_lab.models import load_model
+    from fggm_lab.tasks.code import check_allowed, read_problems
 
     check_allowed(allow_code_execution)
     problems = read_problems(on)[:limit]

@@ -83,7 +83,7 @@ def general(
         found = _own(network, tokenizer, ability, split, max_length, allow_code_execution)
     else:
         network, tokenizer = load_model(model, device=device)
-        from fggm_lab.training.harness import TRACE_GENERAL, harness_general
+        from fggm_lab.evaluation.harness import TRACE_GENERAL, harness_general
 
         names = list(TRACE_GENERAL) if harness == "trace" else harness.split(",")
         found = harness_general(
@@ -108,8 +108,8 @@ def _own(
     allow_code_execution: bool,
 ) -> dict[str, Any]:
     """General as a run measures it."""
+    from fggm_lab.evaluation import evaluate
     from fggm_lab.models import context_length
-    from fggm_lab.training import evaluate
     from fggm_lab.training.sequence import LONGEST
 
     found = evaluate(

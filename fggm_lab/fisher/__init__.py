@@ -2,9 +2,7 @@
 
 from fggm_lab.fisher.concentration import gini, lorenz
 from fggm_lab.fisher.estimate import fisher_scores
-from fggm_lab.fisher.layers import split_name
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
-from fggm_lab.fisher.units import as_units, spread, unit_axes, unit_count
 from fggm_lab.fisher.work import ESTIMATORS, Estimator
 
 __all__ = [
@@ -12,12 +10,7 @@ __all__ = [
     "Estimator",
     "FisherInfo",
     "FisherScores",
-    "as_units",
     "fisher_scores",
     "gini",
     "lorenz",
-    "split_name",
-    "spread",
-    "unit_axes",
-    "unit_count",
 ]

@@ -14,11 +14,11 @@ from fggm_lab.fisher.budget import chunk_for, free_budget
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.sums import SquareSums
-from fggm_lab.fisher.units import ENTRY, other_axis, unit_axes
 from fggm_lab.fisher.work import ESTIMATORS, Estimator, Work
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
+from fggm_lab.models.units import ENTRY, other_axis, unit_axes
 
 AGGREGATIONS = ("input", "output", "none")
 """What a weight's unit sums over: its inputs (rows), its outputs (columns), nothing (entries)."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.files import write_json, write_whole
-from fggm_lab.fisher.layers import own_weight, split_name
+from fggm_lab.models.names import own_weight, split_name
 
 FORMAT = "fggm-lab fisher 1"
 
@@ -59,7 +59,7 @@ class FisherScores:
 
     Attributes:
         units: parameter name → (units,) float tensor on the CPU.
-        axes: parameter name → the axis its units lie along (`fggm_lab.fisher.units`).
+        axes: parameter name → the axis its units lie along (`fggm_lab.models.units`).
         elementwise: parameter name → the whole diagonal, in the parameter's shape, if asked for.
         made: estimator, examples, model and so on.
         standard_errors: parameter name → (units,) the standard error of each score as the mean

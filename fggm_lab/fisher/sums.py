@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fggm_lab.fisher.factors import CHUNK, GramCache, Reduce, widen
 from fggm_lab.fisher.stacked import Piece, squares_of
-from fggm_lab.fisher.units import ENTRY, as_units, unit_count
+from fggm_lab.models.units import ENTRY, as_units, unit_count
 
 
 class SquareSums:

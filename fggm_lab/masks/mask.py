@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher.scores import FisherScores, read_record
-from fggm_lab.fisher.units import spread, unit_axes, unit_count
 from fggm_lab.masks.select import select
+from fggm_lab.models.units import spread, unit_axes, unit_count
 
 FORMAT = "fggm-lab mask 1"
 
@@ -44,7 +44,7 @@ class Mask:
 
     Attributes:
         units: parameter name → (units,) bool tensor on the CPU.
-        axes: parameter name → the axis its units lie along (`fggm_lab.fisher.units`).
+        axes: parameter name → the axis its units lie along (`fggm_lab.models.units`).
         made: keep share, scope and source.
     """
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fggm_lab.fisher.layers import split_name
 from fggm_lab.masks import chance
 from fggm_lab.masks.mask import Mask, check_comparable
+from fggm_lab.models.names import split_name
 
 
 @dataclass(frozen=True)

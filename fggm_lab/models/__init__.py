@@ -1,4 +1,4 @@
-"""Models: loading or building one, and encoding prompts and answers for it."""
+"""Models: loading or building one, names and units of parameters, encoding prompts and answers."""
 
 from fggm_lab.models.build import build_model, context_length
 from fggm_lab.models.encoding import (
@@ -10,11 +10,14 @@ from fggm_lab.models.encoding import (
 )
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.load import TINY, load_model, quiet
+from fggm_lab.models.names import split_name
+from fggm_lab.models.units import as_units, spread, unit_axes, unit_count
 
 __all__ = [
     "IGNORED",
     "TINY",
     "Encoded",
+    "as_units",
     "batches_by_length",
     "build_model",
     "collate",
@@ -23,4 +26,8 @@ __all__ = [
     "fingerprint",
     "load_model",
     "quiet",
+    "split_name",
+    "spread",
+    "unit_axes",
+    "unit_count",
 ]

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.fisher.layers import own_weight
 from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.models.names import own_weight
 from fggm_lab.plots import theme
 
 BINS = 40

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fggm_lab.errors import SettingError
-from fggm_lab.fisher.layers import split_name
 from fggm_lab.masks import Mask
 from fggm_lab.masks.mask import check_comparable
+from fggm_lab.models.names import split_name
 from fggm_lab.plots.decimate import POINTS
 from fggm_lab.plots.overlap import OUTSIDE, layer_name
 from fggm_lab.plots.places import Groups, by_layer, by_module, short_names

@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.errors import SettingError
-from fggm_lab.fisher.layers import split_name
 from fggm_lab.masks import Mask
 from fggm_lab.masks.pairs import Counts, Pair, count, in_order
+from fggm_lab.models.names import split_name
 from fggm_lab.plots import theme
 from fggm_lab.plots.cells import Table, cell_texts, cells, frame
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from fggm_lab.fisher.layers import split_name
+from fggm_lab.models.names import split_name
 from fggm_lab.plots.shares import OUTSIDE, layer_name
 
 Groups = dict[str, list[str]]

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from fggm_lab.errors import SettingError
-from fggm_lab.fisher.layers import split_name
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import SCOPES, Mask
 from fggm_lab.masks.mask import count_bits
+from fggm_lab.models.names import split_name
 
 OUTSIDE = "outside layers"
 """Embeddings, the final norm and the head."""

@@ -7,9 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from fggm_lab.fisher.layers import split_name
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import SCOPES
+from fggm_lab.models.names import split_name
 from fggm_lab.plots import spectra_text as text
 from fggm_lab.plots import theme
 from fggm_lab.plots.decimate import PER_STRETCH, POINTS, decimate

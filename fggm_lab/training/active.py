@@ -15,8 +15,8 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.errors import SettingError
-from fggm_lab.fisher.units import ENTRY
 from fggm_lab.masks import Mask
+from fggm_lab.models.units import ENTRY
 from fggm_lab.training.kernels import active_forward
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from fggm_lab.fisher.units import as_units
 from fggm_lab.masks import Mask
+from fggm_lab.models.units import as_units
 
 
 @torch.no_grad()

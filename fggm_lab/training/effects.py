@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.evaluation.evaluate import TaskScore, evaluate
 from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.methods import SFT, TaskContext
@@ -19,7 +20,6 @@ from fggm_lab.models import context_length
 from fggm_lab.models.encoding import encode
 from fggm_lab.runs import RunConfig
 from fggm_lab.tasks import General, TaskSequence
-from fggm_lab.training.evaluate import TaskScore, evaluate
 from fggm_lab.training.schedule import step_count, task_seed
 from fggm_lab.training.sequence import LONGEST
 from fggm_lab.training.task import make_optimizer, masked, train_task

@@ -6,9 +6,9 @@ import ipywidgets
 import plotly.graph_objects as go
 
 from fggm_lab.errors import LabError
-from fggm_lab.fisher.layers import split_name
 from fggm_lab.masks import SCOPES
 from fggm_lab.masks.pairs import in_order
+from fggm_lab.models.names import split_name
 from fggm_lab.plots.overlap import OUTSIDE, layer_name
 from fggm_lab.runs import Run
 from fggm_lab.widgets.controls import WIDE, Controls, choice, switch

@@ -20,7 +20,7 @@ from fggm_lab.fisher import fisher_scores
 from fggm_lab.models import load_model
 from fggm_lab.models.encoding import encode
 from fggm_lab.tasks import load_tasks
-from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_model
+from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 TOKENIZER = character_tokenizer()
 EXAMPLE = some_examples(1)[0]
@@ -144,7 +144,7 @@ def test_drift_along_a_run(tmp_path) -> None:  # type: ignore[no-untyped-def]
 
     from fggm_lab.methods import SFT
     from fggm_lab.training import run_sequence
-    from tests.training.small import small_model, small_tasks
+    from tests.support.small import small_model, small_tasks
 
     model, tasks = small_model(), small_tasks()
     start = copy.deepcopy(model)

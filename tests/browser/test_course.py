@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.jupyter import LabPage, serve
+from tests.support.jupyter import LabPage, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))

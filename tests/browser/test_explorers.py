@@ -11,8 +11,8 @@ from fggm_lab.masks import Mask
 from fggm_lab.plots import share_per_layer
 from fggm_lab.plots.overlap import overlap
 from fggm_lab.runs import Run
-from tests.browser.jupyter import LabPage, serve
-from tests.plots.made import TASKS, made_run
+from tests.support.jupyter import LabPage, serve
+from tests.support.records import TASKS, made_run
 
 SOME = TASKS[:3]
 TABS = {

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from fggm_lab.plots import describe, export, mask_map, spectra_overlaid
-from tests.plots.made import TASKS, made_masks, made_scores
+from tests.support.records import TASKS, made_masks, made_scores
 
 
 @pytest.fixture

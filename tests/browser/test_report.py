@@ -18,7 +18,7 @@ from fggm_lab import plots
 from fggm_lab.report import write_report
 from fggm_lab.report.figures import masks_of
 from fggm_lab.runs import Run
-from tests.plots.made import TASKS, made_run
+from tests.support.records import TASKS, made_run
 
 FIGURES = ["forgetting", "plane", "paired", "spectra", "lorenz", "overlap", "depth", "shared",
            "union", "drift"]  # fmt: skip

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.families import character_tokenizer, some_examples
-from tests.training.small import small_model
+from tests.support.families import character_tokenizer, some_examples
+from tests.support.small import small_model
 
 QUICK = ("--epochs", 1, "--limit", 8, "--batch-size", 4, "--points", 2, "--lr", "1e-2")
 

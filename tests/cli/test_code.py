@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fggm_lab.evaluation import read_completions
 from fggm_lab.runs import find_runs
-from fggm_lab.training import read_completions
 from tests.conftest import Said
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fggm_lab.evaluation import evaluate
 from fggm_lab.models import load_model
 from fggm_lab.tasks import load_general
-from fggm_lab.training import evaluate
 from tests.conftest import Said
 
 

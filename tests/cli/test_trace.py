@@ -12,7 +12,7 @@ from fggm_lab.tasks import METRICS, ORDERS, TRACE_METRICS, TRACE_ORDER
 from fggm_lab.training.presets import PRESETS
 from tests.cli.conftest import write_task
 from tests.conftest import Said
-from tests.families import character_tokenizer, tiny_model
+from tests.support.families import character_tokenizer, tiny_model
 
 EPOCHS = [5, 3, 7, 5, 3, 5, 5, 7]
 

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from tests.docs.pages import blocks
+from tests.support.pages import blocks
 
 FILES = {block.title: block.code for block in blocks("yaml", "ini", "python") if block.title}
 WORKFLOW = yaml.safe_load(FILES[".github/workflows/notebooks.yml"])

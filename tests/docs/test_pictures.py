@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import fggm_lab as lab
-from tests.docs.pages import PAGES, ROOT
-from tests.plots.made import made_run
+from tests.support.pages import PAGES, ROOT
+from tests.support.records import made_run
 
 
 def pictures_of(page: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from typer.main import get_command
 
 import fggm_lab as lab
 from fggm_lab.cli import app
-from tests.docs.pages import ROOT, Block, blocks, inline
+from tests.support.pages import ROOT, Block, blocks, inline
 
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
 SHELL = ("", "bash", "sh", "console")

@@ -10,7 +10,7 @@ import fggm_lab as lab
 from fggm_lab.fisher import ESTIMATORS
 from fggm_lab.methods import METHODS
 from fggm_lab.plots import FIGURES
-from tests.docs.pages import ROOT
+from tests.support.pages import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ import pytest
 
 from fggm_lab.methods import FGGM
 from fggm_lab.runs import Run
-from tests.training.small import small_run
+from tests.support.small import small_run
 from tests.training.test_sequence import assert_same_run
 
 TRAIN = """
 import sys
 from pathlib import Path
 from fggm_lab.methods import FGGM
-from tests.training.small import small_run
+from tests.support.small import small_run
 small_run(FGGM(), Path(sys.argv[1]), resume=True)
 """
 

@@ -11,8 +11,8 @@ from fggm_lab.fisher import FisherScores, estimate, fisher_scores
 from fggm_lab.fisher.budget import free_budget
 from fggm_lab.fisher.meter import Meter
 from fggm_lab.tasks.records import Example
-from tests.families import character_tokenizer, some_examples, tiny_model
-from tests.meter import peak_bytes
+from tests.support.families import character_tokenizer, some_examples, tiny_model
+from tests.support.meter import peak_bytes
 
 TOKENIZER = character_tokenizer()
 # lengths from 4 to 60, and one much longer than most

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from fggm_lab.errors import DataError, ModelError, SettingError
-from fggm_lab.fisher import fisher_scores, unit_axes
+from fggm_lab.fisher import fisher_scores
+from fggm_lab.models import unit_axes
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.tasks.records import Example
-from tests import oracle
 from tests.conftest import Case
-from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_model
+from tests.support import oracle
+from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 
 def worst(found: dict[str, Tensor], truth: dict[str, Tensor], floor: float) -> float:

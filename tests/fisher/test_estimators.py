@@ -11,9 +11,9 @@ from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores, fisher_scores
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.tasks.records import Example
-from tests import oracle
-from tests.families import character_tokenizer, some_examples, tiny_model
 from tests.fisher.test_estimate import worst
+from tests.support import oracle
+from tests.support.families import character_tokenizer, some_examples, tiny_model
 
 TOKENIZER, EXAMPLES = character_tokenizer(), some_examples(6)
 SHORT = [Example(e.prompt, e.answer[0]) for e in some_examples(4)]

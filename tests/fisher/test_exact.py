@@ -10,10 +10,10 @@ from fggm_lab.fisher.exact import ExactFisher
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.objectives import of_data
 from fggm_lab.fisher.sums import SquareSums
-from fggm_lab.fisher.units import unit_axes
 from fggm_lab.models.encoding import collate, encode
-from tests import oracle
-from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_model
+from fggm_lab.models.units import unit_axes
+from tests.support import oracle
+from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -15,11 +15,17 @@ from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.meter import Meter
 from fggm_lab.fisher.objectives import of_data
 from fggm_lab.fisher.sums import SquareSums
-from fggm_lab.fisher.units import unit_axes
 from fggm_lab.models.encoding import IGNORED, collate, encode
-from tests import oracle
-from tests.families import ALL_FAMILIES, MIXTURES, character_tokenizer, some_examples, tiny_model
+from fggm_lab.models.units import unit_axes
 from tests.fisher.test_estimate import worst
+from tests.support import oracle
+from tests.support.families import (
+    ALL_FAMILIES,
+    MIXTURES,
+    character_tokenizer,
+    some_examples,
+    tiny_model,
+)
 
 TOKENIZER, EXAMPLES = character_tokenizer(), some_examples(6)
 ENCODED = encode(TOKENIZER, EXAMPLES, 64)

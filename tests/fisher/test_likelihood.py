@@ -5,7 +5,7 @@ import torch
 
 from fggm_lab.fisher.likelihood import AnswerLikelihood
 from fggm_lab.models.encoding import IGNORED, collate, encode
-from tests.families import FAMILIES, character_tokenizer, some_examples, tiny_model
+from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 TOKENIZER = character_tokenizer()
 ITEMS = encode(TOKENIZER, some_examples(4), 64)

@@ -17,9 +17,9 @@ from fggm_lab.fisher.rules import local, rule_for
 from fggm_lab.fisher.stacked import Piece, squares_of
 from fggm_lab.fisher.watch import Layer, Watch
 from fggm_lab.models.encoding import encode
-from tests import oracle
-from tests.families import character_tokenizer, some_examples, tiny_model
 from tests.fisher.test_estimate import worst
+from tests.support import oracle
+from tests.support.families import character_tokenizer, some_examples, tiny_model
 
 B, T, WIDTH, OUT = 3, 5, 6, 4
 

@@ -8,7 +8,7 @@ import torch
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
-from tests.families import character_tokenizer, some_examples, tiny_model
+from tests.support.families import character_tokenizer, some_examples, tiny_model
 
 
 @pytest.fixture(scope="module")

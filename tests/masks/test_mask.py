@@ -10,7 +10,7 @@ from torch import Tensor
 from fggm_lab.errors import DataError, LabError, ModelError, SettingError
 from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import Mask
-from tests.families import tiny_model
+from tests.support.families import tiny_model
 
 KEEPS = (0.01, 0.05, 0.1, 0.25, 0.3, 0.5, 0.7, 0.999, 1, 1.0)
 

@@ -7,7 +7,7 @@ from fggm_lab.errors import DataError, SettingError
 from fggm_lab.masks import Mask, Ranking
 from tests.masks.test_mask import KEEPS, scores_of
 from tests.masks.test_mask import scores as scores
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 SCOPES = ("layer", "global")
 

@@ -7,7 +7,7 @@ import torch
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask, examples_needed, expected_jaccard, jaccard, mask_stability
-from tests.families import character_tokenizer, some_examples, tiny_model
+from tests.support.families import character_tokenizer, some_examples, tiny_model
 
 TOKENIZER = character_tokenizer()
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.methods import EWC, SFT, OnlineEWC, TaskContext
-from tests.families import FAMILIES
-from tests.methods.resuming import assert_resumes
-from tests.training.small import context, small_model, small_run, small_tasks
+from tests.support.families import FAMILIES
+from tests.support.resuming import assert_resumes
+from tests.support.small import context, small_model, small_run, small_tasks
 from tests.training.test_sequence import weights
 
 

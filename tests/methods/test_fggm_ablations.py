@@ -8,7 +8,7 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.methods import FGGM
-from tests.training.small import context, small_model, small_run
+from tests.support.small import context, small_model, small_run
 
 DOWN = "model.layers.0.mlp.down_proj.weight"
 

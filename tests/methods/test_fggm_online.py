@@ -10,7 +10,7 @@ from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.methods import FGGMOnline
 from fggm_lab.models.encoding import collate
-from tests.training.small import context, small_model, small_run
+from tests.support.small import context, small_model, small_run
 from tests.training.test_sequence import assert_same_run
 
 

@@ -8,9 +8,9 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import L2
-from tests.methods.resuming import assert_resumes
 from tests.methods.test_ewc import jolt
-from tests.training.small import context, small_model
+from tests.support.resuming import assert_resumes
+from tests.support.small import context, small_model
 
 
 @pytest.mark.parametrize("anchor", ["run", "task"])

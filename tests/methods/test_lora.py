@@ -14,8 +14,8 @@ from fggm_lab.methods import SFT, LoRA
 from fggm_lab.methods.lora import factors
 from fggm_lab.models.encoding import collate
 from fggm_lab.training.checkpoints import saved_model
-from tests.families import ALL_FAMILIES, FAMILIES
-from tests.training.small import context, small_model, small_run
+from tests.support.families import ALL_FAMILIES, FAMILIES
+from tests.support.small import context, small_model, small_run
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

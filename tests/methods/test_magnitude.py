@@ -7,8 +7,8 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import Magnitude
-from tests.families import FAMILIES
-from tests.training.small import context, small_model, small_run
+from tests.support.families import FAMILIES
+from tests.support.small import context, small_model, small_run
 
 
 def means(parameter: torch.Tensor, transposed: bool) -> list[float]:

@@ -21,8 +21,8 @@ from fggm_lab.methods import (
 )
 from fggm_lab.methods.masking import TaskMasking, masked_names
 from fggm_lab.models.encoding import collate
-from tests.families import FAMILIES
-from tests.training.small import context, small_model
+from tests.support.families import FAMILIES
+from tests.support.small import context, small_model
 
 
 def test_sft_masks_nothing() -> None:

@@ -9,8 +9,8 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import MoFO
 from fggm_lab.models.encoding import collate
-from tests.methods.resuming import assert_resumes
-from tests.training.small import context, small_model, small_run
+from tests.support.resuming import assert_resumes
+from tests.support.small import context, small_model, small_run
 
 
 @pytest.mark.parametrize("vectors", [False, True])

@@ -10,7 +10,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.methods import LoRA, OLoRA
 from fggm_lab.methods.lora import factors
 from fggm_lab.runs import Run
-from tests.training.small import context, small_model, small_run
+from tests.support.small import context, small_model, small_run
 
 
 @pytest.mark.parametrize("norm", ["absolute", "squared"])

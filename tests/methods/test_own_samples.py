@@ -7,7 +7,7 @@ from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Contrast, Protect
 from fggm_lab.models.sampling import own_samples
-from tests.training.small import context, small_model
+from tests.support.small import context, small_model
 
 
 def self_fisher(model, seen):  # type: ignore[no-untyped-def]

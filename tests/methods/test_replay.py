@@ -12,8 +12,8 @@ from fggm_lab.methods import Replay, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.methods.replay import kept_examples
 from fggm_lab.models.encoding import Encoded
-from tests.methods.resuming import assert_resumes
-from tests.training.small import context, small_model, small_run, small_tasks
+from tests.support.resuming import assert_resumes
+from tests.support.small import context, small_model, small_run, small_tasks
 
 
 def after(method: Replay, tasks: int, seed: int = 0) -> Memory:

@@ -5,8 +5,8 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.models.sampling import own_samples
-from tests.families import character_tokenizer
-from tests.training.small import small_model
+from tests.support.families import character_tokenizer
+from tests.support.small import small_model
 
 
 def test_the_first_token_is_drawn_as_often_as_the_model_says() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.runs import Run
-from tests.plots.made import made_run
+from tests.support.records import made_run
 
 METHODS = ("sft", "migu", "fggm", "random")
 

@@ -15,14 +15,14 @@ import plotly.graph_objects as go
 import pytest
 from plotly.colors import hex_to_rgb, sample_colorscale
 
-from fggm_lab.fisher.layers import split_name
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask
+from fggm_lab.models.names import split_name
 from fggm_lab.plots import FIGURES, caption_of, describe, description_of, export, figure_rows, theme
 from fggm_lab.plots.decimate import POINTS
 from fggm_lab.runs import Run
-from tests.plots.made import TASKS, large_scores, made_scores
 from tests.plots.test_effects import made_effect
+from tests.support.records import TASKS, large_scores, made_scores
 
 BYTES = 2_000_000
 """The most a figure's JSON may take, lists and sliders inside it included."""

@@ -6,7 +6,7 @@ import torch
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.plots import describe_drift, description_of, drift_against_fisher
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 
 def movement(scores, seed: int = 0):  # type: ignore[no-untyped-def]

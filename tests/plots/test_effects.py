@@ -2,10 +2,10 @@
 
 import pytest
 
+from fggm_lab.evaluation import TaskScore
 from fggm_lab.plots import caption_of, description_of, mask_effects
-from fggm_lab.training import TaskScore
 from fggm_lab.training.effects import Effect, Measured
-from tests.plots.made import TASKS
+from tests.support.records import TASKS
 
 
 def made_effect(action: str = "freezing", general: float | None = 0.9, **more: object) -> Effect:

@@ -26,7 +26,7 @@ from fggm_lab.plots import (
 )
 from fggm_lab.plots.theme import finish
 from fggm_lab.runs import Run
-from tests.plots.made import TASKS, made_masks, made_scores
+from tests.support.records import TASKS, made_masks, made_scores
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from fggm_lab.errors import RunError
 from fggm_lab.plots import caption_of, describe_forgetting, description_of, forgetting_curves
 from fggm_lab.runs import Run
-from tests.plots.made import STEPS, TASKS, made_run
+from tests.support.records import STEPS, TASKS, made_run
 
 
 def measured(run: Run, task: str) -> dict[int, float]:

@@ -8,7 +8,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import caption_of, describe_growth, description_of, spectrum_growth
 from fggm_lab.plots.growth import QUANTILES
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 
 def along() -> dict[int, FisherScores]:

@@ -10,7 +10,7 @@ import torch
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.plots import caption_of, describe_histograms, description_of, score_histograms
 from fggm_lab.plots.histograms import bins_of, counted
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 
 def count_by_hand(values, low: float, high: float) -> int:  # type: ignore[no-untyped-def]

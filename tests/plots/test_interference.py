@@ -10,7 +10,7 @@ from fggm_lab.masks import Mask, MaskInfo
 from fggm_lab.plots import caption_of, change_against_overlap, describe_change_against_overlap
 from fggm_lab.plots.interference import meetings, rank_correlation
 from fggm_lab.runs import Run
-from tests.plots.made import run_of
+from tests.support.records import run_of
 
 MATRIX = [[0.9, 0.1, 0.1], [0.7, 0.8, 0.1], [0.6, 0.3, 0.9]]
 

@@ -7,7 +7,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.plots import describe_kept_shares, description_of, kept_shares
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 
 def tied() -> FisherScores:

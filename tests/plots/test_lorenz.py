@@ -7,7 +7,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units, gini
 from fggm_lab.plots import caption_of, describe_lorenz, description_of, lorenz_curves
 from fggm_lab.plots.lorenz import POINTS, held
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 
 def test_each_point_is_what_so_many_units_hold() -> None:

@@ -8,7 +8,7 @@ import pytest
 from fggm_lab.errors import RunError
 from fggm_lab.plots import caption_of, describe_score_matrix, score_matrix
 from fggm_lab.runs import Run
-from tests.plots.made import made_run, run_of
+from tests.support.records import made_run, run_of
 
 
 def test_a_row_per_state_and_a_column_per_task(four_runs: list[Run]) -> None:

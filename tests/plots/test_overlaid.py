@@ -6,7 +6,7 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import caption_of, describe_overlaid, description_of, spectra_overlaid
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 
 def test_each_curve_holds_the_sorted_scores_of_all_units() -> None:

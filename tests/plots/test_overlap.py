@@ -10,7 +10,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo, expected_overlap, overlap_coefficient, z_score
 from fggm_lab.plots import caption_of, describe_overlap, mask_overlap
 from fggm_lab.plots.overlap import OUTSIDE
-from tests.plots.made import TASKS, made_masks, made_scores
+from tests.support.records import TASKS, made_masks, made_scores
 
 
 def by_hand(a: Mask, b: Mask, within: str = "") -> float:

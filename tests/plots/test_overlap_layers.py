@@ -8,7 +8,7 @@ import pytest
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, expected_jaccard, jaccard, z_score
 from fggm_lab.plots import caption_of, describe_overlap_per_layer, overlap_per_layer
-from tests.plots.made import TASKS, made_masks, made_scores
+from tests.support.records import TASKS, made_masks, made_scores
 
 
 def within(mask: Mask, layer: str) -> Mask:

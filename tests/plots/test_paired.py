@@ -8,7 +8,7 @@ import pytest
 from fggm_lab.plots import caption_of, describe_paired_differences, paired_differences
 from fggm_lab.runs import Run
 from fggm_lab.runs.paired import paired
-from tests.plots.made import run_of
+from tests.support.records import run_of
 
 
 def run_with(path: Path, method: str, seed: int, last: float, **more) -> Run:  # type: ignore[no-untyped-def]

@@ -3,7 +3,7 @@
 import pytest
 
 from fggm_lab.plots.places import by_layer, by_module, short_names, where_from
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 NAMES = made_scores(layers=5).names
 

@@ -10,7 +10,7 @@ from fggm_lab.errors import RunError
 from fggm_lab.plots import caption_of, describe_stability_plasticity, stability_plasticity
 from fggm_lab.runs import Run
 from fggm_lab.runs.paths import run_path
-from tests.plots.made import run_of
+from tests.support.records import run_of
 
 
 def run_with(path: Path, method: str, seed: int, learned: float, lost: float, **more) -> Run:  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ import pytest
 from fggm_lab.plots import caption_of, description_of, training_progress
 from fggm_lab.plots.progress import MOST, fill, place, thinned
 from fggm_lab.plots.so_far import STRETCHES, RunSoFar
-from tests.plots.made import STEPS, TASKS, made_run
+from tests.support.records import STEPS, TASKS, made_run
 
 SHORT = TASKS[:3]
 

@@ -7,7 +7,7 @@ import torch
 
 from fggm_lab.plots import caption_of, describe_score_heatmap, figure_rows, score_heatmap
 from fggm_lab.plots.score_heatmap import grid_of
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 
 def test_cells_hold_total_and_median_of_their_units() -> None:

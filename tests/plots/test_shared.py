@@ -11,7 +11,7 @@ from fggm_lab.plots import (
     shared_units,
     union_growth,
 )
-from tests.plots.made import TASKS, made_masks
+from tests.support.records import TASKS, made_masks
 
 
 def kept(mask: Mask) -> set[tuple[str, int]]:

@@ -4,7 +4,7 @@ import pytest
 
 from fggm_lab.masks import Mask
 from fggm_lab.plots import share_per_layer
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 
 @pytest.mark.parametrize("scope", ["layer", "global"])

@@ -8,7 +8,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.plots import caption_of, describe_spectra, fisher_spectra
 from fggm_lab.plots.spectra import KEEPS, POINTS, show_keep, show_module
-from tests.plots.made import made_scores
+from tests.support.records import made_scores
 
 
 def part(figure, name):  # type: ignore[no-untyped-def]

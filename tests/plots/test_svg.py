@@ -13,7 +13,7 @@ from fggm_lab.plots import forgetting_curves, stability_plasticity
 from fggm_lab.plots.svg import POINTS, svg
 from fggm_lab.runs import Run
 from tests.plots.conftest import four_runs as four_runs
-from tests.plots.made import made_run
+from tests.support.records import made_run
 
 SVG = "{http://www.w3.org/2000/svg}"
 

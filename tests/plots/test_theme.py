@@ -5,7 +5,7 @@ import pytest
 
 from fggm_lab.plots import caption_of, description_of
 from fggm_lab.plots.theme import bare, finish, method_styles, padded, percent, task_styles
-from tests.plots.made import TASKS
+from tests.support.records import TASKS
 
 
 def test_methods_keep_their_style_and_variants_differ() -> None:

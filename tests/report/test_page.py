@@ -19,7 +19,7 @@ from fggm_lab.report.block import Variant
 from fggm_lab.report.page import report_html
 from fggm_lab.runs import METRICS, Run, comparison
 from tests.plots.conftest import four_runs as four_runs
-from tests.plots.made import TASKS, made_run
+from tests.support.records import TASKS, made_run
 
 
 class Page(HTMLParser):

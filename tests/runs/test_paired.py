@@ -9,7 +9,7 @@ from scipy.stats import ttest_rel
 from fggm_lab.errors import RunError, SettingError
 from fggm_lab.runs import Run
 from fggm_lab.runs.paired import DEFAULT, interval, paired
-from tests.plots.made import run_of
+from tests.support.records import run_of
 
 
 def run_with(path: Path, method: str, seed: int, last: float, **more: object) -> Run:

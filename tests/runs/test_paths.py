@@ -9,7 +9,7 @@ import pytest
 
 from fggm_lab.errors import RunError, SettingError
 from fggm_lab.runs.paths import general_after_tasks, pareto_front, paths, run_path
-from tests.plots.made import run_of
+from tests.support.records import run_of
 
 MATRIX = [[0.8, 0.1, 0.1], [0.6, 0.7, 0.1], [0.5, 0.3, 0.9]]
 """Learning accuracy 0.8, 0.75, 0.8; BWT –, −0.2, (−0.3 − 0.4) / 2."""

@@ -12,11 +12,17 @@ from torch.optim import SGD, AdamW, Optimizer
 from transformers import PreTrainedModel
 
 from fggm_lab.errors import ModelError, SettingError
-from fggm_lab.fisher.units import ENTRY, as_units
 from fggm_lab.masks import Mask
 from fggm_lab.models.encoding import collate, encode
+from fggm_lab.models.units import ENTRY, as_units
 from fggm_lab.training import ActiveRows, MaskedGradients
-from tests.families import ALL_FAMILIES, FAMILIES, character_tokenizer, some_examples, tiny_model
+from tests.support.families import (
+    ALL_FAMILIES,
+    FAMILIES,
+    character_tokenizer,
+    some_examples,
+    tiny_model,
+)
 
 OPTIMIZERS: dict[str, Callable[[Iterable[Tensor]], Optimizer]] = {
     "adamw": lambda p: AdamW(p, lr=1e-2, weight_decay=0.1),

@@ -12,8 +12,8 @@ from fggm_lab.errors import RunError, SettingError
 from fggm_lab.methods import FGGM, SFT, Method
 from fggm_lab.runs import Run
 from fggm_lab.training import BackgroundTraining
-from tests.families import character_tokenizer
-from tests.training.small import QUICK, small_general, small_model, small_run, small_tasks
+from tests.support.families import character_tokenizer
+from tests.support.small import QUICK, small_general, small_model, small_run, small_tasks
 from tests.training.test_sequence import assert_same_run
 
 

@@ -9,13 +9,13 @@ from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from fggm_lab.errors import DataError
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.fisher.units import as_units
 from fggm_lab.masks import Mask
 from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import collate, encode
+from fggm_lab.models.units import as_units
 from fggm_lab.training import FGGMCallback, MaskedGradients
 from fggm_lab.training.callback import MASK_FILE, encoded_examples
-from tests.families import character_tokenizer, some_examples, tiny_model
+from tests.support.families import character_tokenizer, some_examples, tiny_model
 
 TOKENIZER, EXAMPLES = character_tokenizer(), some_examples(6)
 BATCH = collate(encode(TOKENIZER, EXAMPLES, 64), pad=0)

@@ -22,8 +22,8 @@ from fggm_lab.training.effects import (
     zeroing,
 )
 from fggm_lab.training.schedule import batch_indices, task_seed
-from tests.families import FAMILIES, character_tokenizer
-from tests.training.small import small_general, small_model, small_tasks
+from tests.support.families import FAMILIES, character_tokenizer
+from tests.support.small import small_general, small_model, small_tasks
 
 TOKENIZER = character_tokenizer()
 TASKS = small_tasks()

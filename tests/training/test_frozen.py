@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.fisher.units import ENTRY, as_units
 from fggm_lab.masks import Mask
 from fggm_lab.methods import FGGM, Method, Plan, RandomMask, TaskContext
-from tests.families import FAMILIES
-from tests.training.small import small_run, small_tasks
+from fggm_lab.models.units import ENTRY, as_units
+from tests.support.families import FAMILIES
+from tests.support.small import small_run, small_tasks
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -9,7 +9,7 @@ import pytest
 from fggm_lab.files import read_json
 from fggm_lab.methods import FGGM, MIGU, SFT, Method
 from fggm_lab.runs import Run
-from tests.training.small import small_run
+from tests.support.small import small_run
 from tests.training.test_sequence import assert_same_run
 
 

@@ -12,8 +12,8 @@ from fggm_lab.runs.published import published
 from fggm_lab.tasks import ORDERS, TaskSequence
 from fggm_lab.training import run_sequence
 from fggm_lab.training.presets import PRESETS, preset
-from tests.families import character_tokenizer
-from tests.training.small import small_model, small_tasks
+from tests.support.families import character_tokenizer
+from tests.support.small import small_model, small_tasks
 
 
 def test_a_preset_trains_any_of_its_tasks(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fggm_lab.runs import Run
 from fggm_lab.training.dense import MaskedGradients
 from fggm_lab.training.record import recorded_scores
 from fggm_lab.training.schedule import recording_steps
-from tests.training.small import context, small_model, small_run, small_tasks
+from tests.support.small import context, small_model, small_run, small_tasks
 from tests.training.test_sequence import StopAt, assert_same_run
 
 METHODS = [

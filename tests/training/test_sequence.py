@@ -13,7 +13,7 @@ from fggm_lab.errors import DataError, LabError, RunError, TrainingError
 from fggm_lab.methods import FGGM, MIGU, SFT, Method, RandomMask
 from fggm_lab.runs import Run
 from fggm_lab.tasks import Example, Task, TaskSequence
-from tests.training.small import small_model, small_run, small_tasks
+from tests.support.small import small_model, small_run, small_tasks
 
 WEIGHTS = "model.safetensors"
 

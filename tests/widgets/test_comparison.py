@@ -10,7 +10,7 @@ from fggm_lab.plots import paired_differences, stability_plasticity
 from fggm_lab.runs import Run
 from fggm_lab.widgets.comparison_widget import Comparison
 from fggm_lab.widgets.shell import Refusal
-from tests.plots.made import TASKS, made_run
+from tests.support.records import TASKS, made_run
 
 
 @pytest.fixture(scope="module")

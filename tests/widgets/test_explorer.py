@@ -17,7 +17,7 @@ from fggm_lab.runs import Run
 from fggm_lab.widgets.explorer_widget import Explorer
 from fggm_lab.widgets.shell import Refusal
 from tests.plots.conftest import four_runs as four_runs
-from tests.plots.made import TASKS, made_run
+from tests.support.records import TASKS, made_run
 
 TABS = ["Forgetting", "Fisher spectra", "Masks", "Overlap", "Drift"]
 

@@ -10,8 +10,8 @@ from fggm_lab.errors import RunError, SettingError, TrainingError
 from fggm_lab.methods import FGGM, SFT, Method
 from fggm_lab.plots import training_progress
 from fggm_lab.widgets.live import LiveTraining
-from tests.families import character_tokenizer
-from tests.training.small import QUICK, small_general, small_model, small_run, small_tasks
+from tests.support.families import character_tokenizer
+from tests.support.small import QUICK, small_general, small_model, small_run, small_tasks
 from tests.training.test_sequence import assert_same_run
 
 

@@ -6,14 +6,14 @@ import pytest
 
 import fggm_lab as lab
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.fisher.layers import split_name
 from fggm_lab.masks import Mask
 from fggm_lab.models import fingerprint
+from fggm_lab.models.names import split_name
 from fggm_lab.training.effects import choose_units, freezing, zeroing
 from fggm_lab.widgets import playground as module
 from fggm_lab.widgets.playground import FREEZE, MaskPlayground
-from tests.families import character_tokenizer
-from tests.training.small import small_general, small_model, small_tasks
+from tests.support.families import character_tokenizer
+from tests.support.small import small_general, small_model, small_tasks
 
 ASK = {"general": small_general(), "examples": 4}
 

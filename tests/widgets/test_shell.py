@@ -8,7 +8,7 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from tests.plots.made import TASKS, made_run
+from tests.support.records import TASKS, made_run
 
 CELLS = (
     """import fggm_lab as lab

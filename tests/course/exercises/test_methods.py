@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from fggm_lab.course.exercises.methods import check_anchor, check_magnitude, check_plan
-from fggm_lab.fisher import as_units, unit_axes
 from fggm_lab.masks import Mask, MaskInfo
 from fggm_lab.masks.select import select
 from fggm_lab.methods import METHODS, SFT, Method, Plan, TaskContext
+from fggm_lab.models import as_units, unit_axes
 
 
 @pytest.mark.parametrize("name", ["fggm", "random"])

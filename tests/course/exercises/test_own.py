@@ -12,7 +12,7 @@ from fggm_lab.course.exercises.own import (
     check_training_bytes,
 )
 from fggm_lab.tasks import Example
-from tests.families import tiny_model
+from tests.support.families import tiny_model
 
 Split = list[Example]
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 import plotly.graph_objects as go
-from page import HEADS, PAGE, by, method_of
 from plotly.subplots import make_subplots
-from rows import Row, kept
-from studies import TUNED
 
 import fggm_lab as lab
 from fggm_lab.plots import theme
+from studies.catalog import TUNED
+from studies.page import HEADS, PAGE, by, method_of
+from studies.rows import Row, kept
 
 PICTURE = PAGE.with_name("rates.png")
 PANELS = ("general_after", "op_final")

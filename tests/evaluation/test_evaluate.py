@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from fggm_lab.errors import DataError
+from fggm_lab.evaluation import answers
+from fggm_lab.evaluation.evaluate import evaluate, score_sets, text_loss
+from fggm_lab.evaluation.generate import generate
 from fggm_lab.runs import Prediction
 from fggm_lab.tasks import METRICS, Example, Task
-from fggm_lab.training import answers
-from fggm_lab.training.evaluate import evaluate, score_sets, text_loss
-from fggm_lab.training.generate import generate
-from tests.families import FAMILIES, character_tokenizer, some_examples
-from tests.training.small import small_general, small_model, small_tasks
+from tests.support.families import FAMILIES, character_tokenizer, some_examples
+from tests.support.small import small_general, small_model, small_tasks
 
 TOKENIZER = character_tokenizer()
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers.modeling_outputs import CausalLMOutput
 
-from fggm_lab.training.generate import generate
-from tests.families import FAMILIES, character_tokenizer, some_examples
-from tests.training.small import small_model
+from fggm_lab.evaluation.generate import generate
+from tests.support.families import FAMILIES, character_tokenizer, some_examples
+from tests.support.small import small_model
 
 TOKENIZER = character_tokenizer()
 

@@ -2,10 +2,7 @@
 
 import re
 import shlex
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,49 +10,38 @@ from typer.testing import CliRunner
 
 from fggm_lab.cli import app
 from fggm_lab.methods import METHODS
-from tests.docs.pages import ROOT
-from tests.plots.made import made_run
-
-RESULTS = ROOT / "docs" / "results"
-MODULES = ("studies", "rows", "tuning", "page", "picture")
-
-
-@pytest.fixture
-def results(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The modules of docs/results, as its command imports them."""
-    monkeypatch.syspath_prepend(RESULTS)
-    yield SimpleNamespace(**{name: __import__(name) for name in MODULES})
-    for name in MODULES:
-        sys.modules.pop(name)
+from studies import catalog, page, picture, tuning
+from studies import rows as kept_rows
+from tests.support.records import made_run
 
 
 def row(method: str = "sft", lr: float = 1e-3, **numbers: Any) -> dict[str, Any]:
     return {"method": method, "lr": lr, "seed": 1, "settings": {}, **numbers}
 
 
-def test_the_page_has_the_tables_of_the_kept_rows(results: Any) -> None:
-    text = results.page.PAGE.read_text(encoding="utf-8")
-    assert results.page.filled(text) == text, "python docs/results page"
+def test_the_page_has_the_tables_of_the_kept_rows() -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.filled(text) == text, "python -m studies page"
     asked = re.findall(r"<!-- results: (.+?) -->", text)
-    assert sorted(asked) == sorted(results.page.BLOCKS)
+    assert sorted(asked) == sorted(page.BLOCKS)
 
 
-def test_every_method_is_compared(results: Any) -> None:
-    assert {*results.studies.TUNED, "untrained"} == set(METHODS)
+def test_every_method_is_compared() -> None:
+    assert {*catalog.TUNED, "untrained"} == set(METHODS)
 
 
-def test_every_method_has_the_same_number_of_trials(results: Any) -> None:
-    rows = results.rows.kept("tuning")["rows"]
-    counted = {method: 0 for method in results.studies.TUNED}
+def test_every_method_has_the_same_number_of_trials() -> None:
+    rows = kept_rows.kept("tuning")["rows"]
+    counted = {method: 0 for method in catalog.TUNED}
     for one in rows:
         assert one["split"] == "eval"
         counted[one["method"]] += 1
     assert set(counted.values()) == {5}
 
 
-def test_the_studies_ask_for_what_the_command_line_knows(results: Any, tmp_path: Path) -> None:
-    studies = results.studies
-    chosen = results.tuning.choose(results.rows.kept("tuning")["rows"])
+def test_the_studies_ask_for_what_the_command_line_knows(tmp_path: Path) -> None:
+    studies = catalog
+    chosen = tuning.choose(kept_rows.kept("tuning")["rows"])
     sweeps = [s for make in studies.STUDIES.values() for s in make(chosen)]
     sweeps += studies.tried(chosen)
     for sweep in {(s.methods, s.options): s for s in sweeps}.values():
@@ -65,7 +51,7 @@ def test_the_studies_ask_for_what_the_command_line_knows(results: Any, tmp_path:
         assert "to train" in done.output
 
 
-def test_tuning_takes_the_best_mean_of_general_and_op(results: Any) -> None:
+def test_tuning_takes_the_best_mean_of_general_and_op() -> None:
     trials = [
         row(lr=5e-4, general_after=0.9, op_final=0.5),
         row(lr=1e-3, general_after=0.7, op_final=0.8),
@@ -73,53 +59,51 @@ def test_tuning_takes_the_best_mean_of_general_and_op(results: Any) -> None:
         row("ewc", 5e-4, general_after=0.9, op_final=0.5) | {"settings": {"strength": 1000.0}},
         row("ewc", 5e-4, general_after=0.9, op_final=0.6) | {"settings": {"strength": 100.0}},
     ]
-    chosen = results.tuning.choose(trials)
+    chosen = tuning.choose(trials)
     assert chosen == {"sft": {"lr": "0.001"}, "ewc": {"lr": "0.0005", "strength": "100"}}
-    assert len(results.tuning.first_round(trials)) == 4  # without the strength tried afterwards
+    assert len(tuning.first_round(trials)) == 4  # without the strength tried afterwards
 
 
-def test_a_combination_has_the_settings_of_its_parts(results: Any) -> None:
+def test_a_combination_has_the_settings_of_its_parts() -> None:
     chosen = {
         "lora": {"lr": "5e-4", "rate": "3"}, "fggm": {"lr": "1e-3"},
         "replay": {"lr": "2e-3", "ratio": "2"},
     }  # fmt: skip
-    lora, replay = results.studies.with_chosen(["lora+fggm", "replay+fggm"], chosen, ())
+    lora, replay = catalog.with_chosen(["lora+fggm", "replay+fggm"], chosen, ())
     assert lora.options == ("--lr", "5e-4", "--set", "lora+fggm.lora.rate=3")
     assert replay.options == ("--lr", "1e-3", "--set", "replay+fggm.replay.ratio=2")
 
 
-def test_matched_learning_accuracy_reads_between_two_rates(results: Any) -> None:
+def test_matched_learning_accuracy_reads_between_two_rates() -> None:
     curve = [
         row(lr=1e-3, learning_accuracy=0.9, general_after=0.5),
         row(lr=5e-4, learning_accuracy=0.7, general_after=0.9),
     ]
-    assert results.page.at_level(curve, 0.75, "general_after") == pytest.approx(0.8)
-    assert results.page.at_level(curve, 0.6, "general_after") is None
-    assert results.page.at_level(curve, 0.95, "general_after") is None
+    assert page.at_level(curve, 0.75, "general_after") == pytest.approx(0.8)
+    assert page.at_level(curve, 0.6, "general_after") is None
+    assert page.at_level(curve, 0.95, "general_after") is None
 
 
-def test_the_picture_has_a_line_per_method_through_the_means_at_its_rates(results: Any) -> None:
+def test_the_picture_has_a_line_per_method_through_the_means_at_its_rates() -> None:
     rows = [
         row(lr=lr, learning_accuracy=lr * 100 + seed / 10, general_after=1 - seed / 10)
         | {"seed": seed, "op_final": 0.5}
         for lr in (2e-3, 1e-3)
         for seed in (1, 2)
     ]
-    general, op = results.picture.trade_off(rows).data
+    general, op = picture.trade_off(rows).data
     assert general.x == pytest.approx([0.25, 0.35]) and general.y == pytest.approx([0.85, 0.85])
     assert op.y == pytest.approx([0.5, 0.5])
     assert general.error_x.array == pytest.approx([0.1 / 2**0.5] * 2)
 
 
-def test_kept_rows_are_read_back(
-    results: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kept_rows_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = made_run(tmp_path / "runs", "sft")
-    monkeypatch.setattr(results.rows, "KEPT", tmp_path / "kept")
-    results.rows.keep("a", tmp_path / "runs", ["fggm-lab sweep"])
-    found = results.rows.kept("a")
+    monkeypatch.setattr(kept_rows, "KEPT", tmp_path / "kept")
+    kept_rows.keep("a", tmp_path / "runs", ["fggm-lab sweep"])
+    found = kept_rows.kept("a")
     assert found["commands"] == ["fggm-lab sweep"] and found["versions"] == run.config.versions
     (one,) = found["rows"]
     assert one["op_final"] == pytest.approx(run.metrics()["op_final"], rel=1e-4)
     assert one["general_after"] == pytest.approx(run.scores.general["after"], rel=1e-4)
-    assert results.rows.kept("never run")["rows"] == []
+    assert kept_rows.kept("never run")["rows"] == []

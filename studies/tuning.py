@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from rows import Row
-from studies import RATES, STRENGTHS
+from studies.catalog import RATES, STRENGTHS
+from studies.rows import Row
 
 
 def gain(row: Row) -> float:

@@ -1,8 +1,8 @@
 """Trains what `docs/results.md` is made of, and writes its tables: `make results`.
 
-python docs/results train STUDY …   # trains, and keeps a row per run in docs/results/runs/
-python docs/results page            # writes the tables of docs/results.md from these rows
-python docs/results picture         # draws docs/rates.png from them
+python -m studies train STUDY …   # trains, and keeps a row per run in studies/rows/
+python -m studies page            # writes the tables of docs/results.md from these rows
+python -m studies picture         # draws docs/rates.png from them
 
 A study that was stopped goes on; its finished runs are not repeated. One thread a process and as
 many studies at once as there are cores is fastest: the models are small.
@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from page import write_page
-from picture import draw
-from rows import keep, kept
-from studies import STUDIES, Sweep, tried
-from tuning import choose, first_round
+
+from studies.catalog import STUDIES, Sweep, tried
+from studies.page import write_page
+from studies.picture import draw
+from studies.rows import keep, kept
+from studies.tuning import choose, first_round
 
 OUT = Path("runs/results")
 TUNING = "tuning"

@@ -9,11 +9,11 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, TrainingError
+from fggm_lab.evaluation.answers import Answer, Key, answer_sets, teacher_forced
+from fggm_lab.evaluation.choices import choice_accuracy
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.runs import Prediction
 from fggm_lab.tasks import PASS_AT_1, Example, General, Task
-from fggm_lab.training.answers import Answer, Key, answer_sets, teacher_forced
-from fggm_lab.training.choices import choice_accuracy
 
 
 @dataclass(frozen=True)

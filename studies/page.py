@@ -1,4 +1,4 @@
-"""The tables of `docs/results.md`, made from the rows in `docs/results/runs/`.
+"""The tables of `docs/results.md`, made from the rows in `studies/rows/`.
 
 The page is prose with tables between `<!-- results: NAME -->` and `<!-- end -->`; only the tables
 are written here.
@@ -10,16 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median, stdev
 
-from rows import Row, kept
-from studies import COMBINED, OWN, TUNED
-from tuning import choose, gain
-
 from fggm_lab.files import write_text
 from fggm_lab.methods import METHODS
 from fggm_lab.runs.bootstrap import bootstrap_interval
 from fggm_lab.runs.paired import interval
+from studies.catalog import COMBINED, OWN, TUNED
+from studies.rows import Row, kept
+from studies.tuning import choose, gain
 
-PAGE = Path(__file__).resolve().parent.parent / "results.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 _BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
 HEADS = {
     "general_after": "General",

@@ -8,12 +8,12 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, TrainingError
+from fggm_lab.evaluation.answers import fitting
+from fggm_lab.evaluation.generate import EXTRA_TOKENS, generate, to_device
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import Encoded, batches_by_length, collate, encode
 from fggm_lab.tasks import Example
 from fggm_lab.tasks.choices import Choice, answered, check_choose, most_likely
-from fggm_lab.training.answers import fitting
-from fggm_lab.training.generate import EXTRA_TOKENS, generate, to_device
 
 BATCH = 64
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.evaluation.choices import choice_likelihoods
+from fggm_lab.evaluation.harness import TRACE_GENERAL, harness_general
 from fggm_lab.models import load_model
 from fggm_lab.tasks import Choice
-from fggm_lab.training.choices import choice_likelihoods
-from fggm_lab.training.harness import TRACE_GENERAL, harness_general
 
 TASK = """task: {name}
 dataset_path: json

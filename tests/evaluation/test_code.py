@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.evaluation import answers
+from fggm_lab.evaluation.answers import answer_sets
+from fggm_lab.evaluation.evaluate import evaluate
 from fggm_lab.methods import SFT
 from fggm_lab.runs import Run
 from fggm_lab.tasks import PASS_AT_1, Example, General, Task, TaskSequence
 from fggm_lab.tasks.code import isolation
-from fggm_lab.training import answers, run_sequence
-from fggm_lab.training.answers import answer_sets
-from fggm_lab.training.evaluate import evaluate
+from fggm_lab.training import run_sequence
 from tests.conftest import Said
-from tests.families import character_tokenizer
-from tests.training.small import QUICK, small_model
+from tests.support.families import character_tokenizer
+from tests.support.small import QUICK, small_model
 
 TOKENIZER = character_tokenizer()
 # Whatever follows the sign is a comment, so that right and wrong do not depend on the model.

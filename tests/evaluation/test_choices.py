@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from fggm_lab.errors import DataError, TrainingError
+from fggm_lab.evaluation import choices
+from fggm_lab.evaluation.choices import choice_accuracy, choice_likelihoods
+from fggm_lab.evaluation.evaluate import evaluate
 from fggm_lab.methods import SFT
 from fggm_lab.models import load_model
 from fggm_lab.tasks import Choice, Example, General, load_general
-from fggm_lab.training import choices
-from fggm_lab.training.choices import choice_accuracy, choice_likelihoods
-from fggm_lab.training.evaluate import evaluate
-from tests.families import FAMILIES, character_tokenizer
-from tests.training.small import small_model, small_run, small_tasks
+from tests.support.families import FAMILIES, character_tokenizer
+from tests.support.small import small_model, small_run, small_tasks
 
 TOKENIZER = character_tokenizer()
 ITEMS = [

@@ -3,7 +3,7 @@
 import torch
 
 from fggm_lab.models.fingerprint import fingerprint
-from tests.families import tiny_model
+from tests.support.families import tiny_model
 
 
 def test_fingerprint_tells_weights_apart() -> None:

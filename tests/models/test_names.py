@@ -2,8 +2,8 @@
 
 import pytest
 
-from fggm_lab.fisher import split_name
-from fggm_lab.fisher.layers import own_weight
+from fggm_lab.models import split_name
+from fggm_lab.models.names import own_weight
 
 
 @pytest.mark.parametrize(

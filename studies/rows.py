@@ -1,4 +1,4 @@
-"""What a run came to, as the row that is kept of it in `docs/results/runs/`."""
+"""What a run came to, as the row that is kept of it in `studies/rows/`."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from fggm_lab.files import read_json, write_text
 from fggm_lab.runs import Run, find_runs
 
 Row = dict[str, Any]
-KEPT = Path(__file__).resolve().parent / "runs"
+KEPT = Path(__file__).resolve().parent / "rows"
 NUMBERS = ("op_final", "bwt_gem", "forgetting", "learning_accuracy")
 
 

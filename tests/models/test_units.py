@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from fggm_lab.fisher import as_units, spread, unit_axes, unit_count
-from fggm_lab.fisher.units import ENTRY
-from tests.families import tiny_model
+from fggm_lab.models import as_units, spread, unit_axes, unit_count
+from fggm_lab.models.units import ENTRY
+from tests.support.families import tiny_model
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.evaluation.generate import generate, longest_answer, to_device
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import IGNORED, Encoded, batches_by_length, collate, encode
 from fggm_lab.tasks import METRICS, PASS_AT_1, Example
 from fggm_lab.tasks.code import cut_completion, passes, program_text
-from fggm_lab.training.generate import generate, longest_answer, to_device
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -1,6 +1,6 @@
 """What is run for `docs/results.md`: every study as the sweeps it consists of, and its settings.
 
-Each study asks one question; `python docs/results train STUDY` trains what its page table needs.
+Each study asks one question; `python -m studies train STUDY` trains what its page table needs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -162,7 +162,7 @@ def _stories(_: Chosen) -> list[Sweep]:
     """A pretrained model that is not ours, on tasks that are not ours."""
     options = (
         *("--model", "../shared/models/stories260K", "--tasks", "../shared/trace"),
-        *("--general", "docs/results/stories.txt", "--max-length", "256", "--seeds", FEW_SEEDS),
+        *("--general", "studies/stories.txt", "--max-length", "256", "--seeds", FEW_SEEDS),
         *SCHEDULE,
     )
     return [

@@ -9,7 +9,7 @@ import pytest
 from fggm_lab.methods import SFT
 from fggm_lab.runs import Run
 from fggm_lab.tasks import METRICS
-from tests.training.small import small_run, small_tasks
+from tests.support.small import small_run, small_tasks
 
 NAMES = [task.name for task in small_tasks()]
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.tasks import CodeProblem, Outcome, pass_at_k, read_problems
-from fggm_lab.training import (
+from fggm_lab.evaluation import (
     Completion,
     completions,
     pass_at_every_k,
@@ -17,8 +16,9 @@ from fggm_lab.training import (
     sample_completions,
     write_completions,
 )
-from tests.families import character_tokenizer
-from tests.training.small import small_model
+from fggm_lab.tasks import CodeProblem, Outcome, pass_at_k, read_problems
+from tests.support.families import character_tokenizer
+from tests.support.small import small_model
 
 TOKENIZER = character_tokenizer()
 # Whatever follows the sign is a comment, so that right and wrong do not depend on the model.

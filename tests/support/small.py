@@ -11,7 +11,7 @@ from fggm_lab.models.encoding import encode
 from fggm_lab.runs import Run
 from fggm_lab.tasks import Example, General, Task, TaskSequence
 from fggm_lab.training import run_sequence
-from tests.families import character_tokenizer, some_examples, tiny_model
+from tests.support.families import character_tokenizer, some_examples, tiny_model
 
 QUICK: dict[str, Any] = {
     "epochs": 2,

@@ -8,7 +8,7 @@ import torch
 
 from fggm_lab.methods import Method
 from fggm_lab.runs import Run
-from tests.training.small import small_run
+from tests.support.small import small_run
 from tests.training.test_pause import pausing_at
 from tests.training.test_sequence import StopAt, assert_same_run
 

@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.evaluation.generate import generate
 from fggm_lab.files import read_records, write_records
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import encode_prompts
@@ -20,7 +21,6 @@ from fggm_lab.tasks.code import (
     mean_pass_at_k,
     run_programs,
 )
-from fggm_lab.training.generate import generate
 
 LONGEST_COMPLETION = 512
 """The most tokens of a completion unless `max_new_tokens` says otherwise."""
