@@ -1,10 +1,14 @@
-"""Finding the runs in a folder."""
+"""Finding the runs in a folder, and turning what a caller has into a list of runs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from fggm_lab.errors import LabError, RunError
 from fggm_lab.files import read_json
 from fggm_lab.runs.run import CONFIG, Run
+
+RunsLike = Run | str | Path | Iterable[Run | str | Path]
+"""A run, a folder that holds runs, or several of either."""
 
 
 def find_runs(folder: Path | str) -> list[Run]:
@@ -20,6 +24,32 @@ def find_runs(folder: Path | str) -> list[Run]:
     if not folder.is_dir():
         raise RunError(f"there is no folder {folder}; check the path")
     return [Run.open(path) for path in _run_folders(folder)]
+
+
+def as_runs(runs: RunsLike) -> list[Run]:
+    """A list of runs, whatever form the caller has them in.
+
+    Args:
+        runs: a run, a folder with runs in it, or several of either.
+
+    Returns:
+        The runs in the order given; those of a folder sorted by path.
+
+    Raises:
+        RunError: there is no run, a run cannot be opened, or something else was given.
+    """
+    if isinstance(runs, Run):
+        return [runs]
+    if isinstance(runs, str | Path):
+        if found := find_runs(runs):
+            return found
+        raise RunError(f"there is no run under {runs}; name a folder that fggm-lab run has made")
+    if not isinstance(runs, Iterable):
+        raise RunError(f"a run or a folder of runs is needed, not {runs!r}; see lab.find_runs")
+    several = [run for entry in runs for run in as_runs(entry)]
+    if not several:
+        raise RunError("there is no run to look at; make one with run_sequence or fggm-lab run")
+    return several
 
 
 def _holds_run(folder: Path) -> bool:

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fggm_lab.plots import stability_plasticity
-from fggm_lab.runs import Run
-from fggm_lab.widgets.given import Given, checked
+from fggm_lab.runs import Run, RunsLike
+from fggm_lab.widgets.given import checked
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from ipywidgets import Widget
 
 
-def compare(runs: Given) -> "Widget | go.Figure | None":
+def compare(runs: RunsLike) -> "Widget | go.Figure | None":
     """Compare methods in a notebook: their table, stability and plasticity, paired differences.
 
     Numbers are means over seeds with their spread. Runs still being written are shown as far as

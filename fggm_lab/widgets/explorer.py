@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fggm_lab.plots import forgetting_curves
-from fggm_lab.runs import Run
+from fggm_lab.runs import Run, RunsLike
 from fggm_lab.runs.compare import first_seeds
-from fggm_lab.widgets.given import Given, checked
+from fggm_lab.widgets.given import checked
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from ipywidgets import Widget
 
 
-def explore(runs: Given) -> "Widget | go.Figure | None":
+def explore(runs: RunsLike) -> "Widget | go.Figure | None":
     """Look at runs in a notebook: forgetting, Fisher spectra, masks, overlap, drift.
 
     One selection (method, task, layer, keep share, scope) moves all tabs. Masks and overlaps are

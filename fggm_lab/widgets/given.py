@@ -1,43 +1,19 @@
 """What explorers are given: runs or folders of them, or something that is no use."""
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from fggm_lab.errors import LabError, RunError
-from fggm_lab.runs import Run, check_comparable, find_runs
+from fggm_lab.errors import LabError
+from fggm_lab.runs import Run, RunsLike, as_runs, check_comparable
 from fggm_lab.runs.compare import check_same_model
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from ipywidgets import Widget
 
-Given = Run | str | Path | Iterable[Run | str | Path]
-"""What explorers take: runs, folders with runs in them, or several of either."""
-
-
-def runs_of(given: Given) -> list[Run]:
-    """The runs given, those in folders opened.
-
-    Raises:
-        RunError: there is no run, a run cannot be opened, or something else was given.
-    """
-    if isinstance(given, Run):
-        return [given]
-    if isinstance(given, str | Path):
-        if found := find_runs(given):
-            return found
-        raise RunError(f"there is no run under {given}; name a folder that fggm-lab run has made")
-    if not isinstance(given, Iterable):
-        raise RunError(f"a run or a folder of runs is needed, not {given!r}; see lab.find_runs")
-    several = [run for one in given for run in runs_of(one)]
-    if not several:
-        raise RunError("there is no run to look at; make one with run_sequence or fggm-lab run")
-    return several
-
 
 def checked(
-    given: Given,
+    given: RunsLike,
     css: str,
     widget: Callable[[Sequence[Run]], "Widget"],
     figure: Callable[[Sequence[Run]], "go.Figure"],
@@ -68,13 +44,13 @@ def checked(
         return Refusal(css, str(problem))
 
 
-def _one_kind(given: Given) -> list[Run]:
+def _one_kind(given: RunsLike) -> list[Run]:
     """The runs given, of one model over the same tasks.
 
     Raises:
         LabError: there are none, or they are not.
     """
-    runs = runs_of(given)
+    runs = as_runs(given)
     check_comparable(runs)
     check_same_model(runs)
     return runs

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.errors import RunError
-from fggm_lab.runs import Run, RunConfig, find_runs
+from fggm_lab.runs import Run, RunConfig, as_runs, find_runs
 
 Make = Callable[..., RunConfig]
 
@@ -52,3 +52,21 @@ def test_a_run_of_a_newer_schema_is_named(tmp_path: Path, config: Make) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
     with pytest.raises(RunError, match=r"sft/config\.json has schema 99"):
         find_runs(tmp_path)
+
+
+def test_a_run_a_list_and_a_folder_are_the_same_runs(tmp_path: Path, config: Make) -> None:
+    a, b = (Run.create(tmp_path / name, config()) for name in ("a", "b"))
+    forms = (tmp_path, str(tmp_path), [a, b], [a, tmp_path / "b"], iter([tmp_path]), (a.path, b))
+    for form in forms:
+        assert [run.path for run in as_runs(form)] == [a.path, b.path]
+    assert as_runs(a) == [a]
+    assert [run.path for run in as_runs(b.path)] == [b.path]
+
+
+def test_what_is_no_run_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no run under"):
+        as_runs(tmp_path)
+    with pytest.raises(RunError, match="there is no run to look at"):
+        as_runs([])
+    with pytest.raises(RunError, match="a run or a folder of runs is needed, not 3"):
+        as_runs(3)  # type: ignore[arg-type]
