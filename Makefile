@@ -31,6 +31,7 @@ test: setup  ## Lint, types, documentation, tests, notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(DOCS) --quiet
 	$(OFFLINE) $(BIN)/python -m pytest --nbval tests notebooks
 

@@ -6,7 +6,8 @@
     scores = lab.fisher_scores(model, tokenizer, tasks["FOMC"].train)
     mask = lab.Mask.top(scores, keep=0.3, scope="layer")
 
-Names are imported when first used, so that `import fggm_lab` costs nothing.
+Every name below, and every room (`lab.fisher`, `lab.plots`, …), is imported when it is first used,
+so that `import fggm_lab` imports neither torch nor transformers.
 """
 
 from importlib import import_module
@@ -15,20 +16,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fggm_lab import attribution as attribution
     from fggm_lab import course as course
+    from fggm_lab import errors as errors
+    from fggm_lab import evaluation as evaluation
+    from fggm_lab import fisher as fisher
     from fggm_lab import masks as masks
+    from fggm_lab import methods as methods
+    from fggm_lab import models as models
     from fggm_lab import plots as plots
+    from fggm_lab import report as report
+    from fggm_lab import runs as runs
+    from fggm_lab import tasks as tasks
+    from fggm_lab import training as training
+    from fggm_lab import widgets as widgets
     from fggm_lab.course import course_runs as course_runs
     from fggm_lab.course import stored_runs as stored_runs
     from fggm_lab.errors import LabError as LabError
+    from fggm_lab.evaluation import evaluate as evaluate
+    from fggm_lab.evaluation import generate as generate
+    from fggm_lab.evaluation import pass_at_every_k as pass_at_every_k
+    from fggm_lab.evaluation import sample_completions as sample_completions
     from fggm_lab.fisher import ESTIMATORS as ESTIMATORS
+    from fggm_lab.fisher import FisherInfo as FisherInfo
     from fggm_lab.fisher import FisherScores as FisherScores
     from fggm_lab.fisher import fisher_scores as fisher_scores
     from fggm_lab.masks import Mask as Mask
+    from fggm_lab.masks import MaskInfo as MaskInfo
     from fggm_lab.masks import examples_needed as examples_needed
     from fggm_lab.masks import mask_stability as mask_stability
     from fggm_lab.methods import EWC as EWC
     from fggm_lab.methods import FGGM as FGGM
     from fggm_lab.methods import L2 as L2
+    from fggm_lab.methods import METHODS as METHODS
     from fggm_lab.methods import MIGU as MIGU
     from fggm_lab.methods import SFT as SFT
     from fggm_lab.methods import Composed as Composed
@@ -38,93 +56,191 @@ if TYPE_CHECKING:
     from fggm_lab.methods import LoRA as LoRA
     from fggm_lab.methods import LwF as LwF
     from fggm_lab.methods import Magnitude as Magnitude
+    from fggm_lab.methods import Method as Method
     from fggm_lab.methods import MoFO as MoFO
     from fggm_lab.methods import OLoRA as OLoRA
     from fggm_lab.methods import OnlineEWC as OnlineEWC
+    from fggm_lab.methods import Plan as Plan
     from fggm_lab.methods import Protect as Protect
     from fggm_lab.methods import RandomMask as RandomMask
     from fggm_lab.methods import Replay as Replay
+    from fggm_lab.methods import TaskContext as TaskContext
     from fggm_lab.methods import Untrained as Untrained
+    from fggm_lab.methods import make_method as make_method
+    from fggm_lab.models import as_units as as_units
+    from fggm_lab.models import build_model as build_model
+    from fggm_lab.models import collate as collate
+    from fggm_lab.models import encode as encode
     from fggm_lab.models import load_model as load_model
+    from fggm_lab.models import split_name as split_name
+    from fggm_lab.models import unit_axes as unit_axes
     from fggm_lab.report import write_report as write_report
     from fggm_lab.runs import Run as Run
+    from fggm_lab.runs import RunConfig as RunConfig
     from fggm_lab.runs import comparison as comparison
     from fggm_lab.runs import find_runs as find_runs
+    from fggm_lab.runs import measure as measure
     from fggm_lab.tasks import Example as Example
+    from fggm_lab.tasks import General as General
+    from fggm_lab.tasks import Limits as Limits
+    from fggm_lab.tasks import Task as Task
+    from fggm_lab.tasks import TaskSequence as TaskSequence
     from fggm_lab.tasks import audit as audit
+    from fggm_lab.tasks import isolation as isolation
     from fggm_lab.tasks import load_general as load_general
     from fggm_lab.tasks import load_tasks as load_tasks
+    from fggm_lab.tasks import mean_pass_at_k as mean_pass_at_k
+    from fggm_lab.tasks import pass_at_k as pass_at_k
+    from fggm_lab.tasks import read_problems as read_problems
+    from fggm_lab.tasks import run_program as run_program
     from fggm_lab.training import ActiveRows as ActiveRows
     from fggm_lab.training import FGGMCallback as FGGMCallback
+    from fggm_lab.training import choose_units as choose_units
     from fggm_lab.training import freezing as freezing
     from fggm_lab.training import run_sequence as run_sequence
+    from fggm_lab.training import unit_drift as unit_drift
     from fggm_lab.training import zeroing as zeroing
     from fggm_lab.widgets import LiveTraining as LiveTraining
     from fggm_lab.widgets import MaskPlayground as MaskPlayground
     from fggm_lab.widgets import compare as compare
     from fggm_lab.widgets import explore as explore
 
-_HOMES = {
-    "LabError": "errors",
-    "Example": "tasks",
-    "audit": "tasks",
-    "load_tasks": "tasks",
-    "load_general": "tasks",
-    "load_model": "models",
-    "ESTIMATORS": "fisher",
-    "FisherScores": "fisher",
-    "fisher_scores": "fisher",
-    "Mask": "masks",
-    "mask_stability": "masks",
-    "examples_needed": "masks",
-    "FGGM": "methods",
-    "MIGU": "methods",
-    "SFT": "methods",
-    "RandomMask": "methods",
-    "FGGMOnline": "methods",
-    "Protect": "methods",
-    "Contrast": "methods",
-    "Magnitude": "methods",
-    "MoFO": "methods",
-    "EWC": "methods",
-    "OnlineEWC": "methods",
-    "L2": "methods",
-    "LwF": "methods",
-    "Replay": "methods",
-    "LoRA": "methods",
-    "OLoRA": "methods",
-    "Composed": "methods",
-    "Joint": "methods",
-    "Untrained": "methods",
-    "ActiveRows": "training",
-    "FGGMCallback": "training",
-    "run_sequence": "training",
-    "zeroing": "training",
-    "freezing": "training",
-    "Run": "runs",
-    "find_runs": "runs",
-    "comparison": "runs",
-    "write_report": "report",
-    "explore": "widgets",
-    "compare": "widgets",
-    "LiveTraining": "widgets",
-    "MaskPlayground": "widgets",
-    "course_runs": "course",
-    "stored_runs": "course",
+_EXPORTS: dict[str, tuple[str, ...]] = {
+    "errors": ("LabError",),
+    "tasks": (
+        "Example",
+        "General",
+        "Limits",
+        "Task",
+        "TaskSequence",
+        "audit",
+        "isolation",
+        "load_general",
+        "load_tasks",
+        "mean_pass_at_k",
+        "pass_at_k",
+        "read_problems",
+        "run_program",
+    ),
+    "models": (
+        "as_units",
+        "build_model",
+        "collate",
+        "encode",
+        "load_model",
+        "split_name",
+        "unit_axes",
+    ),
+    "fisher": (
+        "ESTIMATORS",
+        "FisherInfo",
+        "FisherScores",
+        "fisher_scores",
+    ),
+    "masks": (
+        "Mask",
+        "MaskInfo",
+        "examples_needed",
+        "mask_stability",
+    ),
+    "methods": (
+        "EWC",
+        "FGGM",
+        "L2",
+        "METHODS",
+        "MIGU",
+        "SFT",
+        "Composed",
+        "Contrast",
+        "FGGMOnline",
+        "Joint",
+        "LoRA",
+        "LwF",
+        "Magnitude",
+        "Method",
+        "MoFO",
+        "OLoRA",
+        "OnlineEWC",
+        "Plan",
+        "Protect",
+        "RandomMask",
+        "Replay",
+        "TaskContext",
+        "Untrained",
+        "make_method",
+    ),
+    "runs": (
+        "Run",
+        "RunConfig",
+        "comparison",
+        "find_runs",
+        "measure",
+    ),
+    "evaluation": (
+        "evaluate",
+        "generate",
+        "pass_at_every_k",
+        "sample_completions",
+    ),
+    "training": (
+        "ActiveRows",
+        "FGGMCallback",
+        "choose_units",
+        "freezing",
+        "run_sequence",
+        "unit_drift",
+        "zeroing",
+    ),
+    "report": ("write_report",),
+    "widgets": (
+        "LiveTraining",
+        "MaskPlayground",
+        "compare",
+        "explore",
+    ),
+    "course": (
+        "course_runs",
+        "stored_runs",
+    ),
 }
+"""Room → the names of it that `fggm_lab` offers; type checkers read the imports above."""
 
-_ROOMS = ("attribution", "course", "masks", "plots")
+_HOMES = {name: room for room, names in _EXPORTS.items() for name in names}
+
+_ROOMS = (
+    "attribution",
+    "course",
+    "errors",
+    "evaluation",
+    "fisher",
+    "masks",
+    "methods",
+    "models",
+    "plots",
+    "report",
+    "runs",
+    "tasks",
+    "training",
+    "widgets",
+)
 
 __all__ = [*_HOMES, *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return import_module(f"fggm_lab.{name}")
+    """Import a public name or a room when it is first used."""
     if name in _HOMES:
         return getattr(import_module(f"fggm_lab.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'fggm_lab' has no attribute '{name}'")
+    if name in _ROOMS:
+        return import_module(f"fggm_lab.{name}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("fggm-lab")
+    from fggm_lab.errors import nearest
+
+    raise AttributeError(f"module 'fggm_lab' has no attribute '{name}'{nearest(name, __all__)}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])

@@ -1,6 +1,7 @@
 """The command line: run, sweep, compare, report, info, general, code, fisher, audit."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -19,6 +20,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        from importlib.metadata import version
+
+        typer.echo(f"fggm-lab {version('fggm-lab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Options that stand before a command's name."""
+
+
 for command in (run, sweep, compare, report, info, general, code, fisher, audit):
     app.command()(command)
 

@@ -4,6 +4,7 @@ from fggm_lab.training.active import ActiveRows
 from fggm_lab.training.background import BackgroundTraining
 from fggm_lab.training.callback import FGGMCallback
 from fggm_lab.training.dense import MaskedGradients
+from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.effects import Effect, choose_units, freezing, measured, zeroed, zeroing
 from fggm_lab.training.sequence import run_sequence
 
@@ -17,6 +18,7 @@ __all__ = [
     "freezing",
     "measured",
     "run_sequence",
+    "unit_drift",
     "zeroed",
     "zeroing",
 ]
