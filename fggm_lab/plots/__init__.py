@@ -16,34 +16,37 @@ from fggm_lab.plots.attribution import (
     token_comparison,
     token_text,
 )
-from fggm_lab.plots.conductance import conductance_against_fisher, describe_conductance
-from fggm_lab.plots.drift import describe_drift, drift_against_fisher
-from fggm_lab.plots.effects import describe_effect, mask_effects
-from fggm_lab.plots.export import describe, export, figure_rows
-from fggm_lab.plots.forgetting import describe_forgetting, forgetting_curves
-from fggm_lab.plots.growth import describe_growth, spectrum_growth
-from fggm_lab.plots.histograms import describe_histograms, score_histograms
-from fggm_lab.plots.interference import (
+from fggm_lab.plots.change_against_overlap import (
     change_against_overlap,
     describe_change_against_overlap,
 )
+from fggm_lab.plots.conductance_against_fisher import (
+    conductance_against_fisher,
+    describe_conductance,
+)
+from fggm_lab.plots.drift_against_fisher import describe_drift, drift_against_fisher
+from fggm_lab.plots.export import describe, export, figure_rows
+from fggm_lab.plots.fisher_spectra import describe_spectra, fisher_spectra
+from fggm_lab.plots.forgetting_curves import describe_forgetting, forgetting_curves
 from fggm_lab.plots.kept_shares import describe_kept_shares, kept_shares
-from fggm_lab.plots.lorenz import describe_lorenz, lorenz_curves
+from fggm_lab.plots.layer_shares import share_per_layer
+from fggm_lab.plots.lorenz_curves import describe_lorenz, lorenz_curves
+from fggm_lab.plots.mask_effects import describe_effect, mask_effects
 from fggm_lab.plots.mask_map import describe_mask_map, mask_map
-from fggm_lab.plots.matrix import describe_score_matrix, score_matrix
-from fggm_lab.plots.overlaid import describe_overlaid, spectra_overlaid
-from fggm_lab.plots.overlap import describe_overlap, mask_overlap
-from fggm_lab.plots.overlap_layers import describe_overlap_per_layer, overlap_per_layer
-from fggm_lab.plots.paired import describe_paired_differences, paired_differences
-from fggm_lab.plots.plane import describe_stability_plasticity, stability_plasticity
-from fggm_lab.plots.progress import describe_progress, training_progress
+from fggm_lab.plots.mask_overlap import describe_overlap, mask_overlap
+from fggm_lab.plots.overlap_per_layer import describe_overlap_per_layer, overlap_per_layer
+from fggm_lab.plots.paired_differences import describe_paired_differences, paired_differences
 from fggm_lab.plots.score_heatmap import describe_score_heatmap, score_heatmap
-from fggm_lab.plots.shared import describe_shared_units, shared_units
-from fggm_lab.plots.shares import share_per_layer
-from fggm_lab.plots.spectra import describe_spectra, fisher_spectra
-from fggm_lab.plots.stability import describe_stability, stability_curves
+from fggm_lab.plots.score_histograms import describe_histograms, score_histograms
+from fggm_lab.plots.score_matrix import describe_score_matrix, score_matrix
+from fggm_lab.plots.shared_units import describe_shared_units, shared_units
+from fggm_lab.plots.spectra_overlaid import describe_overlaid, spectra_overlaid
+from fggm_lab.plots.spectrum_growth import describe_growth, spectrum_growth
+from fggm_lab.plots.stability_curves import describe_stability, stability_curves
+from fggm_lab.plots.stability_plasticity import describe_stability_plasticity, stability_plasticity
 from fggm_lab.plots.theme import bare, caption_of, description_of
-from fggm_lab.plots.union import describe_union_growth, union_growth
+from fggm_lab.plots.training_progress import describe_progress, training_progress
+from fggm_lab.plots.union_growth import describe_union_growth, union_growth
 
 
 class FigureKind(NamedTuple):

@@ -11,9 +11,9 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Ranking
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import POINTS
-from fggm_lab.plots.places import BY, Groups, by_layer, by_module, where_from
-from fggm_lab.plots.shares import OUTSIDE
+from fggm_lab.plots.layer_shares import OUTSIDE
+from fggm_lab.plots.parameter_groups import BY, Groups, by_layer, by_module, where_from
+from fggm_lab.plots.thinning import POINTS
 
 _ROWS = 100
 """The most lines."""

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 from fggm_lab.masks import Mask, sharing
 from fggm_lab.plots import mask_strips as strips
 from fggm_lab.plots import theme
+from fggm_lab.plots.layer_shares import OUTSIDE
+from fggm_lab.plots.mask_overlap import layer_name
 from fggm_lab.plots.mask_strips import ORDERS, Strips
-from fggm_lab.plots.overlap import layer_name
-from fggm_lab.plots.shares import OUTSIDE
 
 SCALE = [[0, "rgba(127,127,127,0.14)"], [1, theme.BLUE]]
 """Frozen units are a shade of the background, light or dark; moving ones are blue."""

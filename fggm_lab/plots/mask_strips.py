@@ -9,9 +9,9 @@ from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.masks.mask import check_comparable
 from fggm_lab.models.names import split_name
-from fggm_lab.plots.decimate import POINTS
-from fggm_lab.plots.overlap import OUTSIDE, layer_name
-from fggm_lab.plots.places import Groups, by_layer, by_module, short_names
+from fggm_lab.plots.mask_overlap import OUTSIDE, layer_name
+from fggm_lab.plots.parameter_groups import Groups, by_layer, by_module, short_names
+from fggm_lab.plots.thinning import POINTS
 
 ORDERS = {
     "shared": "sorted by how many tasks keep them",

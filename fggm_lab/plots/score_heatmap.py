@@ -10,9 +10,9 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import POINTS
-from fggm_lab.plots.places import by_layer, by_module, where_from
-from fggm_lab.plots.shares import OUTSIDE
+from fggm_lab.plots.layer_shares import OUTSIDE
+from fggm_lab.plots.parameter_groups import by_layer, by_module, where_from
+from fggm_lab.plots.thinning import POINTS
 
 _MODULES = 60
 """The most rows."""

@@ -9,8 +9,8 @@ from fggm_lab.errors import RunError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.plots import FIGURES
-from fggm_lab.plots.curves import GENERAL, run_labels
-from fggm_lab.plots.overlap import MEASURES
+from fggm_lab.plots.mask_overlap import MEASURES
+from fggm_lab.plots.score_curves import GENERAL, run_labels
 from fggm_lab.report.block import Block, Variant
 from fggm_lab.runs import RECORD_FISHER, Run
 from fggm_lab.runs.compare import first_seeds, group_labels

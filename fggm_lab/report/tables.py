@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from fggm_lab.plots.curves import run_labels
+from fggm_lab.plots.score_curves import run_labels
 from fggm_lab.runs import COLUMNS, METRICS, Run, over_seeds
 from fggm_lab.runs.html import rows_html
 

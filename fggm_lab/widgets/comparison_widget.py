@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import LabError, RunError
 from fggm_lab.plots import forgetting_curves, paired_differences, stability_plasticity
-from fggm_lab.plots.curves import GENERAL
+from fggm_lab.plots.score_curves import GENERAL
 from fggm_lab.runs import Run, comparison, over_seeds
 from fggm_lab.runs.compare import MAIN, first_seeds, group_labels
 from fggm_lab.runs.html import rows_html

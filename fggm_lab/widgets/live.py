@@ -14,8 +14,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.errors import LabError
 from fggm_lab.methods import Method
 from fggm_lab.plots import bare
-from fggm_lab.plots.progress import caption_now, describe_progress, fill, place, training_progress
-from fggm_lab.plots.so_far import RunSoFar
+from fggm_lab.plots.run_state import RunSoFar
+from fggm_lab.plots.training_progress import (
+    caption_now,
+    describe_progress,
+    fill,
+    place,
+    training_progress,
+)
 from fggm_lab.runs import Run
 from fggm_lab.tasks import TaskSequence
 from fggm_lab.training.background import BackgroundTraining

@@ -11,8 +11,8 @@ from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import SCOPES, Mask
 from fggm_lab.models import fingerprint
 from fggm_lab.models.names import split_name
-from fggm_lab.plots.effects import describe_effect, mask_effects
-from fggm_lab.plots.shares import layer_name
+from fggm_lab.plots.layer_shares import layer_name
+from fggm_lab.plots.mask_effects import describe_effect, mask_effects
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.effects import (
     RANKS,

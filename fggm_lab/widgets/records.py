@@ -8,7 +8,7 @@ from torch import Tensor
 from fggm_lab.errors import RunError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask, Ranking
-from fggm_lab.plots.curves import run_labels
+from fggm_lab.plots.score_curves import run_labels
 from fggm_lab.runs import RECORD_FISHER, Run
 
 _KEPT = 40

@@ -9,7 +9,7 @@ from fggm_lab.errors import LabError
 from fggm_lab.masks import SCOPES
 from fggm_lab.masks.pairs import in_order
 from fggm_lab.models.names import split_name
-from fggm_lab.plots.overlap import OUTSIDE, layer_name
+from fggm_lab.plots.mask_overlap import OUTSIDE, layer_name
 from fggm_lab.runs import Run
 from fggm_lab.widgets.controls import WIDE, Controls, choice, switch
 from fggm_lab.widgets.records import Records

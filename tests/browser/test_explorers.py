@@ -9,7 +9,7 @@ import pytest
 
 from fggm_lab.masks import Mask
 from fggm_lab.plots import share_per_layer
-from fggm_lab.plots.overlap import overlap
+from fggm_lab.plots.mask_overlap import overlap
 from fggm_lab.runs import Run
 from tests.support.jupyter import LabPage, serve
 from tests.support.records import TASKS, made_run

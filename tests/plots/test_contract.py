@@ -19,9 +19,9 @@ from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.models.names import split_name
 from fggm_lab.plots import FIGURES, caption_of, describe, description_of, export, figure_rows, theme
-from fggm_lab.plots.decimate import POINTS
+from fggm_lab.plots.thinning import POINTS
 from fggm_lab.runs import Run
-from tests.plots.test_effects import made_effect
+from tests.plots.test_mask_effects import made_effect
 from tests.support.records import TASKS, large_scores, made_scores
 
 BYTES = 2_000_000

@@ -9,7 +9,7 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo
 from fggm_lab.plots import caption_of, describe_mask_map, description_of, figure_rows, mask_map
-from fggm_lab.plots.overlap import OUTSIDE
+from fggm_lab.plots.mask_overlap import OUTSIDE
 from tests.support.records import TASKS, made_masks, made_scores
 
 QUERY = "model.layers.1.self_attn.q_proj.weight"

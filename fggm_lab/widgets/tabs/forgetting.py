@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.plots import forgetting_curves, score_matrix, stability_plasticity
-from fggm_lab.plots.curves import GENERAL
+from fggm_lab.plots.score_curves import GENERAL
 from fggm_lab.runs import Run
 from fggm_lab.widgets.controls import Ticks, switch
 from fggm_lab.widgets.records import Records

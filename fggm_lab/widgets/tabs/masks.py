@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.plots import kept_shares, mask_map
 from fggm_lab.plots.mask_strips import ORDERS
-from fggm_lab.plots.places import BY
+from fggm_lab.plots.parameter_groups import BY
 from fggm_lab.widgets.controls import choice, switch
 from fggm_lab.widgets.records import Records
 from fggm_lab.widgets.selection import Selection

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.masks import Mask
 from fggm_lab.plots import mask_overlap, overlap_per_layer, shared_units, union_growth
-from fggm_lab.plots.overlap import MEASURES
+from fggm_lab.plots.mask_overlap import MEASURES
 from fggm_lab.widgets.controls import switch
 from fggm_lab.widgets.records import Records
 from fggm_lab.widgets.selection import Selection

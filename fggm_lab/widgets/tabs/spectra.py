@@ -12,7 +12,7 @@ from fggm_lab.plots import (
     spectra_overlaid,
     spectrum_growth,
 )
-from fggm_lab.plots.spectra import modules_of, show_keep, show_module
+from fggm_lab.plots.fisher_spectra import modules_of, show_keep, show_module
 from fggm_lab.widgets.controls import choice
 from fggm_lab.widgets.records import Records
 from fggm_lab.widgets.selection import Selection

@@ -11,8 +11,8 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import POINTS
-from fggm_lab.plots.places import Groups, by_layer, by_module, where_from
+from fggm_lab.plots.parameter_groups import Groups, by_layer, by_module, where_from
+from fggm_lab.plots.thinning import POINTS
 
 SCORE = "Fisher score of a unit (nats² per weight²)"
 """What the score axis shows."""

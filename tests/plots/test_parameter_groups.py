@@ -2,7 +2,7 @@
 
 import pytest
 
-from fggm_lab.plots.places import by_layer, by_module, short_names, where_from
+from fggm_lab.plots.parameter_groups import by_layer, by_module, short_names, where_from
 from tests.support.records import made_scores
 
 NAMES = made_scores(layers=5).names

@@ -9,7 +9,7 @@ import torch
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.plots import caption_of, describe_histograms, description_of, score_histograms
-from fggm_lab.plots.histograms import bins_of, counted
+from fggm_lab.plots.score_histograms import bins_of, counted
 from tests.support.records import made_scores
 
 

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import POINTS
-from fggm_lab.plots.places import by_module, merged
-from fggm_lab.plots.shares import layer_name
+from fggm_lab.plots.layer_shares import layer_name
+from fggm_lab.plots.parameter_groups import by_module, merged
+from fggm_lab.plots.thinning import POINTS
 
 Row = Mapping[str, Any]
 

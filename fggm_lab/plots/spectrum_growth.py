@@ -11,8 +11,8 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units, gini
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import POINTS
-from fggm_lab.plots.histograms import SCORE
+from fggm_lab.plots.score_histograms import SCORE
+from fggm_lab.plots.thinning import POINTS
 
 QUANTILES = {"highest unit": 1.0, "top 1 %": 0.99, "top 10 %": 0.9, "top 25 %": 0.75,
              "median unit": 0.5, "bottom 25 %": 0.25}  # fmt: skip

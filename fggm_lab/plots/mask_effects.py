@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
-from fggm_lab.plots.curves import GENERAL
+from fggm_lab.plots.score_curves import GENERAL
 
 if TYPE_CHECKING:
     from fggm_lab.training.effects import Effect, Measured

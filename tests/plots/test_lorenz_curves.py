@@ -6,7 +6,7 @@ import pytest
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units, gini
 from fggm_lab.plots import caption_of, describe_lorenz, description_of, lorenz_curves
-from fggm_lab.plots.lorenz import POINTS, held
+from fggm_lab.plots.lorenz_curves import POINTS, held
 from tests.support.records import made_scores
 
 

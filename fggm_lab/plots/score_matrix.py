@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.plots import theme
-from fggm_lab.plots.cells import cells, frame
+from fggm_lab.plots.table_heatmap import cells, frame
 from fggm_lab.runs import Run, ScoreMatrix
 
 UNTRAINED = "untrained"

@@ -6,9 +6,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.errors import RunError
-from fggm_lab.plots import forgetting_text as text
+from fggm_lab.plots import forgetting_curves_text as text
 from fggm_lab.plots import theme
-from fggm_lab.plots.curves import GENERAL, Curves, Point, Segment, curves_of
+from fggm_lab.plots.score_curves import GENERAL, Curves, Point, Segment, curves_of
 from fggm_lab.runs import Run
 
 PANEL = 210

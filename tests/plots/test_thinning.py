@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fggm_lab.plots.decimate import decimate
+from fggm_lab.plots.thinning import decimate
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 1000, 12345])

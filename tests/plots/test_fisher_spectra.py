@@ -7,7 +7,7 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.plots import caption_of, describe_spectra, fisher_spectra
-from fggm_lab.plots.spectra import KEEPS, POINTS, show_keep, show_module
+from fggm_lab.plots.fisher_spectra import KEEPS, POINTS, show_keep, show_module
 from tests.support.records import made_scores
 
 

@@ -9,7 +9,7 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo, expected_overlap, overlap_coefficient, z_score
 from fggm_lab.plots import caption_of, describe_overlap, mask_overlap
-from fggm_lab.plots.overlap import OUTSIDE
+from fggm_lab.plots.mask_overlap import OUTSIDE
 from tests.support.records import TASKS, made_masks, made_scores
 
 

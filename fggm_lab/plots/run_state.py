@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fggm_lab.plots.curves import Point, general_points, points_of
+from fggm_lab.plots.score_curves import Point, general_points, points_of
 from fggm_lab.runs import Run
 
 STRETCHES = 500

@@ -10,7 +10,7 @@ from fggm_lab.fisher.concentration import all_units, gini, lorenz
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks.select import kept_count
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import POINTS, decimate
+from fggm_lab.plots.thinning import POINTS, decimate
 
 
 def lorenz_curves(

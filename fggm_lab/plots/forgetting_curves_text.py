@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fggm_lab.plots.curves import GENERAL, Curves, Point
+from fggm_lab.plots.score_curves import GENERAL, Curves, Point
 
 
 def caption(curves: Sequence[Curves], task: str | None) -> str:

@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
-from fggm_lab.plots.curves import GENERAL, Point
-from fggm_lab.plots.so_far import RunSoFar
+from fggm_lab.plots.run_state import RunSoFar
+from fggm_lab.plots.score_curves import GENERAL, Point
 from fggm_lab.runs import Run
 
 MOST = 3000

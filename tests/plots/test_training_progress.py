@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fggm_lab.plots import caption_of, description_of, training_progress
-from fggm_lab.plots.progress import MOST, fill, place, thinned
-from fggm_lab.plots.so_far import STRETCHES, RunSoFar
+from fggm_lab.plots.run_state import STRETCHES, RunSoFar
+from fggm_lab.plots.training_progress import MOST, fill, place, thinned
 from tests.support.records import STEPS, TASKS, made_run
 
 SHORT = TASKS[:3]

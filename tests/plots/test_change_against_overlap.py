@@ -8,7 +8,7 @@ import torch
 from fggm_lab.errors import RunError
 from fggm_lab.masks import Mask, MaskInfo
 from fggm_lab.plots import caption_of, change_against_overlap, describe_change_against_overlap
-from fggm_lab.plots.interference import meetings, rank_correlation
+from fggm_lab.plots.change_against_overlap import meetings, rank_correlation
 from fggm_lab.runs import Run
 from tests.support.records import run_of
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from fggm_lab.models.names import split_name
-from fggm_lab.plots.shares import OUTSIDE, layer_name
+from fggm_lab.plots.layer_shares import OUTSIDE, layer_name
 
 Groups = dict[str, list[str]]
 """A row's label → the names of its parameters."""

@@ -11,9 +11,9 @@ from fggm_lab.fisher.concentration import all_units, lorenz
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask, overlap_coefficient
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import POINTS, decimate
-from fggm_lab.plots.histograms import SCORE, named
-from fggm_lab.plots.lorenz import held
+from fggm_lab.plots.lorenz_curves import held
+from fggm_lab.plots.score_histograms import SCORE, named
+from fggm_lab.plots.thinning import POINTS, decimate
 
 TOP = 0.1
 """The share of units whose overlap the words report."""

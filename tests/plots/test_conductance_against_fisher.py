@@ -15,7 +15,7 @@ from fggm_lab.plots import (
     describe_conductance,
     description_of,
 )
-from fggm_lab.plots.decimate import POINTS
+from fggm_lab.plots.thinning import POINTS
 
 
 def row(layer: int | None, module: str, correlation: float | None, units: int = 65) -> dict:

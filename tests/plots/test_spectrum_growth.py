@@ -7,7 +7,7 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import caption_of, describe_growth, description_of, spectrum_growth
-from fggm_lab.plots.growth import QUANTILES
+from fggm_lab.plots.spectrum_growth import QUANTILES
 from tests.support.records import made_scores
 
 

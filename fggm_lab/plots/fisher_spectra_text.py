@@ -3,7 +3,7 @@
 import numpy as np
 
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.plots.shares import OUTSIDE, Cut
+from fggm_lab.plots.layer_shares import OUTSIDE, Cut
 from fggm_lab.plots.theme import percent
 
 

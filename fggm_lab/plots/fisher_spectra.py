@@ -10,10 +10,10 @@ from plotly.subplots import make_subplots
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import SCOPES
 from fggm_lab.models.names import split_name
-from fggm_lab.plots import spectra_text as text
+from fggm_lab.plots import fisher_spectra_text as text
 from fggm_lab.plots import theme
-from fggm_lab.plots.decimate import PER_STRETCH, POINTS, decimate
-from fggm_lab.plots.shares import OUTSIDE, Cut, cuts, layer_name
+from fggm_lab.plots.layer_shares import OUTSIDE, Cut, cuts, layer_name
+from fggm_lab.plots.thinning import PER_STRETCH, POINTS, decimate
 
 KEEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))
 """The keep shares of the slider inside a figure."""

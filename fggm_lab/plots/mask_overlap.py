@@ -12,7 +12,7 @@ from fggm_lab.masks import Mask
 from fggm_lab.masks.pairs import Counts, Pair, count, in_order
 from fggm_lab.models.names import split_name
 from fggm_lab.plots import theme
-from fggm_lab.plots.cells import Table, cell_texts, cells, frame
+from fggm_lab.plots.table_heatmap import Table, cell_texts, cells, frame
 
 OUTSIDE = -1
 """Stands for embeddings, the final norm and the head where a layer's number is asked for."""
