@@ -1,6 +1,5 @@
 """What every method is: a few words before, during and after each task of a sequence."""
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
@@ -10,7 +9,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.errors import SettingError, nearest
+from fggm_lab.checks import is_number
+from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
@@ -189,40 +189,9 @@ class Method:
         """All steps of a task were taken: put what must be remembered into the memory."""
 
 
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise a `SettingError` naming the choices unless `value` is one of them."""
-    if value not in choices:
-        known = nearest(value, choices)
-        raise SettingError(f"{name} is '{value}'; choose one of: {', '.join(choices)}{known}")
-
-
 def check_keep(keep: float) -> None:
     """Raise a `SettingError` unless `keep` is a share in (0, 1]."""
-    if not _is_number(keep) or not 0 < keep <= 1:
+    if not is_number(keep) or not 0 < keep <= 1:
         raise SettingError(
             f"keep is {keep}; it is the share of units that may move and must be in (0, 1]"
         )
-
-
-def check_range(name: str, value: float, least: float, most: float = float("inf")) -> None:
-    """Raise a `SettingError` unless `value` is a finite number from `least` to `most`."""
-    if not _is_number(value) or not math.isfinite(value) or not least <= value <= most:
-        bound = f"{least:g} or more" if most == float("inf") else f"from {least:g} to {most:g}"
-        raise SettingError(f"{name} is {value}; it must be {bound}")
-
-
-def check_count(name: str, value: int, least: int = 1) -> None:
-    """Raise a `SettingError` unless `value` is a whole number of at least `least`."""
-    check_range(name, value, least)
-    if not isinstance(value, int):
-        raise SettingError(f"{name} is {value}; it must be a whole number")
-
-
-def check_optional_count(name: str, value: int | None) -> None:
-    """Raise a `SettingError` unless `value` is None or a whole number from 1."""
-    if value is not None:
-        check_count(name, value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from fggm_lab.methods.base import Method, TaskContext, check_optional_count, check_range
+from fggm_lab.checks import check_optional_count, check_range
+from fggm_lab.methods.base import Method, TaskContext
 from fggm_lab.methods.penalty import pull
 
 

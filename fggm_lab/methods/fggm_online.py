@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from fggm_lab.checks import check_optional_count, check_range
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import TaskContext, check_optional_count, check_range
+from fggm_lab.methods.base import TaskContext
 from fggm_lab.methods.masking import TaskMasking, complete, masked_names
 from fggm_lab.models import as_units, unit_axes
 

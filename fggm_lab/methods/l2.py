@@ -6,7 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from fggm_lab.methods.base import Method, Plan, TaskContext, check_choice, check_range
+from fggm_lab.checks import check_choice, check_range
+from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.methods.penalty import pull
 
 ANCHORS = ("run", "task")

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from fggm_lab.checks import check_count, check_range
 from fggm_lab.errors import SettingError, nearest
-from fggm_lab.methods.base import Method, TaskContext, check_count, check_range
+from fggm_lab.methods.base import Method, TaskContext
 from fggm_lab.methods.masking import linear_weights
 
 if TYPE_CHECKING:

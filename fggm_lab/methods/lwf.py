@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax
 from transformers import PreTrainedModel
 
-from fggm_lab.methods.base import Method, TaskContext, check_range
+from fggm_lab.checks import check_range
+from fggm_lab.methods.base import Method, TaskContext
 from fggm_lab.models.encoding import IGNORED
 
 

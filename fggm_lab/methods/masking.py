@@ -8,8 +8,9 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from fggm_lab.checks import check_choice
 from fggm_lab.masks import SCOPES, Mask
-from fggm_lab.methods.base import Method, Plan, TaskContext, check_choice, check_keep
+from fggm_lab.methods.base import Method, Plan, TaskContext, check_keep
 from fggm_lab.models import unit_axes
 from fggm_lab.models.names import own_weight
 from fggm_lab.models.units import unit_count

@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from fggm_lab.methods.base import TaskContext, check_choice, check_range
+from fggm_lab.checks import check_choice, check_range
+from fggm_lab.methods.base import TaskContext
 from fggm_lab.methods.lora import LoRA, factors
 
 NORMS = ("absolute", "squared")

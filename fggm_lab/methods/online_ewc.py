@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from fggm_lab.methods.base import check_range
+from fggm_lab.checks import check_range
 from fggm_lab.methods.ewc import EWC
 
 

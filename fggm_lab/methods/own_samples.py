@@ -12,9 +12,10 @@ from typing import ClassVar
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_count, check_optional_count
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import Plan, TaskContext, check_count, check_optional_count
+from fggm_lab.methods.base import Plan, TaskContext
 from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.methods.masking import TaskMasking, masked_names
 from fggm_lab.models.sampling import own_samples

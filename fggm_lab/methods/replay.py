@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from fggm_lab.checks import check_count, check_range
 from fggm_lab.errors import SettingError
-from fggm_lab.methods.base import Memory, Method, TaskContext, check_count, check_range
+from fggm_lab.methods.base import Memory, Method, TaskContext
 from fggm_lab.models.encoding import Encoded
 
 _KEPT = "replay."

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_choice
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.evaluate import TaskScore, evaluate
 from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.methods import SFT, TaskContext
-from fggm_lab.methods.base import check_choice
 from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import encode
