@@ -13,7 +13,7 @@ from benchmarks.harness import Column, Report, Row, Settings, Target, ratio, raw
 from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import SCOPES, Mask, expected_jaccard, jaccard, z_score
 from fggm_lab.runs import Run, RunConfig
-from fggm_lab.widgets.explorer_widget import Explorer
+from fggm_lab.widgets.explorer import Explorer
 
 TASKS = 8
 KEEPS = (0.3, 0.29, 0.1, 0.5)
@@ -89,14 +89,14 @@ def measure(explorer: Explorer, model: Units, scope: str, settings: Settings) ->
     """Time a move in every view that follows it, side by side with cutting all masks anew."""
     explorer.selection.named["scope"].value = scope
     rows = []
-    for place, tab in enumerate(explorer.pages.tabs):
-        explorer.pages.box.selected_index = place
+    for place, tab in enumerate(explorer.tabs.tabs):
+        explorer.tabs.box.selected_index = place
         for name, view in tab.views.items():
             if "keep" not in view.follows:
                 continue
             tab.view.value = name
-            if tab.stage.figure is None:
-                raise RuntimeError(f"{tab.title}, {name}: {tab.stage.text}")
+            if tab.panel.figure is None:
+                raise RuntimeError(f"{tab.title}, {name}: {tab.panel.text}")
             scores = [explorer.records.scores(explorer.selection.run, t) for t in _names()]
             calls = {"move": _move(explorer), "anew": _anew(scores, scope)}
             timings = side_by_side(calls, settings)

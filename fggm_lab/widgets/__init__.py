@@ -1,19 +1,19 @@
-"""Widgets: explorers for notebooks that put controls around the figures of `fggm_lab.plots`.
+"""Widgets for notebooks: controls around the figures of `fggm_lab.plots`.
 
-Names are imported when first used: those of widgets that train need torch, `explore` does not.
+Names are imported when first used: the widgets that train need torch, `explore` does not.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fggm_lab.widgets.comparison import compare as compare
-    from fggm_lab.widgets.explorer import explore as explore
     from fggm_lab.widgets.live import LiveTraining as LiveTraining
+    from fggm_lab.widgets.open_runs import compare as compare
+    from fggm_lab.widgets.open_runs import explore as explore
     from fggm_lab.widgets.playground import MaskPlayground as MaskPlayground
 
-_HOMES = {"LiveTraining": "live", "MaskPlayground": "playground", "compare": "comparison",
-          "explore": "explorer"}  # fmt: skip
+_HOMES = {"LiveTraining": "live", "MaskPlayground": "playground", "compare": "open_runs",
+          "explore": "open_runs"}  # fmt: skip
 
 __all__ = [*_HOMES]
 

@@ -1,4 +1,4 @@
-"""Controls that a reader and the library may both change, without the one's answer to the other."""
+"""Controls whose listeners hear of a reader's changes, and not of the library's own."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import ipywidgets
 import traitlets
 
 WIDE = {"description_width": "initial"}
-"""Descriptions take the room they need."""
+"""A style: descriptions take the room they need."""
 
 
 class Controls:
@@ -19,6 +19,9 @@ class Controls:
     """
 
     def __init__(self, **named: ipywidgets.Widget) -> None:
+        """Args:
+        named: the controls by name, in the order of the row.
+        """
         self.named = named
         self.box = ipywidgets.HBox(
             list(named.values()), layout={"flex_flow": "row wrap", "grid_gap": "0 12px"}
@@ -27,15 +30,15 @@ class Controls:
         self._listeners: list[Callable[[str], None]] = []
         self._offering = False
         for name, control in named.items():
-            control.observe(lambda _, name=name: self._tell(name), "value")
+            control.observe(lambda _, name=name: self._notify(name), "value")
 
     def __getitem__(self, name: str) -> Any:
         """The value of a control."""
         return self.named[name].value
 
-    def listen(self, call: Callable[[str], None]) -> None:
-        """Call with a control's name when its value was changed, but not by `offer`."""
-        self._listeners.append(call)
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Call a function with a control's name after its value has changed, except by `offer`."""
+        self._listeners.append(listener)
 
     def offer(self, name: str, options: Sequence[Any]) -> bool:
         """Give a list other options; its value stays if it is still among them.
@@ -45,11 +48,11 @@ class Controls:
             options: values, or (text, value) pairs; at least one.
 
         Returns:
-            whether the value had to change.
+            True if the value had to change.
         """
         control = self.named[name]
         value = control.value
-        values = [one[1] if isinstance(one, tuple) else one for one in options]
+        values = [option[1] if isinstance(option, tuple) else option for option in options]
         self._offering = True
         try:
             control.options = options
@@ -60,25 +63,25 @@ class Controls:
 
     def show_only(self, names: Iterable[str]) -> None:
         """Show the named controls, hide the others."""
-        wanted = set(names)
+        visible = set(names)
         for name, control in self.named.items():
-            control.layout.display = self._displays[name] if name in wanted else "none"
+            control.layout.display = self._displays[name] if name in visible else "none"
 
-    def _tell(self, name: str) -> None:
+    def _notify(self, name: str) -> None:
         if not self._offering:
-            for call in self._listeners:
-                call(name)
+            for listener in self._listeners:
+                listener(name)
 
 
 def choice(description: str, options: Sequence[Any] = ()) -> ipywidgets.Dropdown:
-    """A list to choose one from."""
+    """A drop-down list: one of several options."""
     return ipywidgets.Dropdown(description=description, options=options, style=WIDE)
 
 
 def switch(
     description: str, options: Sequence[Any], value: Any = None, width: str = "auto"
 ) -> ipywidgets.ToggleButtons:
-    """Buttons of which one is pressed; their text stands inside them."""
+    """Buttons side by side, of which one is pressed."""
     buttons = ipywidgets.ToggleButtons(
         description=description,
         options=options,
@@ -106,6 +109,9 @@ class Ticks(ipywidgets.HBox):
     value = traitlets.Tuple()
 
     def __init__(self, names: Sequence[str]) -> None:
+        """Args:
+        names: the text of each box.
+        """
         self.boxes = {
             name: ipywidgets.Checkbox(
                 True, description=name, indent=False, layout={"width": "auto"}
@@ -116,7 +122,7 @@ class Ticks(ipywidgets.HBox):
         super().__init__(list(self.boxes.values()), layout=row)
         self.value = tuple(names)
         for box in self.boxes.values():
-            box.observe(self._count, "value")
+            box.observe(self._collect, "value")
 
-    def _count(self, _: object) -> None:
+    def _collect(self, _: object) -> None:
         self.value = tuple(name for name, box in self.boxes.items() if box.value)

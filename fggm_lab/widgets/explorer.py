@@ -1,41 +1,64 @@
-"""`explore`: one or more runs in tabs, all of which look at one selection."""
+"""The widget of `explore`: a selection, tabs that follow it, and a button that reads again."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import ipywidgets
 
 from fggm_lab.plots import forgetting_curves
-from fggm_lab.runs import Run, RunsLike
+from fggm_lab.runs import Run
 from fggm_lab.runs.compare import first_seeds
-from fggm_lab.widgets.given import checked
+from fggm_lab.widgets.lazy_widget import LazyWidget
+from fggm_lab.widgets.run_cache import RunCache
+from fggm_lab.widgets.selection import Selection
+from fggm_lab.widgets.static_picture import StaticPicture
+from fggm_lab.widgets.tabs.drift import DriftTab
+from fggm_lab.widgets.tabs.forgetting import ForgettingTab
+from fggm_lab.widgets.tabs.group import TabGroup
+from fggm_lab.widgets.tabs.masks import MasksTab
+from fggm_lab.widgets.tabs.overlap import OverlapTab
+from fggm_lab.widgets.tabs.spectra import SpectraTab
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-    from ipywidgets import Widget
+_TABS = (ForgettingTab, SpectraTab, MasksTab, OverlapTab, DriftTab)
+_MAX_PICTURED = 4
+"""The most runs in the static picture, which notebooks store."""
 
 
-def explore(runs: RunsLike) -> "Widget | go.Figure | None":
-    """Look at runs in a notebook: forgetting, Fisher spectra, masks, overlap, drift.
+class Explorer(LazyWidget):
+    """Runs of one model over the same tasks, in tabs.
 
-    One selection (method, task, layer, keep share, scope) moves all tabs. Masks and overlaps are
-    cut from the stored Fisher scores at the keep share chosen, whatever the run trained with. Runs
-    still being written are shown as far as they got; a button reads them again. What is wrong with
-    a run is said in the widget.
-
-    Args:
-        runs: one run or several of one model over the same tasks, or a folder that holds them.
-
-    Returns:
-        a widget; without ipywidgets or anywidget the forgetting curves as a plain figure, or None
-        where there is nothing to draw.
+    Attributes:
+        cache: what the runs recorded, once the widget is filled.
+        selection: the controls that all tabs follow, once the widget is filled.
+        tabs: the tabs, once the widget is filled.
     """
-    return checked(runs, "fggm-explore", _explorer, _figure)
 
+    css = "fggm-explore"
 
-def _explorer(runs: Sequence[Run]) -> "Widget":
-    from fggm_lab.widgets.explorer_widget import Explorer
+    def __init__(self, runs: Sequence[Run]) -> None:
+        """Args:
+        runs: runs that can be compared, of one model.
+        """
+        self._runs = list(runs)
+        super().__init__()
 
-    return Explorer(runs)
+    def build(self) -> list[ipywidgets.Widget]:
+        """The selection, the tabs, the button."""
+        cache = self.cache = RunCache(self._runs)
+        self.selection = Selection(cache)
+        self.tabs = TabGroup([tab_class(self.selection, cache) for tab_class in _TABS])
+        self.selection.listen(self.tabs.note_change)
+        button = ipywidgets.Button(description="Read runs again", icon="refresh")
+        button.on_click(self._read_again)
+        return [self.selection.box, self.tabs.box, button]
 
+    def static(self) -> StaticPicture:
+        """The forgetting curves of the first methods."""
+        first = first_seeds(self._runs)
+        picture = StaticPicture.of(forgetting_curves(first[:_MAX_PICTURED]))
+        if len(first) > _MAX_PICTURED:
+            picture = picture.with_note(f"Pictured: {_MAX_PICTURED} of {len(first)} methods.")
+        return picture
 
-def _figure(runs: Sequence[Run]) -> "go.Figure":
-    return forgetting_curves(first_seeds(runs))
+    def _read_again(self, _: object) -> None:
+        self.selection.refresh()
+        self.tabs.refresh()

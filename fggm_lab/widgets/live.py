@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import ipywidgets
 import plotly.graph_objects as go
@@ -26,32 +26,36 @@ from fggm_lab.runs import Run
 from fggm_lab.tasks import TaskSequence
 from fggm_lab.training.background import BackgroundTraining
 from fggm_lab.training.effects import frozen_count
-from fggm_lab.widgets.figure import ThreadFigure
-from fggm_lab.widgets.pace import Pace, TimeLeft, in_words
-from fggm_lab.widgets.shell import Shell, hide
-from fggm_lab.widgets.stage import Stage, sentence
-from fggm_lab.widgets.static import Static
+from fggm_lab.widgets.figure_panel import FigurePanel
+from fggm_lab.widgets.lazy_widget import LazyWidget, hiding_style
+from fggm_lab.widgets.live_figure import ThreadSafeFigure
+from fggm_lab.widgets.sentences import sentence_html
+from fggm_lab.widgets.static_picture import StaticPicture
+from fggm_lab.widgets.timing import DrawingThrottle, TimeLeft, duration_text
+
+State = Literal["ready", "training", "pausing", "paused", "finished", "stopped"]
+"""How far a live training is; `stopped` follows an error."""
 
 
-class _Face(NamedTuple):
-    """What one state looks like: the button's text and icon, and a sentence."""
+class _Display(NamedTuple):
+    """How one state is shown: the button's text and icon, and a sentence."""
 
     button: str
     icon: str
-    says: str
+    sentence: str
 
 
-_FACES = {
-    "ready": _Face("Start", "play", "Not started yet."),
-    "training": _Face("Pause", "pause", "Training."),
-    "pausing": _Face("Pausing", "pause", "Pausing after this step, once the state is saved."),
-    "paused": _Face("Resume", "play", "Paused; Resume goes on from here."),
-    "finished": _Face("Finished", "check", "Finished."),
-    "stopped": _Face("Try again", "refresh", ""),
+_DISPLAYS: dict[State, _Display] = {
+    "ready": _Display("Start", "play", "Not started yet."),
+    "training": _Display("Pause", "pause", "Training."),
+    "pausing": _Display("Pausing", "pause", "Pausing after this step, once the state is saved."),
+    "paused": _Display("Resume", "play", "Paused; Resume goes on from here."),
+    "finished": _Display("Finished", "check", "Finished."),
+    "stopped": _Display("Try again", "refresh", ""),
 }
 
 
-class LiveTraining(Shell):
+class LiveTraining(LazyWidget):
     """Train in the background and watch: scores, loss, mask share and the time left, growing.
 
         live = lab.LiveTraining(model, tokenizer, tasks, lab.FGGM(), "runs/mine")
@@ -85,8 +89,13 @@ class LiveTraining(Shell):
         **settings: Any,
     ) -> None:
         """Args:
-        model, tokenizer, tasks, method, out, settings: as in `run_sequence`, which trains a copy
-            of the model unless told `in_place=True`.
+        model: a causal language model; a copy is trained unless `in_place=True` is among the
+            settings.
+        tokenizer: the model's tokenizer.
+        tasks: what to learn, in order.
+        method: how to train.
+        out: the run's folder; made if it does not exist.
+        settings: any other setting of `run_sequence`, by its name.
 
         Raises:
             SettingError: `run_sequence` has no such setting.
@@ -96,51 +105,51 @@ class LiveTraining(Shell):
         self._listener = settings.pop("listener", None)
         self._training = BackgroundTraining(
             model, tokenizer, tasks, method, out,
-            listener=self._hear, ended=self._end, **settings,
+            listener=self._on_event, ended=self._on_end, **settings,
         )  # fmt: skip
         general = settings.get("general")
         self._so_far = RunSoFar(tasks.names, "higher" if general is None else general.better)
         self._lock = threading.RLock()
-        self._pace = Pace()
-        self._time = TimeLeft(0)
+        self._throttle = DrawingThrottle()
+        self._time_left = TimeLeft(0)
         self._blocked = False
         self._handles: list[DisplayHandle] = []
-        self._figure: ThreadFigure | None = None
-        self._plain: go.Figure | None = None
+        self._figure: ThreadSafeFigure | None = None
+        self._static_figure: go.Figure | None = None
         self._button = ipywidgets.Button(layout={"width": "110px"})
-        self._button.on_click(self._press)
+        self._button.on_click(self._on_click)
         self._bar = ipywidgets.IntProgress(layout={"width": "300px"})
-        self._says, self._where = ipywidgets.HTML(), ipywidgets.HTML()
-        self._picture, self._texts = ipywidgets.HTML(), Stage()
-        self._read()
+        self._sentence, self._progress = ipywidgets.HTML(), ipywidgets.HTML()
+        self._picture, self._panel = ipywidgets.HTML(), FigurePanel()
+        self._read_folder()
         # Shown until a page answers, which it cannot while a cell blocks in `wait`.
-        hider = ipywidgets.HTML(hide(self._static_class))
+        hider = ipywidgets.HTML(hiding_style(self._static_class))
         self.children = [*self.children, *self._controls, self._picture, hider]
 
-    def _read(self) -> None:
-        """See whether the folder holds a run, and how far it is."""
+    def _read_folder(self) -> None:
+        """Find out whether the folder holds a run, and how far it is."""
         try:
             run = self.run
             if run is not None:
                 self._so_far = RunSoFar.of(run)
-            state = "ready" if run is None else "finished" if run.finished else "paused"
+            state: State = "ready" if run is None else "finished" if run.finished else "paused"
             self._show_state(state)
-        except LabError as problem:
-            self._show_state("stopped", str(problem))
+        except LabError as error:
+            self._show_state("stopped", str(error))
 
-    # What a person does
+    # What a user calls or clicks
 
     @property
     def run(self) -> Run | None:
-        """The run as its folder has it; None before there is one."""
+        """The run in the folder; None before there is one."""
         return Run.open(self._out) if (self._out / "config.json").is_file() else None
 
     def start(self) -> None:
-        """Begin, or go on where the run in the folder stopped."""
+        """Begin, or continue where the run in the folder stopped."""
         with self._lock:
             if self.state in ("training", "pausing"):
                 return
-            self._time = TimeLeft(self._so_far.step)
+            self._time_left = TimeLeft(self._so_far.step)
             self._show_state("training")
         self._training.start()
 
@@ -149,169 +158,174 @@ class LiveTraining(Shell):
         self.start()
 
     def pause(self) -> None:
-        """Save the state after the step in hand and stop; returns at once."""
+        """Stop after the present step, once the state is saved; returns at once."""
         with self._lock:
             if self.state == "training":
                 self._show_state("pausing")
                 self._training.pause()
 
     def wait(self) -> Run:
-        """Block until the run is finished or paused; starts it if nothing has.
+        """Block until the run is finished or paused; start it if it has not been started.
 
-        The button is off meanwhile, for the notebook could not hear it; the notebook's own stop
-        button (KeyboardInterrupt) pauses the training, state saved, before the cell ends. `await`
-        the widget to keep its button.
+        The button is off meanwhile, as the notebook could not hear it; the notebook's own stop
+        button (KeyboardInterrupt) pauses the training, with its state saved, before the cell ends.
+        `await` the widget instead to keep the button.
+
+        Returns:
+            the run, finished or paused.
 
         Raises:
-            LabError: the training stopped with it.
+            LabError: the training stopped with this error.
         """
-        self._start_first()
-        self._block(True)
+        self._start_once()
+        self._set_blocked(True)
         try:
             return self._training.wait()
         finally:
-            self._block(False)
+            self._set_blocked(False)
 
-    def _block(self, blocked: bool) -> None:
-        """Note that a cell blocks, or no longer does."""
+    def _set_blocked(self, blocked: bool) -> None:
+        """Note whether a cell blocks in `wait`."""
         with self._lock:
             self._blocked = blocked
             self._show_button()
 
     def __await__(self) -> Generator[Any, None, Run]:
-        self._start_first()
+        self._start_once()
         return self._training.__await__()
 
-    def _start_first(self) -> None:
+    def _start_once(self) -> None:
         if not self._training.started:
             self.start()
 
-    def _press(self, _: object) -> None:
+    def _on_click(self, _: object) -> None:
         if self.state == "training":
             self.pause()
-        elif self.state != "finished":  # a press that was on its way when the last step was taken
+        elif self.state != "finished":  # a click may arrive after the last step
             self.start()
 
-    # What the training says, in its own thread
+    # Called by the training, in its own thread
 
-    def _hear(self, event: dict[str, Any]) -> None:
+    def _on_event(self, event: dict[str, Any]) -> None:
         with self._lock:
             self._so_far.take(event)
             if event["kind"] == "step":
-                self._time.take(event["step"])
-                self._learn_share(event["task"])
-            if self._pace.due:
-                with self._pace.drawing():
+                self._time_left.record(event["step"])
+                self._record_share(event["task"])
+            if self._throttle.due:
+                with self._throttle.drawing():
                     self._draw()
         if self._listener is not None:
             self._listener(event)
 
-    def _learn_share(self, task: int) -> None:
-        """At a task's first step, what its mask lets move."""
+    def _record_share(self, task: int) -> None:
+        """At a task's first step, record the share of units that its mask lets move."""
         run = self.run if self._so_far.shares[task] is None else None
         if run is not None:
             mask = run.mask(task)
             frozen, units = (0, 1) if mask is None else frozen_count(self._model, mask)
             self._so_far.shares[task] = 1 - frozen / units
 
-    def _end(self, outcome: Run | BaseException) -> None:
+    def _on_end(self, outcome: Run | BaseException) -> None:
         with self._lock:
             if isinstance(outcome, Run):
-                if outcome.finished and not self._so_far.finished:  # it had been finished before
+                if outcome.finished and not self._so_far.finished:  # it was finished before
                     self._so_far = RunSoFar.of(outcome)
                 self._show_state("finished" if outcome.finished else "paused")
             elif isinstance(outcome, LabError):
                 self._show_state("stopped", str(outcome))
             else:
-                what = f"{type(outcome).__name__}: {outcome}"
-                self._show_state("stopped", f"{what}; live.wait() says where it happened")
+                error = f"{type(outcome).__name__}: {outcome}"
+                self._show_state("stopped", f"{error}; live.wait() says where it happened")
             for handle in self._handles:
-                handle.update(self._still(), raw=True)
+                handle.update(self._static_bundle(), raw=True)
 
-    # What is shown
+    # Display
 
     @property
     def _controls(self) -> list[ipywidgets.Widget]:
         row = ipywidgets.HBox(
-            [self._button, self._bar, self._says],
+            [self._button, self._bar, self._sentence],
             layout={"flex_flow": "row wrap", "align_items": "center"},
         )
-        return [row, self._where]
+        return [row, self._progress]
 
-    def _show_state(self, state: str, problem: str | None = None) -> None:
+    def _show_state(self, state: State, error: str | None = None) -> None:
         """Set the button, the sentence and everything below."""
         with self._lock:
-            self.state, self._problem = state, problem
+            self.state: State = state
+            self._error = error
             self._show_button()
-            self._says.value = sentence(self._sentence())
+            self._sentence.value = sentence_html(self._state_sentence())
             self._bar.bar_style = {"finished": "success", "stopped": "danger"}.get(state, "")
-            self._texts.say(caption_now(self._so_far), describe_progress(self._so_far))
+            self._panel.set_texts(caption_now(self._so_far), describe_progress(self._so_far))
             self._draw()
 
     def _show_button(self) -> None:
-        face = _FACES[self.state]
-        self._button.description, self._button.icon = face.button, face.icon
+        shown = _DISPLAYS[self.state]
+        self._button.description = shown.button
+        self._button.icon = shown.icon
         self._button.disabled = self._blocked or self.state in ("pausing", "finished")
         self._button.tooltip = (
             "A cell waits for the training; the notebook's stop button pauses it"
             if self._blocked
-            else f"{face.button} the training"
+            else f"{shown.button} the training"
         )
 
-    def _sentence(self) -> str:
-        if self._problem is not None:
-            return f"Training stopped: {self._problem}"
-        return _FACES[self.state].says
+    def _state_sentence(self) -> str:
+        if self._error is not None:
+            return f"Training stopped: {self._error}"
+        return _DISPLAYS[self.state].sentence
 
     def _draw(self) -> None:
-        """Show what is known by now."""
+        """Bring bar, progress text and figure up to date."""
         self._bar.max = max(self._so_far.total, 1)
         self._bar.value = self._so_far.step
-        self._where.value = f"<p style='margin:0'>{escape(self._progress())}</p>"
+        self._progress.value = f"<p style='margin:0'>{escape(self._progress_text())}</p>"
         if self._figure is not None:
             self._figure.change(lambda figure: fill(figure, self._so_far))
         else:
             self._picture.value = self.static().html("")
 
-    def _progress(self) -> str:
+    def _progress_text(self) -> str:
         """Step, task, loss and time left."""
         parts = [f"{self._method} · {place(self._so_far)}"]
         if self._so_far.loss is not None:
             parts.append(f"loss {self._so_far.loss:.3f}")
-        left = self._time.seconds(self._so_far.total)
+        left = self._time_left.seconds(self._so_far.total)
         if self.state == "training" and left is not None:
-            parts.append(f"about {in_words(left)} left")
+            parts.append(f"about {duration_text(left)} left")
         return " · ".join(parts)
 
     def build(self) -> Sequence[ipywidgets.Widget]:
-        """The controls above a figure that a page can zoom."""
+        """The controls above a figure that a reader can zoom."""
         with self._lock:
-            figure = bare(self._now()).update_layout(autosize=True)
-            self._figure = ThreadFigure(figure, self._pace.owe)
+            figure = bare(self._current_figure()).update_layout(autosize=True)
+            self._figure = ThreadSafeFigure(figure, self._throttle.add_cost)
             self._picture.value = ""
-            return [*self._controls, self._figure, self._texts.box]
+            return [*self._controls, self._figure, self._panel.box]
 
-    def static(self) -> Static:
+    def static(self) -> StaticPicture:
         """The same as a picture, with its words."""
         with self._lock:
-            words = f"{self._sentence()} {describe_progress(self._so_far)}"
-            return Static(self._now() if self._so_far.planned else None, words)
+            words = f"{self._state_sentence()} {describe_progress(self._so_far)}"
+            return StaticPicture(self._current_figure() if self._so_far.planned else None, words)
 
-    def _now(self) -> go.Figure:
-        """The figure outside the page, brought up to date."""
-        if self._plain is None:
-            self._plain = training_progress(self._so_far)
-        return fill(self._plain, self._so_far)
+    def _current_figure(self) -> go.Figure:
+        """The figure for stored notebooks, brought up to date."""
+        if self._static_figure is None:
+            self._static_figure = training_progress(self._so_far)
+        return fill(self._static_figure, self._so_far)
 
-    def _display_still(self, bundle: dict[str, Any]) -> None:
-        """Keep hold of the picture in the cell's output, to bring it up to date at the end.
+    def _display_static(self, bundle: dict[str, Any]) -> None:
+        """Display the picture, and keep its handle, to bring it up to date at the end.
 
-        A notebook that is run without a page then has the picture of the whole training.
+        A notebook that is run without a page then shows the picture of the complete training.
         """
         handle = display(bundle, raw=True, display_id=True)
         if handle is not None:
             self._handles.append(handle)
 
-    def _still(self) -> dict[str, str]:
+    def _static_bundle(self) -> dict[str, str]:
         static = self.static()
         return {"text/html": static.html(self._static_class), "text/plain": static.words}

@@ -1,7 +1,7 @@
-"""`MaskPlayground`: choose units, zero them or hold them still, and see what each task loses."""
+"""`MaskPlayground`: choose units, zero or freeze them, and see what each task's score loses."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import ipywidgets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -24,23 +24,23 @@ from fggm_lab.training.effects import (
     zeroing,
 )
 from fggm_lab.widgets.controls import WIDE, Controls, choice, switch
-from fggm_lab.widgets.shell import Shell
-from fggm_lab.widgets.stage import Stage
-from fggm_lab.widgets.static import Static
+from fggm_lab.widgets.figure_panel import FigurePanel
+from fggm_lab.widgets.lazy_widget import LazyWidget
+from fggm_lab.widgets.static_picture import StaticPicture
 
 ZERO, FREEZE = "zero them", "freeze them"
-_SHOWN = 8
-"""Rows of a list that holds several choices."""
+_MAX_ROWS = 8
+"""Rows shown of a list from which several entries can be chosen."""
 
 
-class MaskPlayground(Shell):
+class MaskPlayground(LazyWidget):
     """Choose units by layer, module and Fisher score; zero or freeze them; see every task's score.
 
-    Zeroing asks what the units do now; freezing trains one task for a few steps without them and
-    asks what that spares. The model comes back as it was.
+    Zeroing shows what the units do now; freezing trains one task for a few steps with and without
+    them, and shows what that spares the other tasks. The model is unchanged afterwards.
 
     Attributes:
-        effect: what the last try found; None before one, or where it was refused.
+        effect: the result of the last try; None before one, or where it failed.
     """
 
     css = "fggm-playground"
@@ -54,29 +54,37 @@ class MaskPlayground(Shell):
         *,
         examples: int = 32,
         scored: int = 64,
-        split: str = "eval",
+        split: Literal["train", "eval", "test"] = "eval",
     ) -> None:
         """Args:
+        model: a causal language model.
+        tokenizer: the model's tokenizer.
+        tasks: the tasks whose scores are shown.
         general: what General is measured on (None: not measured).
-        examples, split: how many examples of each task and skill are scored, and of which split.
-        scored: how many training examples of a task its Fisher scores are made of.
+        examples: how many examples of each task and skill are scored.
+        scored: how many training examples of a task its Fisher scores are estimated from.
+        split: which split of the tasks is scored.
         """
         self._model, self._tokenizer, self._tasks = model, tokenizer, tasks
-        self._ask: dict[str, Any] = {"general": general, "examples": examples, "split": split}
-        self._scored = scored
-        self._known: dict[tuple[object, ...], Any] = {}
+        self._evaluation: dict[str, Any] = {
+            "general": general,
+            "examples": examples,
+            "split": split,
+        }
+        self._max_examples = scored
+        self._cache: dict[tuple[object, ...], Any] = {}
         self.effect: Effect | None = None
         super().__init__()
 
     def build(self) -> Sequence[ipywidgets.Widget]:
-        """What to choose, the button, the figure."""
+        """The controls, the button, the figure."""
         names = [name for name, p in self._model.named_parameters() if p.requires_grad]
-        places = [split_name(name) for name in names]
-        layers = {layer_name(place.layer): place.layer for place in places}
-        modules = list(dict.fromkeys(place.module for place in places))
+        split_names = [split_name(name) for name in names]
+        layers = {layer_name(parts.layer): parts.layer for parts in split_names}
+        modules = list(dict.fromkeys(parts.module for parts in split_names))
         self.controls = Controls(
-            layers=_several("layers", list(layers.items())),
-            modules=_several("parameters", [(module, module) for module in modules]),
+            layers=_multiple_choice("layers", list(layers.items())),
+            modules=_multiple_choice("parameters", [(module, module) for module in modules]),
             rank=switch("units", RANKS),
             share=ipywidgets.FloatSlider(
                 0.1, min=0.01, max=1, step=0.01, description="share", readout_format=".0%",
@@ -90,76 +98,85 @@ class MaskPlayground(Shell):
                 15, min=1, max=60, description="for steps", style=WIDE, continuous_update=False
             ),
         )  # fmt: skip
-        self.controls.listen(self._arrange)
-        self._arrange("action")
+        self.controls.listen(self._show_action_controls)
+        self._show_action_controls("action")
         self.button = ipywidgets.Button(description="Try", icon="flask", button_style="primary")
-        self.button.on_click(self._press)
-        self.stage = Stage()
+        self.button.on_click(self._on_click)
+        self.panel = FigurePanel()
         rows = [("rank", "task"), ("share", "scope"), ("action", "train", "steps")]
         lists = _row([self.controls.named[name] for name in ("layers", "modules")])
-        others = [_row([self.controls.named[name] for name in row]) for row in rows]
-        return [_row([lists, ipywidgets.VBox([*others, self.button])]), self.stage.box]
+        settings = [_row([self.controls.named[name] for name in row]) for row in rows]
+        return [_row([lists, ipywidgets.VBox([*settings, self.button])]), self.panel.box]
 
-    def static(self) -> Static:
-        """The last try in words."""
+    def static(self) -> StaticPicture:
+        """The result of the last try in words."""
         if self.effect is not None:
-            return Static(None, describe_effect(self.effect))
-        return Static(
+            return StaticPicture(None, describe_effect(self.effect))
+        return StaticPicture(
             None,
             "A playground for masks: choose units, zero or freeze them, and see every task's score "
             "before and after. It needs a running kernel.",
         )
 
     def attempt(self) -> Effect:
-        """Do what the controls say.
+        """Zero or freeze the units chosen, as the controls say.
+
+        Returns:
+            every task's score before and after.
 
         Raises:
             LabError: nothing is chosen, or a task cannot be scored.
         """
         chosen = self._chosen()
-        state = fingerprint(self._model)  # training between two tries makes old numbers stale
-        before = self._once(("before", state), self._measured)
+        state = fingerprint(self._model)  # the model may be trained between two tries
+        before = self._cached(("before", state), self._measured)
         if self.controls["action"] == ZERO:
             return zeroing(
-                self._model, self._tokenizer, self._tasks, ~chosen, before=before, **self._ask
+                self._model,
+                self._tokenizer,
+                self._tasks,
+                ~chosen,
+                before=before,
+                **self._evaluation,
             )
         train, steps = self.controls["train"], self.controls["steps"]
         key = ("free", state, train, steps)
         effect = freezing(
             self._model, self._tokenizer, self._tasks, ~chosen, train,
-            steps=steps, before=before, free=self._known.get(key), **self._ask,
+            steps=steps, before=before, free=self._cache.get(key), **self._evaluation,
         )  # fmt: skip
-        self._known[key] = effect.free
+        self._cache[key] = effect.free
         return effect
 
     def _measured(self) -> Measured:
-        return measured(self._model, self._tokenizer, self._tasks, **self._ask)
+        return measured(self._model, self._tokenizer, self._tasks, **self._evaluation)
 
-    def _once(self, key: tuple[object, ...], make: Any) -> Any:
-        if key not in self._known:
-            self._known[key] = make()
-        return self._known[key]
+    def _cached(self, key: tuple[object, ...], compute: Callable[[], Any]) -> Any:
+        """A value computed once per key."""
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
 
     def _scores(self, task: str) -> FisherScores:
         return fisher_scores(
             self._model, self._tokenizer, self._tasks[task].train,
-            max_examples=self._scored, task=task,
+            max_examples=self._max_examples, task=task,
         )  # fmt: skip
 
     def _chosen(self) -> Mask:
-        """The units the controls mark."""
+        """A mask of the units that the controls select."""
         layers, modules = self.controls["layers"], self.controls["modules"]
-        for what, values in (("layer", layers), ("parameter", modules)):
+        for kind, values in (("layer", layers), ("parameter", modules)):
             if not values:
-                raise SettingError(f"no {what} is chosen; choose one or more in the list")
+                raise SettingError(f"no {kind} is chosen; choose one or more in the list")
         task = self.controls["task"]
-        scores: FisherScores = self._once(
+        scores: FisherScores = self._cached(
             ("scores", fingerprint(self._model), task), lambda: self._scores(task)
         )
         names = [
             name
             for name in scores.names
-            if (place := split_name(name)).layer in layers and place.module in modules
+            if (parts := split_name(name)).layer in layers and parts.module in modules
         ]
         if not names:
             raise SettingError("none of the layers chosen has such a parameter; choose another")
@@ -173,24 +190,24 @@ class MaskPlayground(Shell):
             )
         return mask
 
-    def _arrange(self, name: str) -> None:
-        """Show what freezing alone needs only while it is chosen."""
+    def _show_action_controls(self, name: str) -> None:
+        """Show the controls that only freezing needs while it is chosen."""
         if name == "action":
-            wanted = set(self.controls.named)
+            visible = set(self.controls.named)
             if self.controls["action"] == ZERO:
-                wanted -= {"train", "steps"}
-            self.controls.show_only(wanted)
+                visible -= {"train", "steps"}
+            self.controls.show_only(visible)
 
-    def _press(self, _: object) -> None:
+    def _on_click(self, _: object) -> None:
         self.button.disabled, self.button.description = True, "Trying"
         self.effect = None
         try:
             self.effect = self.attempt()
-            self.stage.show(mask_effects(self.effect))
-        except LabError as problem:
-            self.stage.refuse(str(problem))
+            self.panel.show(mask_effects(self.effect))
+        except LabError as error:
+            self.panel.show_message(str(error))
         except KeyboardInterrupt:
-            self.stage.refuse("interrupted; the model is as it was")
+            self.panel.show_message("interrupted; the model is as it was")
         finally:
             self.button.disabled, self.button.description = False, "Try"
 
@@ -200,9 +217,11 @@ def _row(widgets: Sequence[ipywidgets.Widget]) -> ipywidgets.HBox:
     return ipywidgets.HBox(list(widgets), layout={"flex_flow": "row wrap"})
 
 
-def _several(description: str, options: Sequence[tuple[str, Any]]) -> ipywidgets.SelectMultiple:
-    """A list to choose several from; all are chosen at first."""
+def _multiple_choice(
+    description: str, options: Sequence[tuple[str, Any]]
+) -> ipywidgets.SelectMultiple:
+    """A list of which several entries can be chosen; all are at first."""
     return ipywidgets.SelectMultiple(
         description=description, options=options, value=[value for _, value in options],
-        rows=min(_SHOWN, len(options)), style=WIDE, layout={"width": "auto"},
+        rows=min(_MAX_ROWS, len(options)), style=WIDE, layout={"width": "auto"},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What all views of an explorer look at: one method, task, layer, keep share and scope."""
+"""The controls that all tabs of an explorer follow: method, task, layer, keep share and scope."""
 
 from collections.abc import Iterable
 
@@ -12,18 +12,21 @@ from fggm_lab.models.names import split_name
 from fggm_lab.plots.mask_overlap import OUTSIDE, layer_name
 from fggm_lab.runs import Run
 from fggm_lab.widgets.controls import WIDE, Controls, choice, switch
-from fggm_lab.widgets.records import Records
+from fggm_lab.widgets.run_cache import RunCache
 
-WHOLE = layer_name(None)
-"""Stands for no layer in the list: one that holds None would look empty."""
+WHOLE_MODEL = layer_name(None)
+"""The entry for all layers; the list cannot hold None, which it would show as an empty field."""
 
 
 class Selection(Controls):
-    """The controls above the tabs; what they show is what is selected."""
+    """The controls above the tabs, and what they select."""
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
-        runs = list(records.runs.values())
+    def __init__(self, cache: RunCache) -> None:
+        """Args:
+        cache: the runs to choose from.
+        """
+        self._cache = cache
+        runs = list(cache.runs.values())
         used = next((r.config.method_settings for r in runs if r.config.method == "fggm"), {})
         super().__init__(
             method=choice("method"),
@@ -38,7 +41,7 @@ class Selection(Controls):
                 readout_format=".0%",
                 style=WIDE,
                 layout={"width": "420px", "max_width": "100%"},
-                # the page holds moves back while the kernel draws, and sends the latest afterwards
+                # While the kernel draws, the page collects moves and then sends the latest.
                 continuous_update=True,
             ),
             scope=switch("scope", SCOPES, used.get("scope", "layer"), "70px"),
@@ -47,16 +50,19 @@ class Selection(Controls):
         self.named["method"].value = self._first_scored()
 
     def refresh(self) -> None:
-        """Look again how far the runs have come, and which layers their scores have."""
-        runs = self._records.runs.items()
-        self.offer("method", [(n if r.finished else f"{n} (unfinished)", n) for n, r in runs])
-        self._layers = {layer_name(n): n for n in (None, *self._known_layers())}
+        """Read again which runs are finished, and which layers their scores have."""
+        runs = self._cache.runs.items()
+        self.offer(
+            "method",
+            [(name if run.finished else f"{name} (unfinished)", name) for name, run in runs],
+        )
+        self._layers = {layer_name(layer): layer for layer in (None, *self._scored_layers())}
         self.offer("layer", list(self._layers))
 
     @property
     def run(self) -> Run:
         """The run of the method selected."""
-        return self._records.runs[self["method"]]
+        return self._cache.runs[self["method"]]
 
     @property
     def layer(self) -> int | None:
@@ -64,34 +70,36 @@ class Selection(Controls):
         return self._layers[self["layer"]]
 
     def within(self, names: Iterable[str]) -> list[str]:
-        """Those of some parameters that lie in the layer selected."""
+        """The names of those parameters that lie in the layer selected."""
         if self.layer is None:
             return list(names)
-        wanted = None if self.layer == OUTSIDE else self.layer
-        return [name for name in names if split_name(name).layer == wanted]
+        layer = None if self.layer == OUTSIDE else self.layer
+        return [name for name in names if split_name(name).layer == layer]
 
-    def noted(self, figure: go.Figure) -> go.Figure:
-        """A figure of the layer selected alone, its words saying so."""
+    def note_layer(self, figure: go.Figure) -> go.Figure:
+        """Say in a figure's caption and description that it shows the layer selected alone."""
         if self.layer is None:
             return figure
         only = f"{self['layer'].capitalize()} only."
-        said = {key: f"{only} {figure.layout.meta[key]}" for key in ("caption", "description")}
-        return figure.update_layout(meta={**figure.layout.meta, **said})
+        meta = figure.layout.meta
+        texts = {key: f"{only} {meta[key]}" for key in ("caption", "description")}
+        return figure.update_layout(meta={**meta, **texts})
 
     def _first_scored(self) -> str:
         """The first run that has Fisher scores, else the first."""
-        scored = [name for name, run in self._records.runs.items() if self._names(run)]
-        return next(iter(scored), next(iter(self._records.runs)))
+        scored = [name for name, run in self._cache.runs.items() if self._names(run)]
+        return next(iter(scored), next(iter(self._cache.runs)))
 
-    def _known_layers(self) -> list[int]:
+    def _scored_layers(self) -> list[int]:
         """The layers of the first scores that can be read; all runs are of one model."""
-        found = next((n for run in self._records.runs.values() if (n := self._names(run))), [])
-        layers = in_order(split_name(name).layer for name in found)
+        per_run = (self._names(run) for run in self._cache.runs.values())
+        names: list[str] = next((names for names in per_run if names), [])
+        layers = in_order(split_name(name).layer for name in names)
         return [OUTSIDE if layer is None else layer for layer in layers]
 
     def _names(self, run: Run) -> list[str]:
         """The parameters of a run's first scores; none where those cannot be read."""
         try:
-            return self._records.scores(run, self._records.scored(run)[0]).names
-        except LabError:  # the views say what is wrong with it
+            return self._cache.scores(run, self._cache.scored(run)[0]).names
+        except LabError:  # the tabs say what is wrong with it
             return []

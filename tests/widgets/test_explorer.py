@@ -14,8 +14,8 @@ import fggm_lab as lab
 from fggm_lab.masks import Mask
 from fggm_lab.plots import fisher_spectra, mask_map, mask_overlap, share_per_layer, shared_units
 from fggm_lab.runs import Run
-from fggm_lab.widgets.explorer_widget import Explorer
-from fggm_lab.widgets.shell import Refusal
+from fggm_lab.widgets.explorer import Explorer
+from fggm_lab.widgets.lazy_widget import ErrorWidget
 from tests.plots.conftest import four_runs as four_runs
 from tests.support.records import TASKS, made_run
 
@@ -24,23 +24,23 @@ TABS = ["Forgetting", "Fisher spectra", "Masks", "Overlap", "Drift"]
 
 def explorer(runs: Any) -> Explorer:
     """An explorer as a page would fill it."""
-    found = lab.explore(runs)
-    assert isinstance(found, Explorer)
-    found.fill()
-    return found
+    widget = lab.explore(runs)
+    assert isinstance(widget, Explorer)
+    widget.fill()
+    return widget
 
 
-def show(found: Explorer, tab: str, view: str | None = None) -> Any:
-    """Look at a tab, and perhaps at another view of it; returns its stage."""
-    found.pages.box.selected_index = TABS.index(tab)
+def show(widget: Explorer, tab: str, view: str | None = None) -> Any:
+    """Look at a tab, and perhaps at another view of it; returns its panel."""
+    widget.tabs.box.selected_index = TABS.index(tab)
     if view is not None:
-        found.pages.shown.view.value = view
-    return found.pages.shown.stage
+        widget.tabs.shown.view.value = view
+    return widget.tabs.shown.panel
 
 
-def choose(found: Explorer, **values: Any) -> None:
+def choose(widget: Explorer, **values: Any) -> None:
     for name, value in values.items():
-        found.selection.named[name].value = value
+        widget.selection.named[name].value = value
 
 
 def cut(run: Run, keep: float, scope: str = "layer") -> dict[str, Mask]:
@@ -51,24 +51,24 @@ def cut(run: Run, keep: float, scope: str = "layer") -> dict[str, Mask]:
 
 def test_five_tabs_and_one_selection_for_one_run_or_several(four_runs: list[Run]) -> None:
     for runs in (four_runs, four_runs[2], [run.path for run in four_runs]):
-        found = explorer(runs)
-        assert list(found.pages.box.titles) == TABS
-        assert set(found.selection.named) == {"method", "task", "layer", "keep", "scope"}
+        widget = explorer(runs)
+        assert list(widget.tabs.box.titles) == TABS
+        assert set(widget.selection.named) == {"method", "task", "layer", "keep", "scope"}
 
 
 def test_nothing_is_drawn_before_a_page_shows_it(four_runs: list[Run]) -> None:
-    found = lab.explore(four_runs)
-    assert len(found.children) == 1
-    found.fill()
-    assert len(found.children) > 1
+    widget = lab.explore(four_runs)
+    assert len(widget.children) == 1
+    widget.fill()
+    assert len(widget.children) > 1
 
 
 def test_the_keep_share_moves_the_cut_of_the_figure_on_screen(four_runs: list[Run]) -> None:
-    found = explorer(four_runs)
-    stage = show(found, "Fisher spectra")
-    figure = stage.figure
-    choose(found, scope="global", keep=0.1)
-    assert stage.figure is figure
+    widget = explorer(four_runs)
+    panel = show(widget, "Fisher spectra")
+    figure = panel.figure
+    choose(widget, scope="global", keep=0.1)
+    assert panel.figure is figure
     scores = four_runs[2].fisher(TASKS[0])
     assert scores is not None
     anew = fisher_spectra(scores, 0.1, "global", controls=False)
@@ -79,86 +79,86 @@ def test_the_keep_share_moves_the_cut_of_the_figure_on_screen(four_runs: list[Ru
 def test_one_keep_share_moves_masks_and_overlaps_cut_from_stored_scores(
     four_runs: list[Run],
 ) -> None:
-    found = explorer(four_runs)
+    widget = explorer(four_runs)
     for keep in (0.2, 0.65):
-        choose(found, keep=keep)
+        choose(widget, keep=keep)
         masks = cut(four_runs[2], keep)
-        overlap = show(found, "Overlap").figure
-        wanted = mask_overlap(masks, controls=False).data[0].z
-        assert [list(row) for row in overlap.data[0].z] == [list(row) for row in wanted]
-        seen = show(found, "Masks", "map of units").figure
+        overlap = show(widget, "Overlap").figure
+        expected = mask_overlap(masks, controls=False).data[0].z
+        assert [list(row) for row in overlap.data[0].z] == [list(row) for row in expected]
+        strips = show(widget, "Masks", "map of units").figure
         assert np.array_equal(
-            np.array(seen.data[0].z, dtype=float),
+            np.array(strips.data[0].z, dtype=float),
             np.array(mask_map(masks, controls=False).data[0].z, dtype=float),
         )
-        bars = show(found, "Fisher spectra").figure.data[-3]
+        bars = show(widget, "Fisher spectra").figure.data[-3]
         scores = four_runs[2].fisher(TASKS[0])
         assert list(bars.x) == [row.share for row in share_per_layer(scores, keep)]
 
 
 def test_a_tab_out_of_sight_is_drawn_when_it_is_looked_at(four_runs: list[Run]) -> None:
-    found = explorer(four_runs)
-    stage = show(found, "Overlap")
-    before = stage.figure.data[0].z[1][0]
-    show(found, "Forgetting")
-    choose(found, keep=0.9)
-    assert stage.figure.data[0].z[1][0] == before
-    show(found, "Overlap")
-    assert stage.figure.data[0].z[1][0] != before
+    widget = explorer(four_runs)
+    panel = show(widget, "Overlap")
+    before = panel.figure.data[0].z[1][0]
+    show(widget, "Forgetting")
+    choose(widget, keep=0.9)
+    assert panel.figure.data[0].z[1][0] == before
+    show(widget, "Overlap")
+    assert panel.figure.data[0].z[1][0] != before
 
 
 def test_layer_and_task_move_the_views_that_name_them(four_runs: list[Run]) -> None:
-    found = explorer(four_runs)
-    choose(found, layer="layer 2", task="FOMC")
-    assert "layer 2" in show(found, "Overlap").text
-    assert "FOMC" in show(found, "Fisher spectra").text
-    assert set(t.name for t in show(found, "Drift").figure.data if t.name) >= {TASKS[0]}
+    widget = explorer(four_runs)
+    choose(widget, layer="layer 2", task="FOMC")
+    assert "layer 2" in show(widget, "Overlap").text
+    assert "FOMC" in show(widget, "Fisher spectra").text
+    assert set(t.name for t in show(widget, "Drift").figure.data if t.name) >= {TASKS[0]}
 
 
 def test_a_view_of_one_layer_says_so_and_counts_its_units_alone(four_runs: list[Run]) -> None:
-    found = explorer(four_runs)
-    whole = show(found, "Overlap", "shared units").figure.data[0].y
-    choose(found, layer="outside layers")
-    stage = show(found, "Overlap", "shared units")
+    widget = explorer(four_runs)
+    all_units = show(widget, "Overlap", "shared units").figure.data[0].y
+    choose(widget, layer="outside layers")
+    panel = show(widget, "Overlap", "shared units")
     masks = cut(four_runs[2], 0.3)
     outside = {t: m.restricted(["model.embed_tokens.weight", "model.norm.weight"])
                for t, m in masks.items()}  # fmt: skip
-    assert list(stage.figure.data[0].y) == list(shared_units(outside).data[0].y) != list(whole)
-    assert "Outside layers only. The 224 units" in stage.text
+    assert list(panel.figure.data[0].y) == list(shared_units(outside).data[0].y) != list(all_units)
+    assert "Outside layers only. The 224 units" in panel.text
     views = {"histogram": "Fisher spectra", "Lorenz curve": "Fisher spectra",
              "tasks overlaid": "Fisher spectra", "union growth": "Overlap"}  # fmt: skip
     for view, tab in views.items():
-        assert "Outside layers only." in show(found, tab, view).text
+        assert "Outside layers only." in show(widget, tab, view).text
 
 
 def test_every_view_draws_or_says_why_not(four_runs: list[Run]) -> None:
-    found = explorer(four_runs)
-    choose(found, task=TASKS[2])
-    for place, tab in enumerate(found.pages.tabs):
-        found.pages.box.selected_index = place
+    widget = explorer(four_runs)
+    choose(widget, task=TASKS[2])
+    for index, tab in enumerate(widget.tabs.tabs):
+        widget.tabs.box.selected_index = index
         for view in tab.views:
             tab.view.value = view
-            drawn = tab.stage.figure is not None
-            assert drawn or (view == "along the task" and "fisher_points" in tab.stage.text), view
-            assert "Traceback" not in tab.stage.text
+            drawn = tab.panel.figure is not None
+            assert drawn or (view == "along the task" and "fisher_points" in tab.panel.text), view
+            assert "Traceback" not in tab.panel.text
 
 
 def test_methods_ticked_choose_the_curves(four_runs: list[Run]) -> None:
-    found = explorer(four_runs)
-    stage = show(found, "Forgetting", "chosen task")
-    boxes = found.pages.shown.controls.named["runs"].boxes
+    widget = explorer(four_runs)
+    panel = show(widget, "Forgetting", "chosen task")
+    boxes = widget.tabs.shown.controls.named["runs"].boxes
     boxes["sft"].value = False
-    assert {t.name for t in stage.figure.data if t.name} == {"migu", "fggm", "random"}
+    assert {t.name for t in panel.figure.data if t.name} == {"migu", "fggm", "random"}
     for box in boxes.values():
         box.value = False
-    assert stage.figure is None and "tick a method" in stage.text
+    assert panel.figure is None and "tick a method" in panel.text
 
 
 def test_a_run_without_scores_names_the_option_that_records_them(four_runs: list[Run]) -> None:
-    found = explorer(four_runs)
-    choose(found, method="sft")
-    assert "fisher_points" in show(found, "Fisher spectra").text
-    assert "fisher_points" in show(found, "Overlap").text
+    widget = explorer(four_runs)
+    choose(widget, method="sft")
+    assert "fisher_points" in show(widget, "Fisher spectra").text
+    assert "fisher_points" in show(widget, "Overlap").text
 
 
 def test_runs_that_do_not_belong_together_are_a_sentence(
@@ -166,42 +166,42 @@ def test_runs_that_do_not_belong_together_are_a_sentence(
 ) -> None:
     other = made_run(tmp_path, "fggm", TASKS[:2])
     model = made_run(tmp_path / "model", "sft", model_fingerprint="another")
-    for runs, said in (
+    for runs, message in (
         ([four_runs[0], other], "cannot be compared"), ([four_runs[0], model], "model"),
         ([], "no run"), (tmp_path / "nowhere", "no folder"), (7, "or a folder of runs"),
     ):  # fmt: skip
-        found = lab.explore(runs)  # type: ignore[arg-type]
-        assert isinstance(found, Refusal)
-        assert said in found.static().words
-        found.fill()
-        assert any(said in getattr(child, "value", "") for child in found.children)
+        widget = lab.explore(runs)  # type: ignore[arg-type]
+        assert isinstance(widget, ErrorWidget)
+        assert message in widget.static().words
+        widget.fill()
+        assert any(message in getattr(child, "value", "") for child in widget.children)
 
 
 def test_a_newer_schema_and_a_damaged_file_are_sentences(tmp_path: Path) -> None:
     run = made_run(tmp_path, "fggm")
     run.file("fisher", TASKS[0]).write_bytes(b"torn")
-    found = explorer(run)
-    assert "cannot be read" in show(found, "Fisher spectra").text
+    widget = explorer(run)
+    assert "cannot be read" in show(widget, "Fisher spectra").text
     config = json.loads((run.path / "config.json").read_text())
     (run.path / "config.json").write_text(json.dumps(config | {"schema_version": 99}))
     newer = lab.explore(str(run.path))
-    assert isinstance(newer, Refusal) and "upgrade" in newer.static().words
+    assert isinstance(newer, ErrorWidget) and "upgrade" in newer.static().words
 
 
 def test_an_unfinished_run_is_marked_and_read_again_while_it_grows(tmp_path: Path) -> None:
     run = made_run(tmp_path, "fggm", done=1)
-    found = explorer(run)
-    assert "unfinished" in found.selection.named["method"].options[0][0]
-    stage = show(found, "Overlap")
-    assert stage.figure is None
+    widget = explorer(run)
+    assert "unfinished" in widget.selection.named["method"].options[0][0]
+    panel = show(widget, "Overlap")
+    assert panel.figure is None
     grown = made_run(tmp_path / "grown", "fggm")
     for task in TASKS[:3]:
-        found_scores = grown.fisher(task)
-        assert found_scores is not None
-        found_scores.save(run.file("fisher", task))
-    again = next(c for c in found.children if getattr(c, "description", "") == "Read runs again")
+        scores = grown.fisher(task)
+        assert scores is not None
+        scores.save(run.file("fisher", task))
+    again = next(c for c in widget.children if getattr(c, "description", "") == "Read runs again")
     again.click()
-    assert stage.figure is not None and len(stage.figure.data[0].z) == 3
+    assert panel.figure is not None and len(panel.figure.data[0].z) == 3
 
 
 def test_without_widgets_a_small_picture_and_its_words(four_runs: list[Run]) -> None:

@@ -17,10 +17,10 @@ from tests.training.test_sequence import assert_same_run
 
 def live(out: Path, method: Method | None = None, **more: Any) -> LiveTraining:
     settings = {"general": small_general(), "model_name": "small", **QUICK, **more}
-    made: LiveTraining = lab.LiveTraining(
+    widget: LiveTraining = lab.LiveTraining(
         small_model(), character_tokenizer(), small_tasks(), method or FGGM(), out, **settings
     )
-    return made
+    return widget
 
 
 class PauseAt:
@@ -54,8 +54,8 @@ def drawn(widget: LiveTraining) -> list[tuple[list[float], list[float]]]:
 def test_the_button_starts_pauses_and_resumes_the_run_of_run_sequence(tmp_path: Path) -> None:
     widget = paused(tmp_path / "run")
     assert widget.state == "paused" and widget._button.description == "Resume"
-    assert "Paused" in widget._says.value
-    assert "Step 8 of 18, task 2 of 3 (task-1)" in widget._where.value
+    assert "Paused" in widget._sentence.value
+    assert "Step 8 of 18, task 2 of 3 (task-1)" in widget._progress.value
     assert (widget._bar.value, widget._bar.max) == (8, 18)
     widget._button.click()
     run = widget.wait()
@@ -67,8 +67,8 @@ def test_the_figure_ends_as_the_folder_is_drawn(tmp_path: Path) -> None:
     widget = live(tmp_path / "run")
     widget.fill()
     run = widget.wait()
-    whole = training_progress(run)
-    assert drawn(widget) == [(list(trace.x), list(trace.y)) for trace in whole.data]
+    expected = training_progress(run)
+    assert drawn(widget) == [(list(trace.x), list(trace.y)) for trace in expected.data]
     assert widget._figure is not None and len(widget._figure.layout.shapes) == 3
 
 
@@ -104,7 +104,7 @@ def test_a_folder_of_other_settings_is_refused_in_a_sentence(tmp_path: Path) -> 
     widget.start()
     with pytest.raises(RunError, match="lr"):
         widget.wait()
-    assert widget.state == "stopped" and "0.5 here" in widget._says.value
+    assert widget.state == "stopped" and "0.5 here" in widget._sentence.value
     assert widget._button.description == "Try again" and not widget._button.disabled
 
 
@@ -112,14 +112,14 @@ def test_an_error_of_training_becomes_a_sentence(tmp_path: Path) -> None:
     widget = live(tmp_path / "run", SFT(), lr=1e30, clip=None, points_per_task=0)
     with pytest.raises(TrainingError):
         widget.wait()
-    assert "Training stopped: the loss is" in widget._says.value
+    assert "Training stopped: the loss is" in widget._sentence.value
 
 
 def test_a_damaged_folder_is_a_sentence_too(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{")
     widget = live(tmp_path / "run")
-    assert widget.state == "stopped" and "config.json" in widget._says.value
+    assert widget.state == "stopped" and "config.json" in widget._sentence.value
 
 
 def test_any_other_error_is_named_and_raised(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_any_other_error_is_named_and_raised(tmp_path: Path) -> None:
     widget = live(tmp_path / "run", listener=broken)
     with pytest.raises(ZeroDivisionError):
         widget.wait()
-    assert "ZeroDivisionError: on purpose; live.wait() says where" in widget._says.value
+    assert "ZeroDivisionError: on purpose; live.wait() says where" in widget._sentence.value
 
 
 def test_an_unknown_setting_is_refused_at_once(tmp_path: Path) -> None:

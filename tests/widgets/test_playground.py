@@ -15,18 +15,18 @@ from fggm_lab.widgets.playground import FREEZE, MaskPlayground
 from tests.support.families import character_tokenizer
 from tests.support.small import small_general, small_model, small_tasks
 
-ASK = {"general": small_general(), "examples": 4}
+EVALUATION: dict[str, Any] = {"general": small_general(), "examples": 4}
 
 
 def playground(**controls: Any) -> MaskPlayground:
     """An open playground, its controls set."""
-    made: MaskPlayground = lab.MaskPlayground(
+    widget: MaskPlayground = lab.MaskPlayground(
         small_model(), character_tokenizer(), small_tasks(), small_general(), examples=4
     )
-    made.fill()
+    widget.fill()
     for name, value in controls.items():
-        made.controls.named[name].value = value
-    return made
+        widget.controls.named[name].value = value
+    return widget
 
 
 def scores_of(widget: MaskPlayground, task: str) -> Any:
@@ -39,12 +39,12 @@ def test_zeroing_is_the_librarys_and_the_figure_shows_it() -> None:
     before = fingerprint(widget._model)
     widget.button.click()
     chosen = choose_units(scores_of(widget, "task-2"), "bottom", 0.4, "global")
-    expected = zeroing(widget._model, character_tokenizer(), small_tasks(), ~chosen, **ASK)
+    expected = zeroing(widget._model, character_tokenizer(), small_tasks(), ~chosen, **EVALUATION)
     assert widget.effect == expected and fingerprint(widget._model) == before
-    assert widget.stage.figure is not None
-    bars = widget.stage.figure.data
+    assert widget.panel.figure is not None
+    bars = widget.panel.figure.data
     assert list(bars[2].y)[:3] == [score.score for score in expected.after.tasks.values()]
-    assert "set to zero" in widget.stage.text
+    assert "set to zero" in widget.panel.text
     assert (widget.button.description, widget.button.disabled) == ("Try", False)
 
 
@@ -53,7 +53,13 @@ def test_freezing_is_the_librarys() -> None:
     widget.button.click()
     chosen = choose_units(scores_of(widget, "task-0"), "random", 0.5)
     expected = freezing(
-        widget._model, character_tokenizer(), small_tasks(), ~chosen, "task-1", steps=2, **ASK
+        widget._model,
+        character_tokenizer(),
+        small_tasks(),
+        ~chosen,
+        "task-1",
+        steps=2,
+        **EVALUATION,
     )
     assert widget.effect == expected
 
@@ -71,7 +77,12 @@ def test_what_was_measured_is_not_measured_again_until_the_model_changes(
 ) -> None:
     calls = []
     real = module.measured
-    monkeypatch.setattr(module, "measured", lambda *a, **k: calls.append(1) or real(*a, **k))
+
+    def counted(*args: Any, **settings: Any) -> Any:
+        calls.append(1)
+        return real(*args, **settings)
+
+    monkeypatch.setattr(module, "measured", counted)
     widget = playground()
     widget.button.click()
     widget.controls.named["share"].value = 0.5
@@ -102,7 +113,7 @@ def test_bad_choices_are_a_sentence(controls: dict[str, Any], says: str) -> None
     for name, value in controls.items():
         widget.controls.named[name].value = value
     widget.button.click()
-    assert says in widget.stage.text and widget.stage.figure is None and widget.effect is None
+    assert says in widget.panel.text and widget.panel.figure is None and widget.effect is None
     assert not widget.button.disabled
 
 
@@ -113,7 +124,7 @@ def test_an_interrupt_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "zeroing", interrupted)
     widget = playground()
     widget.button.click()
-    assert "Interrupted; the model is as it was" in widget.stage.text
+    assert "Interrupted; the model is as it was" in widget.panel.text
 
 
 def test_without_widgets_there_are_words() -> None:

@@ -4,16 +4,20 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.plots import drift_against_fisher
-from fggm_lab.widgets.records import Records
+from fggm_lab.widgets.run_cache import RunCache
 from fggm_lab.widgets.selection import Selection
-from fggm_lab.widgets.tabs.base import Tab, View
+from fggm_lab.widgets.tabs.tab import Tab, View
 
 
 class DriftTab(Tab):
     """Movement in the chosen task, against the Fisher scores of every task before it."""
 
-    def __init__(self, selection: Selection, records: Records) -> None:
-        self._selection, self._records = selection, records
+    def __init__(self, selection: Selection, cache: RunCache) -> None:
+        """Args:
+        selection: the controls above the tabs.
+        cache: what the runs recorded.
+        """
+        self._selection, self._cache = selection, cache
         views = {"against earlier tasks": View(self._earlier, ("method", "task", "layer"))}
         super().__init__("Drift", "fggm-tab-drift", views)
 
@@ -25,9 +29,11 @@ class DriftTab(Tab):
                 f"{task} is the first task, nothing was learned before it; choose a later one to "
                 "see whether its training moved what mattered to the earlier ones"
             )
-        drift = self._records.drift(run, task)
-        scored = [one for one in self._records.scored(run) if one in before]
-        every = {one: self._records.scores(run, one) for one in scored}
-        some = {t: s.restricted(self._selection.within(s.names)) for t, s in every.items()}
-        figure = drift_against_fisher(some, drift)
-        return self._selection.noted(figure)
+        drift = self._cache.drift(run, task)
+        scores = {}
+        for earlier in self._cache.scored(run):
+            if earlier in before:
+                all_layers = self._cache.scores(run, earlier)
+                names = self._selection.within(all_layers.names)
+                scores[earlier] = all_layers.restricted(names)
+        return self._selection.note_layer(drift_against_fisher(scores, drift))

@@ -1,4 +1,4 @@
-"""What becomes of the scores: curves, the score matrix, stability against plasticity."""
+"""How scores change as tasks are learned: curves, score matrix, stability against plasticity."""
 
 from collections.abc import Sequence
 
@@ -9,24 +9,28 @@ from fggm_lab.plots import forgetting_curves, score_matrix, stability_plasticity
 from fggm_lab.plots.score_curves import GENERAL
 from fggm_lab.runs import Run
 from fggm_lab.widgets.controls import Ticks, switch
-from fggm_lab.widgets.records import Records
+from fggm_lab.widgets.run_cache import RunCache
 from fggm_lab.widgets.selection import Selection
-from fggm_lab.widgets.tabs.base import Tab, View
+from fggm_lab.widgets.tabs.tab import Tab, View
 
 
 class ForgettingTab(Tab):
     """Forgetting curves of the ticked runs, the score matrix, the stability–plasticity plane."""
 
-    def __init__(self, selection: Selection, records: Records) -> None:
-        self._selection, self._records = selection, records
-        runs = Ticks(list(records.runs))
-        own = ("runs",) if len(records.runs) > 1 else ()
+    def __init__(self, selection: Selection, cache: RunCache) -> None:
+        """Args:
+        selection: the controls above the tabs.
+        cache: what the runs recorded.
+        """
+        self._selection, self._cache = selection, cache
+        runs = Ticks(list(cache.runs))
+        own_controls: tuple[str, ...] = ("runs",) if len(cache.runs) > 1 else ()
         views = {
-            "all tasks": View(lambda: forgetting_curves(self.ticked()), (), own),
-            "chosen task": View(self._task, ("task",), own),
-            GENERAL: View(lambda: forgetting_curves(self.ticked(), GENERAL), (), own),
+            "all tasks": View(lambda: forgetting_curves(self.ticked()), (), own_controls),
+            "chosen task": View(self._task, ("task",), own_controls),
+            GENERAL: View(lambda: forgetting_curves(self.ticked(), GENERAL), (), own_controls),
             "score matrix": View(lambda: score_matrix(selection.run), ("method",)),
-            "stability–plasticity": View(self._plane, (), (*own, "stability")),
+            "stability–plasticity": View(self._plane, (), (*own_controls, "stability")),
         }
         stability = switch("stability", [("BWT", "bwt"), (GENERAL, "general")], width="80px")
         super().__init__("Forgetting", "fggm-tab-forgetting", views, runs=runs, stability=stability)
@@ -34,24 +38,19 @@ class ForgettingTab(Tab):
     def ticked(self) -> Sequence[Run]:
         """The runs whose boxes are ticked.
 
+        Returns:
+            at least one run.
+
         Raises:
-            RunError: none is.
+            RunError: no box is ticked.
         """
-        return ticked(self._records, self.controls["runs"])
+        labels = self.controls["runs"]
+        if not labels:
+            raise RunError("nothing is selected; tick a method")
+        return [self._cache.runs[label] for label in labels]
 
     def _task(self) -> go.Figure:
         return forgetting_curves(self.ticked(), self._selection["task"])
 
     def _plane(self) -> go.Figure:
         return stability_plasticity(self.ticked(), self.controls["stability"])
-
-
-def ticked(records: Records, labels: Sequence[str]) -> list[Run]:
-    """The runs of some labels.
-
-    Raises:
-        RunError: there is none.
-    """
-    if not labels:
-        raise RunError("nothing is selected; tick a method")
-    return [records.runs[label] for label in labels]

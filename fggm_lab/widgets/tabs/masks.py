@@ -1,4 +1,4 @@
-"""Which units a keep share lets move: masks cut anew from the stored scores."""
+"""Which units may move at a keep share: masks cut from the stored scores."""
 
 import plotly.graph_objects as go
 
@@ -6,19 +6,23 @@ from fggm_lab.plots import kept_shares, mask_map
 from fggm_lab.plots.mask_strips import ORDERS
 from fggm_lab.plots.parameter_groups import BY
 from fggm_lab.widgets.controls import choice, switch
-from fggm_lab.widgets.records import Records
+from fggm_lab.widgets.run_cache import RunCache
 from fggm_lab.widgets.selection import Selection
-from fggm_lab.widgets.tabs.base import Tab, View
+from fggm_lab.widgets.tabs.tab import Tab, View
 
 ALL_PARAMETERS = "all parameters"
-"""Stands for no parameter in the list."""
+"""The entry of the list that restricts the map to no parameter."""
 
 
 class MasksTab(Tab):
     """The share of each layer or module that moves, and the map of units."""
 
-    def __init__(self, selection: Selection, records: Records) -> None:
-        self._selection, self._records = selection, records
+    def __init__(self, selection: Selection, cache: RunCache) -> None:
+        """Args:
+        selection: the controls above the tabs.
+        cache: what the runs recorded.
+        """
+        self._selection, self._cache = selection, cache
         cut = ("keep", "scope")
         views = {
             "kept shares": View(self._shares, ("method", "task", *cut), ("by",)),
@@ -34,20 +38,20 @@ class MasksTab(Tab):
         )
 
     def _shares(self) -> go.Figure:
-        chosen = self._selection
-        scores = self._records.scores(chosen.run, chosen["task"])
-        return kept_shares(scores, self.controls["by"], chosen["scope"], chosen["keep"])
+        selection = self._selection
+        scores = self._cache.scores(selection.run, selection["task"])
+        return kept_shares(scores, self.controls["by"], selection["scope"], selection["keep"])
 
     def _map(self) -> go.Figure:
         """The whole model, the layer selected, or one parameter of it."""
-        chosen = self._selection
-        masks = self._records.masks(chosen.run, chosen["keep"], chosen["scope"])
-        inside = chosen.within(next(iter(masks.values())).names)
+        selection = self._selection
+        masks = self._cache.masks(selection.run, selection["keep"], selection["scope"])
+        inside = selection.within(next(iter(masks.values())).names)
         self.controls.offer("parameter", [ALL_PARAMETERS, *inside])
         parameter = self.controls["parameter"]
         return mask_map(
             masks,
-            chosen.layer,
+            selection.layer,
             None if parameter == ALL_PARAMETERS else parameter,
             self.controls["order"],
             controls=False,

@@ -14,9 +14,9 @@ from fggm_lab.plots import (
 )
 from fggm_lab.plots.fisher_spectra import modules_of, show_keep, show_module
 from fggm_lab.widgets.controls import choice
-from fggm_lab.widgets.records import Records
+from fggm_lab.widgets.run_cache import RunCache
 from fggm_lab.widgets.selection import Selection
-from fggm_lab.widgets.tabs.base import Tab, View
+from fggm_lab.widgets.tabs.tab import Tab, View
 
 ALL_MODULES = "all modules"
 
@@ -24,16 +24,20 @@ ALL_MODULES = "all modules"
 class SpectraTab(Tab):
     """Sorted scores, their distribution, where they sit, how few hold how much, how they grow."""
 
-    def __init__(self, selection: Selection, records: Records) -> None:
-        self._selection, self._records = selection, records
-        follows = ("method", "task", "layer")
+    def __init__(self, selection: Selection, cache: RunCache) -> None:
+        """Args:
+        selection: the controls above the tabs.
+        cache: what the runs recorded.
+        """
+        self._selection, self._cache = selection, cache
+        shared = ("method", "task", "layer")
         cut = ("keep", "scope")
         views = {
-            "sorted": View(self._sorted, (*follows, *cut), ("module",), self._cut),
-            "histogram": View(self._histograms, follows),
+            "sorted": View(self._sorted, (*shared, *cut), ("module",), self._update_cut),
+            "histogram": View(self._histograms, shared),
             "heatmap": View(lambda: score_heatmap(self._scores()), ("method", "task")),
-            "Lorenz curve": View(self._lorenz, (*follows, "keep")),
-            "along the task": View(self._growth, follows),
+            "Lorenz curve": View(self._lorenz, (*shared, "keep")),
+            "along the task": View(self._growth, shared),
             "tasks overlaid": View(self._overlaid, ("method", "layer")),
         }
         module = choice("module", [ALL_MODULES])
@@ -44,45 +48,47 @@ class SpectraTab(Tab):
         return scores.restricted(self._selection.within(scores.names))
 
     def _scores(self) -> FisherScores:
-        return self._records.scores(self._selection.run, self._selection["task"])
+        return self._cache.scores(self._selection.run, self._selection["task"])
 
     def _histograms(self) -> go.Figure:
-        return self._selection.noted(score_histograms(self._restricted(self._scores())))
+        return self._selection.note_layer(score_histograms(self._restricted(self._scores())))
 
     def _sorted(self) -> go.Figure:
         scores = self._scores()
         self.controls.offer("module", [ALL_MODULES, *modules_of(scores)])
-        chosen = self._selection
-        figure = fisher_spectra(scores, chosen["keep"], chosen["scope"], controls=False)
+        selection = self._selection
+        figure = fisher_spectra(scores, selection["keep"], selection["scope"], controls=False)
         module = self.controls["module"]
         show_module(
             figure,
             None if module == ALL_MODULES else module,
-            None if chosen.layer is None else chosen["layer"],
+            None if selection.layer is None else selection["layer"],
         )
         return figure
 
-    def _cut(self, figure: go.Figure) -> str:
+    def _update_cut(self, figure: go.Figure) -> str:
         return show_keep(figure, self._scores(), self._selection["keep"], self._selection["scope"])
 
     def _lorenz(self) -> go.Figure:
         scores = self._restricted(self._scores())
-        return self._selection.noted(lorenz_curves(scores, self._selection["keep"]))
+        return self._selection.note_layer(lorenz_curves(scores, self._selection["keep"]))
 
     def _growth(self) -> go.Figure:
         run, task = self._selection.run, self._selection["task"]
-        self._records.ranking(run, task)  # says so where there are no scores at all
+        self._cache.ranking(run, task)  # raises where there are no scores at all
         along = run.fisher_along(task)
         if len(along) < 2:
             raise RunError(
                 f"{run.path} has scores before {task} alone, none along it; record them with "
                 "run_sequence(…, fisher_points=4) or fggm-lab run --fisher-points 4"
             )
-        some = {step: self._restricted(scores) for step, scores in along.items()}
-        return self._selection.noted(spectrum_growth(some, task))
+        by_step = {step: self._restricted(scores) for step, scores in along.items()}
+        return self._selection.note_layer(spectrum_growth(by_step, task))
 
     def _overlaid(self) -> go.Figure:
         run = self._selection.run
-        every = {task: self._records.scores(run, task) for task in self._records.scored(run)}
-        some = {task: self._restricted(scores) for task, scores in every.items()}
-        return self._selection.noted(spectra_overlaid(some, controls=False))
+        by_task = {
+            task: self._restricted(self._cache.scores(run, task))
+            for task in self._cache.scored(run)
+        }
+        return self._selection.note_layer(spectra_overlaid(by_task, controls=False))

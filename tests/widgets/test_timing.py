@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from fggm_lab.widgets.pace import Pace, TimeLeft, in_words
+from fggm_lab.widgets.timing import DrawingThrottle, TimeLeft, duration_text
 
 
 class Clock:
@@ -17,29 +17,29 @@ class Clock:
 
 
 def test_drawing_never_takes_more_than_its_share_however_long_a_draw_takes() -> None:
-    clock, draw = Clock(), random.Random(0)
-    pace = Pace(apart=50, least=0.5, clock=clock)
+    clock, rng = Clock(), random.Random(0)
+    throttle = DrawingThrottle(pause_factor=50, min_pause=0.5, clock=clock)
     spent = 0.0
     for _ in range(20_000):
         clock.now += 0.01  # a step
-        if pace.due:
-            took = draw.choice([0.001, 0.02, 0.3])
-            with pace.drawing():
-                clock.now += took
-            reply = draw.choice([0, 0.01])
-            pace.owe(reply)
-            spent += took + reply
+        if throttle.due:
+            duration = rng.choice([0.001, 0.02, 0.3])
+            with throttle.drawing():
+                clock.now += duration
+            reply = rng.choice([0, 0.01])
+            throttle.add_cost(reply)
+            spent += duration + reply
     assert 0.01 < spent / clock.now < 1 / 51
 
 
 def test_there_are_at_least_half_a_second_between_quick_draws() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    throttle = DrawingThrottle(clock=clock)
     draws = 0
     for _ in range(80):
         clock.now += 0.125
-        if pace.due:
-            with pace.drawing():
+        if throttle.due:
+            with throttle.drawing():
                 draws += 1
     assert draws == 20
 
@@ -50,7 +50,7 @@ def test_time_left_is_the_steps_left_at_the_pace_so_far() -> None:
     assert left.seconds(100) is None
     clock.now = 30  # the model is measured before the first step
     for step in range(1, 11):
-        left.take(step)
+        left.record(step)
         clock.now += 2
     assert left.seconds(100) == pytest.approx(90 * 2)
     assert left.seconds(0) is None
@@ -61,11 +61,11 @@ def test_steps_told_again_say_nothing_about_the_pace() -> None:
     left = TimeLeft(50, clock)
     clock.now = 3  # loading
     for step in range(1, 51):
-        left.take(step)
+        left.record(step)
     assert left.seconds(100) is None
     for step in (51, 52, 53):
         clock.now += 2
-        left.take(step)
+        left.record(step)
     assert left.seconds(100) == pytest.approx(47 * 2)
 
 
@@ -73,5 +73,5 @@ def test_steps_told_again_say_nothing_about_the_pace() -> None:
     (0.2, "0 s"), (59, "59 s"), (59.7, "1 min"), (66, "1 min 10 s"), (120, "2 min"),
     (595, "10 min"), (1790, "30 min"), (3600, "1 h"), (12_000, "3 h 20 min"),
 ])  # fmt: skip
-def test_time_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+def test_time_duration_text(seconds: float, words: str) -> None:
+    assert duration_text(seconds) == words

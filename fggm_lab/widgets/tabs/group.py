@@ -1,14 +1,14 @@
-"""Tabs side by side, of which only the one looked at is drawn."""
+"""Tabs side by side; only the one looked at is drawn."""
 
 from collections.abc import Sequence
 
 import ipywidgets
 
-from fggm_lab.widgets.tabs.base import Tab
+from fggm_lab.widgets.tabs.tab import Tab
 
 
-class Pages:
-    """Some tabs.
+class TabGroup:
+    """The tabs of a widget.
 
     Attributes:
         tabs: in order.
@@ -16,6 +16,9 @@ class Pages:
     """
 
     def __init__(self, tabs: Sequence[Tab]) -> None:
+        """Args:
+        tabs: in order.
+        """
         self.tabs = list(tabs)
         self.box = ipywidgets.Tab(
             children=[tab.box for tab in tabs],
@@ -30,14 +33,14 @@ class Pages:
         """The tab looked at."""
         return self.tabs[self.box.selected_index or 0]
 
-    def mark(self, name: str) -> None:
-        """Tell all tabs that a control above them has moved; the one looked at follows at once."""
+    def note_change(self, name: str) -> None:
+        """Tell all tabs that a control above them has changed; draw the one looked at."""
         for tab in self.tabs:
-            tab.mark(name)
+            tab.note_change(name)
         self.shown.update()
 
     def refresh(self) -> None:
-        """Draw from the records as they are now, other tabs when they are next looked at."""
+        """Read the runs again: now for the tab looked at, for others when they are next shown."""
         for tab in self.tabs:
             tab.refresh()
         self.shown.update()

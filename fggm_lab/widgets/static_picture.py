@@ -1,4 +1,4 @@
-"""What stands for an explorer where there are no widgets: a picture and its words, as HTML."""
+"""What a stored notebook shows of a widget: a picture and its words, as HTML without scripts."""
 
 from dataclasses import dataclass, replace
 from html import escape
@@ -11,7 +11,7 @@ from fggm_lab.plots.svg import svg
 
 
 @dataclass(frozen=True)
-class Static:
+class StaticPicture:
     """A picture and its words.
 
     Attributes:
@@ -25,23 +25,26 @@ class Static:
     table: str = ""
 
     @classmethod
-    def of(cls, figure: go.Figure, table: str = "") -> "Static":
-        """A figure with its own caption and words."""
+    def of(cls, figure: go.Figure, table: str = "") -> "StaticPicture":
+        """A figure with its own caption and description, and perhaps a table below."""
         return cls(figure, f"{caption_of(figure)} {description_of(figure)}", table)
 
-    def with_note(self, note: str) -> "Static":
+    def with_note(self, note: str) -> "StaticPicture":
         """The same with a sentence added to the words."""
         return replace(self, words=f"{self.words} {note}")
 
-    def html(self, name: str) -> str:
+    def html(self, css: str) -> str:
         """A piece of HTML without scripts.
 
         Args:
-            name: a class by which a page finds it.
+            css: a class by which a page finds it.
+
+        Returns:
+            a `div` with the picture as an image, the words and the table.
         """
         picture = ""
         if self.figure is not None:
-            # as an image: pages that clean inline SVG away leave images of it alone
+            # An image: pages that remove inline SVG for safety leave images of it alone.
             data = quote(svg(self.figure).replace('"', "'"), safe=" ='/:;,().")
             title = escape((self.figure.layout.meta or {}).get("title", "figure"))
             picture = (
@@ -49,4 +52,4 @@ class Static:
                 'style="max-width:100%">'
             )
         words = f"<p>{escape(self.words)}</p>"
-        return f'<div class="fggm-static {name}">{picture}{words}{self.table}</div>'
+        return f'<div class="fggm-static {css}">{picture}{words}{self.table}</div>'

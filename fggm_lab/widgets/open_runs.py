@@ -1,0 +1,118 @@
+"""`explore` and `compare`: runs in a widget or, without the widget libraries, as a plain figure.
+
+This module imports neither ipywidgets nor anywidget, so that both functions work without them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from fggm_lab.errors import LabError
+from fggm_lab.plots import forgetting_curves, stability_plasticity
+from fggm_lab.runs import Run, RunsLike, as_runs, check_comparable
+from fggm_lab.runs.compare import check_same_model, first_seeds
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from ipywidgets import Widget
+
+
+def explore(runs: RunsLike) -> "Widget | go.Figure | None":
+    """Look at runs in a notebook: forgetting, Fisher spectra, masks, overlap, drift.
+
+    One selection (method, task, layer, keep share, scope) moves all tabs. Masks and overlaps are
+    cut from the stored Fisher scores at the keep share chosen, whatever the run trained with. Runs
+    still being written are shown as far as they got; a button reads them again. What is wrong with
+    a run is said in the widget.
+
+    Args:
+        runs: one run or several of one model over the same tasks, or a folder that holds them.
+
+    Returns:
+        a widget; without ipywidgets or anywidget the forgetting curves as a plain figure, or None
+        where there is nothing to draw.
+    """
+
+    def widget(comparable: Sequence[Run]) -> "Widget":
+        from fggm_lab.widgets.explorer import Explorer
+
+        return Explorer(comparable)
+
+    return _open(
+        runs, "fggm-explore", widget, lambda several: forgetting_curves(first_seeds(several))
+    )
+
+
+def compare(runs: RunsLike) -> "Widget | go.Figure | None":
+    """Compare methods in a notebook: their table, stability and plasticity, paired differences.
+
+    Numbers are means over seeds with their spread. Runs still being written are shown as far as
+    they got, and marked. Runs that cannot be compared are named in the widget.
+
+    Args:
+        runs: several runs of one model over the same tasks, or a folder that holds them.
+
+    Returns:
+        a widget; without ipywidgets or anywidget the stability–plasticity plane as a plain figure,
+        or None where there is nothing to draw.
+    """
+
+    def widget(comparable: Sequence[Run]) -> "Widget":
+        from fggm_lab.widgets.comparison import Comparison
+
+        return Comparison(comparable)
+
+    return _open(runs, "fggm-compare", widget, stability_plasticity)
+
+
+def _open(
+    runs: RunsLike,
+    css: str,
+    make_widget: Callable[[Sequence[Run]], "Widget"],
+    draw: Callable[[Sequence[Run]], "go.Figure"],
+) -> "Widget | go.Figure | None":
+    """Show runs in a widget; what is wrong with them becomes a sentence, not an error.
+
+    Args:
+        runs: runs or folders.
+        css: the widget's class in the page.
+        make_widget: makes the widget of runs that can be compared.
+        draw: makes the figure shown where ipywidgets or anywidget is not installed.
+
+    Returns:
+        the widget, or one that holds the sentence; without the widget libraries the figure, or
+        None once the sentence is printed.
+    """
+    try:
+        import anywidget  # noqa: F401
+        import ipywidgets  # noqa: F401
+    except ImportError:
+        print("Controls need ipywidgets and anywidget (pip install ipywidgets anywidget).")
+        try:
+            return draw(_comparable(runs))
+        except LabError as error:
+            print(error)
+            return None
+    from fggm_lab.widgets.lazy_widget import ErrorWidget
+
+    try:
+        return make_widget(_comparable(runs))
+    except LabError as error:
+        return ErrorWidget(css, str(error))
+
+
+def _comparable(runs: RunsLike) -> list[Run]:
+    """Open runs that have to be of one model over the same tasks.
+
+    Args:
+        runs: runs or folders.
+
+    Returns:
+        the runs.
+
+    Raises:
+        LabError: there are none, or they cannot be compared.
+    """
+    opened = as_runs(runs)
+    check_comparable(opened)
+    check_same_model(opened)
+    return opened
