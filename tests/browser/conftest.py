@@ -14,8 +14,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 def browser() -> Iterator[Any]:
     """The system's Chromium; skips without one, fails if FGGM_LAB_REQUIRE_BROWSER is 1.
 
-    It ends with this folder: as long as playwright is open, the thread has an event loop, in which
-    other tests cannot call `asyncio.run`.
+    It is closed after the tests of this folder: while playwright is open, the thread has an event
+    loop, in which other tests cannot call `asyncio.run`.
     """
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
@@ -26,6 +26,6 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield opened
-        opened.close()
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()

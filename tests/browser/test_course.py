@@ -18,7 +18,7 @@ DRAWS = re.compile(r"^(lab\.plots\.[a-z_]+\(|lab\.(explore|compare|MaskPlaygroun
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """JupyterLab over a copy of the notebooks; the course's runs are where they always are."""
+    """JupyterLab over a copy of the notebooks; the course's runs are read from the project."""
     folder = tmp_path_factory.mktemp("course")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     runs = str(ROOT / "runs" / "course")
@@ -31,15 +31,15 @@ def test_a_notebook_runs_and_draws(browser: Any, server: str, name: str) -> None
     lab = LabPage(browser, server, f"notebooks/{name}")
     lab.run_all()
     assert lab.errors() == []
-    ran, of = lab.executed()
-    assert ran == of > 0
+    executed, total = lab.executed()
+    assert executed == total > 0
     cells = json.loads((ROOT / "notebooks" / name).read_text(encoding="utf-8"))["cells"]
     sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    shown = sum(bool(DRAWS.search(source)) for source in sources)
+    figure_count = sum(bool(DRAWS.search(source)) for source in sources)
     lab.wait_for(
-        "least => document.querySelectorAll('.jp-OutputArea .js-plotly-plot .main-svg').length"
-        " >= least",
-        shown,
+        "count => document.querySelectorAll('.jp-OutputArea .js-plotly-plot .main-svg').length"
+        " >= count",
+        figure_count,
     )
     lab.shot(f"course-{Path(name).stem}")
     lab.close()

@@ -14,7 +14,7 @@ from fggm_lab.runs import Run
 from tests.support.jupyter import LabPage, serve
 from tests.support.records import TASKS, made_run
 
-SOME = TASKS[:3]
+THREE_TASKS = TASKS[:3]
 TABS = {
     "Forgetting": "fggm-tab-forgetting",
     "Fisher spectra": "fggm-tab-spectra",
@@ -41,17 +41,17 @@ live"""
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made-up runs of two methods and two seeds, and a notebook for each explorer."""
-    place = tmp_path_factory.mktemp("lab")
+    folder = tmp_path_factory.mktemp("lab")
     for seed in (1, 2):
         for method in ("sft", "fggm"):
-            made_run(place / "runs" / str(seed), method, SOME, seed=seed)
+            made_run(folder / "runs" / str(seed), method, THREE_TASKS, seed=seed)
     for name, cell in (
         ("explore", EXPLORE), ("compare", COMPARE), ("playground", PLAYGROUND), ("live", LIVE),
     ):  # fmt: skip
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-        nbformat.write(notebook, place / f"{name}.ipynb")
-    return place
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def press(lab: LabPage, text: str, inside: str) -> None:
 
 
 def wait_for_bars(lab: LabPage, shares: Sequence[float]) -> None:
-    """Until the bars of the spectra are these shares, layer by layer."""
+    """Wait until the bars of the spectra are these shares, layer by layer."""
     script = """shares => [...document.querySelectorAll('.fggm-tab-spectra .js-plotly-plot')]
       .some(plot => plot.offsetParent && (plot._fullData || []).some(t => t.type === 'bar'
         && t.visible === true && t.x.length === shares.length
@@ -85,7 +85,7 @@ def wait_for_bars(lab: LabPage, shares: Sequence[float]) -> None:
 
 
 def wait_for_cells(lab: LabPage, table: Sequence[Sequence[float | None]]) -> None:
-    """Until the left matrix of the overlap tab holds these numbers."""
+    """Wait until the left matrix of the overlap tab holds these numbers."""
     script = """table => [...document.querySelectorAll('.fggm-tab-overlap .js-plotly-plot')]
       .some(plot => plot.offsetParent && plot._fullData?.[0]?.type === 'heatmap'
         && table.every((row, i) => row.every((v, j) => v === null
@@ -94,7 +94,7 @@ def wait_for_cells(lab: LabPage, table: Sequence[Sequence[float | None]]) -> Non
 
 
 def move_keep(lab: LabPage, steps: int) -> None:
-    """Move the keep share by so many hundredths, as a reader does with the keyboard."""
+    """Move the keep share by this many hundredths with the keyboard."""
     lab.page.locator(".fggm-explore .widget-slider .noUi-handle:visible").first.focus()
     for _ in range(abs(steps)):
         lab.page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
@@ -105,10 +105,10 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
     lab: LabPage, folder: Path
 ) -> None:
     run = Run.open(folder / "runs" / "1" / "fggm")
-    scores = {task: found for task in SOME if (found := run.fisher(task))}
+    scores = {task: stored for task in THREE_TASKS if (stored := run.fisher(task))}
     lab.wait_for("document.querySelector('.fggm-tab-forgetting .scatterlayer path.js-line')")
     lab.page.get_by_role("tab", name="Fisher spectra").click()
-    first = scores[SOME[0]]
+    first = scores[THREE_TASKS[0]]
     wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.3)])
     move_keep(lab, 10)
     wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.4)])
@@ -116,10 +116,10 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
     wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.4, "global")])
 
     lab.page.get_by_role("tab", name="Overlap").click()
-    masks = {task: Mask.top(some, 0.4, "global") for task, some in scores.items()}
+    masks = {task: Mask.top(stored, 0.4, "global") for task, stored in scores.items()}
     wait_for_cells(lab, overlap(masks).measured)
     move_keep(lab, -5)
-    masks = {task: Mask.top(some, 0.35, "global") for task, some in scores.items()}
+    masks = {task: Mask.top(stored, 0.35, "global") for task, stored in scores.items()}
     wait_for_cells(lab, overlap(masks).measured)
 
 
@@ -127,7 +127,7 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
 def test_every_view_of_every_tab_draws(lab: LabPage) -> None:
     lab.wait_for("document.querySelector('.fggm-tab-forgetting .js-plotly-plot')")
     # the first task has nothing before it, so drift needs a later one
-    lab.page.locator(".fggm-explore select:visible").nth(1).select_option(label=SOME[-1])
+    lab.page.locator(".fggm-explore select:visible").nth(1).select_option(label=THREE_TASKS[-1])
     for name, css in TABS.items():
         lab.page.get_by_role("tab", name=name).click()
         buttons = lab.page.locator(f".{css} .widget-toggle-buttons").first.locator("button:visible")
@@ -143,7 +143,7 @@ def test_every_view_of_every_tab_draws(lab: LabPage) -> None:
 
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)
 def test_a_reloaded_page_is_still_usable(lab: LabPage, folder: Path) -> None:
-    scores = Run.open(folder / "runs" / "1" / "fggm").fisher(SOME[0])
+    scores = Run.open(folder / "runs" / "1" / "fggm").fisher(THREE_TASKS[0])
     assert scores is not None
     lab.page.get_by_role("tab", name="Fisher spectra").click()
     move_keep(lab, 10)
@@ -186,11 +186,11 @@ def test_live_training_is_paused_and_resumed_by_its_button(lab: LabPage, folder:
     )
     press(lab, "Pause", ".fggm-live")
     lab.wait_for("document.querySelector('.fggm-live')?.textContent.includes('Paused')")
-    stopped = len(Run.open(run).events("step"))
-    assert not Run.open(run).finished and stopped > 0
+    steps_when_paused = len(Run.open(run).events("step"))
+    assert not Run.open(run).finished and steps_when_paused > 0
     lab.shot("live-paused")
     press(lab, "Resume", ".fggm-live")
     lab.wait_for("document.querySelector('.fggm-live')?.textContent.includes('Finished')")
-    done = Run.open(run)
-    assert done.finished and len(done.events("step")) == 80 > stopped
+    resumed = Run.open(run)
+    assert resumed.finished and len(resumed.events("step")) == 80 > steps_when_paused
     lab.shot("live-finished")

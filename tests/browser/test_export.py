@@ -37,10 +37,10 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[[go.Figure], Any]]
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
-def choose(page: Any, place: int) -> None:
-    """Take an entry of the list inside the figure."""
+def choose(page: Any, index: int) -> None:
+    """Choose an entry of the list inside the figure."""
     page.locator("#figure .updatemenu-header").click()
-    page.locator("#figure .updatemenu-dropdown-button").nth(place).click()
+    page.locator("#figure .updatemenu-dropdown-button").nth(index).click()
 
 
 def test_the_figure_is_named_and_dark_where_the_system_is(opened: Callable[..., Any]) -> None:

@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 import pytest
 
 from fggm_lab import plots
+from fggm_lab.fisher import FisherScores
 from fggm_lab.report import write_report
 from fggm_lab.report.figures import masks_of
 from fggm_lab.runs import Run
@@ -53,7 +54,7 @@ def opened(browser: Any, report: Path, width: int, scheme: str) -> Iterator[Any]
     try:
         page.goto(report.as_uri())
         page.wait_for_function("""() => [...document.querySelectorAll('[data-figure]')].every(
-          place => place._fullData && place.querySelector('.plot-container .main-svg'))""")
+          figure => figure._fullData && figure.querySelector('.plot-container .main-svg'))""")
         yield page
     finally:
         page.close()
@@ -63,7 +64,7 @@ def opened(browser: Any, report: Path, width: int, scheme: str) -> Iterator[Any]
 
 @pytest.fixture(scope="module")
 def page(browser: Any, report: Path) -> Iterator[Any]:
-    """One page for all who choose and move things in it."""
+    """One page, shared by the tests that use its controls."""
     with opened(browser, report, 1280, "light") as page:
         yield page
 
@@ -73,25 +74,32 @@ def drawn(page: Any, figure: str) -> list[dict[str, Any]]:
     script = """figure => document.querySelector(`[data-figure=${figure}]`)._fullData.map(t => ({
       x: [...(t.x || [])], y: [...(t.y || [])], z: (t.z || []).map(row => [...row]),
       visible: t.visible, customdata: t.customdata}))"""
-    found: list[dict[str, Any]] = page.evaluate(script, figure)
-    return found
+    traces: list[dict[str, Any]] = page.evaluate(script, figure)
+    return traces
 
 
 def check_same(page: Any, key: str, figure: go.Figure) -> None:
     """The page shows the numbers, the caption and the words of a figure the library drew."""
     shown = drawn(page, key)
     assert len(shown) == len(figure.data)
-    for found, trace in zip(shown, figure.data, strict=True):
+    for drawn_trace, trace in zip(shown, figure.data, strict=True):
         for axis in ("x", "y", "z"):
-            truth = getattr(trace, axis, None)
-            same_values(found[axis], [] if truth is None else truth)
+            expected = getattr(trace, axis, None)
+            same_values(drawn_trace[axis], [] if expected is None else expected)
     meta = figure.layout.meta
     assert page.locator(f"#{key}-caption").inner_text() == meta["caption"]
     assert page.locator(f"#{key}-words").text_content() == meta["description"]
 
 
-def same_values(found: Any, truth: Any) -> None:
-    flat = [np.array(values, dtype=object).ravel().tolist() for values in (found, truth)]
+def scores_of(run: Run, task: str) -> FisherScores:
+    """The scores that a run stored before a task."""
+    scores = run.fisher(task)
+    assert scores is not None
+    return scores
+
+
+def same_values(shown: Any, expected: Any) -> None:
+    flat = [np.array(values, dtype=object).ravel().tolist() for values in (shown, expected)]
     assert len(flat[0]) == len(flat[1])
     for a, b in zip(*flat, strict=True):
         assert a == b or a == pytest.approx(b, rel=1e-6), (a, b)
@@ -113,25 +121,25 @@ def test_every_figure_is_drawn_and_the_page_stays_in_its_width(
     browser: Any, report: Path, width: int, scheme: str
 ) -> None:
     with opened(browser, report, width, scheme) as page:
-        places = page.locator("[data-figure]").evaluate_all("e => e.map(p => p.dataset.figure)")
-        assert places == FIGURES
+        keys = page.locator("[data-figure]").evaluate_all("e => e.map(p => p.dataset.figure)")
+        assert keys == FIGURES
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        for key in places:
-            place = page.locator(f"[data-figure={key}]")
-            assert place.evaluate("place => place.layout.font.color") == INK[scheme], key
-            assert place.locator(".plotly-notifier .notifier-note").count() == 0
-            beyond = place.evaluate(
+        for key in keys:
+            figure = page.locator(f"[data-figure={key}]")
+            assert figure.evaluate("figure => figure.layout.font.color") == INK[scheme], key
+            assert figure.locator(".plotly-notifier .notifier-note").count() == 0
+            excess = figure.evaluate(
                 "p => p.querySelector('.main-svg').getBoundingClientRect().right"
                 " - p.getBoundingClientRect().right"
             )
-            assert beyond <= 1, f"{key} is wider than its place"
+            assert excess <= 1, f"{key} is wider than its container"
         marks = {"plane": ".scatterlayer .point", "paired": ".scatterlayer .point",
                  "spectra": ".scatterlayer path.js-line", "depth": ".scatterlayer .point",
                  "lorenz": ".scatterlayer path.js-line", "shared": ".barlayer .point path",
                  "union": ".barlayer .point path", "drift": ".scatterlayer path.js-line",
                  "forgetting": ".scatterlayer path.js-line"}  # fmt: skip
         counted = {
-            k: page.locator(f"[data-figure={k}] {mark}").count() for k, mark in marks.items()
+            key: page.locator(f"[data-figure={key}] {mark}").count() for key, mark in marks.items()
         }
         assert counted["plane"] >= 3 * 7 + 3, "a point per task, and the ends"
         assert counted["paired"] == 4 * 2
@@ -151,9 +159,12 @@ def keep_picture(page: Any, name: str) -> None:
 
 
 def test_figures_open_with_what_the_library_computes(page: Any, runs: list[Run]) -> None:
-    check_same(page, "lorenz", plots.lorenz_curves({t: runs[1].fisher(t) for t in TASKS}))
-    earlier = {task: runs[1].fisher(task) for task in TASKS[:-1]}
-    check_same(page, "drift", plots.drift_against_fisher(earlier, runs[1].drift(TASKS[-1])))
+    scores = {task: scores_of(runs[1], task) for task in TASKS}
+    check_same(page, "lorenz", plots.lorenz_curves(scores))
+    earlier = {task: scores[task] for task in TASKS[:-1]}
+    drift = runs[1].drift(TASKS[-1])
+    assert drift is not None
+    check_same(page, "drift", plots.drift_against_fisher(earlier, drift))
 
 
 def test_choosing_a_task_redraws_figure_caption_and_words(page: Any, runs: list[Run]) -> None:
@@ -190,13 +201,13 @@ def test_overlap_follows_measure_and_layer(page: Any, runs: list[Run]) -> None:
     choose_inside(page, "overlap", 0, 3)
     layer = plots.mask_overlap(masks, layer=2, measure="overlap")
     shown = drawn(page, "overlap")
-    for found, trace in zip(shown, layer.data, strict=True):
-        same_values(found["z"], trace.z)
-        same_values(found["customdata"], trace.customdata)
+    for drawn_trace, trace in zip(shown, layer.data, strict=True):
+        same_values(drawn_trace["z"], trace.z)
+        same_values(drawn_trace["customdata"], trace.customdata)
 
 
 def index_of(page: Any, part: str) -> int:
-    """The place of the trace that plays a part, shown or hidden."""
+    """The index of the trace that plays a part, shown or hidden."""
     script = """part => document.querySelector('[data-figure=spectra]').data
       .findIndex(trace => trace.meta && trace.meta.part === part)"""
     return int(page.evaluate(script, part))
@@ -216,7 +227,7 @@ def test_the_slider_moves_the_cut_and_the_bars_to_what_the_masks_keep(
                            "._fullData[i].x[0] > 0.6", arg=cut)  # fmt: skip
     after = drawn(page, "spectra")
     keep = after[cut]["x"][0]
-    shares = plots.share_per_layer(runs[1].fisher("MeetingBank"), keep, "layer")
+    shares = plots.share_per_layer(scores_of(runs[1], "MeetingBank"), keep, "layer")
     assert after[bars]["x"] == pytest.approx([row.share for row in shares])
     assert after[bars]["y"] == [row.layer for row in shares]
 

@@ -40,8 +40,8 @@ def test_pages_are_drawn_within_the_width_and_ask_the_network_for_nothing(
         for name, title in PAGES.items():
             page.goto((site / name).as_uri())
             assert page.locator("h1").first.inner_text().rstrip("¶").strip() == title
-            wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            assert page.evaluate(wide) <= 0, f"{name} is wider than the screen"
+            excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert page.evaluate(excess) <= 0, f"{name} is wider than the screen"
             dark = page.evaluate("document.body.dataset.mdColorScheme") == "slate"
             assert dark == (scheme == "dark")
             if folder := os.environ.get("FGGM_LAB_SCREENSHOTS"):

@@ -1,4 +1,4 @@
-"""A JupyterLab of the tests' own, and what a person does in it, through headless Chromium."""
+"""A JupyterLab server for tests, and notebooks opened in it by a headless Chromium."""
 
 import json
 import os
@@ -18,16 +18,16 @@ import pytest
 START = 180
 """Seconds a loaded machine may take to start a server or a kernel, or to draw."""
 TOKEN = "a-token-for-tests"
-PLACES = {
+STATE_FOLDERS = {
     "JUPYTER_CONFIG_DIR": "config",
     "JUPYTER_RUNTIME_DIR": "runtime",
     "JUPYTERLAB_SETTINGS_DIR": "settings",
     "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
     "IPYTHONDIR": "ipython",
 }
-"""Whatever Jupyter keeps goes below a temporary folder, nothing into the user's home."""
+"""Environment variable → folder below a temporary one; nothing goes into the user's home."""
 SETTINGS = {
-    # Cells out of sight are drawn, too, so that every figure of a notebook can be looked at.
+    # Cells outside the window are drawn too, so that every figure of a notebook can be seen.
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
@@ -50,7 +50,7 @@ def serve(folder: Path, state: Path, **environment: str) -> Iterator[str]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings), encoding="utf-8")
     port = _free_port()
-    places = {name: str(state / place) for name, place in PLACES.items()}
+    folders = {name: str(state / name_inside) for name, name_inside in STATE_FOLDERS.items()}
     log = state / "server.log"
     with open(log, "wb") as out:
         server = subprocess.Popen(
@@ -59,7 +59,7 @@ def serve(folder: Path, state: Path, **environment: str) -> Iterator[str]:
              f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}",
              "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None",
              "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
-            stdout=out, stderr=out, env=os.environ | places | environment,
+            stdout=out, stderr=out, env=os.environ | folders | environment,
         )  # fmt: skip
     try:
         _wait_for(f"http://127.0.0.1:{port}/api", log)
@@ -87,23 +87,27 @@ def _wait_for(url: str, log: Path) -> None:
 
 
 class LabPage:
-    """One notebook, open in JupyterLab; whatever the console complains of is in `problems`."""
+    """One notebook, open in JupyterLab; errors of the page's console are in `problems`."""
 
     def __init__(self, browser: Any, server: str, notebook: str) -> None:
         self.page = browser.new_page(viewport={"width": 1400, "height": 1000})
         self.page.set_default_timeout(START * 1000)
         self.problems: list[str] = []
         self._listening = True
-        self.page.on("pageerror", lambda error: self._complain(str(error)))
-        self.page.on("console", lambda m: self._complain(m.text) if m.type == "error" else None)
-        # In a workspace of its own, or JupyterLab opens the notebooks of the page before, too.
-        place = f"lab/workspaces/{uuid4().hex}/tree/{notebook}"
-        self.page.goto(f"{server}/{place}?token={TOKEN}")
+        self.page.on("pageerror", lambda error: self._add_problem(str(error)))
+        self.page.on("console", self._on_console)
+        # A new workspace, or JupyterLab would also open the notebooks of the previous page.
+        path = f"lab/workspaces/{uuid4().hex}/tree/{notebook}"
+        self.page.goto(f"{server}/{path}?token={TOKEN}")
         self._ready()
 
-    def _complain(self, text: str) -> None:
+    def _add_problem(self, text: str) -> None:
         if self._listening:
             self.problems.append(text)
+
+    def _on_console(self, message: Any) -> None:
+        if message.type == "error":
+            self._add_problem(message.text)
 
     def _ready(self) -> None:
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
@@ -134,8 +138,8 @@ class LabPage:
         script = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
           .flatMap(cell => cell.outputs || []).filter(out => out.output_type === 'error')
           .map(out => `${out.ename}: ${out.evalue}`)"""
-        found: list[str] = self.page.evaluate(script)
-        return found
+        errors: list[str] = self.page.evaluate(script)
+        return errors
 
     def executed(self) -> tuple[int, int]:
         """How many code cells have run, and how many there are."""
@@ -144,12 +148,12 @@ class LabPage:
             .filter(cell => cell.cell_type === 'code' && cell.source.length);
           return [cells.filter(cell => cell.execution_count).length, cells.length];
         }"""
-        ran, of = self.page.evaluate(script)
-        return ran, of
+        executed, total = self.page.evaluate(script)
+        return executed, total
 
-    def wait_for(self, what: str, argument: Any = None) -> None:
+    def wait_for(self, condition: str, argument: Any = None) -> None:
         """Wait until a JavaScript expression, or function of the argument, is true."""
-        self.page.wait_for_function(what, arg=argument)
+        self.page.wait_for_function(condition, arg=argument)
 
     def shot(self, name: str) -> None:
         """Keep a screenshot of the whole notebook, if FGGM_LAB_SCREENSHOTS names a folder."""
@@ -169,9 +173,9 @@ class LabPage:
             self.page.set_viewport_size({"width": 1400, "height": 1000})
 
     def close(self) -> None:
-        """End the kernel and leave; what the page says of the kernel's end is no problem of ours.
+        """End the kernel and close the page, ignoring errors that this causes in the page.
 
-        A kernel that is told to end while it sends a figure leaves half a message behind, which
+        A kernel that is shut down while it sends a figure leaves an incomplete message, which
         JupyterLab cannot read.
         """
         self._wait_for_idle()

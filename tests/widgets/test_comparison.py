@@ -60,6 +60,7 @@ def test_forgetting_of_one_task_has_a_line_per_method(runs: list[Run]) -> None:
     widget = opened(runs)
     widget.tabs.box.selected_index = 2
     figure = widget.tabs.shown.panel.figure
+    assert figure is not None
     assert {trace.name for trace in figure.data if trace.name} >= {"sft", "fggm", "random"}
 
 
@@ -72,6 +73,8 @@ def test_runs_of_other_tasks_or_models_are_a_sentence(runs: list[Run], tmp_path:
 
 
 def test_without_widgets_the_table_and_a_picture(runs: list[Run]) -> None:
-    bundle = lab.compare(runs)._repr_mimebundle_()
+    widget = lab.compare(runs)
+    assert isinstance(widget, Comparison)
+    bundle = widget._repr_mimebundle_()
     assert "Pareto front" in bundle["text/plain"]
     assert "<table" in bundle["text/html"] and "data:image/svg+xml" in bundle["text/html"]

@@ -16,7 +16,6 @@ from fggm_lab.plots import fisher_spectra, mask_map, mask_overlap, share_per_lay
 from fggm_lab.runs import Run
 from fggm_lab.widgets.explorer import Explorer
 from fggm_lab.widgets.lazy_widget import ErrorWidget
-from tests.plots.conftest import four_runs as four_runs
 from tests.support.records import TASKS, made_run
 
 TABS = ["Forgetting", "Fisher spectra", "Masks", "Overlap", "Drift"]
@@ -46,7 +45,9 @@ def choose(widget: Explorer, **values: Any) -> None:
 def cut(run: Run, keep: float, scope: str = "layer") -> dict[str, Mask]:
     """The masks of a run's stored scores, by the library's own way."""
     scores = {task: run.fisher(task) for task in run.config.task_names}
-    return {task: Mask.top(s, keep, scope) for task, s in scores.items() if s is not None}
+    return {
+        task: Mask.top(stored, keep, scope) for task, stored in scores.items() if stored is not None
+    }
 
 
 def test_five_tabs_and_one_selection_for_one_run_or_several(four_runs: list[Run]) -> None:
@@ -58,6 +59,7 @@ def test_five_tabs_and_one_selection_for_one_run_or_several(four_runs: list[Run]
 
 def test_nothing_is_drawn_before_a_page_shows_it(four_runs: list[Run]) -> None:
     widget = lab.explore(four_runs)
+    assert isinstance(widget, Explorer)
     assert len(widget.children) == 1
     widget.fill()
     assert len(widget.children) > 1
@@ -93,6 +95,7 @@ def test_one_keep_share_moves_masks_and_overlaps_cut_from_stored_scores(
         )
         bars = show(widget, "Fisher spectra").figure.data[-3]
         scores = four_runs[2].fisher(TASKS[0])
+        assert scores is not None
         assert list(bars.x) == [row.share for row in share_per_layer(scores, keep)]
 
 
@@ -112,7 +115,7 @@ def test_layer_and_task_move_the_views_that_name_them(four_runs: list[Run]) -> N
     choose(widget, layer="layer 2", task="FOMC")
     assert "layer 2" in show(widget, "Overlap").text
     assert "FOMC" in show(widget, "Fisher spectra").text
-    assert set(t.name for t in show(widget, "Drift").figure.data if t.name) >= {TASKS[0]}
+    assert {trace.name for trace in show(widget, "Drift").figure.data if trace.name} >= {TASKS[0]}
 
 
 def test_a_view_of_one_layer_says_so_and_counts_its_units_alone(four_runs: list[Run]) -> None:
@@ -148,7 +151,7 @@ def test_methods_ticked_choose_the_curves(four_runs: list[Run]) -> None:
     panel = show(widget, "Forgetting", "chosen task")
     boxes = widget.tabs.shown.controls.named["runs"].boxes
     boxes["sft"].value = False
-    assert {t.name for t in panel.figure.data if t.name} == {"migu", "fggm", "random"}
+    assert {trace.name for trace in panel.figure.data if trace.name} == {"migu", "fggm", "random"}
     for box in boxes.values():
         box.value = False
     assert panel.figure is None and "tick a method" in panel.text
@@ -199,13 +202,18 @@ def test_an_unfinished_run_is_marked_and_read_again_while_it_grows(tmp_path: Pat
         scores = grown.fisher(task)
         assert scores is not None
         scores.save(run.file("fisher", task))
-    again = next(c for c in widget.children if getattr(c, "description", "") == "Read runs again")
-    again.click()
+    button = next(
+        child for child in widget.children
+        if getattr(child, "description", "") == "Read runs again"
+    )  # fmt: skip
+    button.click()
     assert panel.figure is not None and len(panel.figure.data[0].z) == 3
 
 
 def test_without_widgets_a_small_picture_and_its_words(four_runs: list[Run]) -> None:
-    bundle = lab.explore(four_runs)._repr_mimebundle_()
+    widget = lab.explore(four_runs)
+    assert isinstance(widget, Explorer)
+    bundle = widget._repr_mimebundle_()
     assert "Under fggm" in bundle["text/plain"]
     assert "data:image/svg+xml" in bundle["text/html"] and "<script" not in bundle["text/html"]
     assert len(json.dumps(bundle)) < 60_000
