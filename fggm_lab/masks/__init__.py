@@ -1,6 +1,7 @@
 """Masks: which units may move, their set algebra, and how much masks overlap beyond chance."""
 
 from fggm_lab.masks.mask import Mask, MaskInfo
+from fggm_lab.masks.moving import moving_units
 from fggm_lab.masks.overlap import (
     expected_jaccard,
     expected_overlap,
@@ -26,6 +27,7 @@ __all__ = [
     "jaccard",
     "mask_stability",
     "matrix",
+    "moving_units",
     "overlap_coefficient",
     "per_layer",
     "sharing",

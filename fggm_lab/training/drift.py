@@ -1,9 +1,8 @@
-"""How far training moved each unit, and how many it could move."""
+"""How far training moved each unit."""
 
 import torch
 from torch import Tensor, nn
 
-from fggm_lab.masks import Mask
 from fggm_lab.models.units import as_units
 
 
@@ -26,14 +25,3 @@ def unit_drift(
         ).norm(dim=1)
         for name, parameter in model.named_parameters()
     }
-
-
-def moving_units(model: nn.Module, mask: Mask | None) -> tuple[int, int]:
-    """How many units may move under a mask, and how many there are."""
-    chosen = {} if mask is None else mask.units
-    trains = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    moving = units = 0
-    for name, every in Mask.full(model).units.items():
-        units += every.numel()
-        moving += int(chosen.get(name, every).sum()) if trains[name] else 0
-    return moving, units

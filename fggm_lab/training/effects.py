@@ -13,7 +13,7 @@ from fggm_lab.checks import check_choice
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.evaluate import TaskScore, evaluate
 from fggm_lab.fisher import FisherScores
-from fggm_lab.masks import Mask
+from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import SFT, TaskContext
 from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.models import context_length
@@ -50,7 +50,7 @@ class Effect:
         before: the model as it was given.
         after: with units at zero, or after training with units frozen.
         free: after the same training with every unit free; None for zeroing.
-        off: how many units were zeroed or frozen.
+        off: how many units were zeroed, or could not move in training.
         units: how many the model has.
         trained: the task that was trained; None for zeroing.
         steps: its optimiser steps.
@@ -181,7 +181,13 @@ def zeroing(
     with zeroed(model, mask):
         after = measured(model, tokenizer, tasks, **ask)
     return Effect(
-        "zeroing", before, after, None, *frozen_count(model, mask), general_better=_better(general)
+        "zeroing",
+        before,
+        after,
+        None,
+        mask.unit_count - mask.count,
+        Mask.full(model).unit_count,
+        general_better=_better(general),
     )
 
 
@@ -236,7 +242,7 @@ def freezing(
         clip=1.0, max_length=_longest(model),
     )  # fmt: skip
     ask: dict[str, Any] = {"general": general, "examples": examples, "split": split}
-    off, units = frozen_count(model, mask)
+    moving, units = moving_units(model, mask)
 
     def trained(mask: Mask | None) -> PreTrainedModel:
         trial, method = copy.deepcopy(model), SFT()
@@ -251,20 +257,15 @@ def freezing(
 
     before = before or measured(model, tokenizer, tasks, **ask)
     # Where no unit may move there is nothing to train.
-    after = before if off == units else measured(trained(mask), tokenizer, tasks, **ask)
+    after = before if moving == 0 else measured(trained(mask), tokenizer, tasks, **ask)
     free = free or measured(trained(None), tokenizer, tasks, **ask)
     return Effect(
-        "freezing", before, after, free, off, units, task.name, steps, _better(general)
+        "freezing", before, after, free, units - moving, units, task.name, steps, _better(general)
     )  # fmt: skip
 
 
 def _longest(model: PreTrainedModel) -> int:
     return min(LONGEST, context_length(model))
-
-
-def frozen_count(model: PreTrainedModel, mask: Mask) -> tuple[int, int]:
-    """How many units a mask holds still, and how many the model has; it may name some only."""
-    return mask.unit_count - mask.count, Mask.full(model).unit_count
 
 
 def _better(general: General | None) -> Literal["higher", "lower"]:

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import TrainingError
 from fggm_lab.evaluation.evaluate import evaluate
-from fggm_lab.masks import Mask
+from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.models import unit_axes
@@ -22,7 +22,7 @@ from fggm_lab.training.active import ActiveRows
 from fggm_lab.training.branch import branch_point, copy_records
 from fggm_lab.training.checkpoints import saved_model
 from fggm_lab.training.dense import MaskedGradients
-from fggm_lab.training.drift import moving_units, unit_drift
+from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.memory import forget_peak, peak_mb
 from fggm_lab.training.record import recorded_scores
 from fggm_lab.training.schedule import measuring_steps, recording_steps, step_count, task_seed

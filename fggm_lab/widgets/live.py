@@ -12,6 +12,7 @@ from IPython.display import DisplayHandle, display
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import LabError
+from fggm_lab.masks import moving_units
 from fggm_lab.methods import Method
 from fggm_lab.plots import bare
 from fggm_lab.plots.run_state import RunSoFar
@@ -25,7 +26,6 @@ from fggm_lab.plots.training_progress import (
 from fggm_lab.runs import Run
 from fggm_lab.tasks import TaskSequence
 from fggm_lab.training.background import BackgroundTraining
-from fggm_lab.training.effects import frozen_count
 from fggm_lab.widgets.figure_panel import FigurePanel
 from fggm_lab.widgets.lazy_widget import LazyWidget, hiding_style
 from fggm_lab.widgets.live_figure import ThreadSafeFigure
@@ -223,8 +223,8 @@ class LiveTraining(LazyWidget):
         run = self.run if self._so_far.shares[task] is None else None
         if run is not None:
             mask = run.mask(task)
-            frozen, units = (0, 1) if mask is None else frozen_count(self._model, mask)
-            self._so_far.shares[task] = 1 - frozen / units
+            moving, units = moving_units(self._model, mask)
+            self._so_far.shares[task] = moving / units
 
     def _on_end(self, outcome: Run | BaseException) -> None:
         with self._lock:
