@@ -5,6 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fggm_lab.runs.events import Event
+
 
 class RunProgress:
     """A listener for `run_sequence` that draws one bar per method.
@@ -34,10 +36,10 @@ class RunProgress:
     def __exit__(self, *problem: Any) -> None:
         self._progress.__exit__(*problem)
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         """Take one event of the run."""
         if event["kind"] == "start":
-            self._names = event["names"]
+            self._names = list(event["names"])
             self._progress.update(self._bar, total=sum(event["steps"]))
         elif event["kind"] == "step":
             self._progress.update(

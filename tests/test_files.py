@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from fggm_lab.errors import DataError, LabError, RunError
 from fggm_lab.files import (
+    ParsedFile,
     append_line,
     mend,
     read_json,
@@ -270,3 +271,23 @@ def test_broken_json_is_one_sentence_of_the_asked_kind(
 def test_a_folder_is_no_json_file(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="cannot be read: Is a directory"):
         read_json(tmp_path)
+
+
+def test_a_file_is_parsed_once_for_each_of_its_versions(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    parsed: list[Path] = []
+
+    def parse(path: Path) -> object:
+        parsed.append(path)
+        return read_json(path)
+
+    file = ParsedFile(path, parse)
+    assert file.read() is None and not parsed
+    write_json(path, [1])
+    assert file.read() == file.read() == [1] and len(parsed) == 1
+    write_json(path, [2])
+    assert file.read() == [2] and len(parsed) == 2
+    file.forget()
+    assert file.read() == [2] and len(parsed) == 3
+    path.unlink()
+    assert file.read() is None

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fggm_lab.plots.score_curves import Point, general_points, points_of
 from fggm_lab.runs import Run
+from fggm_lab.runs.events import EvaluationEvent, Event
 
 STRETCHES = 500
 """The most stretches of steps that the loss is drawn as."""
@@ -60,24 +61,23 @@ class RunSoFar:
         self.planned: list[int] = []
         self.task, self.step, self.finished = -1, 0, False
         self.shares: list[float | None] = [None] * len(self.names)
-        self._losses: list[float] = []
-        self._measured: list[dict[str, Any]] = []
+        self._losses: list[float | None] = []
+        self._measured: list[EvaluationEvent] = []
 
-    def take(self, event: dict[str, Any]) -> None:
+    def take(self, event: Event) -> None:
         """Take one event up; a `start` begins anew."""
-        kind = event["kind"]
-        if kind == "start":
+        if event["kind"] == "start":
             self._forget()
             self.planned = list(event.get("steps", ()))
-        elif kind == "step":
+        elif event["kind"] == "step":
             self.task, self.step = event["task"], event["step"]
             self._losses.append(event["loss"])
-        elif kind == "evaluation":
+        elif event["kind"] == "evaluation":
             self._measured.append(event)
-        elif kind == "task":
+        elif event["kind"] == "task":
             self.task = event["task"]
             self.shares[self.task] = event["kept"] / event["units"]
-        elif kind == "end":
+        elif event["kind"] == "end":
             self.finished = True
 
     @property
@@ -105,7 +105,7 @@ class RunSoFar:
 
     def losses(self) -> LossCurve:
         """The loss so far; a stretch's width is a power of two, so that the curve stays put."""
-        values = np.asarray(self._losses)
+        values = np.asarray(self._losses, dtype=np.float64)
         width = 1
         while len(values) > width * STRETCHES:
             width *= 2

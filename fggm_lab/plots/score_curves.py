@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fggm_lab.runs import Run
 from fggm_lab.runs.compare import labels
+from fggm_lab.runs.events import EvaluationEvent, Event
 
 GENERAL = "General"
 """The name under which General is asked for and shown."""
@@ -108,7 +108,7 @@ def _curves(run: Run, label: str) -> Curves:
     )
 
 
-def points_of(measured: Sequence[dict[str, Any]], name: str) -> list[Point]:
+def points_of(measured: Sequence[EvaluationEvent], name: str) -> list[Point]:
     """A task's measurements, from a run's evaluation events."""
     return [
         Point(
@@ -125,7 +125,7 @@ def points_of(measured: Sequence[dict[str, Any]], name: str) -> list[Point]:
     ]
 
 
-def general_points(measured: Sequence[dict[str, Any]]) -> list[Point]:
+def general_points(measured: Sequence[EvaluationEvent]) -> list[Point]:
     """General's measurements, from a run's evaluation events."""
     return [
         Point(event["step"], found["score"], event["final"], event["task"])
@@ -134,7 +134,7 @@ def general_points(measured: Sequence[dict[str, Any]]) -> list[Point]:
     ]
 
 
-def _segments(names: Sequence[str], events: Sequence[dict[str, Any]]) -> list[Segment]:
+def _segments(names: Sequence[str], events: Sequence[Event]) -> list[Segment]:
     """From the plan the run announced, else from the steps seen so far."""
     planned = next((e["steps"] for e in events if e["kind"] == "start" and "steps" in e), None)
     segments: list[Segment] = []
@@ -143,7 +143,15 @@ def _segments(names: Sequence[str], events: Sequence[dict[str, Any]]) -> list[Se
         if planned is not None:
             end = start + int(planned[index])
         else:
-            end = max((e.get("step", 0) for e in events if e.get("task") == index), default=start)
+            end = max(
+                (
+                    event["step"]
+                    for event in events
+                    if (event["kind"] == "step" or event["kind"] == "evaluation")
+                    and event["task"] == index
+                ),
+                default=start,
+            )
         if end > start:
             segments.append(Segment(name, start, end))
         start = end

@@ -1,16 +1,132 @@
-"""The append-only log of a run: one JSON object per line, readable while it grows."""
+"""The append-only log of a run, `events.jsonl`: one JSON object per line, readable as it grows.
+
+Each line is an event with a `kind`; the classes below say which fields each kind has. They are
+types of dictionaries: an event is read as the plain dictionary that its line holds, and a kind
+that this version does not know, written by a later one, is read as it is. `docs/events.md` is
+generated from these classes.
+"""
 
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from fggm_lab.errors import RunError
 from fggm_lab.files import append_line, whole_lines
 
-Event = dict[str, Any]
+
+class StartEvent(TypedDict):
+    """The first line of a run: what is going to be trained."""
+
+    kind: Literal["start"]
+    time: Annotated[str, "when, in UTC (ISO 8601, to the second)"]
+    names: NotRequired[Annotated[Sequence[str], "the tasks in the order they are learned"]]
+    steps: NotRequired[
+        Annotated[Sequence[int], "optimiser steps planned for each task; (T,) in that order"]
+    ]
+
+
+class StepEvent(TypedDict):
+    """One optimiser step."""
+
+    kind: Literal["step"]
+    task: Annotated[int, "the task in training, 0-based"]
+    task_step: Annotated[int, "steps taken in this task, this one included"]
+    step: Annotated[int, "steps taken since the start of the run, this one included"]
+    loss: Annotated[float | None, "mean loss of the batch, nats per answer token"]
+    lr: Annotated[float, "learning rate of this step"]
+    norm: Annotated[
+        float | None, "norm of the gradient that the mask lets through, before clipping"
+    ]
+
+
+class TaskScores(TypedDict):
+    """How one task's examples were answered, inside an evaluation."""
+
+    score: Annotated[float, "mean of the task's own metric over greedy answers, 0 to 1"]
+    exact: NotRequired[Annotated[float, "share of answers right token by token, 0 to 1"]]
+    nll: NotRequired[
+        Annotated[float, "negative log-likelihood of the right answers, nats per token"]
+    ]
+    examples: NotRequired[Annotated[int, "how many examples were scored"]]
+    empty: NotRequired[Annotated[int, "how many answers were empty or white space; each scores 0"]]
+
+
+class GeneralScores(TypedDict):
+    """General ability, inside an evaluation."""
+
+    score: Annotated[
+        float | None, "mean score over the skills, 0 to 1; of a text its loss, nats per token"
+    ]
+    skills: NotRequired[
+        Annotated[Mapping[str, float], "skill → its score, 0 to 1; of a text empty"]
+    ]
+
+
+class EvaluationEvent(TypedDict):
+    """The model was scored: before the first task, within a task, or after one."""
+
+    kind: Literal["evaluation"]
+    task: Annotated[int, "the task in training, 0-based; -1 before the first"]
+    task_step: Annotated[int, "steps taken in this task by then"]
+    step: Annotated[int, "steps taken since the start of the run by then"]
+    final: Annotated[
+        bool, "true: on whole splits, before the first task or after one; false: on a sample"
+    ]
+    tasks: Annotated[Mapping[str, TaskScores], "task name → how its examples were answered"]
+    general: NotRequired[
+        Annotated[GeneralScores | None, "General ability; null where it was not measured"]
+    ]
+
+
+class TaskEvent(TypedDict):
+    """A task was learned and evaluated."""
+
+    kind: Literal["task"]
+    task: Annotated[int, "the task, 0-based"]
+    name: Annotated[str, "the task's name"]
+    seconds: Annotated[
+        Mapping[str, float],
+        "seconds by what they were spent on: score (choosing units), train, remember (what the "
+        "method does after the task) and evaluate",
+    ]
+    peak_memory_mb: NotRequired[
+        Annotated[float | None, "the most memory held while learning the task, MiB"]
+    ]
+    kept: Annotated[int, "units of the model that could move"]
+    units: Annotated[int, "units of the model"]
+    stored_bytes: NotRequired[
+        Annotated[int, "bytes of tensors that the method carries on to the next task"]
+    ]
+    truncated: NotRequired[
+        Annotated[int, "training examples whose prompts were cut to the longest length"]
+    ]
+
+
+class EndEvent(TypedDict):
+    """All tasks were learned: the run is finished."""
+
+    kind: Literal["end"]
+    time: Annotated[str, "when, in UTC (ISO 8601, to the second)"]
+    seconds: Annotated[float, "seconds of all tasks together, of what `task` events say"]
+
+
+Event = StartEvent | StepEvent | EvaluationEvent | TaskEvent | EndEvent
+"""One line of the log."""
+
+Kind = Literal["start", "step", "evaluation", "task", "end"]
+"""The kinds of events that this version writes."""
+
+EVENT_TYPES: dict[Kind, type[Any]] = {
+    "start": StartEvent,
+    "evaluation": EvaluationEvent,
+    "step": StepEvent,
+    "task": TaskEvent,
+    "end": EndEvent,
+}
+"""The type of each kind of event, in the order in which a run first writes them."""
 
 
 def _plain(value: Any) -> Any:
@@ -37,7 +153,14 @@ def append_event(path: Path, event: Mapping[str, Any]) -> None:
 
 
 def read_events(path: Path, kind: str | None = None) -> list[Event]:
-    """The events of one kind, or all, in order; a last line still being written is passed over.
+    """Read the events of a file, in order; a last line still being written is passed over.
+
+    Args:
+        path: the file; if it is not there, there are no events.
+        kind: only events of this kind; None: all.
+
+    Returns:
+        The events as dictionaries.
 
     Raises:
         RunError: a complete line is not an event; the message names the file and the line.

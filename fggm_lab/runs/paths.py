@@ -100,8 +100,8 @@ def general_after_tasks(run: Run) -> list[float | None]:
     """(T,) General after each task; None where it was not measured, or not yet."""
     measured: list[float | None] = [None] * len(run.config.task_names)
     for event in run.events("evaluation"):
-        if event["final"] and event["task"] >= 0 and event.get("general"):
-            measured[event["task"]] = event["general"]["score"]
+        if event["final"] and event["task"] >= 0 and (ability := event.get("general")):
+            measured[event["task"]] = ability["score"]
     scores = run.scores
     if scores is not None and scores.general["after"] is not None:
         measured[-1] = scores.general["after"]

@@ -1,16 +1,28 @@
 """`Run`: one task sequence learned by one method, as a folder that can be read while it grows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 from filelock import FileLock, Timeout
 
 from fggm_lab.errors import OtherSettings, RunError, SettingError
-from fggm_lab.files import mend, read_json, write_json
+from fggm_lab.files import ParsedFile, mend, read_json, write_json
 from fggm_lab.runs.config import SCHEMA, RunConfig
-from fggm_lab.runs.events import Event, append_event, event_offset, read_events, truncate_events
+from fggm_lab.runs.events import (
+    EndEvent,
+    EvaluationEvent,
+    Event,
+    StartEvent,
+    StepEvent,
+    TaskEvent,
+    append_event,
+    event_offset,
+    read_events,
+    truncate_events,
+)
 from fggm_lab.runs.metrics import METRICS
 from fggm_lab.runs.records import TaskRecords
 from fggm_lab.runs.scores import ScoreMatrix
@@ -29,6 +41,8 @@ class Run(TaskRecords):
     def __init__(self, path: Path, config: RunConfig) -> None:
         """Use `create` or `open`, which look at the disk."""
         super().__init__(path, config)
+        self._log = ParsedFile(path / "events.jsonl", read_events)
+        self._scores = ParsedFile(path / "scores.json", ScoreMatrix.load)
 
     @classmethod
     def create(cls, path: Path | str, config: RunConfig) -> Self:
@@ -152,25 +166,48 @@ class Run(TaskRecords):
 
     # Events
 
-    @property
-    def _events(self) -> Path:
-        return self.path / "events.jsonl"
-
     def append(self, event: Mapping[str, Any]) -> None:
         """Add one event to events.jsonl; see `fggm_lab.runs.events.append_event`."""
-        append_event(self._events, event)
+        self._log.forget()
+        append_event(self._log.path, event)
 
-    def events(self, kind: str | None = None) -> list[Event]:
-        """The events so far, of one kind or all; see `fggm_lab.runs.events.read_events`."""
-        return read_events(self._events, kind)
+    @overload
+    def events(self, kind: Literal["start"]) -> list[StartEvent]: ...
+    @overload
+    def events(self, kind: Literal["step"]) -> list[StepEvent]: ...
+    @overload
+    def events(self, kind: Literal["evaluation"]) -> list[EvaluationEvent]: ...
+    @overload
+    def events(self, kind: Literal["task"]) -> list[TaskEvent]: ...
+    @overload
+    def events(self, kind: Literal["end"]) -> list[EndEvent]: ...
+    @overload
+    def events(self, kind: str | None = None) -> list[Event]: ...
+
+    def events(self, kind: str | None = None) -> Sequence[Any]:
+        """The events so far, in order; the file is parsed anew only when it has changed.
+
+        Args:
+            kind: only events of this kind; None: all.
+
+        Returns:
+            The events as dictionaries (`fggm_lab.runs.events`); readers share them, so do not
+            change them. A last line still being written is passed over.
+
+        Raises:
+            RunError: a complete line is not an event; the message names the file and the line.
+        """
+        events = self._log.read() or []
+        return [event for event in events if kind is None or event["kind"] == kind]
 
     def event_offset(self) -> int:
         """Where the log ends now, in bytes; keep it with a checkpoint."""
-        return event_offset(self._events)
+        return event_offset(self._log.path)
 
     def truncate_events(self, offset: int) -> None:
         """Forget the events after a checkpoint's `event_offset`."""
-        truncate_events(self._events, offset)
+        self._log.forget()
+        truncate_events(self._log.path, offset)
 
     @property
     def finished(self) -> bool:
@@ -216,19 +253,20 @@ class Run(TaskRecords):
         Raises:
             RunError: scores.json is damaged, or is about other tasks than config.json.
         """
-        path = self.path / "scores.json"
-        if not path.exists():
+        scores = self._scores.read()
+        if scores is None:
             return None
-        found = ScoreMatrix.load(path)
-        if found.tasks != self.config.task_names:
+        if scores.tasks != self.config.task_names:
             raise RunError(
-                f"{path} has other tasks than the run's {CONFIG}; restore it or repeat the run"
+                f"{self._scores.path} has other tasks than the run's {CONFIG}; restore it or "
+                "repeat the run"
             )
-        return found
+        return deepcopy(scores)
 
     def save_scores(self, scores: ScoreMatrix) -> None:
         """Put scores.json in place, whole or not at all."""
-        scores.save(self.path / "scores.json")
+        self._scores.forget()
+        scores.save(self._scores.path)
 
     def metrics(self) -> dict[str, float | None]:
         """Every metric of `METRICS`; None where the run has not measured what it needs."""

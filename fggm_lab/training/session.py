@@ -149,9 +149,12 @@ class Session:
         self.model.load_state_dict(saved_model(folder, self.model).state_dict())
         self._announce()
         for event in source.events():
-            if event.get("task", task + 1) <= task and event["kind"] != "start":
+            if event["kind"] == "start" or event["kind"] == "end":
+                continue
+            if event.get("task", task + 1) <= task:
                 self.writer.tell(event)
-                self.progress.step = max(self.progress.step, event.get("step", 0))
+                if event["kind"] == "step" or event["kind"] == "evaluation":
+                    self.progress.step = max(self.progress.step, event["step"])
         copy_records(source, self.run, task)
         self.memory |= self.run.memory(task)
         self.writer.save_model(task)

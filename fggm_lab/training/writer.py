@@ -14,13 +14,14 @@ from fggm_lab.files import write_whole
 from fggm_lab.methods import TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.runs import Prediction, Run, ScoreMatrix
+from fggm_lab.runs.events import EndEvent, EvaluationEvent, Event, StartEvent, StepEvent, TaskEvent
 from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.checkpoints import save_model
 from fggm_lab.training.state import Progress, save_state, weights_are_finite
 from fggm_lab.training.task import StepReport
 
-Listener = Callable[[dict[str, Any]], None]
+Listener = Callable[[Event], None]
 """Hears every event as it is written to the log."""
 
 
@@ -41,7 +42,7 @@ class RunWriter:
 
     # Events
 
-    def tell(self, event: dict[str, Any]) -> None:
+    def tell(self, event: Event) -> None:
         """Write an event to the log, and let the listener hear it."""
         self.run.append(event)
         if self.listener is not None:
@@ -55,20 +56,20 @@ class RunWriter:
 
     def start(self, steps: Sequence[int]) -> None:
         """A run begins whose tasks take so many steps each."""
-        self.tell({"kind": "start", "time": _now(), "names": self.tasks.names, "steps": steps})
+        self.tell(StartEvent(kind="start", time=_now(), names=self.tasks.names, steps=list(steps)))
 
     def step(self, report: StepReport, progress: Progress) -> None:
         """A step was taken."""
         self.tell(
-            {
-                "kind": "step",
-                "task": progress.task,
-                "task_step": report.task_step,
-                "step": progress.step,
-                "loss": report.loss,
-                "lr": report.lr,
-                "norm": report.norm,
-            }
+            StepEvent(
+                kind="step",
+                task=progress.task,
+                task_step=report.task_step,
+                step=progress.step,
+                loss=report.loss,
+                lr=report.lr,
+                norm=report.norm,
+            )
         )
 
     def evaluation(
@@ -82,36 +83,37 @@ class RunWriter:
         if answers is not None:
             self.run.save_predictions(None if task < 0 else task, answers)
         self.tell(
-            {
-                "kind": "evaluation",
-                "task": task,
-                "task_step": progress.task_step,
-                "step": progress.step,
-                "final": answers is not None,
-                **result,
-            }
+            EvaluationEvent(
+                kind="evaluation",
+                task=task,
+                task_step=progress.task_step,
+                step=progress.step,
+                final=answers is not None,
+                tasks=result["tasks"],
+                general=result["general"],
+            )
         )
 
     def task(self, context: TaskContext, moving: tuple[int, int], progress: Progress) -> None:
         """A task was learned while so many units, of how many, could move."""
         self.tell(
-            {
-                "kind": "task",
-                "task": context.index,
-                "name": context.name,
-                "seconds": progress.seconds,
-                "peak_memory_mb": round(progress.peak_memory_mb, 1),
-                "kept": moving[0],
-                "units": moving[1],
-                "stored_bytes": sum(kept.nbytes for kept in context.memory.values()),
-                "truncated": sum(item.truncated for item in context.encoded),
-            }
+            TaskEvent(
+                kind="task",
+                task=context.index,
+                name=context.name,
+                seconds=progress.seconds,
+                peak_memory_mb=round(progress.peak_memory_mb, 1),
+                kept=moving[0],
+                units=moving[1],
+                stored_bytes=sum(kept.nbytes for kept in context.memory.values()),
+                truncated=sum(item.truncated for item in context.encoded),
+            )
         )
 
     def end(self) -> None:
         """All tasks were learned."""
         total = sum(sum(event["seconds"].values()) for event in self.run.events("task"))
-        self.tell({"kind": "end", "time": _now(), "seconds": total})
+        self.tell(EndEvent(kind="end", time=_now(), seconds=total))
 
     # Files
 

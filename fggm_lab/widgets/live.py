@@ -24,6 +24,7 @@ from fggm_lab.plots.training_progress import (
     training_progress,
 )
 from fggm_lab.runs import Run
+from fggm_lab.runs.events import Event
 from fggm_lab.tasks import TaskSequence
 from fggm_lab.training.background import BackgroundTraining
 from fggm_lab.widgets.figure_panel import FigurePanel
@@ -206,7 +207,7 @@ class LiveTraining(LazyWidget):
 
     # Called by the training, in its own thread
 
-    def _on_event(self, event: dict[str, Any]) -> None:
+    def _on_event(self, event: Event) -> None:
         with self._lock:
             self._so_far.take(event)
             if event["kind"] == "step":

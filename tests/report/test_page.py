@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,28 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def html(four_runs: list[Run]) -> str:
     return report_html(four_runs)
+
+
+def test_each_file_of_a_run_is_parsed_once_per_report(
+    four_runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: Counter[str] = Counter()
+    read_bytes, read_text = Path.read_bytes, Path.read_text
+
+    def counted_bytes(path: Path) -> bytes:
+        read[path.name] += 1
+        return read_bytes(path)
+
+    def counted_text(path: Path, *args: Any, **more: Any) -> str:
+        read[path.name] += 1
+        return read_text(path, *args, **more)
+
+    monkeypatch.setattr(Path, "read_bytes", counted_bytes)
+    monkeypatch.setattr(Path, "read_text", counted_text)
+    report_html([Run.open(run.path) for run in four_runs])
+    assert {name: read[name] for name in ("config.json", "events.jsonl", "scores.json")} == {
+        "config.json": 4, "events.jsonl": 4, "scores.json": 4,
+    }  # fmt: skip
 
 
 def test_the_table_holds_the_comparison(html: str, four_runs: list[Run]) -> None:

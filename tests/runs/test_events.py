@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.errors import RunError
-from fggm_lab.runs.events import append_event, event_offset, read_events, truncate_events
+from fggm_lab.methods import SFT
+from fggm_lab.runs.events import (
+    EVENT_TYPES,
+    GeneralScores,
+    TaskScores,
+    append_event,
+    event_offset,
+    read_events,
+    truncate_events,
+)
+from tests.support.small import small_run
 
 
 @pytest.fixture
@@ -82,3 +92,21 @@ def test_an_event_without_a_kind_is_refused(log: Path) -> None:
     with pytest.raises(RunError, match="kind"):
         append_event(log, {"step": 1})
     assert len(read_events(log)) == 3
+
+
+def test_training_writes_every_kind_with_the_fields_of_its_type(tmp_path: Path) -> None:
+    events = small_run(SFT(), tmp_path / "run").events()
+    assert {event["kind"] for event in events} == set(EVENT_TYPES)
+    for event in events:
+        kind = EVENT_TYPES[event["kind"]]
+        assert list(event) == list(kind.__annotations__), "all fields, in the order documented"
+    evaluation = next(event for event in events if event["kind"] == "evaluation")
+    for scores in evaluation["tasks"].values():
+        assert list(scores) == list(TaskScores.__annotations__)
+    assert list(evaluation["general"] or ()) == list(GeneralScores.__annotations__)
+
+
+def test_a_kind_of_a_later_version_is_read_as_it_is(log: Path) -> None:
+    later = {"kind": "rollback", "to": [1, {"deep": True}]}
+    append_event(log, later)
+    assert read_events(log)[-1] == later and read_events(log, "rollback") == [later]

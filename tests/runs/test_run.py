@@ -270,3 +270,22 @@ def test_a_run_is_readable_while_it_is_written(tmp_path: Path, config: Make) -> 
         assert reader.scores in (None, ScoreMatrix.empty(["A", "B"]))
     writer.join()
     assert len(reader.events("step")) == 200
+
+
+def test_what_a_reader_was_given_stays_when_the_run_goes_on(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "run", config())
+    reader = Run.open(run.path)
+    assert reader.events() == [] and reader.scores is None and not reader.finished
+    run.append({"kind": "start", "time": ""})
+    offset = run.event_offset()
+    run.append({"kind": "end", "time": "", "seconds": 1.0})
+    before = reader.events()
+    assert [event["kind"] for event in before] == ["start", "end"] and reader.finished
+    run.truncate_events(offset)
+    assert [event["kind"] for event in run.events()] == ["start"] and not reader.finished
+    assert len(before) == 2
+    run.save_scores(ScoreMatrix.empty(run.config.task_names))
+    scores = reader.scores
+    assert scores is not None
+    scores.matrix[0][0] = 1.0
+    assert reader.scores == ScoreMatrix.empty(run.config.task_names), "each reader has its own"

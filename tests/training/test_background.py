@@ -11,6 +11,7 @@ import pytest
 from fggm_lab.errors import RunError, SettingError
 from fggm_lab.methods import FGGM, SFT, Method
 from fggm_lab.runs import Run
+from fggm_lab.runs.events import Event
 from fggm_lab.training import BackgroundTraining
 from tests.support.families import character_tokenizer
 from tests.support.small import QUICK, small_general, small_model, small_run, small_tasks
@@ -32,7 +33,7 @@ class PauseAt:
     def __init__(self, *steps: int) -> None:
         self.steps = set(steps)
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         if event["kind"] == "step" and event["step"] in self.steps:
             self.steps.remove(event["step"])
             self.training.pause()

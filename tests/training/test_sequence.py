@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from fggm_lab.errors import DataError, LabError, RunError, TrainingError
 from fggm_lab.methods import FGGM, MIGU, SFT, Method, RandomMask
 from fggm_lab.runs import Run
+from fggm_lab.runs.events import Event
 from fggm_lab.tasks import Example, Task, TaskSequence
 from tests.support.small import small_model, small_run, small_tasks
 
@@ -45,7 +46,7 @@ class StopAt:
     def __init__(self, kind: str, count: int) -> None:
         self.kind, self.left = kind, count
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         self.left -= event["kind"] == self.kind
         if self.left == 0:
             self.left = -1
@@ -150,7 +151,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    def fill_disk(event: dict[str, Any]) -> None:
+    def fill_disk(event: Event) -> None:
         if event["kind"] == "task" and event["task"] == 1:
             monkeypatch.setattr("fggm_lab.training.state.save_file", full)
 

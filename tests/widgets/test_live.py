@@ -9,6 +9,7 @@ import fggm_lab as lab
 from fggm_lab.errors import RunError, SettingError, TrainingError
 from fggm_lab.methods import FGGM, SFT, Method
 from fggm_lab.plots import training_progress
+from fggm_lab.runs.events import Event
 from fggm_lab.widgets.live import LiveTraining
 from tests.support.families import character_tokenizer
 from tests.support.small import QUICK, small_general, small_model, small_run, small_tasks
@@ -31,7 +32,7 @@ class PauseAt:
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         if event["kind"] == "step" and event["step"] == self.step:
             self.step = 0
             self.widget._button.click()
@@ -123,7 +124,7 @@ def test_a_damaged_folder_is_a_sentence_too(tmp_path: Path) -> None:
 
 
 def test_any_other_error_is_named_and_raised(tmp_path: Path) -> None:
-    def broken(event: dict[str, Any]) -> None:
+    def broken(event: Event) -> None:
         raise ZeroDivisionError("on purpose")
 
     widget = live(tmp_path / "run", listener=broken)
