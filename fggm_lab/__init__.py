@@ -4,7 +4,7 @@
     model, tokenizer = lab.load_model("tiny")
     tasks = lab.load_tasks("trace-mini")
     scores = lab.fisher_scores(model, tokenizer, tasks["FOMC"].train)
-    mask = lab.Mask.top(scores, keep=0.3, scope="layer")
+    mask = lab.Mask.top(scores, keep=0.3, scope="parameter")
 
 Every name below, and every room (`lab.fisher`, `lab.plots`, …), is imported when it is first used,
 so that `import fggm_lab` imports neither torch nor transformers.

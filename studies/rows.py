@@ -8,6 +8,7 @@ from typing import Any
 
 from fggm_lab.errors import RunError
 from fggm_lab.files import read_json, write_text
+from fggm_lab.masks.keep import stored_settings
 from fggm_lab.runs import Run, find_runs
 
 Row = dict[str, Any]
@@ -78,4 +79,8 @@ def kept(study: str) -> dict[str, Any]:
     """What `keep` wrote: `commands`, `versions` and `rows`; no rows if the study was never run."""
     path = KEPT / f"{study}.json"
     empty: dict[str, Any] = {"commands": [], "versions": {}, "rows": []}
-    return read_json(path, RunError) if path.exists() else empty
+    if not path.exists():
+        return empty
+    found = read_json(path, RunError)
+    rows = [{**row, "settings": stored_settings(row["settings"])} for row in found["rows"]]
+    return {**found, "rows": rows}

@@ -1,5 +1,6 @@
 """Masks: which units may move, their set algebra, and how much masks overlap beyond chance."""
 
+from fggm_lab.masks.keep import SCOPES, Scope
 from fggm_lab.masks.mask import Mask, MaskInfo
 from fggm_lab.masks.moving import moving_units
 from fggm_lab.masks.overlap import (
@@ -12,7 +13,6 @@ from fggm_lab.masks.overlap import (
     z_score,
 )
 from fggm_lab.masks.ranking import Ranking
-from fggm_lab.masks.select import SCOPES
 from fggm_lab.masks.sharing import sharing, usage
 from fggm_lab.masks.stability import examples_needed, mask_stability
 
@@ -21,6 +21,7 @@ __all__ = [
     "Mask",
     "MaskInfo",
     "Ranking",
+    "Scope",
     "examples_needed",
     "expected_jaccard",
     "expected_overlap",

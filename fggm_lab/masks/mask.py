@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher.scores import FisherScores, read_record
+from fggm_lab.masks.keep import Scope, check_scope
 from fggm_lab.masks.select import select
 from fggm_lab.models.units import spread, unit_axes, unit_count
 
@@ -25,7 +26,7 @@ class MaskInfo:
 
     Attributes:
         keep: the share asked for; for combined masks, the share they hold.
-        scope: `layer` or `global`.
+        scope: `parameter` or `global`.
         source: `top`, `random`, `full`, or the expression that combined masks.
         seed: of a random mask.
         task: the task whose scores chose it.
@@ -53,7 +54,7 @@ class Mask:
     made: MaskInfo
 
     @classmethod
-    def top(cls, scores: FisherScores, keep: float, scope: str = "layer") -> "Mask":
+    def top(cls, scores: FisherScores, keep: float, scope: Scope = "parameter") -> "Mask":
         """Keep the units with the highest scores: exactly round(keep · n) of them.
 
         Ties, zeros included, go to the units that come first; `round` is Python's (half to even).
@@ -61,12 +62,13 @@ class Mask:
         Args:
             scores: one score per unit.
             keep: the share that may move, in (0, 1]; 0.3 moves 30 %.
-            scope: n counts the units of each parameter (`layer`) or of the whole model (`global`).
+            scope: whether n counts the units of each `parameter` or of the whole model (`global`).
 
         Raises:
             SettingError: `keep` or `scope` is outside what it may be.
             DataError: a score is not a number.
         """
+        scope = check_scope(scope)
         made = MaskInfo(keep, scope, "top", task=scores.made.task)
         values = {name: s.detach().cpu().numpy() for name, s in scores.units.items()}
         return cls(select(values, keep, scope), dict(scores.axes), made)
@@ -76,7 +78,7 @@ class Mask:
         cls,
         like: "FisherScores | Mask | nn.Module",
         keep: float,
-        scope: str = "layer",
+        scope: Scope = "parameter",
         seed: int = 0,
     ) -> "Mask":
         """Keep round(keep · n) units drawn by chance: the control for a mask of the same share.
@@ -87,6 +89,7 @@ class Mask:
             seed: the same seed draws the same mask.
         """
         axes, counts = _layout(like)
+        scope = check_scope(scope)
         draw = np.random.Generator(np.random.PCG64(seed))
         values = {name: draw.random(count) for name, count in counts.items()}
         return cls(select(values, keep, scope), axes, MaskInfo(keep, scope, "random", seed))
@@ -96,7 +99,7 @@ class Mask:
         """The mask under which every unit moves."""
         axes, counts = _layout(like)
         units = {name: torch.ones(count, dtype=torch.bool) for name, count in counts.items()}
-        return cls(units, axes, MaskInfo(1.0, "layer", "full"))
+        return cls(units, axes, MaskInfo(1.0, "parameter", "full"))
 
     @property
     def names(self) -> list[str]:
@@ -272,6 +275,7 @@ class Mask:
             units[name] = torch.from_numpy(bits.view(np.bool_))
         known = {f.name for f in fields(MaskInfo)}
         made = MaskInfo(**{k: v for k, v in record["made"].items() if k in known})
+        made = replace(made, scope=check_scope(made.scope, stored=True))
         return cls(units, record["axes"], made)
 
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.masks.keep import Scope, check_scope, kept_count
 from fggm_lab.masks.mask import Mask, MaskInfo
-from fggm_lab.masks.select import check_scope, check_scores, kept_count
+from fggm_lab.masks.select import check_scores
 
 
 class Ranking:
@@ -34,7 +35,7 @@ class Ranking:
         check_scores(self._values)
         self._sizes = [array.size for array in self._values.values()]
 
-    def top(self, keep: float, scope: str = "layer") -> Mask:
+    def top(self, keep: float, scope: Scope = "parameter") -> Mask:
         """The mask that `Mask.top(scores, keep, scope)` gives.
 
         Args:
@@ -43,8 +44,8 @@ class Ranking:
         Raises:
             SettingError: `keep` or `scope` is outside what it may be.
         """
-        check_scope(scope)
-        if scope == "layer":
+        scope = check_scope(scope)
+        if scope == "parameter":
             counts = np.array([kept_count(keep, n) for n in self._sizes], dtype=np.int32)
             kept = self._within < np.repeat(counts, self._sizes)
         else:
@@ -52,7 +53,7 @@ class Ranking:
         made = MaskInfo(keep, scope, "top", task=self.scores.made.task)
         return Mask(self._per_parameter(kept), dict(self.scores.axes), made)
 
-    def kept(self, keeps: Sequence[float], scope: str = "layer") -> np.ndarray:
+    def kept(self, keeps: Sequence[float], scope: Scope = "parameter") -> np.ndarray:
         """How many units of each parameter `top` would keep, for many keep shares at once.
 
         Args:
@@ -65,8 +66,8 @@ class Ranking:
         Raises:
             SettingError: `scope` or a keep share is outside what it may be.
         """
-        check_scope(scope)
-        if scope == "layer":
+        scope = check_scope(scope)
+        if scope == "parameter":
             counts = [[kept_count(keep, n) for n in self._sizes] for keep in keeps]
             return np.array(counts, dtype=np.int64).reshape(len(keeps), len(self._sizes))
         totals = np.array([kept_count(keep, sum(self._sizes)) for keep in keeps], dtype=np.int64)

@@ -7,33 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fggm_lab.errors import DataError, SettingError
-
-SCOPES = ("layer", "global")
-"""Where a keep share holds: within each parameter, or over all units of the model."""
-
-
-def kept_count(keep: float, units: int) -> int:
-    """How many of `units` a keep share keeps: Python's round(keep · units).
-
-    Raises:
-        SettingError: `keep` is outside (0, 1].
-    """
-    if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0 < keep <= 1:
-        raise SettingError(
-            f"keep is {keep!r}; it is the share of units that may move, above 0 and at most 1"
-        )
-    return round(keep * units)
-
-
-def check_scope(scope: str) -> None:
-    """Refuse a scope that is none of `SCOPES`.
-
-    Raises:
-        SettingError: it is.
-    """
-    if scope not in SCOPES:
-        raise SettingError(f"no scope is named '{scope}'; choose {' or '.join(SCOPES)}")
+from fggm_lab.errors import DataError
+from fggm_lab.masks.keep import Scope, check_keep, check_scope, kept_count
 
 
 def check_scores(values: Mapping[str, np.ndarray]) -> None:
@@ -47,14 +22,29 @@ def check_scores(values: Mapping[str, np.ndarray]) -> None:
             raise DataError(f"the scores of {name} contain NaN; score the model anew")
 
 
-def select(values: Mapping[str, np.ndarray], keep: float, scope: str) -> dict[str, Tensor]:
-    """The bits of the highest values, exactly as many as asked for."""
-    check_scope(scope)
-    kept_count(keep, 0)
+def select(values: Mapping[str, np.ndarray], keep: float, scope: Scope) -> dict[str, Tensor]:
+    """Mark the units with the highest scores, exactly as many as a keep share asks for.
+
+    Args:
+        values: parameter name → (units,) scores.
+        keep: the share of units to mark, in (0, 1].
+        scope: whether the share holds within each parameter or over all units.
+
+    Returns:
+        Parameter name → (units,) bool tensor, True at the units that are kept; among equal scores
+        the units that come first are.
+
+    Raises:
+        SettingError: `keep` or `scope` is outside what it may be.
+        DataError: a score is not a number.
+    """
+    scope = check_scope(scope)
+    check_keep(keep)
     check_scores(values)
-    if scope == "layer":
+    if scope == "parameter":
         return {
-            n: torch.from_numpy(_highest(v, kept_count(keep, v.size))) for n, v in values.items()
+            name: torch.from_numpy(_highest(scores, kept_count(keep, scores.size)))
+            for name, scores in values.items()
         }
     flat = np.concatenate(list(values.values())) if values else np.zeros(0)
     bits = torch.from_numpy(_highest(flat, kept_count(keep, flat.size)))
@@ -68,8 +58,8 @@ def _highest(values: np.ndarray, count: int) -> np.ndarray:
         return np.ones(values.size, dtype=np.bool_)
     if count == 0:
         return np.zeros(values.size, dtype=np.bool_)
-    place = values.size - count
-    threshold = np.partition(values, place)[place]
+    rank = values.size - count
+    threshold = np.partition(values, rank)[rank]
     bits = values > threshold
     missing = count - int(np.count_nonzero(bits))
     bits[np.flatnonzero(values == threshold)[:missing]] = True

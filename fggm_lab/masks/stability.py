@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores, fisher_scores
 from fggm_lab.fisher.estimate import Progress, reporting
+from fggm_lab.masks.keep import Scope, check_scope
 from fggm_lab.masks.mask import Mask
 from fggm_lab.masks.overlap import expected_jaccard, jaccard
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
@@ -31,7 +32,7 @@ def mask_stability(
     examples: Sequence[HasPromptAndAnswer | Encoded],
     *,
     keep: float = 0.3,
-    scope: str = "layer",
+    scope: Scope = "parameter",
     smallest: int | None = None,
     repeats: int = 10,
     seed: int = 0,
@@ -61,6 +62,7 @@ def mask_stability(
         SettingError: a setting is outside what it may be.
         DataError: fewer than two blocks of examples.
     """
+    scope = check_scope(scope)
     estimator = ESTIMATORS.get(settings.get("estimator", "empirical"))
     if estimator is not None and not estimator.per_example:
         raise SettingError(

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.checks import is_number
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
@@ -187,11 +186,3 @@ class Method:
 
     def after_task(self, context: TaskContext) -> None:
         """All steps of a task were taken: put what must be remembered into the memory."""
-
-
-def check_keep(keep: float) -> None:
-    """Raise a `SettingError` unless `keep` is a share in (0, 1]."""
-    if not is_number(keep) or not 0 < keep <= 1:
-        raise SettingError(
-            f"keep is {keep}; it is the share of units that may move and must be in (0, 1]"
-        )

@@ -9,8 +9,9 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.checks import check_choice
-from fggm_lab.masks import SCOPES, Mask
-from fggm_lab.methods.base import Method, Plan, TaskContext, check_keep
+from fggm_lab.masks import Mask, Scope
+from fggm_lab.masks.keep import check_keep, check_scope
+from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.models import unit_axes
 from fggm_lab.models.names import own_weight
 from fggm_lab.models.units import unit_count
@@ -27,7 +28,8 @@ class TaskMasking(Method):
 
     Attributes:
         keep: the share of units that may move (1 − α; the paper's α is 0.7).
-        scope: the share is taken within each weight (`layer`) or over the whole model (`global`).
+        scope: whether the share is taken within each `parameter` or over the whole model
+            (`global`).
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         others: parameters left out of the mask `train` or `freeze`.
         first_task: whether the first task is masked, too.
@@ -36,14 +38,14 @@ class TaskMasking(Method):
     masks: ClassVar[bool] = True
 
     keep: float = 0.3
-    scope: str = "layer"
+    scope: Scope = "parameter"
     parameters: str = "all"
     others: str = "train"
     first_task: bool = True
 
     def __post_init__(self) -> None:
         check_keep(self.keep)
-        check_choice("scope", self.scope, SCOPES)
+        object.__setattr__(self, "scope", check_scope(self.scope))
         check_choice("parameters", self.parameters, PARAMETERS)
         check_choice("others", self.others, OTHERS)
 

@@ -9,7 +9,8 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.errors import SettingError
-from fggm_lab.methods.base import Method, check_keep
+from fggm_lab.masks.keep import check_keep
+from fggm_lab.methods.base import Method
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.masks import SCOPES
+from fggm_lab.masks import SCOPES, Scope
+from fggm_lab.masks.keep import check_scope
 from fggm_lab.models.names import split_name
 from fggm_lab.plots import fisher_spectra_text as text
 from fggm_lab.plots import theme
@@ -20,25 +21,26 @@ KEEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))
 
 
 def fisher_spectra(
-    scores: FisherScores, keep: float = 0.3, scope: str = "layer", controls: bool = True
+    scores: FisherScores, keep: float = 0.3, scope: Scope = "parameter", controls: bool = True
 ) -> go.Figure:
     """Sorted unit scores of every parameter, and the share of each layer that would move.
 
-    A parameter's curve falls from its highest unit to its lowest. Under scope `layer` every
+    A parameter's curve falls from its highest unit to its lowest. Under scope `parameter` every
     parameter moves its own top share, so the cut is one vertical line; under scope `global` it is
     one score for all, a horizontal line.
 
     Args:
         scores: of one task.
         keep: the share of units that move, in (0, 1].
-        scope: `layer` or `global`, as in `Mask.top`.
+        scope: `parameter` or `global`, as in `Mask.top`.
         controls: draw a slider for the keep share, a switch for the scope and a list of modules
             into the figure itself.
 
     Raises:
         SettingError: `keep` or `scope` is outside what it may be.
     """
-    kept = cuts(scores, keep, scope)
+    scope = check_scope(scope)
+    kept = cuts(scores, keep)
     figure = make_subplots(
         1, 2, column_widths=[0.7, 0.3], horizontal_spacing=0.15,
         subplot_titles=["unit scores, sorted", "share of units that would move"],
@@ -76,16 +78,17 @@ def fisher_spectra(
     )
 
 
-def describe_spectra(scores: FisherScores, keep: float = 0.3, scope: str = "layer") -> str:
+def describe_spectra(scores: FisherScores, keep: float = 0.3, scope: Scope = "parameter") -> str:
     """The figure in words: range of the scores, zeros, the cut and each layer's share.
 
     Args:
         scores, keep, scope: as for `fisher_spectra`.
     """
-    return text.describe(scores, cuts(scores, keep, scope)[scope], scope)
+    scope = check_scope(scope)
+    return text.describe(scores, cuts(scores, keep)[scope], scope)
 
 
-def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: str) -> str:
+def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: Scope) -> str:
     """Move the cut and the bars of a figure `fisher_spectra` drew to another keep share or scope.
 
     Args:
@@ -94,7 +97,8 @@ def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: str) 
     Returns:
         the figure in words as it is then.
     """
-    kept = cuts(scores, keep, scope)
+    scope = check_scope(scope)
+    kept = cuts(scores, keep)
     last = figure.data[-2 * len(SCOPES) :]
     with figure.batch_update():
         for name in SCOPES:
@@ -165,9 +169,9 @@ def _points_each(scores: FisherScores) -> int:
     return max(POINTS // sum(1 for s in scores.units.values() if s.numel()), PER_STRETCH)
 
 
-def _cut_traces(kept: Cut, scores: FisherScores, scope: str) -> tuple[go.Scatter, go.Bar]:
+def _cut_traces(kept: Cut, scores: FisherScores, scope: Scope) -> tuple[go.Scatter, go.Bar]:
     """The line between what moves and what is frozen, and the bars of the layers' shares."""
-    if scope == "layer":
+    if scope == "parameter":
         x, y = [kept.keep, kept.keep], [10.0**e for e in _decades(scores)]
         says = f"every parameter moves its top {theme.percent(kept.keep)}"
     else:
@@ -219,13 +223,13 @@ def _tick_every(scores: FisherScores) -> int:
 
 
 def _add_controls(
-    figure: go.Figure, scores: FisherScores, keep: float, scope: str, lines: int
+    figure: go.Figure, scores: FisherScores, keep: float, scope: Scope, lines: int
 ) -> None:
     shares = sorted({*KEEPS, keep})
     drawn = list(range(lines, lines + 2 * len(SCOPES)))
     steps = []
     for share in shares:
-        kept = cuts(scores, share, scope)
+        kept = cuts(scores, share)
         traces = [t for name in SCOPES for t in _cut_traces(kept[name], scores, name)]
         changes: dict[str, list[Any]] = {
             key: [list(t[key]) for t in traces] for key in ("x", "y")

@@ -32,7 +32,7 @@ def caption(scores: FisherScores, each: int) -> str:
         f"One curve per parameter, coloured by depth (dark: first layer; dashed: {OUTSIDE}). "
         f"{made.estimator.capitalize()} Fisher{task}, {made.examples:,} examples. "
         "The dashed grey line is the cut: upright, every parameter moves its own top share (scope "
-        "layer); level, one score cuts all (scope global). "
+        "parameter); level, one score cuts all (scope global). "
     )
     if zero:
         text += (
@@ -59,7 +59,7 @@ def describe(scores: FisherScores, kept: Cut, scope: str) -> str:
     moves = ", ".join(f"{s.layer} {percent(s.share)}" for s in kept.shares)
     cut = (
         "each parameter's own top share"
-        if scope == "layer"
+        if scope == "parameter"
         else f"the units scoring {kept.lowest:.1e} or more"
     )
     tie = ""

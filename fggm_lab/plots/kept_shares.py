@@ -9,7 +9,8 @@ from plotly.subplots import make_subplots
 
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.masks import Ranking
+from fggm_lab.masks import Ranking, Scope
+from fggm_lab.masks.keep import check_scope
 from fggm_lab.plots import theme
 from fggm_lab.plots.layer_shares import OUTSIDE
 from fggm_lab.plots.parameter_groups import BY, Groups, by_layer, by_module, where_from
@@ -45,23 +46,24 @@ class Kept(NamedTuple):
 
 
 def kept_shares(
-    scores: FisherScores, by: str = "layer", scope: str = "global", keep: float = 0.3
+    scores: FisherScores, by: str = "layer", scope: Scope = "global", keep: float = 0.3
 ) -> go.Figure:
     """The share of each layer, or module, that moves, against the keep share.
 
-    Under scope `global` layers with high scores move first; under scope `layer` all lines lie on
-    the diagonal, but for rounding.
+    Under scope `global` layers with high scores move first; under scope `parameter` all lines
+    lie on the diagonal, but for rounding.
 
     Args:
         scores: of one task.
         by: `layer` or `module`.
-        scope: `global` or `layer`, as in `Mask.top`.
+        scope: `global` or `parameter`, as in `Mask.top`.
         keep: the keep share to mark, in (0, 1].
 
     Raises:
         SettingError: `by`, `scope` or `keep` is outside what it may be, or there are no units.
         DataError: a score is not a number.
     """
+    scope = check_scope(scope)
     kept = kept_of(scores, by, scope, keep)
     figure = make_subplots(
         1, 2, column_widths=[0.66, 0.34], horizontal_spacing=0.18,
@@ -69,7 +71,7 @@ def kept_shares(
     )  # fmt: skip
     figure.update_annotations(font_size=theme.TEXT)
     figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name="all alike (scope layer)", hoverinfo="skip",
+        x=[0, 1], y=[0, 1], mode="lines", name="all alike (scope parameter)", hoverinfo="skip",
         line={"color": theme.INK, "dash": "dot", "width": 1.5}, row=1, col=1,
     )  # fmt: skip
     styles = _styles(kept.rows, by)
@@ -96,17 +98,18 @@ def kept_shares(
 
 
 def describe_kept_shares(
-    scores: FisherScores, by: str = "layer", scope: str = "global", keep: float = 0.3
+    scores: FisherScores, by: str = "layer", scope: Scope = "global", keep: float = 0.3
 ) -> str:
     """The figure in words: what moves most and least at the marked keep share.
 
     Args:
         scores, by, scope, keep: as for `kept_shares`.
     """
+    scope = check_scope(scope)
     return _describe(kept_of(scores, by, scope, keep), by, scope, keep)
 
 
-def kept_of(scores: FisherScores, by: str, scope: str, keep: float) -> Kept:
+def kept_of(scores: FisherScores, by: str, scope: Scope, keep: float) -> Kept:
     """The numbers of `kept_shares`: units are sorted once, whatever the number of keep shares.
 
     Raises:
@@ -165,21 +168,21 @@ def _bars(kept: Kept, keep: float, styles: dict[str, theme.Style]) -> go.Bar:
     )  # fmt: skip
 
 
-def _of(scope: str) -> str:
+def _of(scope: Scope) -> str:
     return "all units" if scope == "global" else "each parameter's units"
 
 
-def _caption(kept: Kept, by: str, scope: str) -> str:
-    if scope == "layer":
+def _caption(kept: Kept, by: str, scope: Scope) -> str:
+    if scope == "parameter":
         text = (
-            "Scope layer: every parameter moves its own top share, so all lines lie on the "
+            "Scope parameter: every parameter moves its own top share, so all lines lie on the "
             "diagonal, but for rounding to whole units."
         )
     else:
         text = (
             f"Scope global: the highest scores of the whole model move, wherever they sit. A {by} "
-            "above the dotted diagonal moves more than its part; under scope layer all would lie "
-            "on it."
+            "above the dotted diagonal moves more than its part; under scope parameter all would "
+            "lie on it."
         )
     colours = " Coloured by depth (dark: first layer)" if by == "layer" else ""
     if OUTSIDE in kept.rows:
@@ -187,7 +190,7 @@ def _caption(kept: Kept, by: str, scope: str) -> str:
     return text + (f"{colours}." if colours else "") + kept.note
 
 
-def _describe(kept: Kept, by: str, scope: str, keep: float) -> str:
+def _describe(kept: Kept, by: str, scope: Scope, keep: float) -> str:
     order = np.argsort(-kept.at(keep), kind="stable")
 
     def say(place: int) -> str:

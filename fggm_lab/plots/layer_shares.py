@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.masks import SCOPES, Mask
+from fggm_lab.masks import SCOPES, Mask, Scope
 from fggm_lab.masks.mask import count_bits
 from fggm_lab.models.names import split_name
 
@@ -27,7 +27,9 @@ class LayerShare(NamedTuple):
     share: float
 
 
-def share_per_layer(scores: FisherScores, keep: float, scope: str = "layer") -> list[LayerShare]:
+def share_per_layer(
+    scores: FisherScores, keep: float, scope: Scope = "parameter"
+) -> list[LayerShare]:
     """The share of each layer's units that `Mask.top(scores, keep, scope)` lets move.
 
     Returns:
@@ -53,10 +55,8 @@ class Cut(NamedTuple):
     shares: list[LayerShare]
 
 
-def cuts(scores: FisherScores, keep: float, scope: str) -> dict[str, Cut]:
+def cuts(scores: FisherScores, keep: float) -> dict[Scope, Cut]:
     """For each scope: the lowest score that moves, and each layer's share."""
-    if scope not in SCOPES:
-        raise SettingError(f"scope is '{scope}'; choose one of: {', '.join(SCOPES)}")
     if not any(s.numel() for s in scores.units.values()):
         raise SettingError("the Fisher scores have no units to draw; score a model's parameters")
     masks = {name: Mask.top(scores, keep, name) for name in SCOPES}

@@ -70,8 +70,8 @@ def cut_of(run: Run) -> tuple[float, str]:
     settings: dict[str, Any] = run.config.method_settings
     for own in [settings, *(part for part in settings.values() if isinstance(part, dict))]:
         if "keep" in own:
-            return own["keep"], own.get("scope", "layer")
-    return 0.3, "layer"
+            return own["keep"], own.get("scope", "parameter")
+    return 0.3, "parameter"
 
 
 def _forgetting(runs: Sequence[Run]) -> Block:

@@ -14,10 +14,12 @@ from pydantic import (
     ModelWrapValidatorHandler,
     Tag,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from fggm_lab.errors import SettingError, nearest
+from fggm_lab.masks.keep import stored_settings
 
 SCHEMA = 3
 """The run folder's schema that this version writes: 2 has Fisher scores along a task, 3 has
@@ -150,6 +152,12 @@ class RunConfig(BaseModel):
     dtype: str = "float32"
     branch: Branch | None = None
     versions: dict[str, str] = Field(default_factory=versions)
+
+    @field_validator("method_settings", mode="after")
+    @classmethod
+    def _present_names(cls, settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Translate what a run of an earlier version calls by another name."""
+        return stored_settings(settings)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -16,7 +16,8 @@ from transformers import (
 
 from fggm_lab.errors import DataError, ModelError
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.masks import Mask
+from fggm_lab.masks import Mask, Scope
+from fggm_lab.masks.keep import check_scope
 from fggm_lab.methods.masking import masked_names
 from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer
@@ -42,7 +43,7 @@ class FGGMCallback(TrainerCallback):
     def __init__(
         self,
         keep: float = 0.3,
-        scope: str = "layer",
+        scope: Scope = "parameter",
         parameters: str = "all",
         examples: Sequence[HasPromptAndAnswer] | None = None,
         own_samples: int = 0,
@@ -57,7 +58,7 @@ class FGGMCallback(TrainerCallback):
             knows by now is spared. 0: the score on the training set alone, as in `FGGM`.
         fisher: further settings of `fisher_scores`, such as `max_examples`.
         """
-        self.keep, self.scope, self.parameters = keep, scope, parameters
+        self.keep, self.scope, self.parameters = keep, check_scope(scope), parameters
         self.mask: Mask | None = None
         self._examples, self._fisher = examples, fisher
         self.own_samples = own_samples

@@ -13,7 +13,7 @@ from fggm_lab.checks import check_choice
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.evaluate import TaskScore, evaluate
 from fggm_lab.fisher import FisherScores
-from fggm_lab.masks import Mask, moving_units
+from fggm_lab.masks import Mask, Scope, moving_units
 from fggm_lab.methods import SFT, TaskContext
 from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.models import context_length
@@ -69,7 +69,7 @@ class Effect:
 
 
 def choose_units(
-    scores: FisherScores, rank: str, share: float, scope: str = "layer", seed: int = 0
+    scores: FisherScores, rank: str, share: float, scope: Scope = "parameter", seed: int = 0
 ) -> Mask:
     """Mark round(share · n) units: those with the top or the bottom scores, or random ones.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fggm_lab.errors import RunError
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.masks import Mask, Ranking
+from fggm_lab.masks import Mask, Ranking, Scope
 from fggm_lab.plots.score_curves import run_labels
 from fggm_lab.runs import RECORD_FISHER, Run
 
@@ -87,7 +87,7 @@ class RunCache:
         """The scores of output units before a task; raises as `ranking` does."""
         return self.ranking(run, task).scores
 
-    def masks(self, run: Run, keep: float, scope: str) -> dict[str, Mask]:
+    def masks(self, run: Run, keep: float, scope: Scope) -> dict[str, Mask]:
         """Task → the mask that its stored scores give at a keep share; raises as `ranking` does."""
         rankings = {task: self.ranking(run, task) for task in self.scored(run)}
         key = (list(rankings.values()), keep, scope)

@@ -44,7 +44,7 @@ class Selection(Controls):
                 # While the kernel draws, the page collects moves and then sends the latest.
                 continuous_update=True,
             ),
-            scope=switch("scope", SCOPES, used.get("scope", "layer"), "70px"),
+            scope=switch("scope", SCOPES, used.get("scope", "parameter"), "70px"),
         )
         self.refresh()
         self.named["method"].value = self._first_scored()

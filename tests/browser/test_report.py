@@ -217,7 +217,7 @@ def test_the_slider_moves_the_cut_and_the_bars_to_what_the_masks_keep(
     page: Any, runs: list[Run]
 ) -> None:
     choose(page, "spectra", "fggm: MeetingBank")
-    cut, bars = index_of(page, "cut-layer"), index_of(page, "bars-layer")
+    cut, bars = index_of(page, "cut-parameter"), index_of(page, "bars-parameter")
     assert drawn(page, "spectra")[cut]["x"] == [0.3, 0.3]
     rail = page.locator("[data-figure=spectra] .slider-rail-touch-rect")
     rail.scroll_into_view_if_needed()
@@ -237,7 +237,7 @@ def test_the_scope_list_shows_the_other_cut(page: Any) -> None:
     choose_inside(page, "spectra", 0, 1)
     shown = drawn(page, "spectra")
     assert shown[index_of(page, "cut-global")]["visible"] is True
-    assert shown[index_of(page, "cut-layer")]["visible"] is False
+    assert shown[index_of(page, "cut-parameter")]["visible"] is False
 
 
 def test_another_colour_scheme_redraws_the_figures(page: Any) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fggm_lab.errors import DataError, LabError, ModelError, SettingError
 from fggm_lab.fisher import FisherInfo, FisherScores
-from fggm_lab.masks import Mask
+from fggm_lab.masks import Mask, Scope
 from tests.support.families import tiny_model
 
 KEEPS = (0.01, 0.05, 0.1, 0.25, 0.3, 0.5, 0.7, 0.999, 1, 1.0)
@@ -34,8 +34,8 @@ def scores() -> FisherScores:
 
 
 @pytest.mark.parametrize("keep", KEEPS)
-def test_layer_scope_keeps_exactly_the_share_of_each(scores: FisherScores, keep: float) -> None:
-    mask = Mask.top(scores, keep, "layer")
+def test_parameter_scope_keeps_exactly_the_share_of_each(scores: FisherScores, keep: float) -> None:
+    mask = Mask.top(scores, keep, "parameter")
     for name, values in scores.units.items():
         bits = mask.units[name]
         assert bits.dtype == torch.bool and int(bits.sum()) == round(keep * len(values))
@@ -61,8 +61,8 @@ def test_more_units_than_quantile_can_take() -> None:
     assert int(values[mask.units["big"]].min()) >= int(values[~mask.units["big"]].max())
 
 
-@pytest.mark.parametrize("scope", ["layer", "global"])
-def test_a_million_units_are_quick(scope: str) -> None:
+@pytest.mark.parametrize("scope", ["parameter", "global"])
+def test_a_million_units_are_quick(scope: Scope) -> None:
     scores = scores_of(**{f"p{i}": torch.rand(10_000) for i in range(100)})
     times = []
     for _ in range(5):
@@ -80,13 +80,15 @@ def test_keep_outside_its_range_is_refused(scores: FisherScores, keep: object) -
 
 def test_bad_scope_and_nan_scores_are_refused(scores: FisherScores) -> None:
     with pytest.raises(SettingError, match="scope"):
-        Mask.top(scores, 0.3, "model")
+        Mask.top(scores, 0.3, "model")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="scores of p contain NaN"):
         Mask.top(scores_of(p=torch.tensor([1.0, float("nan")])), 0.5)
 
 
-@pytest.mark.parametrize("scope", ["layer", "global"])
-def test_random_masks_have_the_share_and_follow_the_seed(scores: FisherScores, scope: str) -> None:
+@pytest.mark.parametrize("scope", ["parameter", "global"])
+def test_random_masks_have_the_share_and_follow_the_seed(
+    scores: FisherScores, scope: Scope
+) -> None:
     first = Mask.random(scores, 0.3, scope, seed=1)
     assert first == Mask.random(scores, 0.3, scope, seed=1)
     assert first != Mask.random(scores, 0.3, scope, seed=2)
@@ -138,7 +140,7 @@ def test_projection_zeroes_the_frozen_units_only(family: str) -> None:
         p.grad = p.grad.clone()
     first = next(iter(mask.units))
     row = int(torch.nonzero(~mask.units[first])[0])
-    model.get_parameter(first).grad[row] = float("nan")  # type: ignore[index]
+    model.get_parameter(first).grad[row] = float("nan")
     mask.project_(model)
     for name, p in model.named_parameters():
         expected = before[name].clone()

@@ -66,7 +66,7 @@ def test_chance_level_and_spread_by_simulation() -> None:
         overlaps += draw.hypergeometric(first, n - first, second, size=len(overlaps))
     simulated = overlaps / (a.count + b.count - overlaps)
     error = simulated.std() / np.sqrt(len(overlaps))
-    assert abs(expected_jaccard(a, b) - simulated.mean()) < 4 * error  # type: ignore[operator]
+    assert abs(expected_jaccard(a, b) - simulated.mean()) < 4 * error
     both = sum(int((bits & b.units[name]).sum()) for name, bits in a.units.items())
     expected_z = (both - overlaps.mean()) / overlaps.std()
     assert z_score(a, b) == pytest.approx(expected_z, rel=0.05)

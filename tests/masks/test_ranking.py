@@ -4,17 +4,15 @@ import pytest
 import torch
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.masks import Mask, Ranking
+from fggm_lab.masks import SCOPES, Mask, Ranking, Scope
 from tests.masks.test_mask import KEEPS, scores_of
 from tests.masks.test_mask import scores as scores
 from tests.support.records import made_scores
 
-SCOPES = ("layer", "global")
-
 
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("keep", KEEPS)
-def test_it_cuts_as_mask_top_does_ties_included(scores, keep: float, scope: str) -> None:  # type: ignore[no-untyped-def]
+def test_it_cuts_as_mask_top_does_ties_included(scores, keep: float, scope: Scope) -> None:  # type: ignore[no-untyped-def]
     ranking = Ranking(scores)
     mask, anew = ranking.top(keep, scope), Mask.top(scores, keep, scope)
     assert mask == anew and mask.made == anew.made and mask.names == anew.names
@@ -52,7 +50,7 @@ def test_what_mask_top_refuses_a_ranking_refuses() -> None:
         Ranking(scores_of(p=torch.tensor([1.0, float("nan")])))
     ranking = Ranking(scores_of(p=torch.rand(4)))
     with pytest.raises(SettingError, match="scope"):
-        ranking.top(0.3, "model")
+        ranking.top(0.3, "model")  # type: ignore[arg-type]
     for keep in (0, 1.01, True, None):
         with pytest.raises(SettingError, match="keep is"):
             ranking.top(keep)  # type: ignore[arg-type]
@@ -60,7 +58,7 @@ def test_what_mask_top_refuses_a_ranking_refuses() -> None:
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_counts_of_many_keep_shares_are_those_of_their_masks(scope: str) -> None:
+def test_counts_of_many_keep_shares_are_those_of_their_masks(scope: Scope) -> None:
     scores = made_scores()
     scores.units["model.layers.1.mlp.down_proj.weight"][:] = 1.0  # ties
     scores.units["model.layers.2.mlp.down_proj.weight"] = torch.zeros(0)

@@ -1,5 +1,6 @@
 """Units shared by several masks and used up by them, against counting, enumeration, simulation."""
 
+from collections.abc import Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -13,7 +14,7 @@ SIZES = [(4, (1, 2, 3)), (3, (1, 1, 2)), (1, (0, 1, 1))]
 """Three parameters: their units, and how many of them each of three masks keeps."""
 
 
-def masks_of(sizes: list[tuple[int, tuple[int, ...]]]) -> dict[str, Mask]:
+def masks_of(sizes: Sequence[tuple[int, tuple[int, ...]]]) -> dict[str, Mask]:
     """Some masks with these counts."""
     return {f"t{t}": kept([(n, a[t]) for n, a in sizes]) for t in range(len(sizes[0][1]))}
 

@@ -13,7 +13,7 @@ import fggm_lab as lab
 from fggm_lab.cli.methods import method_settings
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.masks import Mask
+from fggm_lab.masks import Mask, Scope
 from fggm_lab.methods import (
     FGGM,
     METHODS,
@@ -208,9 +208,9 @@ def test_paused_in_the_middle_of_a_task_and_resumed_is_the_same(tmp_path: Path, 
 # Masks of adapters
 
 
-@pytest.mark.parametrize("scope", ["layer", "global"])
+@pytest.mark.parametrize("scope", ["parameter", "global"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_fggm_scores_adapters_and_masks_their_output_rows(family: str, scope: str) -> None:
+def test_fggm_scores_adapters_and_masks_their_output_rows(family: str, scope: Scope) -> None:
     seen = context(small_model(family, dtype=torch.float64))
     method = make_method("lora+fggm", lora={"rank": 3}, fggm={"scope": scope})
     with method.adapted(seen):

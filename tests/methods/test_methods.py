@@ -8,7 +8,7 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.masks import Mask
+from fggm_lab.masks import Mask, Scope
 from fggm_lab.methods import (
     FGGM,
     METHODS,
@@ -29,8 +29,8 @@ def test_sft_masks_nothing() -> None:
     assert SFT().plan(context(small_model())).mask is None
 
 
-@pytest.mark.parametrize("scope", ["layer", "global"])
-def test_fggm_is_the_top_of_the_new_tasks_fisher(scope: str) -> None:
+@pytest.mark.parametrize("scope", ["parameter", "global"])
+def test_fggm_is_the_top_of_the_new_tasks_fisher(scope: Scope) -> None:
     model = small_model()
     seen = context(model)
     plan = FGGM(keep=0.3, scope=scope).plan(seen)
@@ -153,8 +153,8 @@ def test_bad_settings_are_one_sentence() -> None:
         SettingError, match=r"fggm\.first_task is 'False'; it must be true or false"
     ):
         make_method("fggm", first_task="False")
-    with pytest.raises(SettingError, match="scope is 'row'; choose one of: layer, global"):
-        FGGM(scope="row")
+    with pytest.raises(SettingError, match="scope is 'row'; choose one of: parameter, global"):
+        FGGM(scope="row")  # type: ignore[arg-type]
     for method in (FGGM, MIGU, RandomMask):
         for keep in (0, -0.1, 1.5, float("nan")):
             with pytest.raises(SettingError, match="keep is"):

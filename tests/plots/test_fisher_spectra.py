@@ -53,9 +53,9 @@ def test_the_global_cut_is_the_lowest_score_that_moves(keep: float) -> None:
 
 
 def test_the_cut_within_layers_stands_at_the_keep_share() -> None:
-    figure = fisher_spectra(made_scores(), 0.2, "layer")
-    assert list(part(figure, "cut-layer").x) == [0.2, 0.2]
-    assert part(figure, "cut-layer").visible and not part(figure, "cut-global").visible
+    figure = fisher_spectra(made_scores(), 0.2, "parameter")
+    assert list(part(figure, "cut-parameter").x) == [0.2, 0.2]
+    assert part(figure, "cut-parameter").visible and not part(figure, "cut-global").visible
 
 
 def test_the_slider_holds_what_each_keep_share_would_show() -> None:
@@ -72,7 +72,7 @@ def test_the_slider_holds_what_each_keep_share_would_show() -> None:
 
 def test_moving_the_keep_share_of_a_drawn_figure_equals_drawing_it_anew() -> None:
     scores = made_scores()
-    figure = fisher_spectra(scores, 0.3, "layer", controls=False)
+    figure = fisher_spectra(scores, 0.3, "parameter", controls=False)
     show_keep(figure, scores, 0.1, "global")
     anew = fisher_spectra(scores, 0.1, "global", controls=False)
     assert [t.to_plotly_json() for t in figure.data[-4:]] == [

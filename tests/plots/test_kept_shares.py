@@ -5,7 +5,7 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.masks import Mask
+from fggm_lab.masks import Mask, Scope
 from fggm_lab.plots import describe_kept_shares, description_of, kept_shares
 from tests.support.records import made_scores
 
@@ -27,9 +27,9 @@ def members(scores: FisherScores, row: str) -> list[str]:
 
 
 @pytest.mark.parametrize("by", ["layer", "module"])
-@pytest.mark.parametrize("scope", ["global", "layer"])
+@pytest.mark.parametrize("scope", ["global", "parameter"])
 @pytest.mark.parametrize("scores", [made_scores(), tied()], ids=["distinct", "tied"])
-def test_every_point_is_the_share_of_a_mask(scores: FisherScores, scope: str, by: str) -> None:
+def test_every_point_is_the_share_of_a_mask(scores: FisherScores, scope: Scope, by: str) -> None:
     figure = kept_shares(scores, by, scope, keep=0.123)
     lines = [t for t in figure.data if t.meta and "row" in t.meta]
     assert lines[0].x[0] == 0 and lines[0].x[-1] == 1 and 0.123 in lines[0].x
@@ -77,7 +77,7 @@ def test_settings_outside_their_range_are_refused() -> None:
     with pytest.raises(SettingError, match="keep is 0"):
         kept_shares(scores, keep=0)
     with pytest.raises(SettingError, match="scope"):
-        kept_shares(scores, scope="row")
+        kept_shares(scores, scope="row")  # type: ignore[arg-type]
     empty = FisherScores({"w": torch.zeros(0)}, {"w": 0}, None, scores.made)
     with pytest.raises(SettingError, match="no units"):
         kept_shares(empty)

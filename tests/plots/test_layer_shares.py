@@ -2,13 +2,13 @@
 
 import pytest
 
-from fggm_lab.masks import Mask
+from fggm_lab.masks import Mask, Scope
 from fggm_lab.plots import share_per_layer
 from tests.support.records import made_scores
 
 
-@pytest.mark.parametrize("scope", ["layer", "global"])
-def test_shares_add_up_to_the_mask(scope: str) -> None:
+@pytest.mark.parametrize("scope", ["parameter", "global"])
+def test_shares_add_up_to_the_mask(scope: Scope) -> None:
     scores = made_scores()
     rows = share_per_layer(scores, 0.3, scope)
     mask = Mask.top(scores, 0.3, scope)

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 
 import fggm_lab as lab
-from fggm_lab.masks import Mask
+from fggm_lab.masks import Mask, Scope
 from fggm_lab.plots import fisher_spectra, mask_map, mask_overlap, share_per_layer, shared_units
 from fggm_lab.runs import Run
 from fggm_lab.widgets.explorer import Explorer
@@ -42,7 +42,7 @@ def choose(widget: Explorer, **values: Any) -> None:
         widget.selection.named[name].value = value
 
 
-def cut(run: Run, keep: float, scope: str = "layer") -> dict[str, Mask]:
+def cut(run: Run, keep: float, scope: Scope = "parameter") -> dict[str, Mask]:
     """The masks of a run's stored scores, by the library's own way."""
     scores = {task: run.fisher(task) for task in run.config.task_names}
     return {

@@ -130,7 +130,7 @@ def check_global_shares(answer: Callable[[dict[str, Tensor], float], dict[str, f
         name = next(n for n, v in given.items() if not math.isclose(v, right[n], abs_tol=1e-6))
         problem = f"of '{name}' {right[name]:.0%} move, not {given[name]:.0%}."
         if same(dict.fromkeys(scores, keep)):
-            problem = "that is scope 'layer': every parameter moves the same share."
+            problem = "that is scope 'parameter': every parameter moves the same share."
         elif same({n: float(k) for n, k in kept.items()}):
             problem = "those are numbers of units; divide each by the parameter's units."
         elif same({n: k / sum(kept.values()) for n, k in kept.items()}):

@@ -62,7 +62,7 @@ def _not_largest(method: Method, mask: Mask, model: PreTrainedModel) -> str | No
         return "cover every parameter of model.named_parameters()."
 
     def chosen(scores: dict[str, Tensor]) -> dict[str, Tensor]:
-        return select({name: values.numpy() for name, values in scores.items()}, keep, "layer")
+        return select({name: values.numpy() for name, values in scores.items()}, keep, "parameter")
 
     norms = {name: values.norm(dim=1) for name, values in rows.items()}
     wanted = chosen(norms)

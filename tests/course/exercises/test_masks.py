@@ -98,7 +98,7 @@ def test_global_shares() -> None:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda s, keep: dict.fromkeys(s, keep), "scope 'layer'"),
+        (lambda s, keep: dict.fromkeys(s, keep), "scope 'parameter'"),
         (kept, "numbers of units"),
         (
             lambda s, keep: {n: k / sum(kept(s, keep).values()) for n, k in kept(s, keep).items()},

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fggm_lab.course.exercises.methods import check_anchor, check_magnitude, check_plan
-from fggm_lab.masks import Mask, MaskInfo
+from fggm_lab.masks import Mask, MaskInfo, Scope
 from fggm_lab.masks.select import select
 from fggm_lab.methods import METHODS, SFT, Method, Plan, TaskContext
 from fggm_lab.models import as_units, unit_axes
@@ -84,7 +84,7 @@ class Sized(Method):
     paper: ClassVar[str] = "test"
 
     measure: str
-    scope: str = "layer"
+    scope: Scope = "parameter"
     keep: float = 0.3
 
     def plan(self, context: TaskContext) -> Plan:

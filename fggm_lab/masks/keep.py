@@ -1,0 +1,87 @@
+"""The two settings by which a mask is cut: the share of units it keeps, and its scope."""
+
+from typing import Any, Literal, get_args
+
+from fggm_lab.checks import check_choice, is_number
+from fggm_lab.deprecation import warn_renamed
+from fggm_lab.errors import SettingError
+
+Scope = Literal["parameter", "global"]
+"""Where a keep share holds: within each parameter, or over all units of the model."""
+
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+_OLD_NAMES: dict[str, Scope] = {"layer": "parameter"}
+"""Names of scopes in version 0.1, and what they are called now."""
+
+
+def check_keep(keep: float) -> None:
+    """Check that a keep share is a number in (0, 1].
+
+    Args:
+        keep: the share of units that may move.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if not is_number(keep) or not 0 < keep <= 1:
+        raise SettingError(
+            f"keep is {keep!r}; it is the share of units that may move and must be in (0, 1]"
+        )
+
+
+def kept_count(keep: float, units: int) -> int:
+    """How many units a keep share keeps.
+
+    Args:
+        keep: the share of units that may move, in (0, 1].
+        units: how many units there are to choose from.
+
+    Returns:
+        Python's `round(keep * units)`, which rounds halves to the even neighbour.
+
+    Raises:
+        SettingError: `keep` is outside (0, 1].
+    """
+    check_keep(keep)
+    return round(keep * units)
+
+
+def check_scope(scope: str, *, stored: bool = False) -> Scope:
+    """Check a scope, and translate a name that it had in an earlier version.
+
+    Args:
+        scope: one of `SCOPES`, or `"layer"`, the old name of `"parameter"`.
+        stored: whether it was read from a file; old names are translated without a warning then.
+
+    Returns:
+        The scope by its present name.
+
+    Raises:
+        SettingError: there is no such scope.
+    """
+    if scope in _OLD_NAMES:
+        if not stored:
+            warn_renamed(f'scope="{scope}"', f'scope="{_OLD_NAMES[scope]}"')
+        return _OLD_NAMES[scope]
+    check_choice("scope", scope, Scope)
+    return next(name for name in SCOPES if name == scope)
+
+
+def stored_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """A method's settings as a file of any version has them, with scopes by their present names.
+
+    Args:
+        settings: the settings of one method, or of several combined ones, each under its name.
+
+    Returns:
+        A copy in which every setting `scope` with an old name has the present one.
+    """
+    return {
+        name: stored_settings(value)
+        if isinstance(value, dict)
+        else check_scope(value, stored=True)
+        if name == "scope" and value in _OLD_NAMES
+        else value
+        for name, value in settings.items()
+    }

@@ -1,0 +1,110 @@
+"""Keep share and scope: what they may be, and the name that a scope had in version 0.1."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fggm_lab import plots
+from fggm_lab.errors import SettingError
+from fggm_lab.fisher import FisherInfo, FisherScores
+from fggm_lab.masks import SCOPES, Mask, Ranking
+from fggm_lab.masks.keep import check_keep, check_scope, stored_settings
+from fggm_lab.methods import FGGM, make_method
+from fggm_lab.runs import Run
+from fggm_lab.training import FGGMCallback, run_sequence
+from fggm_lab.training.effects import choose_units
+from tests.support.families import character_tokenizer
+from tests.support.small import QUICK, small_model, small_tasks
+
+RENAMED = r'scope="layer" is now called scope="parameter"'
+LAYER: Any = "layer"
+
+
+@pytest.fixture
+def scores() -> FisherScores:
+    units = {"model.layers.0.w": torch.rand(40), "model.norm.weight": torch.rand(7)}
+    return FisherScores(
+        units, dict.fromkeys(units, 0), None, FisherInfo("empirical", "input", 1, 1, "m")
+    )
+
+
+@pytest.mark.parametrize("keep", [0, 1.1, -1, float("nan"), True, "0.3", None])
+def test_a_keep_share_is_above_zero_and_at_most_one(keep: object) -> None:
+    with pytest.raises(SettingError, match=r"keep is .* must be in"):
+        check_keep(keep)  # type: ignore[arg-type]
+
+
+def test_a_scope_is_one_of_two_words() -> None:
+    assert [check_scope(scope) for scope in SCOPES] == ["parameter", "global"]
+    with pytest.raises(SettingError, match=r"choose one of: parameter, global.*'global'"):
+        check_scope("globl")
+
+
+def test_the_old_name_is_accepted_with_a_warning_at_the_line_that_wrote_it(
+    scores: FisherScores,
+) -> None:
+    model = small_model()
+    new = Mask.top(scores, 0.3)
+    with pytest.warns(FutureWarning, match=RENAMED) as warned:
+        assert Mask.top(scores, 0.3, LAYER) == new
+    assert [warning.filename for warning in warned] == [__file__]
+    with pytest.warns(FutureWarning, match=RENAMED) as warned:
+        assert FGGM(scope=LAYER) == FGGM()
+    assert [warning.filename for warning in warned] == [__file__]
+    for old, present in [
+        (lambda: Mask.random(model, 0.3, LAYER), Mask.random(model, 0.3)),
+        (lambda: Ranking(scores).top(0.3, LAYER), new),
+        (lambda: choose_units(scores, "top", 0.3, LAYER), new),
+        (lambda: make_method("fggm", scope=LAYER), FGGM()),
+        (lambda: FGGMCallback(scope=LAYER).scope, "parameter"),
+        (lambda: plots.describe_spectra(scores, 0.3, LAYER), plots.describe_spectra(scores, 0.3)),
+        (
+            lambda: plots.describe_kept_shares(scores, scope=LAYER),
+            plots.describe_kept_shares(scores, scope="parameter"),
+        ),
+    ]:
+        with pytest.warns(FutureWarning, match=RENAMED):
+            assert old() == present
+
+
+def test_a_mask_file_of_an_earlier_version_is_read_without_a_warning(
+    scores: FisherScores, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    mask = Mask.top(scores, 0.3)
+    mask.save(tmp_path / "new")
+    data = (tmp_path / "new.safetensors").read_bytes()
+    assert data.count(b'parameter\\"') == 1
+    length = int.from_bytes(data[:8], "little") - len("parameter") + len("layer")
+    old = length.to_bytes(8, "little") + data[8:].replace(b'parameter\\"', b'layer\\"')
+    (tmp_path / "old.safetensors").write_bytes(old)
+    read = Mask.load(tmp_path / "old")
+    assert read == mask and read.made == mask.made and not recwarn.list
+
+
+def test_settings_of_combined_methods_are_translated_too() -> None:
+    old = {"replay": {"share": 0.1}, "fggm": {"keep": 0.3, "scope": "layer"}}
+    new = {"replay": {"share": 0.1}, "fggm": {"keep": 0.3, "scope": "parameter"}}
+    assert stored_settings(old) == stored_settings(new) == new
+
+
+def test_a_run_of_an_earlier_version_resumes_and_compares_equal(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    ingredients = (small_model(), character_tokenizer(), small_tasks(1), FGGM())
+    run = run_sequence(*ingredients, tmp_path / "new", **QUICK)
+    shutil.copytree(tmp_path / "new", tmp_path / "old")
+    path = tmp_path / "old" / "config.json"
+    record = json.loads(path.read_text())
+    record["method_settings"]["scope"] = "layer"
+    path.write_text(json.dumps(record))
+    recwarn.clear()
+    old = Run.open(tmp_path / "old")
+    assert old.config.difference(run.config) == run.config.difference(old.config) == []
+    assert old.config == run.config
+    ingredients = (small_model(), character_tokenizer(), small_tasks(1), FGGM())
+    assert run_sequence(*ingredients, tmp_path / "old", resume=True, **QUICK).finished
+    assert not [warning for warning in recwarn if warning.category is FutureWarning]
