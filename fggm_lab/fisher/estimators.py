@@ -60,7 +60,7 @@ def _squared(work: Work, objective: Objective) -> Batches:
     """Every example's gradients of an objective, squared by themselves."""
     fisher = ExactFisher(work.model, objective, work.sums)
     shortest = min(range(len(work.encoded)), key=lambda i: len(work.encoded[i]))
-    fisher.check(work.load([shortest]))
+    fisher.check(work.load([shortest]), work.memory_budget)
     for indices in work.batches(plan_for(work, fisher)):
         yield indices, fisher.add(work.load, indices)
 

@@ -5,9 +5,10 @@ the layer's rule turns the two into per-example gradients in factored form, squa
 the spot.
 """
 
+import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -33,7 +34,10 @@ Objective = Callable[[dict[str, Tensor]], Sequence[Tensor]]
 and an example's score sums the squares of its gradients."""
 
 PROBE = 16
-"""How many tokens `check` looks at."""
+"""How many tokens `check` looks at; half as many under a memory budget."""
+
+_ROUNDING = {torch.float64: (1e-5, 1e-9), torch.float32: (1e-2, 1e-5)}
+"""How far a rule's gradient norms may be off autograd's: relative to them, and to the largest."""
 
 
 class ExactFisher:
@@ -58,30 +62,59 @@ class ExactFisher:
             own = {
                 name: self._names[id(p)]
                 for name, p in module._parameters.items()
-                if id(p) in self._names
+                if id(p) in self._names and not _registered_below(module, p)
             }
             if own and not hasattr(module, "parametrizations"):
                 layers.append(Layer(module, rule_for(module) or local, own))
         return layers
 
-    def check(self, batch: dict[str, Tensor]) -> None:
-        """Find the parameters whose uses the rules do not all see, or not rightly.
+    def check(self, batch: dict[str, Tensor], memory_budget: int | None = None) -> None:
+        """Compare the rules with plain autograd on a short text, before anything is scored.
 
-        A weight may be used outside its module (`F.linear(x, self.embed.weight)`), and a module may
-        lay out or mix examples in a way of its own; two short passes over two texts tell.
+        Two short passes over two texts, of which only the first has an answer, tell for every
+        parameter whether its rule can be trusted with this model:
+
+        1. By autograd: the gradient of the first text's likelihood, and how often the computation
+           used the parameter. A use outside the module that owns it (`F.linear(x,
+           self.embed.weight)`) escapes the module's rule.
+        2. By the rules: the squares of both texts. Those of the second must be 0, else the module
+           mixes the examples of a batch, or lays them out in a way of its own. Those of the first
+           must be the squares of the gradient.
+
+        Parameters that fail are scored by autograd, one example at a time, with a warning.
 
         Args:
-            batch: one example.
+            batch: one example, whose first tokens become the texts.
+            memory_budget: the most bytes that the check may take, None for any number. A parameter
+                whose gradient alone takes more than a quarter of it is not compared.
         """
-        texts = _probe(batch)
+        texts = _probe(batch, PROBE if memory_budget is None else PROBE // 2)
+        texts["labels"][1:] = IGNORED
         likelihood = AnswerLikelihood(self._model)
-        self._go_generic(self._used_elsewhere(likelihood, texts))
-        self._go_generic(self._mixing(likelihood, texts))
+        used_elsewhere, expected = self._by_autograd(likelihood, texts, memory_budget)
+        mixed, squares = self._by_rules(likelihood, texts)
+        scale = max((float(row.norm()) for row in expected.values()), default=0.0)
+        different = [
+            name
+            for name, row in expected.items()
+            if not _agree(squares.get(name, torch.zeros_like(row)), row, scale, self._model.dtype)
+        ]
+        self._go_generic([*used_elsewhere, *mixed, *different])
 
-    def _used_elsewhere(self, likelihood: AnswerLikelihood, texts: dict[str, Tensor]) -> list[str]:
-        """Parameters with uses outside the calls of the modules that own them."""
+    def _by_autograd(
+        self, likelihood: AnswerLikelihood, texts: dict[str, Tensor], memory_budget: int | None
+    ) -> tuple[list[str], dict[str, Tensor]]:
+        """What autograd alone says of a batch in which only the first text has an answer.
+
+        Returns:
+            The parameters with uses outside the calls of the modules that own them, and for each
+            parameter the root of its unit scores (units,) on the first text.
+        """
         parameters = self._sums.parameters
         inside: Counter[int] = Counter()
+        bytes_at_a_time = None  # a quarter of what the sums leave: activations need room, too
+        if memory_budget is not None:
+            bytes_at_a_time = max(0, memory_budget - self._sums.bytes) // 4
 
         def hook(module: nn.Module, args: Any, kwargs: dict[str, Any], out: Any) -> None:
             given = tensors_of((*args, *kwargs.values()))
@@ -94,27 +127,53 @@ class ExactFisher:
         ]
         try:
             with requiring_grad(self._parameters, parameters.values()):
-                uses = count_uses([likelihood(texts)], parameters.values())
+                value = likelihood(texts)
+                uses = count_uses([value], parameters.values())
+                groups = _groups(parameters, bytes_at_a_time)
+                roots = {
+                    name: root
+                    for names in groups
+                    for name, root in self._norms(value, names, last=names is groups[-1])
+                }
         finally:
             for each in hooks:
                 each.remove()
-        return [name for name, p in parameters.items() if uses[id(p)] > inside[id(p)]]
+        return [name for name, p in parameters.items() if uses[id(p)] > inside[id(p)]], roots
 
-    def _mixing(self, likelihood: AnswerLikelihood, texts: dict[str, Tensor]) -> list[str]:
-        """Parameters whose parts show a gradient for a text that has no answer."""
+    def _norms(self, value: Tensor, names: list[str], last: bool) -> Iterator[tuple[str, Tensor]]:
+        """Names of parameters with the norms (units,) of the gradients of `value`."""
+        parameters = [self._sums.parameters[name] for name in names]
+        gradients = torch.autograd.grad(value, parameters, allow_unused=True, retain_graph=not last)
+        for name, gradient in zip(names, gradients, strict=True):
+            if gradient is None:
+                yield name, torch.zeros(())
+            else:
+                yield name, self._sums.gradient_norms(name, gradient)
+
+    def _by_rules(
+        self, likelihood: AnswerLikelihood, texts: dict[str, Tensor]
+    ) -> tuple[set[str], dict[str, Tensor]]:
+        """What the rules say of the same batch.
+
+        Returns:
+            The parameters that show a gradient for a text without an answer, and for each parameter
+            that a rule scored the root of its unit scores (units,) on the first text.
+        """
         mixed: set[str] = set()
+        squares: dict[str, Tensor] = {}
 
         def take(name: str, parts: Sequence[Piece]) -> None:
-            if (self._sums.squares(name, parts)[1:] > 0).any():  # not a number is no sign of it
+            rows = self._sums.squares(name, parts)
+            if (rows[1:] > 0).any():  # not a number is no sign of it
                 mixed.add(name)
+            squares[name] = squares.get(name, 0) + rows[0]
 
-        labels = texts["labels"].clone()
-        labels[1:] = IGNORED
-        watch = Watch(Layout(*labels.shape), take)
+        watch = Watch(Layout(*texts["labels"].shape), take)
         with requiring_grad(self._parameters, ()), watch.on(self._layers):
-            watch.differentiate([likelihood(texts | {"labels": labels})])
+            watch.differentiate([likelihood(texts)])
         self._sums.cache.clear()
-        return [*(mixed | watch.unknown)]
+        roots = {name: row.clamp(min=0).sqrt() for name, row in squares.items()}
+        return mixed | watch.unknown, roots
 
     def _go_generic(self, names: Iterable[str]) -> None:
         new = sorted(set(names) - self._sums.generic)
@@ -172,10 +231,61 @@ class ExactFisher:
                 self._sums.close_batch()
 
 
-def _probe(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def _probe(batch: dict[str, Tensor], length: int) -> dict[str, Tensor]:
     """The beginning of a text, and the same backwards, each token but the first to be predicted."""
-    ids = batch["input_ids"][:1, :PROBE]
+    ids = batch["input_ids"][:1, :length]
     if ids.shape[1] < 3:  # as many tokens as texts would leave the axes undistinguished
         ids = ids.repeat(1, 3)[:, :3]
     texts = torch.cat([ids, ids.flip(1)])
-    return {"input_ids": texts, "attention_mask": torch.ones_like(texts), "labels": texts}
+    return {
+        "input_ids": texts,
+        "attention_mask": torch.ones_like(texts),
+        "labels": texts.clone(),
+    }
+
+
+def _groups(parameters: dict[str, nn.Parameter], max_bytes: int | None) -> list[list[str]]:
+    """Names of parameters in groups of at most `max_bytes`; one larger than that is left out."""
+    if max_bytes is None:
+        return [list(parameters)]
+    groups: list[list[str]] = [[]]
+    free = max_bytes
+    for name, parameter in parameters.items():
+        if parameter.nbytes > max_bytes:
+            continue
+        if parameter.nbytes > free:
+            groups.append([])
+            free = max_bytes
+        groups[-1].append(name)
+        free -= parameter.nbytes
+    return [names for names in groups if names]
+
+
+def _registered_below(module: nn.Module, parameter: nn.Parameter) -> bool:
+    """Whether a module inside `module` registers the parameter, too, as BERT's heads do.
+
+    The inner module is the one that uses it.
+    """
+    return any(
+        parameter is other
+        for inner in module.modules()
+        if inner is not module
+        for other in inner._parameters.values()
+    )
+
+
+def _agree(squares: Tensor, expected: Tensor, scale: float, dtype: torch.dtype) -> bool:
+    """Whether two gradients, given by the norms of their units, are equal but for rounding.
+
+    Args:
+        squares: (units,) the norms by a rule.
+        expected: (units,) the norms by autograd.
+        scale: the largest norm of any parameter's gradient. A gradient that is zero in exact
+            arithmetic, such as that of an attention's key bias, is rounding relative to it.
+        dtype: the model's.
+    """
+    relative, absolute = _ROUNDING.get(dtype, (0.05, 0.01))
+    difference = float((squares - expected).norm())
+    if not math.isfinite(difference):  # a fault of the numbers, which scoring reports
+        return True
+    return difference <= relative * float(expected.norm()) + absolute * scale

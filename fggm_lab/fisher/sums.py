@@ -110,6 +110,11 @@ class SquareSums:
         reduce: Reduce = "columns" if self.axes[name] == 1 else "rows"
         return squares_of(parts, shape, reduce, self.cache, whole, self.chunk)
 
+    def gradient_norms(self, name: str, gradient: Tensor) -> Tensor:
+        """(units,): the L2 norm of one gradient's every unit, summed over as `squares` does."""
+        axis = 1 if self.axes[name] == 1 else 0
+        return as_units(widen(gradient.detach()), axis).norm(dim=1)
+
     def add_gradient(self, name: str, gradient: Tensor, weight: float = 1.0) -> None:
         """Add `weight` times the square of one gradient to an open batch of one example.
 

@@ -63,9 +63,14 @@ def rule_for(module: nn.Module) -> Rule | None:
 
 
 def computes_as(module: nn.Module, kind: type[nn.Module]) -> bool:
-    """Whether `module` is of `kind` and computes what `kind` does: no forward of its own."""
+    """Whether `module` is of `kind` and computes what `kind` does.
+
+    That is, it has no forward of its own, and its parameters bear their usual names: pruning and
+    the older `weight_norm` rename them and compute the weight before each call.
+    """
     return (
         isinstance(module, kind)
+        and set(module._parameters) <= {"weight", "bias"}
         and type(module).forward is kind.forward
         and "forward" not in vars(module)
     )
