@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from benchmarks.harness import Settings
 from fggm_lab.models.build import build_model
 from fggm_lab.models.encoding import IGNORED
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks import Example
 
 Batch = dict[str, Tensor]
 

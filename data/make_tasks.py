@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fggm_lab.files import write_json
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks import Example
 from fggm_lab.tasks.trace_mini import general_splits, task_splits
 
 HERE = Path(__file__).resolve().parent

@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from fggm_lab.cli import main
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks import Example
 from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 

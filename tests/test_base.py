@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from fggm_lab.evaluation import evaluate
 from fggm_lab.models import load_model
-from fggm_lab.tasks import load_general, load_tasks
+from fggm_lab.tasks import load_tasks
 from fggm_lab.tasks.shipped import data_folder
 
 BASE = data_folder("base")
@@ -41,15 +41,8 @@ def test_anyone_can_load_it(model: PreTrainedModel) -> None:
 
 def test_it_has_general_abilities_and_has_not_learned_the_tasks(model: PreTrainedModel) -> None:
     _, tokenizer = load_model("tiny")
-    found = evaluate(
-        model,
-        tokenizer,
-        list(load_tasks("trace-mini")),
-        load_general("trace-mini", split="eval"),
-        split="eval",
-        max_length=256,
-    )
-    assert found["general"]["score"] > 0.9
-    assert all(skill > 0.5 for skill in found["general"]["skills"].values())
-    exact = [task["exact"] for task in found["tasks"].values()]
+    measured = evaluate(model, tokenizer, "trace-mini", "trace-mini", split="eval", max_length=256)
+    assert measured.general is not None and measured.general.score > 0.9
+    assert all(skill > 0.5 for skill in measured.general.skills.values())
+    exact = [task.exact for task in measured.tasks.values()]
     assert sum(exact) / len(exact) < 0.4

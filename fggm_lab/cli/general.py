@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich.table import Table
@@ -12,7 +12,9 @@ from fggm_lab.cli.console import console
 from fggm_lab.errors import SettingError
 
 if TYPE_CHECKING:  # the tasks' own imports would slow every command's start
-    from fggm_lab.tasks import General
+    from fggm_lab.tasks import ChooseBy, General
+
+_Split = Literal["test", "eval"]
 
 
 def general(
@@ -30,7 +32,7 @@ def general(
             "`token` of a choice or its `sum`, or by `generation`."
         ),
     ] = "character",
-    split: Annotated[str, typer.Option(help="`test`, or `eval` to choose settings.")] = "test",
+    split: Annotated[_Split, typer.Option(help="`test`, or `eval` to choose settings.")] = "test",
     harness: Annotated[
         str | None,
         typer.Option(
@@ -73,53 +75,52 @@ def general(
             "--allow-code-execution is for skills with tests; leave it out with --harness"
         )
     if harness is None:
-        ability = load_general(on or SHIPPED, split, choices).limited(limit)
+        way = cast("ChooseBy", choices)  # `load_general` checks it
+        ability = load_general(on or SHIPPED, split, way).limited(limit)
         console.stderr = json_
         try:
             tell_about_code((), ability, allow_code_execution)
         finally:
             console.stderr = False
         network, tokenizer = load_model(model, device=device)
-        found = _own(network, tokenizer, ability, split, max_length, allow_code_execution)
+        measured = _measure(network, tokenizer, ability, split, max_length, allow_code_execution)
     else:
         network, tokenizer = load_model(model, device=device)
-        from fggm_lab.evaluation.harness import TRACE_GENERAL, harness_general
+        from fggm_lab.evaluation.lm_evaluation_harness import TRACE_GENERAL, harness_general
 
         names = list(TRACE_GENERAL) if harness == "trace" else harness.split(",")
-        found = harness_general(
+        measured = harness_general(
             network, tokenizer, names, include=include, limit=limit, max_length=max_length
         )
     if json_:
-        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(measured, indent=1, ensure_ascii=False))
         return
     table = Table(title=f"General of {model}", show_header=False)
-    for skill, score in found["skills"].items():
-        table.add_row(skill, f"{score:.3f}", found.get("metrics", {}).get(skill, ""))
-    table.add_row("General", f"{found['score']:.3f}", found.get("name", "mean"))
+    for skill, score in measured["skills"].items():
+        table.add_row(skill, f"{score:.3f}", measured.get("metrics", {}).get(skill, ""))
+    table.add_row("General", f"{measured['score']:.3f}", measured.get("name", "mean"))
     console.print(table)
 
 
-def _own(
+def _measure(
     model: Any,
     tokenizer: Any,
     ability: "General",
-    split: str,
+    split: _Split,
     max_length: int | None,
     allow_code_execution: bool,
 ) -> dict[str, Any]:
     """General as a run measures it."""
     from fggm_lab.evaluation import evaluate
-    from fggm_lab.models import context_length
-    from fggm_lab.training.sequence import LONGEST
 
-    found = evaluate(
+    measured = evaluate(
         model,
         tokenizer,
         [],
         ability,
         split=split,
-        max_length=min(max_length or LONGEST, context_length(model)),
+        max_length=max_length,
         allow_code_execution=allow_code_execution,
-    )["general"]
-    told = "held-out loss, nats per token" if ability.text is not None else "mean"
-    return {**found, "name": f"{told} of {ability.name}"}
+    )
+    unit = "held-out loss, nats per token" if ability.text is not None else "mean"
+    return {**measured.to_json()["general"], "name": f"{unit} of {ability.name}"}

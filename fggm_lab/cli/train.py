@@ -204,7 +204,7 @@ def train(
         most = numbers("--max-new-tokens", max_new_tokens, sequence.names, int)
     if general is None:
         general = SHIPPED if model == "tiny" else "none"
-    ability = None if general == "none" else load_general(general, split, general_choices)
+    ability = None if general == "none" else load_general(general, split, general_choices)  # type: ignore[arg-type]
     if not quiet:
         tell_about_code(sequence, ability, allow_code_execution)
     finished = []
@@ -233,7 +233,7 @@ def train(
                     max_length=max_length,
                     limit=limit,
                     score_limit=score_limit,
-                    split=split,
+                    split=split,  # type: ignore[arg-type]
                     max_new_tokens=most,
                     allow_code_execution=allow_code_execution,
                     points_per_task=points,

@@ -2,71 +2,31 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_choice, check_optional_count
 from fggm_lab.errors import DataError, TrainingError
-from fggm_lab.evaluation.answers import Answer, Key, answer_sets, teacher_forced
-from fggm_lab.evaluation.choices import choice_accuracy
+from fggm_lab.evaluation.choice_scoring import choice_accuracy
+from fggm_lab.evaluation.greedy_answers import Answer, answer_sets, teacher_forced
+from fggm_lab.evaluation.scores import Evaluation, GeneralScore, TaskScore
+from fggm_lab.models import example_length
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.runs import Prediction
-from fggm_lab.tasks import PASS_AT_1, Example, General, Task
+from fggm_lab.tasks import (
+    PASS_AT_1,
+    Example,
+    General,
+    ScoredSplit,
+    Task,
+    load_general,
+    load_tasks,
+)
 
-
-@dataclass(frozen=True)
-class TaskScore:
-    """How well one set of examples is answered.
-
-    Attributes:
-        score: mean of the task's own metric over greedy answers, 0 to 1.
-        exact: share of answers that are right token by token.
-        nll: negative log-likelihood of the right answers, nats per token.
-        examples: how many were scored.
-        empty: how many greedy answers were empty, or white space; each scores 0.
-    """
-
-    score: float
-    exact: float
-    nll: float
-    examples: int
-    empty: int
-
-    @classmethod
-    def of(cls, answers: Sequence[Answer]) -> "TaskScore":
-        """The mean over some answers."""
-        return cls(
-            score=sum(one.score for one in answers) / len(answers),
-            exact=sum(one.exact for one in answers) / len(answers),
-            nll=sum(one.nll for one in answers) / sum(one.tokens for one in answers),
-            examples=len(answers),
-            empty=sum(one.prediction is not None and not one.prediction.strip() for one in answers),
-        )
-
-
-def score_sets(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    sets: Mapping[Key, tuple[Sequence[Example], str]],
-    *,
-    max_length: int,
-    max_new_tokens: Mapping[Key, int] | None = None,
-    batch_size: int = 64,
-    sample: bool = False,
-) -> dict[Key, TaskScore]:
-    """Score greedy answers to several sets of examples at once; arguments as in `answer_sets`."""
-    answers = answer_sets(
-        model,
-        tokenizer,
-        sets,
-        max_length=max_length,
-        max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
-        sample=sample,
-    )
-    return {name: TaskScore.of(rows) for name, rows in answers.items()}
+PROBE_TEXT_TOKENS = 40
+"""How many tokens of a text a probe scores for each example of a set."""
 
 
 @torch.no_grad()
@@ -79,7 +39,18 @@ def text_loss(
     batch_size: int = 16,
     max_tokens: int | None = None,
 ) -> float:
-    """Held-out loss of a text, nats per token, in windows of at most `max_length` tokens.
+    """Held-out loss of a text, in windows of at most `max_length` tokens.
+
+    Args:
+        model: in evaluation mode.
+        tokenizer: the model's.
+        text: of at least two tokens.
+        max_length: tokens of a window; each begins anew, without what stands before it.
+        batch_size: windows per forward pass.
+        max_tokens: read the text only so far (None: all of it).
+
+    Returns:
+        Nats per token: the logarithm of the perplexity.
 
     Raises:
         DataError: the text has fewer than two tokens.
@@ -92,108 +63,146 @@ def text_loss(
     if not windows:
         raise DataError("the text for General has fewer than two tokens; give a longer text")
     # The first token of a window is given, every later one is predicted.
-    items = [Encoded(tuple(window[:1]), tuple(window[1:]), False) for window in windows]
-    _, nll = teacher_forced(model, items, tokenizer.pad_token_id, batch_size)
-    return sum(nll) / sum(len(item.answer) for item in items)
+    encoded = [Encoded(tuple(window[:1]), tuple(window[1:]), False) for window in windows]
+    _, nll = teacher_forced(model, encoded, tokenizer.pad_token_id, batch_size)
+    return sum(nll) / sum(len(window.answer) for window in encoded)
 
 
 def evaluate(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    tasks: Sequence[Task],
-    general: General | None,
+    tasks: Sequence[Task] | Task | str | Path,
+    general: General | str | Path | None = None,
     *,
-    split: str,
-    max_length: int,
+    split: ScoredSplit = "test",
+    max_length: int | None = None,
     max_new_tokens: int | Mapping[str, int] | None = None,
     batch_size: int = 128,
     autocast: bool = False,
-    sample: int | None = None,
-    kept: list[Prediction] | None = None,
+    probe: int | None = None,
     allow_code_execution: bool = False,
-) -> dict[str, Any]:
-    """Score all `tasks` and General with dropout off.
+) -> Evaluation:
+    """Score a model on tasks and, if asked, on General, with dropout off.
+
+        lab.evaluate(model, tokenizer, "trace-mini")["FOMC"].score
 
     General is the mean score over skills (exact match, the same number, a program that passes its
     tests, or the right choice), or the held-out loss of a text.
 
     Args:
-        split: `test` or `eval`.
+        model: a causal language model; it stays as it is.
+        tokenizer: the model's.
+        tasks: a task sequence, a list of tasks, one task, or what `load_tasks` takes: a shipped
+            sequence's name or a folder. An empty list scores General alone.
+        general: what General is measured on, or what `load_general` takes. None: not measured.
+        split: `test`, or, to choose settings, `eval`.
+        max_length: tokens per example; longer prompts are cut from the left. None: the model's
+            context, at most 1024, as `run_sequence` has it.
         max_new_tokens: the most tokens of a generated answer, of every task or by task name; None,
             or no number for a task: as many as can matter to its score.
+        batch_size: examples per forward pass.
         autocast: matrix products in bfloat16.
-        sample: score only the first so many examples of each set, and 40 times as many tokens of
-            a text (for the points along a curve).
-        kept: gets every task's answers, example by example; not with `sample`.
+        probe: score only the first so many examples of each set, and 40 times as many tokens of a
+            text, and be quick about it: exact match is judged without generating, code tasks by
+            exact match, and no predictions are kept. For the points along a curve.
         allow_code_execution: score code tasks, and skills with tests, by running what the model
-            wrote; else, and with `sample`, by exact match of the text.
+            wrote; else by exact match of the text.
 
     Returns:
-        `{"tasks": {name: {"score", "exact", "nll", "examples", "empty"}},
-        "general": {"score", "skills"} | None}`.
+        Each task's scores, General, and every answer to the tasks.
 
     Raises:
+        SettingError: a setting is outside what it may be.
+        DataError: a task has no such split, an answer does not fit, or a name or folder cannot be
+            loaded.
         TrainingError: a likelihood is not a number, so the weights are broken.
     """
-    runs_code = allow_code_execution and sample is None
-    sets = {
-        ("task", task.name): (task.split(split)[:sample], _metric(task.metric, runs_code))
-        for task in tasks
-    }
-    most = max_new_tokens or {}
+    check_choice("split", split, ScoredSplit)
+    check_optional_count("probe", probe)
+    tasks = _tasks(tasks)
+    if isinstance(general, str | Path):
+        general = load_general(general, split)
+    for task in tasks:
+        if not task.split(split):
+            raise DataError(f"task {task.name} has no {split} split; choose another split")
+    length = example_length(model, max_length)
+    runs_code = allow_code_execution and probe is None
+    sets = _sets(tasks, general, split, probe, runs_code)
     limits = {
-        ("task", task.name): most if isinstance(most, int) else most[task.name]
+        ("task", task.name): limit
         for task in tasks
-        if isinstance(most, int) or task.name in most
+        if (limit := _limit(max_new_tokens, task.name)) is not None
     }
-    if general is not None:
-        for name, examples in general.skills.items():
-            metric = general.metrics.get(name, "accuracy")
-            sets["skill", name] = (examples[:sample], _metric(metric, runs_code))
     training = model.training
     model.eval()
-    ability: dict[str, Any] | None = None
-    chosen: dict[str, float] = {}
+    loss, chosen = None, {}
     try:
         with torch.autocast(model.device.type, torch.bfloat16, enabled=autocast):
             answers = answer_sets(
                 model,
                 tokenizer,
                 sets,
-                max_length=max_length,
+                max_length=length,
                 max_new_tokens=limits,
                 batch_size=batch_size,
-                sample=sample is not None,
+                probe=probe is not None,
                 allow_code_execution=runs_code,
             )
             if general is not None and general.text is not None:
-                tokens = None if sample is None else 40 * sample
+                tokens = None if probe is None else PROBE_TEXT_TOKENS * probe
                 loss = text_loss(
-                    model, tokenizer, general.text, max_length=max_length, max_tokens=tokens
+                    model, tokenizer, general.text, max_length=length, max_tokens=tokens
                 )
-                ability = {"score": loss, "skills": {}}
             elif general is not None:
                 chosen = choice_accuracy(
                     model,
                     tokenizer,
-                    {name: questions[:sample] for name, questions in general.choices.items()},
+                    {name: questions[:probe] for name, questions in general.choices.items()},
                     general.choose,
-                    max_length=max_length,
+                    max_length=length,
                     batch_size=batch_size,
                 )
     finally:
         model.train(training)
     scores = {name: TaskScore.of(rows) for name, rows in answers.items()}
-    if general is not None and general.text is None:
-        skills = {name: scores["skill", name].score for name in general.skills} | chosen
-        ability = {"score": sum(skills.values()) / len(skills), "skills": skills}
     if not all(math.isfinite(score.nll) for score in scores.values()):
         raise TrainingError("the likelihood of the answers is not a number")
-    if kept is not None:
-        for task in tasks:
-            kept += _predictions(task, split, answers["task", task.name])
-    named = {name: asdict(score) for (kind, name), score in scores.items() if kind == "task"}
-    return {"tasks": named, "general": ability}
+    ability = None
+    if loss is not None:
+        ability = GeneralScore(loss, {})
+    elif general is not None:
+        skills = {name: scores["skill", name].score for name in general.skills} | chosen
+        ability = GeneralScore(sum(skills.values()) / len(skills), skills)
+    return Evaluation(
+        tasks={task.name: scores["task", task.name] for task in tasks},
+        general=ability,
+        split=split,
+        predictions=()
+        if probe is not None
+        else tuple(p for t in tasks for p in _predictions(t, split, answers["task", t.name])),
+    )
+
+
+def _tasks(tasks: Sequence[Task] | Task | str | Path) -> Sequence[Task]:
+    """The tasks that are meant."""
+    if isinstance(tasks, str | Path):
+        return load_tasks(tasks, allow_missing=True)
+    return [tasks] if isinstance(tasks, Task) else tasks
+
+
+def _sets(
+    tasks: Sequence[Task], general: General | None, split: str, probe: int | None, runs_code: bool
+) -> dict[tuple[str, str], tuple[Sequence[Example], str]]:
+    """Every set of examples to answer, with its metric: those of tasks, those of skills."""
+    sets: dict[tuple[str, str], tuple[Sequence[Example], str]] = {
+        ("task", task.name): (task.split(split)[:probe], _metric(task.metric, runs_code))
+        for task in tasks
+    }
+    if general is not None:
+        for name, examples in general.skills.items():
+            metric = general.metrics.get(name, "accuracy")
+            sets["skill", name] = (examples[:probe], _metric(metric, runs_code))
+    return sets
 
 
 def _metric(metric: str, runs_code: bool) -> str:
@@ -201,12 +210,17 @@ def _metric(metric: str, runs_code: bool) -> str:
     return "accuracy" if metric == PASS_AT_1 and not runs_code else metric
 
 
+def _limit(max_new_tokens: int | Mapping[str, int] | None, task: str) -> int | None:
+    """The most tokens of an answer to a task, if they are limited."""
+    return max_new_tokens.get(task) if isinstance(max_new_tokens, Mapping) else max_new_tokens
+
+
 def _predictions(task: Task, split: str, answers: Sequence[Answer]) -> list[Prediction]:
     """A task's answers as a run keeps them; the run knows after which task they were given."""
     return [
         Prediction(
-            None, task.name, split, i, example.prompt, example.answer, one.prediction or "",
-            one.score, one.exact, one.nll, one.tokens,
+            None, task.name, split, i, example.prompt, example.answer, answer.prediction or "",
+            answer.score, answer.exact, answer.nll, answer.tokens,
         )
-        for i, (example, one) in enumerate(zip(task.split(split), answers, strict=True))
+        for i, (example, answer) in enumerate(zip(task.split(split), answers, strict=True))
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Models: loading or building one, names and units of parameters, encoding prompts and answers."""
 
-from fggm_lab.models.build import build_model, context_length
+from fggm_lab.models.build import build_model, context_length, example_length
 from fggm_lab.models.encoding import (
     IGNORED,
     Encoded,
@@ -23,6 +23,7 @@ __all__ = [
     "collate",
     "context_length",
     "encode",
+    "example_length",
     "fingerprint",
     "load_model",
     "quiet",

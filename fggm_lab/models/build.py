@@ -17,6 +17,9 @@ _CONTEXT_NAMES = (
 )
 _DEFAULT_CONTEXT = 2048
 
+MAX_LENGTH = 1024
+"""The most tokens per example in training and evaluation unless `max_length` says otherwise."""
+
 
 def build_model(config: dict[str, Any] | PreTrainedConfig, seed: int) -> PreTrainedModel:
     """Build a causal language model with random float32 weights, in evaluation mode, on the CPU.
@@ -52,3 +55,16 @@ def context_length(model: PreTrainedModel) -> int:
         if isinstance(length, int) and length > 0:
             return length
     return _DEFAULT_CONTEXT
+
+
+def example_length(model: PreTrainedModel, max_length: int | None = None) -> int:
+    """The most tokens per example when a model is trained or scored.
+
+    Args:
+        model: whose context is the limit.
+        max_length: what the user asks for. None: `MAX_LENGTH`.
+
+    Returns:
+        `max_length`, at most the model's context.
+    """
+    return min(max_length or MAX_LENGTH, context_length(model))

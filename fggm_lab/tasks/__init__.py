@@ -1,7 +1,6 @@
 """Tasks: examples in splits, reading and auditing them, scoring answers; no model lives here."""
 
 from fggm_lab.tasks.audit import Audit, TaskAudit, audit
-from fggm_lab.tasks.choices import CHOOSE, Choice
 from fggm_lab.tasks.code import (
     CodeProblem,
     Isolation,
@@ -24,9 +23,10 @@ from fggm_lab.tasks.metrics import (
     metric_for,
     score,
 )
-from fggm_lab.tasks.reader import load_tasks, read_examples, task_fingerprint
-from fggm_lab.tasks.records import Example, Task, TaskSequence
+from fggm_lab.tasks.multiple_choice import CHOOSE, Choice, ChooseBy
 from fggm_lab.tasks.shipped import SEQUENCES, SHIPPED, data_folder
+from fggm_lab.tasks.task import Example, ScoredSplit, Split, Task, TaskSequence
+from fggm_lab.tasks.task_files import load_tasks, read_examples, task_fingerprint
 from fggm_lab.tasks.trace import ORDERS, TRACE_NEW_TOKENS, TRACE_ORDER, missing_tasks
 
 __all__ = [
@@ -41,12 +41,15 @@ __all__ = [
     "TRACE_ORDER",
     "Audit",
     "Choice",
+    "ChooseBy",
     "CodeProblem",
     "Example",
     "General",
     "Isolation",
     "Limits",
     "Outcome",
+    "ScoredSplit",
+    "Split",
     "Task",
     "TaskAudit",
     "TaskSequence",

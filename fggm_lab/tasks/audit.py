@@ -6,9 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
-from fggm_lab.tasks.records import Example, Task, TaskSequence
-
-SPLITS = ("train", "eval", "test")
+from fggm_lab.tasks.task import SPLITS, Example, Task, TaskSequence
 
 
 @dataclass(frozen=True)

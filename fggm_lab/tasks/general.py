@@ -10,15 +10,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from fggm_lab.checks import check_choice
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.files import read_json
-from fggm_lab.tasks.choices import DEFAULT, Choice, check_choose, holds_choices, to_choices
-from fggm_lab.tasks.code.readers import holds_problems, read_problems
+from fggm_lab.tasks.arithmetic import is_arithmetic
+from fggm_lab.tasks.code.problem_files import holds_problems, read_problems
 from fggm_lab.tasks.metrics import PASS_AT_1
-from fggm_lab.tasks.numbers import is_arithmetic
-from fggm_lab.tasks.reader import read_examples
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks.multiple_choice import (
+    DEFAULT,
+    Choice,
+    ChooseBy,
+    check_choose,
+    holds_choices,
+    to_choices,
+)
 from fggm_lab.tasks.shipped import SHIPPED, data_folder
+from fggm_lab.tasks.task import Example, Split
+from fggm_lab.tasks.task_files import read_examples
 
 _SKILLS = (".json", ".jsonl")
 """The suffixes of a file that holds a skill."""
@@ -48,7 +56,7 @@ class General:
     better: Literal["higher", "lower"]
     choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
-    choose: str = DEFAULT
+    choose: ChooseBy = DEFAULT
 
     @property
     def code(self) -> list[str]:
@@ -68,7 +76,7 @@ class General:
         )
 
 
-def load_general(source: str | Path, split: str = "test", choose: str = DEFAULT) -> General:
+def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = DEFAULT) -> General:
     """Load what general ability is measured on.
 
     Args:
@@ -84,9 +92,10 @@ def load_general(source: str | Path, split: str = "test", choose: str = DEFAULT)
             that runs which choose in different ways are not compared.
 
     Raises:
-        SettingError: choices cannot be made so.
+        SettingError: there is no such split, or choices cannot be made so.
         DataError: it does not exist, holds no skill, or a file is broken or empty.
     """
+    check_choice("split", split, Split)
     check_choose(choose)
     path = data_folder("general") if str(source) == SHIPPED else Path(source).expanduser()
     if not path.exists():
@@ -107,13 +116,13 @@ def load_general(source: str | Path, split: str = "test", choose: str = DEFAULT)
                 f"{path} holds no JSON file; put one file per skill there, each a list of "
                 '{"prompt": ..., "answer": ...} or {"prompt": ..., "choices": ..., "label": ...}'
             )
-        return _of_skills(name, str(source), files, choose)
+        return _from_skill_files(name, str(source), files, choose)
     if path.suffix.lower() in _SKILLS:
-        return _of_skills(name, str(source), [path], choose)
+        return _from_skill_files(name, str(source), [path], choose)
     return General(name, str(source), {}, _read_text(path), "lower")
 
 
-def _of_skills(name: str, source: str, files: Sequence[Path], choose: str) -> General:
+def _from_skill_files(name: str, source: str, files: Sequence[Path], choose: ChooseBy) -> General:
     """Every file as a skill of its kind; a file's first item says which."""
     skills: dict[str, tuple[Example, ...]] = {}
     choices: dict[str, tuple[Choice, ...]] = {}

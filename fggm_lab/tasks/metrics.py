@@ -9,7 +9,7 @@ from rapidfuzz import fuzz
 from rouge_score.rouge_scorer import RougeScorer
 
 from fggm_lab.errors import SettingError
-from fggm_lab.tasks.numbers import same_number
+from fggm_lab.tasks.arithmetic import same_number
 from fggm_lab.tasks.sari import sentence_sari
 
 Metric = Callable[[str, str, str], float]

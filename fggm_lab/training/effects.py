@@ -10,18 +10,17 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.checks import check_choice
-from fggm_lab.errors import DataError, SettingError
-from fggm_lab.evaluation.evaluate import TaskScore, evaluate
+from fggm_lab.errors import SettingError
+from fggm_lab.evaluation import TaskScore, evaluate
 from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask, Scope, moving_units
 from fggm_lab.methods import SFT, TaskContext
 from fggm_lab.methods.fggm import lowest_first
-from fggm_lab.models import context_length
+from fggm_lab.models import example_length
 from fggm_lab.models.encoding import encode
 from fggm_lab.runs import RunConfig
-from fggm_lab.tasks import General, TaskSequence
+from fggm_lab.tasks import General, ScoredSplit, TaskSequence
 from fggm_lab.training.schedule import step_count, task_seed
-from fggm_lab.training.sequence import LONGEST
 from fggm_lab.training.task import make_optimizer, masked, train_task
 
 RANKS = ("top", "bottom", "random")
@@ -123,7 +122,7 @@ def measured(
     *,
     general: General | None = None,
     examples: int = 32,
-    split: str = "eval",
+    split: ScoredSplit = "eval",
 ) -> Measured:
     """Every task's scores and General, on a sample; pass it as `before` to save time.
 
@@ -137,18 +136,8 @@ def measured(
     """
     if examples < 1:
         raise SettingError(f"examples is {examples}; score 1 or more of each task")
-    for task in tasks:
-        if not task.split(split):
-            raise DataError(f"task {task.name} has no {split} split; choose another split")
-    found = evaluate(
-        model, tokenizer, tasks, general,
-        split=split, max_length=_longest(model), sample=examples,
-    )  # fmt: skip
-    ability = found["general"]
-    return Measured(
-        {name: TaskScore(**score) for name, score in found["tasks"].items()},
-        None if ability is None else ability["score"],
-    )
+    found = evaluate(model, tokenizer, tasks, general, split=split, probe=examples)
+    return Measured(found.tasks, None if found.general is None else found.general.score)
 
 
 def zeroing(
@@ -159,7 +148,7 @@ def zeroing(
     *,
     general: General | None = None,
     examples: int = 32,
-    split: str = "eval",
+    split: ScoredSplit = "eval",
     before: Measured | None = None,
 ) -> Effect:
     """Score every task with the units outside `mask` at zero.
@@ -204,7 +193,7 @@ def freezing(
     seed: int = 0,
     general: General | None = None,
     examples: int = 32,
-    split: str = "eval",
+    split: ScoredSplit = "eval",
     before: Measured | None = None,
     free: Measured | None = None,
 ) -> Effect:
@@ -234,12 +223,12 @@ def freezing(
         raise SettingError(f"steps is {steps}; train for 1 or more")
     task = tasks[train]
     index = tasks.names.index(train)
-    encoded = encode(tokenizer, task.train, _longest(model))
+    encoded = encode(tokenizer, task.train, example_length(model))
     config = RunConfig(
         model=type(model).__name__, model_fingerprint="", tasks=tasks.source,
         task_names=tasks.names, task_fingerprint="", method=SFT.name, seed=seed,
         epochs=steps / step_count(len(encoded), 1, batch_size), batch_size=batch_size, lr=lr,
-        clip=1.0, max_length=_longest(model),
+        clip=1.0, max_length=example_length(model),
     )  # fmt: skip
     ask: dict[str, Any] = {"general": general, "examples": examples, "split": split}
     moving, units = moving_units(model, mask)
@@ -262,10 +251,6 @@ def freezing(
     return Effect(
         "freezing", before, after, free, units - moving, units, task.name, steps, _better(general)
     )  # fmt: skip
-
-
-def _longest(model: PreTrainedModel) -> int:
-    return min(LONGEST, context_length(model))
 
 
 def _better(general: General | None) -> Literal["higher", "lower"]:

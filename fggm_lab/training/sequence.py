@@ -9,18 +9,23 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.heap import keep_freed_memory
 from fggm_lab.methods import Method
-from fggm_lab.models import context_length
+from fggm_lab.models import context_length, example_length
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.runs import Run, RunConfig
 from fggm_lab.runs.config import by_task
-from fggm_lab.tasks import PASS_AT_1, General, Task, TaskSequence, task_fingerprint
+from fggm_lab.tasks import (
+    PASS_AT_1,
+    General,
+    ScoredSplit,
+    Split,
+    Task,
+    TaskSequence,
+    task_fingerprint,
+)
 from fggm_lab.tasks.code import isolation
 from fggm_lab.training.session import Pause, Session
 from fggm_lab.training.writer import Listener
-
-LONGEST = 1024
-"""The most tokens per example unless `max_length` says otherwise or the context is shorter."""
 
 
 def run_sequence(
@@ -45,7 +50,7 @@ def run_sequence(
     max_length: int | None = None,
     limit: int | None = None,
     score_limit: int | None = None,
-    split: str = "test",
+    split: ScoredSplit = "test",
     max_new_tokens: int | Sequence[int] | Mapping[str, int] | None = None,
     allow_code_execution: bool = False,
     points_per_task: int = 12,
@@ -121,7 +126,7 @@ def run_sequence(
     if runs_code:
         isolation()  # raises here, not after an hour, where programs cannot be run
     context = context_length(model)
-    longest = min(max_length or LONGEST, context)
+    longest = example_length(model, max_length)
     # An answer that does not fit is better known now than an hour later.
     encoded = [_encode(tokenizer, task, "train", longest, context) for task in tasks]
     for task in tasks:
@@ -147,7 +152,7 @@ def run_sequence(
         max_length=longest,
         limit=limit,
         score_limit=score_limit,
-        split=split,  # type: ignore[arg-type]
+        split=split,
         max_new_tokens=None
         if max_new_tokens is None
         else by_task("max_new_tokens", max_new_tokens, tasks.names),
@@ -189,7 +194,7 @@ def run_sequence(
 
 
 def _encode(
-    tokenizer: PreTrainedTokenizerBase, task: Task, split: str, max_length: int, context: int
+    tokenizer: PreTrainedTokenizerBase, task: Task, split: Split, max_length: int, context: int
 ) -> list[Encoded]:
     """A split's examples as token ids; an answer that does not fit is named with its task."""
     where = f"task {task.name}, {split} split"

@@ -10,13 +10,13 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import TrainingError
-from fggm_lab.evaluation.evaluate import evaluate
+from fggm_lab.evaluation import evaluate
 from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.models import unit_axes
 from fggm_lab.models.encoding import Encoded
-from fggm_lab.runs import Prediction, Run
+from fggm_lab.runs import Run
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active import ActiveRows
 from fggm_lab.training.branch import branch_point, copy_records
@@ -90,9 +90,8 @@ class Session:
 
     def measure(self, task: int, final: bool) -> None:
         """Evaluate, on whole splits if `final`, else on a sample of the tasks seen so far."""
-        kept: list[Prediction] = []
         with self._timed("evaluate"):
-            result = evaluate(
+            measured = evaluate(
                 self.model,
                 self.tokenizer,
                 list(self.tasks) if final else list(self.tasks)[: task + 1],
@@ -101,11 +100,10 @@ class Session:
                 max_length=self.config.max_length,
                 max_new_tokens=self.config.max_new_tokens,
                 autocast=self.config.autocast,
-                sample=None if final else self.config.probe,
-                kept=kept if final else None,
+                probe=None if final else self.config.probe,
                 allow_code_execution=self.config.code_execution,
             )
-        self.writer.evaluation(task, result, kept if final else None, self.progress)
+        self.writer.evaluation(task, measured, final, self.progress)
 
     @contextmanager
     def _timed(self, purpose: str) -> Iterator[None]:

@@ -3,17 +3,18 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.evaluation import Evaluation
 from fggm_lab.files import write_whole
 from fggm_lab.methods import TaskContext
 from fggm_lab.methods.base import Memory
-from fggm_lab.runs import Prediction, Run, ScoreMatrix
+from fggm_lab.runs import Run, ScoreMatrix
 from fggm_lab.runs.events import EndEvent, EvaluationEvent, Event, StartEvent, StepEvent, TaskEvent
 from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
@@ -72,25 +73,20 @@ class RunWriter:
             )
         )
 
-    def evaluation(
-        self,
-        task: int,
-        result: dict[str, Any],
-        answers: Sequence[Prediction] | None,
-        progress: Progress,
-    ) -> None:
-        """The model was measured, after a task with all its `answers`, or within it with none."""
-        if answers is not None:
-            self.run.save_predictions(None if task < 0 else task, answers)
+    def evaluation(self, task: int, measured: Evaluation, final: bool, progress: Progress) -> None:
+        """The model was scored, after a task on whole splits (`final`), or within it on a probe."""
+        if final:
+            self.run.save_predictions(None if task < 0 else task, measured.predictions)
+        scores = measured.to_json()
         self.tell(
             EvaluationEvent(
                 kind="evaluation",
                 task=task,
                 task_step=progress.task_step,
                 step=progress.step,
-                final=answers is not None,
-                tasks=result["tasks"],
-                general=result["general"],
+                final=final,
+                tasks=scores["tasks"],
+                general=scores["general"],
             )
         )
 

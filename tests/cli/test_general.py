@@ -38,9 +38,10 @@ def test_it_measures_what_a_run_measures(
     found = json.loads(said.out)
     network, tokenizer = load_model(str(model))
     ability = load_general(skills, choose="token")
-    truth = evaluate(network, tokenizer, [], ability, split="test", max_length=64)["general"]
-    assert found["skills"] == truth["skills"] and list(found["skills"]) == ["copy", "sums", "pick"]
-    assert found["score"] == pytest.approx(sum(truth["skills"].values()) / 3)
+    truth = evaluate(network, tokenizer, [], ability).general
+    assert truth is not None
+    assert found["skills"] == truth.skills and list(found["skills"]) == ["copy", "sums", "pick"]
+    assert found["score"] == pytest.approx(sum(truth.skills.values()) / 3)
     said = call(*asked, "--limit", 1)
     assert said.status == 0
     assert "mean of skills (choices by token)" in " ".join(said.out.split())

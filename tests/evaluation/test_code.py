@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.evaluation import answers
-from fggm_lab.evaluation.answers import answer_sets
-from fggm_lab.evaluation.evaluate import evaluate
+from fggm_lab.evaluation import GeneralScore, evaluate, greedy_answers
+from fggm_lab.evaluation.greedy_answers import answer_sets
 from fggm_lab.methods import SFT
 from fggm_lab.runs import Run
 from fggm_lab.tasks import PASS_AT_1, Example, General, Task, TaskSequence
@@ -31,11 +30,7 @@ def _task(name: str = "code") -> Task:
 
 
 def _score(**settings: Any) -> float:
-    found = evaluate(
-        small_model(), TOKENIZER, [_task()], None, split="test", max_length=64, **settings
-    )
-    score: float = found["tasks"]["code"]["score"]
-    return score
+    return evaluate(small_model(), TOKENIZER, _task(), **settings)["code"].score
 
 
 @pytest.fixture
@@ -48,7 +43,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         programs.extend(sources)
         return ["return 1" in source for source in sources]
 
-    monkeypatch.setattr(answers, "passes", passes)
+    monkeypatch.setattr(greedy_answers, "passes", passes)
     return programs
 
 
@@ -70,13 +65,9 @@ GENERAL = General(
 
 @pytest.mark.parametrize("allow", [False, True])
 def test_a_skill_with_tests_is_scored_as_a_code_task_is(allow: bool, ran: list[str]) -> None:
-    found = evaluate(
-        small_model(), TOKENIZER, [], GENERAL,
-        split="test", max_length=64, allow_code_execution=allow,
-    )  # fmt: skip
-    assert found["general"] == {
-        "score": 0.5 if allow else 0.0, "skills": {"code": 0.5 if allow else 0.0}
-    }  # fmt: skip
+    measured = evaluate(small_model(), TOKENIZER, [], GENERAL, allow_code_execution=allow)
+    score = 0.5 if allow else 0.0
+    assert measured.general == GeneralScore(score, {"code": score})
     assert len(ran) == (2 if allow else 0)
 
 
@@ -98,11 +89,11 @@ def test_an_answer_that_does_not_fit_is_told_with_its_skill() -> None:
     long = Example("p", "x" * 80, RIGHT.test)
     general = General("own", "own", {"code": (RIGHT, long)}, None, "higher")
     with pytest.raises(DataError, match=r"^skill code: the answer of example 1 .* longer context$"):
-        evaluate(small_model(), TOKENIZER, [], general, split="test", max_length=64)
+        evaluate(small_model(), TOKENIZER, [], general, max_length=64)
 
 
 def test_points_along_a_curve_run_nothing(ran: list[str]) -> None:
-    _score(allow_code_execution=True, sample=2)
+    _score(allow_code_execution=True, probe=2)
     assert ran == []
 
 
@@ -144,18 +135,18 @@ def test_the_command_line_says_how_code_is_scored(
     folder = tmp_path / "tasks" / "own"
     folder.mkdir(parents=True)
     rows = [{"prompt": RIGHT.prompt + str(n), "answer": " x", "test": RIGHT.test} for n in range(6)]
-    for split, some in (("train", rows[:4]), ("test", rows[4:])):
-        (folder / f"{split}.json").write_text(json.dumps(some))
+    for split, part in (("train", rows[:4]), ("test", rows[4:])):
+        (folder / f"{split}.json").write_text(json.dumps(part))
     words = ["--model", tmp_path / "model", "--tasks", tmp_path / "tasks", "--methods", "sft"]
     words += ["--epochs", 1, "--points", 0, "--out", tmp_path / "runs"]
     words += ["--allow-code-execution"] if allow else []
-    found = call("run", *words)
-    assert found.status == 0
-    said = " ".join(found.out.split())
+    outcome = call("run", *words)
+    assert outcome.status == 0
+    text = " ".join(outcome.out.split())
     run = Run.open(tmp_path / "runs" / "sft")
     assert run.config.code_execution is allow
     if allow:
-        assert all(" ".join(line.split()) in said for line in isolation().lines())
+        assert all(" ".join(line.split()) in text for line in isolation().lines())
         assert run.scores is not None and run.scores.untrained == [1.0]
     else:
-        assert "exact match of the text; --allow-code-execution runs the programs" in said
+        assert "exact match of the text; --allow-code-execution runs the programs" in text

@@ -1,23 +1,25 @@
 """Scores are those of greedy generation; probabilities are those of an ordinary forward pass."""
 
+import json
 import math
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
-from fggm_lab.errors import DataError
-from fggm_lab.evaluation import answers
-from fggm_lab.evaluation.evaluate import evaluate, score_sets, text_loss
-from fggm_lab.evaluation.generate import generate
-from fggm_lab.runs import Prediction
+from fggm_lab.errors import DataError, SettingError
+from fggm_lab.evaluation import evaluate, generate, greedy_answers, text_loss
 from fggm_lab.tasks import METRICS, Example, Task
 from tests.support.families import FAMILIES, character_tokenizer, some_examples
+from tests.support.scoring import score_of
 from tests.support.small import small_general, small_model, small_tasks
 
 TOKENIZER = character_tokenizer()
 
 
-def _greedy(model, prompt: str, steps: int) -> str:  # type: ignore[no-untyped-def]
+def _greedy(model: PreTrainedModel, prompt: str, steps: int) -> str:
     """The slow oracle: the whole prefix anew for every token, one example at a time."""
     ids = TOKENIZER(prompt)["input_ids"]
     start = len(ids)
@@ -27,7 +29,7 @@ def _greedy(model, prompt: str, steps: int) -> str:  # type: ignore[no-untyped-d
         if following == TOKENIZER.eos_token_id:
             break
         ids.append(following)
-    return TOKENIZER.decode(ids[start:], skip_special_tokens=True)
+    return str(TOKENIZER.decode(ids[start:], skip_special_tokens=True))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -41,23 +43,21 @@ def test_generation_equals_one_token_at_a_time(family: str) -> None:
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "rouge_l", "edit_similarity"])
-def test_scores_are_those_of_greedy_answers(metric: str) -> None:
+def test_scores_are_those_of_answer_sets(metric: str) -> None:
     model = small_model(dtype=torch.float64, tied=False)
     with torch.no_grad():  # so that answers end by themselves
         model.lm_head.weight[TOKENIZER.eos_token_id] *= 4
     # Half of the answers are what the model says, so that both ways to a score are taken.
-    said = {e: _greedy(model, e.prompt, 20) for e in some_examples(40)}
-    short = [Example(e.prompt, text) for e, text in said.items() if 0 < len(text) < 8]
+    texts = {e: _greedy(model, e.prompt, 20) for e in some_examples(40)}
+    short = [Example(e.prompt, text) for e, text in texts.items() if 0 < len(text) < 8]
     examples = [*short[:4], *some_examples(4, seed=5)]
     assert len(examples) == 8
-    found = score_sets(model, TOKENIZER, {"set": (examples, metric)}, max_length=64, batch_size=3)[
-        "set"
-    ]
+    score = score_of(model, TOKENIZER, examples, metric, batch_size=3)
     longest = max(len(e.answer) for e in examples) + (1 if metric == "accuracy" else 5)
     pairs = [(e, _greedy(model, e.prompt, longest)) for e in examples]
     expected = sum(METRICS[metric](e.prompt, text, e.answer) for e, text in pairs) / 8
-    assert found.score == pytest.approx(expected, abs=1e-12)
-    assert 0 < found.exact < 1
+    assert score.score == pytest.approx(expected, abs=1e-12)
+    assert 0 < score.exact < 1
 
 
 def test_likelihood_equals_an_unpadded_forward_pass() -> None:
@@ -72,8 +72,8 @@ def test_likelihood_equals_an_unpadded_forward_pass() -> None:
         for i, token in enumerate(answer):
             total -= float(logp[len(prompt) + i - 1, token])
             tokens += 1
-    found = score_sets(model, TOKENIZER, {0: (examples, "accuracy")}, max_length=64)[0]
-    assert found.nll == pytest.approx(total / tokens, rel=1e-6)
+    score = score_of(model, TOKENIZER, examples, "accuracy")
+    assert score.nll == pytest.approx(total / tokens, rel=1e-6)
 
 
 def test_text_loss_equals_a_plain_cross_entropy() -> None:
@@ -95,14 +95,13 @@ def test_text_loss_equals_a_plain_cross_entropy() -> None:
 def test_evaluation_covers_tasks_and_skills_and_leaves_the_mode_alone() -> None:
     model = small_model()
     model.train()
-    found = evaluate(
-        model, TOKENIZER, list(small_tasks()), small_general(), split="test", max_length=64
-    )
+    measured = evaluate(model, TOKENIZER, small_tasks(), small_general())
     assert model.training
-    assert list(found["tasks"]) == ["task-0", "task-1", "task-2"]
-    skills = found["general"]["skills"]
-    assert found["general"]["score"] == pytest.approx(sum(skills.values()) / 2)
-    assert all(math.isfinite(s["nll"]) and s["examples"] == 4 for s in found["tasks"].values())
+    assert list(measured) == ["task-0", "task-1", "task-2"]
+    assert measured.general is not None
+    skills = measured.general.skills
+    assert measured.general.score == pytest.approx(sum(skills.values()) / 2)
+    assert all(math.isfinite(s.nll) and s.examples == 4 for s in measured.tasks.values())
 
 
 def _tasks(metric: str = "rouge_l") -> list[Task]:
@@ -111,44 +110,33 @@ def _tasks(metric: str = "rouge_l") -> list[Task]:
 
 
 @pytest.mark.parametrize(
-    ("most", "one", "two"),
+    ("limits", "first", "second"),
     [(3, 3, 3), ({"two": 2}, None, 2), ({"one": 1, "two": 7}, 1, 7), (None, None, None)],
 )
 def test_the_most_new_tokens_are_a_tasks_own(
-    most: int | dict[str, int] | None, one: int | None, two: int | None
+    limits: int | dict[str, int] | None, first: int | None, second: int | None
 ) -> None:
     model = small_model(dtype=torch.float64)
-    kept: list[Prediction] = []
-    evaluate(
-        model,
-        TOKENIZER,
-        _tasks(),
-        None,
-        split="test",
-        max_length=64,
-        max_new_tokens=most,
-        kept=kept,
-    )
+    measured = evaluate(model, TOKENIZER, _tasks(), max_new_tokens=limits)
     longest = max(len(e.answer) for e in some_examples(12, seed=3)) + 5  # its end, and 4 more
-    for row in kept:
-        asked = {"one": one, "two": two}[row.task]
-        assert row.prediction == _greedy(model, row.prompt, asked or longest)
+    assert len(measured.predictions) == 24
+    for row in measured.predictions:
+        limit = {"one": first, "two": second}[row.task]
+        assert row.prediction == _greedy(model, row.prompt, limit or longest)
 
 
 def test_a_right_answer_is_cut_like_any_other() -> None:
     model = small_model(dtype=torch.float64, tied=False)
     with torch.no_grad():
         model.lm_head.weight[TOKENIZER.eos_token_id] *= 4
-    said = {e: _greedy(model, e.prompt, 20) for e in some_examples(60)}
-    right = tuple(Example(e.prompt, text) for e, text in said.items() if 3 < len(text) < 20)
-    for most, cut in ((3, 3), (None, None)):
-        kept: list[Prediction] = []
-        tasks = [Task("one", (), (), right, "edit_similarity")]
-        ask = {"split": "test", "max_length": 64, "max_new_tokens": most}
-        evaluate(model, TOKENIZER, tasks, None, **ask, kept=kept)
-        exact = [row for row in kept if row.exact]
+    texts = {e: _greedy(model, e.prompt, 20) for e in some_examples(60)}
+    right = tuple(Example(e.prompt, text) for e, text in texts.items() if 3 < len(text) < 20)
+    task = Task("one", (), (), right, "edit_similarity")
+    for limit in (3, None):
+        rows = evaluate(model, TOKENIZER, task, max_new_tokens=limit).predictions
+        exact = [row for row in rows if row.exact]
         assert len(exact) > 3
-        assert [row.prediction for row in exact] == [row.answer[:cut] for row in exact]
+        assert [row.prediction for row in exact] == [row.answer[:limit] for row in exact]
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -159,52 +147,96 @@ def test_empty_answers_score_zero_and_are_counted(metric: str) -> None:
         model.model.norm.weight.zero_()
         model.lm_head.weight[TOKENIZER.eos_token_id] = 1
         model.lm_head.register_forward_hook(
-            lambda module, given, out: out.index_fill(-1, torch.tensor(TOKENIZER.eos_token_id), 9)
+            lambda module, args, out: out.index_fill(-1, torch.tensor(TOKENIZER.eos_token_id), 9)
         )
-    kept: list[Prediction] = []
-    found = evaluate(
-        model, TOKENIZER, _tasks(metric), None, split="test", max_length=64, kept=kept
-    )["tasks"]["two"]
-    assert (found["score"], found["empty"], found["examples"]) == (0, 12, 12)
-    assert {row.prediction for row in kept} == {""} and {row.score for row in kept} == {0}
-    full = evaluate(small_model(), TOKENIZER, _tasks(metric), None, split="test", max_length=64)
-    assert full["tasks"]["two"]["empty"] < 12
+    measured = evaluate(model, TOKENIZER, _tasks(metric))
+    score = measured["two"]
+    assert (score.score, score.empty, score.examples) == (0, 12, 12)
+    assert {(row.prediction, row.score) for row in measured.predictions} == {("", 0)}
+    assert evaluate(small_model(), TOKENIZER, _tasks(metric))["two"].empty < 12
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_score_is_the_mean_of_what_is_kept(metric: str) -> None:
+def test_a_score_is_the_mean_of_its_predictions(metric: str) -> None:
     model = small_model(dtype=torch.float64)
-    kept: list[Prediction] = []
-    found = evaluate(
-        model, TOKENIZER, _tasks(metric), small_general(), split="test", max_length=64, kept=kept
-    )["tasks"]
+    measured = evaluate(model, TOKENIZER, _tasks(metric), small_general())
     for name in ("one", "two"):
-        rows = [row for row in kept if row.task == name]
+        rows = [row for row in measured.predictions if row.task == name]
         assert [row.index for row in rows] == list(range(12))
         assert [row.prompt for row in rows] == [e.prompt for e in some_examples(12, seed=3)]
         scores = [METRICS[metric](row.prompt, row.prediction, row.answer) for row in rows]
-        assert sum(scores) / len(scores) == found[name]["score"]
-        assert sum(row.exact for row in rows) / 12 == found[name]["exact"]
-        assert sum(r.nll for r in rows) / sum(r.tokens for r in rows) == found[name]["nll"]
+        assert sum(scores) / len(scores) == measured[name].score
+        assert sum(row.exact for row in rows) / 12 == measured[name].exact
+        assert sum(r.nll for r in rows) / sum(r.tokens for r in rows) == measured[name].nll
 
 
 def test_what_fits_into_memory_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model(dtype=torch.float64)
     sizes: list[int] = []
-    model.register_forward_hook(lambda module, given, out: sizes.append(out.logits.shape[0]))
-    sets = {0: (some_examples(9), "accuracy")}
-    whole = score_sets(model, TOKENIZER, sets, max_length=64, sample=True)[0]
+    model.register_forward_hook(lambda module, args, out: sizes.append(out.logits.shape[0]))
+    at_once = score_of(model, TOKENIZER, some_examples(9), "accuracy", probe=True)
     assert sizes == [9]
-    monkeypatch.setattr(answers, "LOGIT_BYTES", 12 * 100 * model.config.vocab_size)
-    parts = score_sets(model, TOKENIZER, sets, max_length=64, sample=True)[0]
+    monkeypatch.setattr(greedy_answers, "LOGIT_BYTES", 12 * 100 * model.config.vocab_size)
+    parts = score_of(model, TOKENIZER, some_examples(9), "accuracy", probe=True)
     assert 1 < max(sizes[1:]) < 9 and sum(sizes[1:]) == 9
-    assert parts.nll == pytest.approx(whole.nll, rel=1e-6) and parts.exact == whole.exact
+    assert parts.nll == pytest.approx(at_once.nll, rel=1e-6) and parts.exact == at_once.exact
 
 
 def test_evaluation_in_bfloat16_is_near_that_in_float32() -> None:
     model = small_model()
-    ask = {"split": "test", "max_length": 64}
-    plain = evaluate(model, TOKENIZER, _tasks(), None, **ask)["tasks"]["one"]
-    low = evaluate(model, TOKENIZER, _tasks(), None, **ask, autocast=True)["tasks"]["one"]
-    assert low["nll"] != plain["nll"]
-    assert low["nll"] == pytest.approx(plain["nll"], rel=0.02)
+    plain = evaluate(model, TOKENIZER, _tasks())["one"]
+    low = evaluate(model, TOKENIZER, _tasks(), autocast=True)["one"]
+    assert low.nll != plain.nll
+    assert low.nll == pytest.approx(plain.nll, rel=0.02)
+
+
+def test_tasks_may_be_one_several_a_sequence_or_a_name(tmp_path: Path) -> None:
+    model, tasks = small_model(), small_tasks()
+    several = evaluate(model, TOKENIZER, tasks)
+    assert evaluate(model, TOKENIZER, list(tasks)) == several
+    assert evaluate(model, TOKENIZER, tasks[1])["task-1"] == several["task-1"]
+    folder = tmp_path / "task-0"
+    folder.mkdir()
+    for split in ("train", "test"):
+        rows = [{"prompt": e.prompt, "answer": e.answer} for e in tasks[0].split(split)]
+        (folder / f"{split}.json").write_text(json.dumps(rows))
+    for source in (folder, str(folder), tmp_path):
+        assert evaluate(model, TOKENIZER, source)["task-0"] == several["task-0"]
+
+
+def test_general_may_be_a_name_or_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "copy.json").write_text(json.dumps([{"prompt": "a", "answer": "a"}]))
+    measured = evaluate(small_model(), TOKENIZER, [], tmp_path)
+    assert measured.general is not None and list(measured.general.skills) == ["copy"]
+    assert not measured.tasks and measured.mean is None
+
+
+def test_a_record_is_short_as_text_and_a_table_in_a_notebook() -> None:
+    measured = evaluate(small_model(), TOKENIZER, small_tasks(), small_general())
+    mean = sum(score.score for score in measured.tasks.values()) / 3
+    assert measured.mean == pytest.approx(mean)
+    text = repr(measured)
+    assert len(text) < 200 and "task-1" in text and "General" in text and "test" in text
+    table = measured._repr_html_()
+    assert table.count("<tr>") == 1 + 3 + 1 + 3 and "General: one" in table
+    again = json.loads(json.dumps(measured.to_json()))
+    assert again["tasks"]["task-2"] == asdict(measured["task-2"])
+    assert again["general"]["skills"].keys() == {"one", "two"}
+
+
+def test_a_probe_takes_the_first_examples_and_keeps_no_predictions() -> None:
+    measured = evaluate(small_model(), TOKENIZER, small_tasks(), small_general(), probe=2)
+    assert {score.examples for score in measured.tasks.values()} == {2}
+    assert measured.predictions == ()
+
+
+def test_a_mistake_is_one_sentence() -> None:
+    model, tasks = small_model(), small_tasks()
+    with pytest.raises(SettingError, match="split is 'tset'; choose one of: eval, test; did you"):
+        evaluate(model, TOKENIZER, tasks, split="tset")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="probe is 0; it must be 1 or more"):
+        evaluate(model, TOKENIZER, tasks, probe=0)
+    with pytest.raises(DataError, match="task one has no eval split"):
+        evaluate(model, TOKENIZER, _tasks(), split="eval")
+    with pytest.raises(SettingError, match=r"no task named 'task-9' was scored.*did you mean"):
+        evaluate(model, TOKENIZER, tasks)["task-9"]

@@ -10,7 +10,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherScores, estimate, fisher_scores
 from fggm_lab.fisher.budget import free_budget
 from fggm_lab.fisher.meter import Meter
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks import Example
 from tests.support.families import character_tokenizer, some_examples, tiny_model
 from tests.support.meter import peak_bytes
 

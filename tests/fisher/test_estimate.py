@@ -10,7 +10,7 @@ from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.models import unit_axes
 from fggm_lab.models.encoding import Encoded, encode
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks import Example
 from tests.conftest import Case
 from tests.support import oracle
 from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model

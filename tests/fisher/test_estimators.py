@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores, fisher_scores
 from fggm_lab.models.encoding import Encoded, encode
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks import Example
 from tests.fisher.test_estimate import worst
 from tests.support import oracle
 from tests.support.families import character_tokenizer, some_examples, tiny_model

@@ -12,7 +12,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks import Example
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789 .:?\n"
 SPECIALS = ("<pad>", "<eos>", "<unk>")

@@ -7,7 +7,7 @@ import pytest
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.tasks import ORDERS, TRACE_ORDER, load_tasks
-from tests.tasks.test_reader import GOOD, write_task
+from tests.support.task_folders import GOOD, write_task
 
 SECOND = "NumGLUE-cm NumGLUE-ds FOMC 20Minuten C-STANCE Py150 MeetingBank ScienceQA"
 

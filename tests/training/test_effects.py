@@ -9,6 +9,7 @@ from torch.optim import AdamW
 from transformers import PreTrainedModel
 
 from fggm_lab.errors import DataError, ModelError, SettingError, TrainingError
+from fggm_lab.evaluation import Evaluation
 from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.models import fingerprint
@@ -111,7 +112,7 @@ def test_what_is_known_need_not_be_measured_again(
     calls = []
     monkeypatch.setattr(
         "fggm_lab.training.effects.evaluate",
-        lambda *a, **k: calls.append(1) or {"tasks": {}, "general": None},
+        lambda *a, **k: calls.append(1) or Evaluation({}, None, "eval"),
     )
     mask = Mask.random(model, 0.6)
     again = freezing(

@@ -8,7 +8,7 @@ from typing import Any
 
 from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
 from fggm_lab.tasks.code import pass_at_k
-from fggm_lab.tasks.code.mini import OPERATIONS
+from fggm_lab.tasks.code.code_mini import OPERATIONS
 
 _TRIED = (2, 7, 100)
 """Values of K in `check_inputs`."""

@@ -1,13 +1,13 @@
 """Code tasks: problems with unit tests, running programs under limits, pass@k, code-mini."""
 
-from fggm_lab.tasks.code.cut import cut_completion
-from fggm_lab.tasks.code.estimator import mean_pass_at_k, pass_at_k
+from fggm_lab.tasks.code.code_mini import code_splits
+from fggm_lab.tasks.code.completion_end import cut_completion
 from fggm_lab.tasks.code.limits import Limits, Outcome
-from fggm_lab.tasks.code.mini import code_splits
-from fggm_lab.tasks.code.readers import read_problems
-from fggm_lab.tasks.code.records import CodeProblem, program_text
+from fggm_lab.tasks.code.pass_at import mean_pass_at_k, pass_at_k
+from fggm_lab.tasks.code.problem import CodeProblem, program_text
+from fggm_lab.tasks.code.problem_files import read_problems
+from fggm_lab.tasks.code.program_pool import passes, run_programs, score_programs
 from fggm_lab.tasks.code.sandbox import Isolation, check_allowed, isolation, run_program
-from fggm_lab.tasks.code.scoring import passes, run_programs, score_programs
 from fggm_lab.tasks.shipped import CODE_MINI
 
 __all__ = [

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks.task import Example
 from fggm_lab.tasks.trace_mini import vocabulary as words
 from fggm_lab.tasks.trace_mini.vocabulary import Half
 

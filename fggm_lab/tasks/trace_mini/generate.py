@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from random import Random
 
 from fggm_lab.errors import SettingError
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks.task import Example
 from fggm_lab.tasks.trace_mini.families import FAMILIES
 from fggm_lab.tasks.trace_mini.skills import HARD, SKILLS
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks.task import Example
 from fggm_lab.tasks.trace_mini import vocabulary as words
 
 LETTERS = "abcdefghijklmnoprstuvw"

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from fggm_lab.tasks.code.cut import cut_completion
-from fggm_lab.tasks.records import Example
+from fggm_lab.tasks.code.completion_end import cut_completion
+from fggm_lab.tasks.task import Example
 
 
 @dataclass(frozen=True, slots=True)

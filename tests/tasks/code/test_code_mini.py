@@ -9,7 +9,7 @@ import pytest
 
 from fggm_lab.tasks import PASS_AT_1, Example, audit, load_tasks
 from fggm_lab.tasks.code import CODE_MINI, code_splits, cut_completion, program_text, run_programs
-from fggm_lab.tasks.code.mini import OPERATIONS, SKILLS
+from fggm_lab.tasks.code.code_mini import OPERATIONS, SKILLS
 from fggm_lab.tasks.shipped import data_folder
 
 DATA = data_folder()

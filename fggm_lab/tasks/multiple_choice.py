@@ -7,13 +7,16 @@ generation, the choice that its answer begins with.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fggm_lab.errors import DataError, SettingError, nearest
 from fggm_lab.tasks.metrics import lenient_match
-from fggm_lab.tasks.reader import check_text, kind_of
+from fggm_lab.tasks.task_files import check_text, kind_of
 
-CHOOSE: dict[str, str] = {
+ChooseBy = Literal["character", "token", "sum", "generation"]
+"""How a choice is made; `CHOOSE` says what each means."""
+
+CHOOSE: dict[ChooseBy, str] = {
     "character": "log-likelihood per character of the choice",
     "token": "log-likelihood per token of the choice",
     "sum": "log-likelihood of the whole choice",
@@ -24,12 +27,18 @@ CHOOSE: dict[str, str] = {
 A sum favours short choices. Per character (lm-evaluation-harness's `acc_norm`; GPT-3's is per
 token) does so least and is the same for every tokenizer: the lab's default."""
 
-DEFAULT = "character"
+DEFAULT: ChooseBy = "character"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A question with its choices; `label` is the 0-based place of the right one."""
+    """A question with its choices.
+
+    Attributes:
+        prompt: the question.
+        choices: the texts to choose from, two or more.
+        label: the 0-based index of the right one.
+    """
 
     prompt: str
     choices: tuple[str, ...]
@@ -37,7 +46,14 @@ class Choice:
 
 
 def check_choose(by: str) -> None:
-    """Raise a `SettingError` unless choices can be made so."""
+    """Check a way of making choices.
+
+    Args:
+        by: a key of `CHOOSE`.
+
+    Raises:
+        SettingError: it is none.
+    """
     if by not in CHOOSE:
         raise SettingError(
             f"choices cannot be made by '{by}'{nearest(by, list(CHOOSE))}; there are: "
@@ -58,10 +74,14 @@ def holds_choices(items: Any) -> bool:
 def to_choices(path: Path | str, items: Sequence[Any]) -> tuple[Choice, ...]:
     """A JSON list of `{"prompt": ..., "choices": [...], "label": ...}` as questions.
 
-    The label is the 0-based place of the right choice, or its text.
+    The label is the 0-based index of the right choice, or its text.
 
     Args:
-        path: named in errors.
+        path: of the file they are from, for errors.
+        items: the list.
+
+    Returns:
+        One question for each item.
 
     Raises:
         DataError: an item is not so; the message names the file, the item's index and the field.
@@ -102,24 +122,31 @@ def _label(where: str, choices: list[str], label: Any) -> int:
             "or its place from 0"
         )
     if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < len(choices):
-        told = label if isinstance(label, int | float) else kind_of(label)
+        shown = label if isinstance(label, int | float) else kind_of(label)
         raise DataError(
-            f"{where}: the label is {told}; it must be a place from 0 to {len(choices) - 1}, or "
+            f"{where}: the label is {shown}; it must be a place from 0 to {len(choices) - 1}, or "
             "the text of a choice"
         )
     return label
 
 
-def most_likely(item: Choice, sums: Sequence[float], tokens: Sequence[int], by: str) -> int:
-    """The place of the choice made by likelihood; of equal ones the first.
+def most_likely(
+    question: Choice, sums: Sequence[float], tokens: Sequence[int], by: ChooseBy
+) -> int:
+    """Which choice is made by likelihood.
 
     Args:
+        question: with its choices.
         sums: log-likelihood of each choice, nats, summed over its tokens.
         tokens: number of tokens of each choice.
         by: `character`, `token` or `sum`.
+
+    Returns:
+        The index of the choice with the highest likelihood per character or token, or sum; of
+        equal ones the first.
     """
     lengths = {
-        "character": [len(choice) for choice in item.choices],
+        "character": [len(choice) for choice in question.choices],
         "token": list(tokens),
         "sum": [1] * len(sums),
     }[by]
@@ -127,14 +154,21 @@ def most_likely(item: Choice, sums: Sequence[float], tokens: Sequence[int], by: 
     return values.index(max(values))
 
 
-def answered(item: Choice, text: str) -> int | None:
-    """The place of the choice that a generated answer makes, None if it makes none.
+def chosen_by_text(question: Choice, text: str) -> int | None:
+    """Which choice a generated answer makes.
 
     It is the choice itself, else the longest one whose words the answer begins with, so that
     `B. Because …` chooses `B`.
+
+    Args:
+        question: with its choices.
+        text: the answer.
+
+    Returns:
+        The index of the choice; None if it makes none.
     """
-    for place, choice in enumerate(item.choices):
+    for index, choice in enumerate(question.choices):
         if text.strip() == choice.strip():
-            return place
-    begun = [i for i, choice in enumerate(item.choices) if lenient_match(text, choice)]
-    return max(begun, key=lambda i: len(item.choices[i]), default=None)
+            return index
+    begun = [i for i, choice in enumerate(question.choices) if lenient_match(text, choice)]
+    return max(begun, key=lambda i: len(question.choices[i]), default=None)

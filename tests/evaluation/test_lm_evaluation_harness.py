@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.evaluation.choices import choice_likelihoods
-from fggm_lab.evaluation.harness import TRACE_GENERAL, harness_general
+from fggm_lab.evaluation.lm_evaluation_harness import TRACE_GENERAL, harness_general
 from fggm_lab.models import load_model
 from fggm_lab.tasks import Choice
+from tests.support.scoring import choice_likelihoods
 
 TASK = """task: {name}
 dataset_path: json
@@ -53,10 +53,10 @@ def include(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def harness(include: Path) -> Iterator[Any]:
     """The harness; it reads its thousands of task files once for all tests, not at every call."""
     tasks = pytest.importorskip("lm_eval.tasks")
-    known = tasks.TaskManager(include_path=str(include))
+    manager = tasks.TaskManager(include_path=str(include))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "TaskManager", lambda include_path: known)
-        yield known
+        patch.setattr(tasks, "TaskManager", lambda include_path: manager)
+        yield manager
 
 
 def test_a_local_task_scores_as_the_labs_own_choices(
@@ -65,10 +65,10 @@ def test_a_local_task_scores_as_the_labs_own_choices(
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     model, tokenizer = load_model(str(shared / "models" / "stories260K"))
     model.train()
-    found = harness_general(model, tokenizer, ["stories"], include=include)
+    measured = harness_general(model, tokenizer, ["stories"], include=include)
     sums = choice_likelihoods(model.eval(), tokenizer, ITEMS, max_length=128)
-    right = [one.index(max(one)) == item.label for one, item in zip(sums, ITEMS, strict=True)]
-    assert found == {
+    right = [row.index(max(row)) == item.label for row, item in zip(sums, ITEMS, strict=True)]
+    assert measured == {
         "score": sum(right) / 4, "skills": {"stories": sum(right) / 4},
         "metrics": {"stories": "acc,none"},
     }  # fmt: skip

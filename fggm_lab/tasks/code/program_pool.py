@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fggm_lab.errors import SettingError
 from fggm_lab.tasks.code.limits import Limits, Outcome
-from fggm_lab.tasks.code.records import CodeProblem
+from fggm_lab.tasks.code.problem import CodeProblem
 from fggm_lab.tasks.code.sandbox import check_allowed, isolation, run_program
 
 WORKERS = 2

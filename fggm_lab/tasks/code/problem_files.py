@@ -6,7 +6,7 @@ from typing import Any
 
 from fggm_lab.errors import DataError
 from fggm_lab.files import read_json
-from fggm_lab.tasks.code.records import CodeProblem
+from fggm_lab.tasks.code.problem import CodeProblem
 
 _SOLUTIONS = ("canonical_solution", "answer")
 _TESTS = ("test", "test_list")

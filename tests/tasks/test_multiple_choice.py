@@ -8,7 +8,7 @@ import pytest
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.tasks import Choice, load_general
-from fggm_lab.tasks.choices import answered, most_likely
+from fggm_lab.tasks.multiple_choice import chosen_by_text, most_likely
 
 GOOD: dict[str, Any] = {"prompt": "2 + 2 =", "choices": [" 3", " 4", " 5"], "label": 1}
 
@@ -41,7 +41,7 @@ def test_how_choices_are_made_is_part_of_the_name(tmp_path: Path) -> None:
     assert load_general(path, choose="generation").name == "sums (choices by generation)"
     assert load_general(written(tmp_path, [{"prompt": "p", "answer": "x"}])).name == "sums"
     with pytest.raises(SettingError, match="by 'tokens'; did you mean 'token'"):
-        load_general(path, choose="tokens")
+        load_general(path, choose="tokens")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_the_length_that_likelihood_is_divided_by_decides() -> None:
 
 def test_a_generated_answer_chooses_what_it_begins_with() -> None:
     letters = Choice("p", ("A", "B"), 0)
-    assert answered(letters, " B. Because it is.") == 1
-    assert answered(letters, "neither") is None and answered(letters, "") is None
+    assert chosen_by_text(letters, " B. Because it is.") == 1
+    assert chosen_by_text(letters, "neither") is None and chosen_by_text(letters, "") is None
     nested = Choice("p", ("red", "red car", "Red."), 0)
-    assert answered(nested, "red car, I think") == 1
-    assert answered(nested, "Red.") == 2
+    assert chosen_by_text(nested, "red car, I think") == 1
+    assert chosen_by_text(nested, "Red.") == 2

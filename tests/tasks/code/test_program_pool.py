@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from fggm_lab.errors import SettingError
-from fggm_lab.tasks.code import CodeProblem, Limits, passes, score_programs, scoring
+from fggm_lab.tasks.code import CodeProblem, Limits, passes, program_pool, score_programs
 from fggm_lab.tasks.code.limits import Outcome
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="programs are not run there")
@@ -48,8 +48,8 @@ def test_only_what_could_come_out_otherwise_is_run_again(monkeypatch: pytest.Mon
         ran.append(source)
         return Outcome(source == "passed", source, "", 0.0, "")
 
-    monkeypatch.setattr(scoring, "run_program", run)
-    monkeypatch.setattr(scoring, "_KNOWN", {})
+    monkeypatch.setattr(program_pool, "run_program", run)
+    monkeypatch.setattr(program_pool, "_KNOWN", {})
     programs = ["passed", "wrong answer", "timeout", "passed", "exception KeyError"]
     for _ in range(2):
         assert passes(programs, allow=True) == [True, False, False, True, False]

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from fggm_lab.tasks import METRICS, load_general
-from fggm_lab.tasks.numbers import final_number, is_arithmetic, same_number
+from fggm_lab.tasks.arithmetic import final_number, is_arithmetic, same_number
 
 
 @pytest.mark.parametrize(

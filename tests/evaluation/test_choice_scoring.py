@@ -8,17 +8,16 @@ import pytest
 import torch
 
 from fggm_lab.errors import DataError, TrainingError
-from fggm_lab.evaluation import choices
-from fggm_lab.evaluation.choices import choice_accuracy, choice_likelihoods
-from fggm_lab.evaluation.evaluate import evaluate
+from fggm_lab.evaluation import choice_accuracy, evaluate
 from fggm_lab.methods import SFT
 from fggm_lab.models import load_model
-from fggm_lab.tasks import Choice, Example, General, load_general
+from fggm_lab.tasks import Choice, ChooseBy, Example, General, load_general
 from tests.support.families import FAMILIES, character_tokenizer
+from tests.support.scoring import choice_likelihoods
 from tests.support.small import small_model, small_run, small_tasks
 
 TOKENIZER = character_tokenizer()
-ITEMS = [
+QUESTIONS = [
     Choice("the dog ", ("sees", "a", "runs to the fox"), 0),
     Choice("the cat and the ", ("fox", "dog", "cow"), 1),
     Choice("a", ("b", "c", "d", "e"), 2),
@@ -28,7 +27,7 @@ ITEMS = [
 
 def _oracle(model: Any, item: Choice, tokenizer: Any = TOKENIZER) -> list[float]:
     """A plain loop: the whole text anew for each choice, one token's probability at a time."""
-    found = []
+    sums = []
     for choice in item.choices:
         ids = tokenizer(item.prompt)["input_ids"] or [tokenizer.eos_token_id]
         total = 0.0
@@ -36,15 +35,15 @@ def _oracle(model: Any, item: Choice, tokenizer: Any = TOKENIZER) -> list[float]
             with torch.no_grad():
                 total += float(model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)[token])
             ids = [*ids, token]
-        found.append(total)
-    return found
+        sums.append(total)
+    return sums
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_likelihoods_are_those_of_one_choice_at_a_time(family: str) -> None:
     model = small_model(family, dtype=torch.float64)
-    found = choice_likelihoods(model, TOKENIZER, ITEMS, max_length=64, batch_size=3)
-    for item, sums in zip(ITEMS, found, strict=True):
+    likelihoods = choice_likelihoods(model, TOKENIZER, QUESTIONS, max_length=64, batch_size=3)
+    for item, sums in zip(QUESTIONS, likelihoods, strict=True):
         assert sums == pytest.approx(_oracle(model, item), rel=1e-5)
 
 
@@ -56,43 +55,45 @@ def test_likelihoods_of_a_real_model(shared: Path) -> None:
         ),
         Choice("Tom was sad because he lost his", (" ball", " parliament", " toy car"), 0),
     ]
-    found = choice_likelihoods(model, tokenizer, items, max_length=128)
-    for item, sums in zip(items, found, strict=True):
+    likelihoods = choice_likelihoods(model, tokenizer, items, max_length=128)
+    for item, sums in zip(items, likelihoods, strict=True):
         assert sums == pytest.approx(_oracle(model, item, tokenizer), rel=1e-4)
         assert sums[0] > sums[1]
     assert choice_accuracy(model, tokenizer, {"s": items}, "sum", max_length=128) == {"s": 1.0}
 
 
 @pytest.mark.parametrize("by", ["character", "token", "sum"])
-def test_accuracy_is_the_share_of_likeliest_choices_that_are_right(by: str) -> None:
+def test_accuracy_is_the_share_of_likeliest_choices_that_are_right(by: ChooseBy) -> None:
     model = small_model(dtype=torch.float64)
     right = 0
-    for item in ITEMS:
+    for item in QUESTIONS:
         lengths = [1 if by == "sum" else len(choice) for choice in item.choices]
         values = [s / n for s, n in zip(_oracle(model, item), lengths, strict=True)]
         right += values.index(max(values)) == item.label
-    skills = {"one": ITEMS[:1], "three": ITEMS[1:]}
-    found = choice_accuracy(model, TOKENIZER, skills, by, max_length=64)
-    assert list(found) == ["one", "three"]
-    assert found["one"] + 3 * found["three"] == pytest.approx(right)
+    skills = {"one": QUESTIONS[:1], "three": QUESTIONS[1:]}
+    accuracy = choice_accuracy(model, TOKENIZER, skills, by, max_length=64)
+    assert list(accuracy) == ["one", "three"]
+    assert accuracy["one"] + 3 * accuracy["three"] == pytest.approx(right)
 
 
 def test_by_generation_the_greedy_answer_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
+    calls: list[Any] = []
 
-    def said(model: Any, tokenizer: Any, prompts: Any, most: list[int], size: int) -> list[str]:
-        asked.append(([tokenizer.decode(prompt) for prompt in prompts], most))
+    def generate(model: Any, tokenizer: Any, prompts: Any, limits: Any, size: int) -> list[str]:
+        calls.append(([tokenizer.decode(prompt) for prompt in prompts], limits))
         return [" a. Because", "dog", "dx", ""]
 
-    monkeypatch.setattr(choices, "generate", said)
-    found = choice_accuracy(small_model(), TOKENIZER, {"all": ITEMS}, "generation", max_length=64)
-    assert found == {"all": 0.25}  # the first chose another, the last two none
-    prompts, most = asked[0]
-    assert prompts[:2] == [item.prompt for item in ITEMS[:2]]
-    assert most == [len("runs to the fox") + 4, 3 + 4, 1 + 4, len("the fox") + 4]
+    monkeypatch.setattr("fggm_lab.evaluation.choice_scoring.generate", generate)
+    accuracy = choice_accuracy(
+        small_model(), TOKENIZER, {"all": QUESTIONS}, "generation", max_length=64
+    )
+    assert accuracy == {"all": 0.25}  # the first chose another, the last two none
+    prompts, limits = calls[0]
+    assert prompts[:2] == [item.prompt for item in QUESTIONS[:2]]
+    assert limits == [len("runs to the fox") + 4, 3 + 4, 1 + 4, len("the fox") + 4]
 
 
-def _said(model: Any, prompt: str) -> str:
+def _first_token(model: Any, prompt: str) -> str:
     with torch.no_grad():
         logits = model(torch.tensor([TOKENIZER(prompt)["input_ids"]])).logits
     return str(TOKENIZER.decode([int(logits[0, -1].argmax())]))
@@ -101,13 +102,13 @@ def _said(model: Any, prompt: str) -> str:
 def test_a_long_prompt_is_cut_alike_for_all_choices() -> None:
     model = small_model(dtype=torch.float64)
     item = Choice("the dog and the cat and the fox ", ("a", "runs"), 0)
-    (found,) = choice_likelihoods(model, TOKENIZER, [item], max_length=12)
+    (sums,) = choice_likelihoods(model, TOKENIZER, [item], max_length=12)
     # 12 tokens less the longest choice and its end: 7 tokens of the prompt are left.
     cut = TOKENIZER(item.prompt)["input_ids"]
     begins = [cut[0]] if cut[0] == TOKENIZER.bos_token_id else []
-    kept = [*begins, *cut[len(cut) - 7 + len(begins) :]]
-    text = TOKENIZER.decode(kept, skip_special_tokens=True)
-    assert found == pytest.approx(_oracle(model, Choice(text, item.choices, 0)), rel=1e-5)
+    tokens = [*begins, *cut[len(cut) - 7 + len(begins) :]]
+    text = TOKENIZER.decode(tokens, skip_special_tokens=True)
+    assert sums == pytest.approx(_oracle(model, Choice(text, item.choices, 0)), rel=1e-5)
     with pytest.raises(DataError, match="example 0 has 5 tokens and leaves no room"):
         choice_likelihoods(model, TOKENIZER, [item], max_length=5)
 
@@ -124,12 +125,12 @@ def test_broken_weights_are_no_choice() -> None:
     with torch.no_grad():
         model.lm_head.weight.fill_(float("nan"))
     with pytest.raises(TrainingError, match="likelihood of the choices is not a number"):
-        choice_accuracy(model, TOKENIZER, {"s": ITEMS}, "sum", max_length=64)
+        choice_accuracy(model, TOKENIZER, {"s": QUESTIONS}, "sum", max_length=64)
 
 
 def test_general_of_mixed_kinds_is_the_mean_of_its_skills() -> None:
     model = small_model(dtype=torch.float64)
-    greedy = _said(model, "the dog ")
+    greedy = _first_token(model, "the dog ")
     general = General(
         "mixed",
         "mixed",
@@ -140,15 +141,14 @@ def test_general_of_mixed_kinds_is_the_mean_of_its_skills() -> None:
         {"sums": "final_number"},
         "sum",
     )
-    found = evaluate(
-        model, TOKENIZER, list(small_tasks(1)), general, split="test", max_length=64, sample=1
-    )["general"]
-    assert found["skills"] == {"sums": 0.0, "words": 0.0, "pick": 1.0}
-    assert found["score"] == pytest.approx(1 / 3)
+    measured = evaluate(model, TOKENIZER, small_tasks(1), general, probe=1).general
+    assert measured is not None
+    assert measured.skills == {"sums": 0.0, "words": 0.0, "pick": 1.0}
+    assert measured.score == pytest.approx(1 / 3)
 
 
 def test_a_run_records_how_choices_were_made(tmp_path: Path) -> None:
-    items = [{"prompt": i.prompt, "choices": list(i.choices), "label": i.label} for i in ITEMS]
+    items = [{"prompt": i.prompt, "choices": list(i.choices), "label": i.label} for i in QUESTIONS]
     (tmp_path / "pick.json").write_text(json.dumps(items))
     general = load_general(tmp_path / "pick.json", choose="token")
     run = small_run(SFT(), tmp_path / "run", general=general, tasks=small_tasks(1))

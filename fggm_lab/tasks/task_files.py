@@ -9,8 +9,8 @@ from typing import Any
 from fggm_lab.errors import DataError, nearest
 from fggm_lab.files import read_json
 from fggm_lab.tasks.metrics import PASS_AT_1, metric_for
-from fggm_lab.tasks.records import Example, Task, TaskSequence
 from fggm_lab.tasks.shipped import SEQUENCES, data_folder
+from fggm_lab.tasks.task import Example, Task, TaskSequence
 from fggm_lab.tasks.trace import (
     ORDERS,
     REPLAY_SET,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from fggm_lab.tasks.records import Example
 from fggm_lab.tasks.shipped import CODE_MINI
+from fggm_lab.tasks.task import Example
 
 SIZES = {"train": 640, "eval": 64, "test": 100}
 

@@ -9,17 +9,7 @@ import pytest
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.tasks import TRACE_ORDER, Example, load_tasks, task_fingerprint
-
-GOOD = [{"prompt": "p1", "answer": "a1"}, {"prompt": "p2", "answer": "a2", "more": 3}]
-
-
-def write_task(folder: Path, **splits: Any) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for split, items in {"train": GOOD, "eval": GOOD, "test": GOOD, **splits}.items():
-        if items is not None:
-            text = items if isinstance(items, str) else json.dumps(items)
-            (folder / f"{split}.json").write_text(text, encoding="utf-8")
-    return folder
+from tests.support.task_folders import GOOD, write_task
 
 
 def test_examples_keep_their_text_exactly(tmp_path: Path) -> None:

@@ -1,0 +1,197 @@
+"""Answering sets of examples: likelihoods under teacher forcing, greedy texts, their scores."""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from fggm_lab.evaluation.generate import generate, longest_answer, to_device
+from fggm_lab.models import context_length
+from fggm_lab.models.encoding import IGNORED, Encoded, batches_by_length, collate, encode
+from fggm_lab.tasks import METRICS, PASS_AT_1, Example
+from fggm_lab.tasks.code import cut_completion, passes, program_text
+
+SetName = TypeVar("SetName", bound=Hashable)
+"""What names a set of examples: a task's name, or a pair such as `("skill", "arithmetic")`."""
+
+LOGIT_BYTES = 2**32
+"""The most memory the logits of one forward pass and what is computed from them may take."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model's answer to one example.
+
+    Attributes:
+        prediction: the greedy answer; None where it was not generated.
+        score: what the set's metric gives it, 0 to 1.
+        exact: whether it is right token by token.
+        nll: negative log-likelihood of the right answer, nats, summed over its tokens.
+        tokens: how many tokens the right answer has, its end token included.
+    """
+
+    prediction: str | None
+    score: float
+    exact: bool
+    nll: float
+    tokens: int
+
+
+@torch.no_grad()
+def teacher_forced(
+    model: PreTrainedModel, encoded: Sequence[Encoded], pad: int, batch_size: int
+) -> tuple[list[bool], list[float]]:
+    """Run a model over prompts followed by their right answers.
+
+    Args:
+        model: in evaluation mode.
+        encoded: the examples as token ids.
+        pad: the id of the padding token.
+        batch_size: examples per forward pass, fewer where their logits would not fit.
+
+    Returns:
+        For each example whether every answer token is the model's first choice, and the negative
+        log-likelihood of the answer in nats, summed over its tokens.
+    """
+    exact, nll = [False] * len(encoded), [0.0] * len(encoded)
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    for indices in fitting_batches(batches_by_length(encoded, batch_size), encoded, vocabulary):
+        batch = to_device(collate([encoded[i] for i in indices], pad), model.device)
+        # The logits at position t predict the token at t + 1: (batch, length - 1, vocabulary).
+        labels = batch.pop("labels")[:, 1:]
+        logits = model(**batch, use_cache=False).logits[:, :-1]
+        counted = labels != IGNORED
+        losses = torch.nn.functional.cross_entropy(
+            logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
+        )
+        correct = ((logits.argmax(dim=-1) == labels) | ~counted).all(dim=1)
+        for i, ok, loss in zip(indices, correct.tolist(), losses.sum(1).tolist(), strict=True):
+            exact[i], nll[i] = ok, loss
+    return exact, nll
+
+
+def fitting_batches(
+    batches: Iterable[list[int]], encoded: Sequence[Encoded], vocabulary: int
+) -> Iterator[list[int]]:
+    """Cut batches whose logits would take more than `LOGIT_BYTES`.
+
+    Args:
+        batches: indices into `encoded`.
+        encoded: the examples as token ids.
+        vocabulary: the number of logits per token.
+
+    Yields:
+        The same indices in the same order, in batches that fit.
+    """
+    for batch in batches:
+        length = max(len(encoded[i]) for i in batch)
+        # In float32: the logits, a copy in the loss's layout, their logarithmic softmax.
+        rows = max(1, LOGIT_BYTES // (12 * length * vocabulary))
+        for first in range(0, len(batch), rows):
+            yield batch[first : first + rows]
+
+
+def answer_sets(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    sets: Mapping[SetName, tuple[Sequence[Example], str]],
+    *,
+    max_length: int,
+    max_new_tokens: Mapping[SetName, int] | None = None,
+    batch_size: int = 64,
+    probe: bool = False,
+    allow_code_execution: bool = False,
+) -> dict[SetName, list[Answer]]:
+    """Answer several sets of examples at once, greedily, and score each answer.
+
+    An answer whose every token is the model's first choice under teacher forcing *is* the greedy
+    answer, so only the others are generated.
+
+    Args:
+        model: in evaluation mode.
+        tokenizer: the model's.
+        sets: name → (examples, a key of `METRICS` or `pass_at_1`).
+        max_length: tokens per example; longer prompts are cut from the left.
+        max_new_tokens: name → the most tokens of a generated answer; of a set without a number as
+            many as can matter to its score (`longest_answer`).
+        batch_size: examples per forward pass.
+        probe: generate nothing for sets scored by `accuracy`, and count what is not exact as wrong;
+            that differs from the full score only where a model writes the right text with other
+            tokens.
+        allow_code_execution: must be True where a set is scored by `pass_at_1`.
+
+    Returns:
+        The answers of each set, in the order of its examples.
+
+    Raises:
+        DataError: an answer does not fit; the message names its set.
+        SettingError: a set is scored by `pass_at_1`, and programs may not or cannot be run.
+    """
+    context = context_length(model)
+    encoded = {
+        name: encode(tokenizer, examples, max_length, where=_set_name(name), context=context)
+        for name, (examples, _) in sets.items()
+    }
+    # All sets in one list, so that batches mix them; positions in it are `at`.
+    flat = [(name, i) for name in sets for i in range(len(encoded[name]))]
+    inputs = [encoded[name][i] for name, i in flat]
+    questions = [(sets[name][0][i], sets[name][1]) for name, i in flat]
+    exact, nll = teacher_forced(model, inputs, tokenizer.pad_token_id, batch_size)
+    requested = max_new_tokens or {}
+    limits = {name: longest_answer(encoded[name], metric) for name, (_, metric) in sets.items()}
+    limits |= requested
+    # Right, and no longer than requested; the end token is no part of the text.
+    correct = [
+        exact[at] and len(inputs[at].answer) - 1 <= requested.get(name, len(inputs[at].answer))
+        for at, (name, _) in enumerate(flat)
+    ]
+    to_generate = [
+        at
+        for at, (_, metric) in enumerate(questions)
+        if not correct[at] and not (probe and metric == "accuracy")
+    ]
+    texts = [
+        example.answer if right else None
+        for (example, _), right in zip(questions, correct, strict=True)
+    ]
+    prompts = [inputs[at].prompt for at in to_generate]
+    token_limits = [limits[flat[at][0]] for at in to_generate]
+    generated = generate(model, tokenizer, prompts, token_limits, batch_size)
+    for at, text in zip(to_generate, generated, strict=True):
+        texts[at] = text
+    scores = _scores(questions, texts, allow_code_execution)
+    answers: dict[SetName, list[Answer]] = {name: [] for name in sets}
+    for at, (name, _) in enumerate(flat):
+        tokens = len(inputs[at].answer)
+        answers[name].append(Answer(texts[at], scores[at], exact[at], nll[at], tokens))
+    return answers
+
+
+def _set_name(name: Hashable) -> str:
+    """A set's name in an error: `skill humaneval`."""
+    return " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+
+
+def _scores(
+    questions: Sequence[tuple[Example, str]],
+    texts: Sequence[str | None],
+    allow_code_execution: bool,
+) -> list[float]:
+    """Score each text by its example's metric; programs are run together, at the end."""
+    scores = [0.0] * len(texts)
+    programs: dict[int, str] = {}
+    for at, ((example, metric), text) in enumerate(zip(questions, texts, strict=True)):
+        if text is None:
+            continue
+        if metric == PASS_AT_1:
+            answer = cut_completion(example.prompt, text)
+            programs[at] = program_text(example.prompt, answer, example.test)
+        else:
+            scores[at] = METRICS[metric](example.prompt, text, example.answer)
+    if programs:
+        passed = passes(list(programs.values()), allow=allow_code_execution)
+        for at, ok in zip(programs, passed, strict=True):
+            scores[at] = float(ok)
+    return scores
