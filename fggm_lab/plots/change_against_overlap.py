@@ -1,9 +1,9 @@
-"""Does overlap foretell forgetting? What a task lost when another one was trained, by their masks.
+"""Does mask overlap predict forgetting? A task's loss of score against the overlap of two masks.
 
-Two tasks whose masks meet move the same units. Whether that hurts the earlier one is a question to
-the data: a pair of tasks is one point here, and pairs of one run are few and not independent. To
-tell a cause from a symptom, the overlap of one run's masks can be held against what other runs
-forgot, which never saw those masks.
+Two tasks whose masks overlap move the same units. Whether that costs the earlier task anything is
+an empirical question: here a pair of tasks is one point, and the pairs of one run are few and not
+independent. To tell a cause from a symptom, the overlaps of one run's masks can be drawn against
+what other runs forgot, which were trained without those masks.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
-from scipy.stats import spearmanr
 
 from fggm_lab.errors import RunError
+from fggm_lab.fisher.ranks import rank_correlation
 from fggm_lab.masks import expected_jaccard, jaccard
 from fggm_lab.plots import theme
-from fggm_lab.runs import Run
+from fggm_lab.runs import Run, RunsLike, as_runs
 from fggm_lab.runs.compare import check_comparable, group_labels
 
-FEW = 10
-"""Below so many pairs a rank correlation says next to nothing, and the caption says that."""
+MIN_PAIRS = 10
+"""With fewer pairs a rank correlation says next to nothing, and the caption says so."""
 
 
-class Meeting(NamedTuple):
+class TaskPair(NamedTuple):
     """An earlier and a later task of one run.
 
     Attributes:
@@ -45,30 +45,34 @@ class Meeting(NamedTuple):
     change: float
 
 
-def change_against_overlap(runs: Run | Sequence[Run], masks: Run | None = None) -> go.Figure:
+def change_against_overlap(runs: RunsLike, masks: Run | None = None) -> go.Figure:
     """How an earlier task's score changed while a later one was trained, against their overlap.
 
     Args:
-        runs: over the same tasks; as far as they got.
+        runs: a run, a folder of runs or several of either, over the same tasks; unfinished ones as
+            far as they got.
         masks: the run whose masks are compared, for all runs; None: each run's own.
+
+    Returns:
+        The figure: a point for every two tasks of every run.
 
     Raises:
         RunError: runs that cannot be compared, or none with the masks of two finished tasks.
     """
-    rows = meetings(runs, masks)
+    pairs = task_pairs(runs, masks)
     figure = go.Figure()
-    names = list(dict.fromkeys(row.label for row in rows))
+    names = list(dict.fromkeys(pair.label for pair in pairs))
     styles = theme.method_styles(names)
     for name in names:
-        own = [row for row in rows if row.label == name]
+        points = [pair for pair in pairs if pair.label == name]
         figure.add_scatter(
-            x=[row.jaccard for row in own], y=[row.change for row in own], mode="markers",
-            name=name, customdata=[_hover(row) for row in own], meta={"name": name},
+            x=[pair.jaccard for pair in points], y=[pair.change for pair in points], mode="markers",
+            name=name, customdata=[_hover(pair) for pair in points], meta={"name": name},
             marker={"color": styles[name].colour, "symbol": styles[name].symbol, "size": 11,
                     "opacity": 0.8},
             hovertemplate="%{customdata}<extra></extra>",
         )  # fmt: skip
-    chance = float(np.mean([row.expected for row in rows]))
+    chance = float(np.mean([pair.expected for pair in pairs]))
     figure.add_vline(
         x=chance, line={"color": theme.INK, "dash": "dash", "width": 1},
         annotation={"text": "by chance", "yanchor": "bottom", "y": 1, "yref": "paper"},
@@ -85,46 +89,43 @@ def change_against_overlap(runs: Run | Sequence[Run], masks: Run | None = None) 
         height=440, margin={"t": 40, "b": 56, "l": 84, "r": 16}, hovermode="closest",
         showlegend=True, legend={"x": 1.02, "y": 1},
     )  # fmt: skip
-    return theme.finish(figure, "Overlap and what it cost", _caption(rows, masks), _describe(rows))
+    return theme.finish(
+        figure, "Overlap and what it cost", _caption(pairs, masks), _describe(pairs)
+    )
 
 
-def describe_change_against_overlap(runs: Run | Sequence[Run], masks: Run | None = None) -> str:
-    """The figure in words: pairs, their rank correlation, and the change that was worst.
-
-    Args:
-        runs, masks: as for `change_against_overlap`.
-    """
-    return _describe(meetings(runs, masks))
-
-
-def meetings(runs: Run | Sequence[Run], masks: Run | None = None) -> list[Meeting]:
+def task_pairs(runs: RunsLike, masks: Run | None = None) -> list[TaskPair]:
     """The numbers of `change_against_overlap`: every two tasks of every run, in order.
 
     Args:
-        runs, masks: as for `change_against_overlap`.
+        runs: a run, a folder of runs or several of either, over the same tasks.
+        masks: the run whose masks are compared, for all runs; None: each run's own.
+
+    Returns:
+        A row for every two tasks whose masks and scores the run has.
 
     Raises:
         RunError: runs that cannot be compared, or none with the masks of two finished tasks.
     """
-    several = [runs] if isinstance(runs, Run) else list(runs)
-    check_comparable([*several, masks] if masks is not None else several)
-    rows = [
-        row
-        for run, label in zip(several, group_labels(several), strict=True)
-        for row in _meetings(run, label, masks or run)
+    run_list = as_runs(runs)
+    check_comparable([*run_list, masks] if masks is not None else run_list)
+    pairs = [
+        pair
+        for run, label in zip(run_list, group_labels(run_list), strict=True)
+        for pair in _pairs_of_run(run, label, masks or run)
     ]
-    if not rows:
+    if not pairs:
         raise RunError(
             "no run has the masks of two finished tasks; methods such as fggm and random keep them"
         )
-    return rows
+    return pairs
 
 
-def _meetings(run: Run, label: str, source: Run) -> list[Meeting]:
+def _pairs_of_run(run: Run, label: str, source: Run) -> list[TaskPair]:
     scores = run.scores
-    rows: list[Meeting] = []
+    pairs: list[TaskPair] = []
     if scores is None:
-        return rows
+        return pairs
     names = run.config.task_names
     masks = [source.mask(name) for name in names]
     for i, j in combinations(range(len(names)), 2):
@@ -132,32 +133,31 @@ def _meetings(run: Run, label: str, source: Run) -> list[Meeting]:
         before, after = scores.matrix[j - 1][i], scores.matrix[j][i]
         if earlier is None or later is None or before is None or after is None:
             continue
-        shared, expected = jaccard(earlier, later), expected_jaccard(earlier, later)
-        if shared is not None and expected is not None:
-            rows.append(
-                Meeting(label, run.config.seed, names[i], names[j], shared, expected,
+        overlap, expected = jaccard(earlier, later), expected_jaccard(earlier, later)
+        if overlap is not None and expected is not None:
+            pairs.append(
+                TaskPair(label, run.config.seed, names[i], names[j], overlap, expected,
                         after - before)
             )  # fmt: skip
-    return rows
+    return pairs
 
 
-def rank_correlation(rows: Sequence[Meeting]) -> float | None:
+def overlap_correlation(pairs: Sequence[TaskPair]) -> float | None:
     """Spearman's ρ of overlap and change; None of fewer than three pairs, or of equal ones."""
-    overlaps, changes = [row.jaccard for row in rows], [row.change for row in rows]
-    if len(rows) < 3 or len(set(overlaps)) == 1 or len(set(changes)) == 1:
+    if len(pairs) < 3:
         return None
-    return float(spearmanr(overlaps, changes).statistic)
+    return rank_correlation([pair.jaccard for pair in pairs], [pair.change for pair in pairs])
 
 
-def _hover(row: Meeting) -> str:
+def _hover(pair: TaskPair) -> str:
     return (
-        f"<b>{row.earlier}</b> while {row.later} was trained<br>{row.label}, seed {row.seed}<br>"
-        f"Jaccard index {row.jaccard:.3f} (by chance {row.expected:.3f})<br>"
-        f"change of score {row.change:+.3f}"
+        f"<b>{pair.earlier}</b> while {pair.later} was trained<br>{pair.label}, seed {pair.seed}"
+        f"<br>Jaccard index {pair.jaccard:.3f} (by chance {pair.expected:.3f})<br>"
+        f"change of score {pair.change:+.3f}"
     )
 
 
-def _caption(rows: Sequence[Meeting], masks: Run | None) -> str:
+def _caption(pairs: Sequence[TaskPair], masks: Run | None) -> str:
     text = (
         "A point is an earlier and a later task of one run. Right: their masks share more units; "
         "down: the earlier one lost more while the later one was trained. If overlap foretold "
@@ -168,29 +168,32 @@ def _caption(rows: Sequence[Meeting], masks: Run | None) -> str:
             f" All overlaps are those of the masks of {masks.config.method}, seed "
             f"{masks.config.seed}; the other runs never saw them."
         )
-    least = min(sum(row.label == name for row in rows) for name in {row.label for row in rows})
-    if least < FEW:
-        text += f" With {_pairs(least)} of a method, that is a question, not an answer."
+    fewest = min(
+        sum(pair.label == name for pair in pairs) for name in {pair.label for pair in pairs}
+    )
+    if fewest < MIN_PAIRS:
+        text += f" With {_count_text(fewest)} of a method, that is a question, not an answer."
     return text
 
 
-def _describe(rows: Sequence[Meeting]) -> str:
-    said = []
-    for name in dict.fromkeys(row.label for row in rows):
-        own = [row for row in rows if row.label == name]
-        rho = rank_correlation(own)
-        worst = min(own, key=lambda row: row.change)
+def _describe(pairs: Sequence[TaskPair]) -> str:
+    sentences = []
+    for name in dict.fromkeys(pair.label for pair in pairs):
+        points = [pair for pair in pairs if pair.label == name]
+        rho = overlap_correlation(points)
+        worst = min(points, key=lambda pair: pair.change)
         text = (
-            f"{name}, {_pairs(len(own))} of tasks: Jaccard index {min(r.jaccard for r in own):.2f} "
-            f"to {max(r.jaccard for r in own):.2f}, change of the earlier task's score "
-            f"{min(r.change for r in own):+.2f} to {max(r.change for r in own):+.2f}"
+            f"{name}, {_count_text(len(points))} of tasks: Jaccard index "
+            f"{min(r.jaccard for r in points):.2f} to {max(r.jaccard for r in points):.2f}, "
+            "change of the earlier task's score "
+            f"{min(r.change for r in points):+.2f} to {max(r.change for r in points):+.2f}"
         )
         text += "" if rho is None else f", rank correlation {rho:+.2f}"
         if worst.change < 0:
             text += f"; {worst.earlier} lost most, while {worst.later} was trained"
-        said.append(f"{text}.")
-    return " ".join(said)
+        sentences.append(f"{text}.")
+    return " ".join(sentences)
 
 
-def _pairs(number: int) -> str:
+def _count_text(number: int) -> str:
     return f"{number} pair" + ("" if number == 1 else "s")

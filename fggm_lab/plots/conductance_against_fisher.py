@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import theme
 from fggm_lab.plots.layer_shares import layer_name
-from fggm_lab.plots.parameter_groups import by_module, merged
-from fggm_lab.plots.thinning import POINTS
+from fggm_lab.plots.parameter_groups import by_module, is_merged
+from fggm_lab.plots.thinning import MAX_POINTS
 
 Row = Mapping[str, Any]
 
@@ -20,7 +20,7 @@ _MODULES = 16
 _LABELS = 24
 """The most layers named along the axis."""
 _WIDTH = 0.7
-"""How much of a layer's place its dots take up, a module beside the other."""
+"""The part of a layer's width on the axis that the dots of its modules share."""
 
 
 class _Dot(NamedTuple):
@@ -39,39 +39,42 @@ def conductance_against_fisher(rows: Sequence[Row]) -> go.Figure:
     Args:
         rows: what `fggm_lab.attribution.beside_fisher` returned, a row per weight.
 
+    Returns:
+        The figure: a dot per weight; of a large model one per layer and module, with its range.
+
     Raises:
         SettingError: there are no rows, or none has a correlation.
     """
-    known = _known(rows)
-    layers: list[int | None] = sorted({row["layer"] for row in known} - {None})
-    if any(row["layer"] is None for row in known):
+    correlated = _correlated_rows(rows)
+    layers: list[int | None] = sorted({row["layer"] for row in correlated} - {None})
+    if any(row["layer"] is None for row in correlated):
         layers.append(None)
-    gathered = len(known) > POINTS
-    groups = by_module([row["name"] for row in known], _MODULES)
-    named = {row["name"]: row for row in known}
+    summarised = len(correlated) > MAX_POINTS
+    groups = by_module([row["name"] for row in correlated], _MODULES)
+    named = {row["name"]: row for row in correlated}
     styles = theme.task_styles(list(groups))
     figure = go.Figure()
     for number, (module, names) in enumerate(groups.items()):
-        dots = _dots([named[name] for name in names], gathered)
-        aside = _WIDTH * ((number + 0.5) / len(groups) - 0.5)
+        dots = _dots([named[name] for name in names], summarised)
+        offset = _WIDTH * ((number + 0.5) / len(groups) - 0.5)
         figure.add_scatter(
-            x=[layers.index(dot.layer) + aside for dot in dots],
+            x=[layers.index(dot.layer) + offset for dot in dots],
             y=[dot.middle for dot in dots],
             error_y={
                 "array": [dot.high - dot.middle for dot in dots],
                 "arrayminus": [dot.middle - dot.low for dot in dots],
-                "visible": gathered, "thickness": 1, "width": 2,
+                "visible": summarised, "thickness": 1, "width": 2,
             },
             mode="markers", name=module, customdata=[dot.text for dot in dots],
             marker={"color": styles[module].colour, "symbol": styles[module].symbol, "size": 9},
             hovertemplate="%{customdata}<extra></extra>",
         )  # fmt: skip
     figure.add_hline(y=0, line={"color": theme.INK, "width": 1})
-    each = -(-len(layers) // _LABELS)
+    layers_per_label = -(-len(layers) // _LABELS)
     figure.update_xaxes(
         title_text="layer", showgrid=False, range=[-0.6, len(layers) - 0.4],
-        tickvals=list(range(0, len(layers), each)),
-        ticktext=["outside" if n is None else str(n) for n in layers[::each]],
+        tickvals=list(range(0, len(layers), layers_per_label)),
+        ticktext=["outside" if n is None else str(n) for n in layers[::layers_per_label]],
     )  # fmt: skip
     figure.update_yaxes(title_text="rank correlation (Spearman's ρ)", range=[-1.05, 1.05])
     figure.update_layout(
@@ -81,42 +84,37 @@ def conductance_against_fisher(rows: Sequence[Row]) -> go.Figure:
     return theme.finish(
         figure,
         "Do conductance and Fisher name the same units?",
-        _caption(rows, known, gathered, merged(groups)),
-        _describe(rows, known),
+        _caption(rows, correlated, summarised, is_merged(groups)),
+        _describe(rows, correlated),
     )
 
 
-def describe_conductance(rows: Sequence[Row]) -> str:
-    """The figure in words: the middle correlation, the range, and where its ends are."""
-    return _describe(rows, _known(rows))
-
-
-def _known(rows: Sequence[Row]) -> list[Row]:
+def _correlated_rows(rows: Sequence[Row]) -> list[Row]:
     """The rows that have a correlation."""
-    known = [row for row in rows if row["correlation"] is not None]
-    if not known:
+    correlated = [row for row in rows if row["correlation"] is not None]
+    if not correlated:
         raise SettingError(
             "there is no rank correlation to draw; give what beside_fisher returned, of weights "
             "whose units do not all score the same"
         )
-    return known
+    return correlated
 
 
-def _dots(rows: Sequence[Row], gathered: bool) -> list[_Dot]:
-    """A dot per row, or, `gathered`, one per layer with the median and the range."""
-    if not gathered:
-        values = [(row, row["correlation"]) for row in rows]
-        return [_Dot(row["layer"], rho, rho, rho, _hover(row)) for row, rho in values]
-    found: dict[int | None, list[float]] = {}
+def _dots(rows: Sequence[Row], summarised: bool) -> list[_Dot]:
+    """A dot per row; if `summarised`, one per layer with the median and the range of its rows."""
+    if not summarised:
+        pairs = [(row, row["correlation"]) for row in rows]
+        return [_Dot(row["layer"], rho, rho, rho, _hover(row)) for row, rho in pairs]
+    correlations: dict[int | None, list[float]] = {}
     for row in rows:
-        found.setdefault(row["layer"], []).append(row["correlation"])
+        correlations.setdefault(row["layer"], []).append(row["correlation"])
     return [
         _Dot(
-            layer, median(some), min(some), max(some),
-            f"<b>{len(some):,} weights</b>, {layer_name(layer)}<br>ρ median {median(some):.2f}, "
-            f"from {min(some):.2f} to {max(some):.2f}",
+            layer, median(values), min(values), max(values),
+            f"<b>{len(values):,} weights</b>, {layer_name(layer)}<br>ρ median "
+            f"{median(values):.2f}, from {min(values):.2f} to {max(values):.2f}",
         )
-        for layer, some in found.items()
+        for layer, values in correlations.items()
     ]  # fmt: skip
 
 
@@ -132,34 +130,34 @@ def _chance(units: int) -> float:
     return 1 / math.sqrt(max(units - 1, 1))
 
 
-def _caption(rows: Sequence[Row], known: Sequence[Row], gathered: bool, alike: bool) -> str:
-    fewest = min(row["units"] for row in known)
+def _caption(rows: Sequence[Row], correlated: Sequence[Row], summarised: bool, merged: bool) -> str:
+    fewest = min(row["units"] for row in correlated)
     text = (
         "Each dot is a weight, its units ranked once by conductance (how much of the answers' "
         "log-likelihood flows through them) and once by Fisher score: 1 the same order, 0 "
         "unrelated, −1 reversed. "
         f"Chance alone gives 0 ± {_chance(fewest):.2f} or less ({fewest:,} units or more)."
     )
-    if gathered:
+    if summarised:
         text = text.replace("Each dot is a weight", "A dot is the median of a layer's weights of "
                             "one module, the bar their range; of each weight")  # fmt: skip
-    if alike:
+    if merged:
         text += " Weights of a layer that differ in a number alone, as experts do, share a colour."
-    if left := len(rows) - len(known):
+    if left := len(rows) - len(correlated):
         text += f" Left out: {left} of {len(rows)} weights, whose units all score the same."
     return text
 
 
-def _describe(rows: Sequence[Row], known: Sequence[Row]) -> str:
-    order = sorted(known, key=lambda row: row["correlation"])
+def _describe(rows: Sequence[Row], correlated: Sequence[Row]) -> str:
+    order = sorted(correlated, key=lambda row: row["correlation"])
     lowest, highest = order[0], order[-1]
-    above = sum(row["correlation"] > 2 * _chance(row["units"]) for row in known)
+    above = sum(row["correlation"] > 2 * _chance(row["units"]) for row in correlated)
     text = (
-        f"Rank correlation of conductance and Fisher score over the units of {len(known)} weights: "
-        f"median {median(row['correlation'] for row in known):.2f}, from "
+        f"Rank correlation of conductance and Fisher score over the units of {len(correlated)} "
+        f"weights: median {median(row['correlation'] for row in correlated):.2f}, from "
         f"{lowest['correlation']:.2f} ({lowest['name']}) to {highest['correlation']:.2f} "
         f"({highest['name']}). In {above} of them it is above what chance gives (two standard "
         "deviations)."
     )
-    left = len(rows) - len(known)
+    left = len(rows) - len(correlated)
     return text + (f" {left} more have none, for their units all score the same." if left else "")

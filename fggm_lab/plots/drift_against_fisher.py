@@ -1,4 +1,4 @@
-"""Did what mattered move? How far units moved in training, against their Fisher score before."""
+"""How far units moved in training, against their Fisher scores on earlier tasks."""
 
 from collections.abc import Mapping
 
@@ -17,30 +17,33 @@ BINS = 40
 def drift_against_fisher(
     scores: Mapping[str, FisherScores], drift: Mapping[str, Tensor], bins: int = BINS
 ) -> go.Figure:
-    """How far the units moved that mattered most to earlier tasks, and those that mattered least.
+    """The mean movement of units, sorted by their Fisher scores on earlier tasks.
 
     All units of the model are sorted by their Fisher score on an earlier task and cut into bins of
-    equally many; a line shows the mean movement of each bin (frozen units, which do not move, are
-    the most of a mask's: a median would be 0), and one task alone has the middle half as a band.
+    equally many. A line shows the mean movement of each bin: under a mask most units are frozen,
+    so that a median would be 0. A single task also has the middle half of each bin as a band.
 
     Args:
         scores: of earlier tasks, by name.
         drift: parameter → (units,), how far each unit moved, as `Run.drift` gives it.
-        bins: how many.
+        bins: how many bins.
+
+    Returns:
+        The figure: a line per task, from the units with the highest scores to the lowest.
 
     Raises:
         SettingError: there are no scores, or more bins than units.
         DataError: scores and movements are of different units.
     """
     moved = _sorted_movements(scores, drift)
-    found = {name: _binned(some, bins) for name, some in moved.items()}
+    bands = {name: _binned(movement, bins) for name, movement in moved.items()}
     figure = go.Figure()
-    styles = theme.line_styles(list(found))
-    for name, (low, mean, high, share) in found.items():
+    styles = theme.line_styles(list(bands))
+    for name, (low, mean, high, share) in bands.items():
         style = styles[name]
         x = (np.arange(bins) + 0.5) / bins
         red, green, blue = (int(style.colour[i : i + 2], 16) for i in (1, 3, 5))
-        if len(found) == 1:
+        if len(bands) == 1:
             figure.add_scatter(
                 x=np.concatenate([x, x[::-1]]), y=np.concatenate([high, low[::-1]]), fill="toself",
                 fillcolor=f"rgba({red},{green},{blue},0.15)", line={"width": 0}, hoverinfo="skip",
@@ -61,26 +64,21 @@ def drift_against_fisher(
     caption = (
         "Left, the units that mattered most to an earlier task; a line that falls to the right "
         "says that those moved most. Lines are means of bins of equally many units"
-        + ("; the band is the middle half." if len(found) == 1 else ".")
+        + ("; the band is the middle half." if len(bands) == 1 else ".")
     )
     return theme.finish(figure, "Movement against earlier Fisher scores", caption, _describe(moved))
 
 
-def describe_drift(scores: Mapping[str, FisherScores], drift: Mapping[str, Tensor]) -> str:
-    """The figure in words: the mean movement of each task's top and bottom tenth."""
-    return _describe(_sorted_movements(scores, drift))
-
-
 def _describe(movements: Mapping[str, np.ndarray]) -> str:
-    said = []
+    sentences = []
     for name, moved in movements.items():
         tenth = max(1, len(moved) // 10)
         top, bottom = moved[:tenth].mean(), moved[-tenth:].mean()
-        said.append(
+        sentences.append(
             f"{name}: the tenth of units that mattered most moved {top:.2e} on average, the tenth "
             f"that mattered least {bottom:.2e}."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def _binned(moved: np.ndarray, bins: int) -> np.ndarray:
@@ -96,29 +94,39 @@ def _binned(moved: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _sorted_movement(scores: FisherScores, drift: Mapping[str, Tensor]) -> np.ndarray:
-    """Every unit's movement, in order of falling score.
+    """Every unit's movement, sorted by falling Fisher score.
 
-    An adapter's scores stand for the weight it was merged into.
+    The scores of an adapter are taken as those of the weight it was merged into.
+
+    Args:
+        scores: of one task.
+        drift: parameter → (units,) movements.
+
+    Returns:
+        (units,) movements, that of the highest score first.
+
+    Raises:
+        DataError: scores and movements are of different units.
     """
-    weights = {name: own for name in scores.units if (own := own_weight(name)) is not None}
-    for name, own in weights.items():
-        if own not in drift or drift[own].numel() != scores.units[name].numel():
+    weights = {name: weight for name in scores.units if (weight := own_weight(name)) is not None}
+    for name, weight in weights.items():
+        if weight not in drift or drift[weight].numel() != scores.units[name].numel():
             raise DataError(
-                f"the movement of {own} is not of the units that were scored; take both from runs "
-                "of one model"
+                f"the movement of {weight} is not of the units that were scored; take both from "
+                "runs of one model"
             )
     values = np.concatenate([scores.units[name].numpy() for name in weights])
-    moved = np.concatenate([drift[own].double().numpy() for own in weights.values()])
+    moved = np.concatenate([drift[weight].double().numpy() for weight in weights.values()])
     return moved[np.argsort(-values, kind="stable")]
 
 
 def _sorted_movements(
     scores: Mapping[str, FisherScores], drift: Mapping[str, Tensor]
 ) -> dict[str, np.ndarray]:
-    """The same for every task."""
+    """`_sorted_movement` for every task."""
     if not scores:
         raise SettingError(
             "there are no Fisher scores of earlier tasks; FGGM runs record them, or make them with "
             "fisher_scores"
         )
-    return {name: _sorted_movement(item, drift) for name, item in scores.items()}
+    return {name: _sorted_movement(task_scores, drift) for name, task_scores in scores.items()}

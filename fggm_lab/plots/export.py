@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.files import write_whole
 from fggm_lab.plots.theme import bare, caption_of, description_of
+from fggm_lab.plots.token_text import TokenText
 
 WIDTH = 1000
 """Pixels across an image of a figure that sets no width."""
@@ -47,7 +48,7 @@ def export(figure: go.Figure, path: Path | str) -> Path:
         path: ends in one of these suffixes; its folder is made if missing.
 
     Returns:
-        the path.
+        The path.
 
     Raises:
         SettingError: another suffix, or what images need is missing (kaleido and a Chromium).
@@ -68,13 +69,19 @@ def export(figure: go.Figure, path: Path | str) -> Path:
     return path
 
 
-def describe(figure: go.Figure) -> str:
+def describe(figure: go.Figure | TokenText) -> str:
     """The figure in words, with its key numbers.
+
+    Args:
+        figure: drawn by `fggm_lab.plots`, coloured tokens included.
+
+    Returns:
+        The description, for people who cannot see the figure and for alternative texts.
 
     Raises:
         SettingError: the figure has no description: it was not drawn by `fggm_lab.plots`.
     """
-    text = description_of(figure)
+    text = figure.text if isinstance(figure, TokenText) else description_of(figure)
     if not text:
         raise SettingError("this figure has no description; draw it with fggm_lab.plots")
     return text
@@ -83,11 +90,14 @@ def describe(figure: go.Figure) -> str:
 def figure_rows(figure: go.Figure) -> list[dict[str, Any]]:
     """The data behind a figure: a row per point, cell or bar of every trace that is shown.
 
+    Args:
+        figure: drawn by `fggm_lab.plots`.
+
     Returns:
-        rows of `panel` (its heading, where there are several), `trace` (the trace's name), `x`,
+        Rows of `panel` (its heading, where there are several), `trace` (the trace's name), `x`,
         `y`, for cells `z`, the lengths of error bars (`y_minus`, `y_plus`, …) where there are any,
-        and what the axes say (`x_axis`, `y_axis`, `z_axis`). A value that is missing is None; gaps
-        between two lines are no rows.
+        and the titles of the axes (`x_axis`, `y_axis`, `z_axis`). A value that is
+        missing is None; gaps between two lines are no rows.
     """
     rows = [row for trace in figure.data if trace.visible in (None, True)
             for row in _rows(figure, trace)]  # fmt: skip
@@ -99,26 +109,26 @@ def figure_rows(figure: go.Figure) -> list[dict[str, Any]]:
 
 
 def _rows(figure: go.Figure, trace: Any) -> Iterator[dict[str, Any]]:
-    titles = {f"{letter}_axis": _axis_says(figure, trace, letter) for letter in "xyz"}
+    titles = {f"{letter}_axis": _axis_title(figure, trace, letter) for letter in "xyz"}
     titles["panel"] = _panel(figure, trace)
-    said = {column: text for column, text in titles.items() if text}
+    axis_titles = {column: text for column, text in titles.items() if text}
     name = trace.name or trace.legendgroup or ""
     if trace.type == "heatmap":
         for i, cells in enumerate(trace.z):
             for j, z in enumerate(cells):
-                yield {"trace": name, "x": _plain(trace.x[j]), "y": _plain(trace.y[i]),
-                       "z": _plain(z), **said}  # fmt: skip
+                yield {"trace": name, "x": _plain_value(trace.x[j]), "y": _plain_value(trace.y[i]),
+                       "z": _plain_value(z), **axis_titles}  # fmt: skip
         return
     errors = {
         f"{letter}_{side}": values
         for letter in "xy"
         for side, values in _errors(trace[f"error_{letter}"]).items()
     }
-    for place, (x, y) in enumerate(zip(trace.x, trace.y, strict=True)):
+    for index, (x, y) in enumerate(zip(trace.x, trace.y, strict=True)):
         if x is None and y is None:
             continue
-        bars = {column: _plain(values[place]) for column, values in errors.items()}
-        yield {"trace": name, "x": _plain(x), "y": _plain(y), **bars, **said}
+        bars = {column: _plain_value(values[index]) for column, values in errors.items()}
+        yield {"trace": name, "x": _plain_value(x), "y": _plain_value(y), **bars, **axis_titles}
 
 
 def _errors(bars: Any) -> dict[str, Any]:
@@ -128,8 +138,8 @@ def _errors(bars: Any) -> dict[str, Any]:
     return {"minus": bars.array if bars.arrayminus is None else bars.arrayminus, "plus": bars.array}
 
 
-def _axis_says(figure: go.Figure, trace: Any, letter: str) -> str:
-    """What an axis of a trace, or its colours, stand for."""
+def _axis_title(figure: go.Figure, trace: Any, letter: str) -> str:
+    """The title of an axis of a trace; for `z` the title of its colour bar."""
     if letter == "z":
         if trace.type != "heatmap":
             return ""
@@ -141,7 +151,7 @@ def _axis_says(figure: go.Figure, trace: Any, letter: str) -> str:
     text = axis.title.text
     if not text and axis.matches:
         text = figure.layout[f"{letter}axis{axis.matches[1:]}"].title.text
-    return _bare_text(text or "")
+    return _plain_text(text or "")
 
 
 def _axis(figure: go.Figure, trace: Any, letter: str) -> Any:
@@ -156,17 +166,17 @@ def _panel(figure: go.Figure, trace: Any) -> str:
     for note in figure.layout.annotations:
         on_page = note.xref == note.yref == "paper"
         if on_page and left <= note.x <= right and abs(note.y - top) < 1e-9:
-            return _bare_text(note.text)
+            return _plain_text(note.text)
     return ""
 
 
-def _bare_text(text: str) -> str:
+def _plain_text(text: str) -> str:
     """Without the tags that plotly reads."""
     return unescape(re.sub(r"<[^>]*>", "", text.replace("<br>", " ")))
 
 
-def _plain(value: Any) -> Any:
-    """A number or a text as Python has them; None where there is no number."""
+def _plain_value(value: Any) -> Any:
+    """A numpy value as a plain Python number or text; None for NaN."""
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and np.isnan(value) else value

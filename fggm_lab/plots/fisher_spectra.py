@@ -14,7 +14,7 @@ from fggm_lab.models.names import split_name
 from fggm_lab.plots import fisher_spectra_text as text
 from fggm_lab.plots import theme
 from fggm_lab.plots.layer_shares import OUTSIDE, Cut, cuts, layer_name
-from fggm_lab.plots.thinning import PER_STRETCH, POINTS, decimate
+from fggm_lab.plots.thinning import MAX_POINTS, PER_STRETCH, thin_sorted
 
 KEEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))
 """The keep shares of the slider inside a figure."""
@@ -32,15 +32,18 @@ def fisher_spectra(
     Args:
         scores: of one task.
         keep: the share of units that move, in (0, 1].
-        scope: `parameter` or `global`, as in `Mask.top`.
+        scope: `parameter` or `global`: the top share of each parameter, or of the whole model.
         controls: draw a slider for the keep share, a switch for the scope and a list of modules
             into the figure itself.
+
+    Returns:
+        The figure: a curve per parameter, and beside them a bar per layer.
 
     Raises:
         SettingError: `keep` or `scope` is outside what it may be.
     """
     scope = check_scope(scope)
-    kept = cuts(scores, keep)
+    cut_of_scope = cuts(scores, keep)
     figure = make_subplots(
         1, 2, column_widths=[0.7, 0.3], horizontal_spacing=0.15,
         subplot_titles=["unit scores, sorted", "share of units that would move"],
@@ -49,7 +52,7 @@ def fisher_spectra(
     lines = _spectra(scores)
     figure.add_traces(lines, 1, 1)
     for name in SCOPES:
-        cut, bars = _cut_traces(kept[name], scores, name)
+        cut, bars = _cut_traces(cut_of_scope[name], scores, name)
         cut.visible = bars.visible = name == scope
         figure.add_trace(cut, 1, 1)
         figure.add_trace(bars, 1, 2)
@@ -62,7 +65,7 @@ def fisher_spectra(
     figure.update_xaxes(title_text="share of the layer's units", tickformat=".0%", range=[0, 1.25],
                         tickvals=[0, 0.5, 1], row=1, col=2)  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", row=1, col=2)
-    height = max(430, 18 * len(kept[scope].shares) + 180)
+    height = max(430, 18 * len(cut_of_scope[scope].shares) + 180)
     figure.update_layout(
         height=height, margin={"t": 36, "b": 56, "l": 70, "r": 12}, legend_visible=False,
         bargap=0.45, hovermode="closest",
@@ -73,19 +76,9 @@ def fisher_spectra(
     return theme.finish(
         figure,
         title,
-        text.caption(scores, _points_each(scores)),
-        text.describe(scores, kept[scope], scope),
+        text.caption(scores, _points_per_curve(scores)),
+        text.describe(scores, cut_of_scope[scope], scope),
     )
-
-
-def describe_spectra(scores: FisherScores, keep: float = 0.3, scope: Scope = "parameter") -> str:
-    """The figure in words: range of the scores, zeros, the cut and each layer's share.
-
-    Args:
-        scores, keep, scope: as for `fisher_spectra`.
-    """
-    scope = check_scope(scope)
-    return text.describe(scores, cuts(scores, keep)[scope], scope)
 
 
 def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: Scope) -> str:
@@ -93,19 +86,22 @@ def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: Scope
 
     Args:
         figure: of these scores; changed in place, in one message if it is a FigureWidget.
+        scores: that the figure was drawn from.
+        keep: the new keep share, in (0, 1].
+        scope: the new scope.
 
     Returns:
-        the figure in words as it is then.
+        The description of the figure as it is then.
     """
     scope = check_scope(scope)
-    kept = cuts(scores, keep)
+    cut_of_scope = cuts(scores, keep)
     last = figure.data[-2 * len(SCOPES) :]
     with figure.batch_update():
         for name in SCOPES:
-            for new in _cut_traces(kept[name], scores, name):
+            for new in _cut_traces(cut_of_scope[name], scores, name):
                 old = next(trace for trace in last if trace.meta == new.meta)
                 old.update(new.to_plotly_json(), visible=name == scope)
-    return text.describe(scores, kept[scope], scope)
+    return text.describe(scores, cut_of_scope[scope], scope)
 
 
 def show_module(figure: go.Figure, module: str | None, layer: str | None = None) -> None:
@@ -119,8 +115,10 @@ def show_module(figure: go.Figure, module: str | None, layer: str | None = None)
     with figure.batch_update():
         for trace in figure.data:
             if "module" in trace.meta:
-                of = trace.meta["module"], trace.meta["layer"]
-                trace.visible = module in (None, of[0]) and layer in (None, of[1])
+                trace.visible = module in (None, trace.meta["module"]) and layer in (
+                    None,
+                    trace.meta["layer"],
+                )
 
 
 def modules_of(scores: FisherScores) -> list[str]:
@@ -134,58 +132,59 @@ def modules_of(scores: FisherScores) -> list[str]:
 def _spectra(scores: FisherScores) -> list[go.Scatter]:
     """One curve per parameter, coloured by depth; scores of 0 end it, a log axis has no 0."""
     filled = {name: s for name, s in scores.units.items() if s.numel()}
-    each = _points_each(scores)
+    max_points = _points_per_curve(scores)
     layers = [n for name in filled if (n := split_name(name).layer) is not None]
     deepest = max(layers, default=0)
     traces = []
     for name, tensor in filled.items():
-        place = split_name(name)
+        location = split_name(name)
         ordered = np.sort(tensor.double().numpy())[::-1]
-        positions, values = decimate(ordered[ordered > 0], each)
+        positions, values = thin_sorted(ordered[ordered > 0], max_points)
         traces.append(
             go.Scatter(
                 x=(positions + 1) / len(ordered),
                 y=values,
                 mode="lines+markers" if len(values) < 3 else "lines",
-                name=f"{layer_name(place.layer)} · {place.module}",
-                meta={"module": place.module, "layer": layer_name(place.layer)},
+                name=f"{layer_name(location.layer)} · {location.module}",
+                meta={"module": location.module, "layer": layer_name(location.layer)},
                 line={
-                    "color": theme.depth_colour(place.layer, deepest),
+                    "color": theme.depth_colour(location.layer, deepest),
                     "width": 1.4,
-                    "dash": "dash" if place.layer is None else "solid",
+                    "dash": "dash" if location.layer is None else "solid",
                 },
                 opacity=0.85,
                 hovertemplate=(
-                    f"<b>{place.module}</b><br>{layer_name(place.layer)}, {len(ordered):,} units"
-                    "<br>score %{y:.3e}<br>top %{x:.1%} of its units<extra></extra>"
+                    f"<b>{location.module}</b><br>{layer_name(location.layer)}, "
+                    f"{len(ordered):,} units<br>score %{{y:.3e}}<br>top %{{x:.1%}} of its units"
+                    "<extra></extra>"
                 ),
             )
         )
     return traces
 
 
-def _points_each(scores: FisherScores) -> int:
+def _points_per_curve(scores: FisherScores) -> int:
     """The most points one curve may have."""
-    return max(POINTS // sum(1 for s in scores.units.values() if s.numel()), PER_STRETCH)
+    return max(MAX_POINTS // sum(1 for s in scores.units.values() if s.numel()), PER_STRETCH)
 
 
-def _cut_traces(kept: Cut, scores: FisherScores, scope: Scope) -> tuple[go.Scatter, go.Bar]:
+def _cut_traces(cut: Cut, scores: FisherScores, scope: Scope) -> tuple[go.Scatter, go.Bar]:
     """The line between what moves and what is frozen, and the bars of the layers' shares."""
     if scope == "parameter":
-        x, y = [kept.keep, kept.keep], [10.0**e for e in _decades(scores)]
-        says = f"every parameter moves its top {theme.percent(kept.keep)}"
+        x, y = [cut.keep, cut.keep], [10.0**e for e in _decades(scores)]
+        hover = f"every parameter moves its top {theme.percent(cut.keep)}"
     else:
-        x, y = [0, 1], [kept.lowest or None] * 2
-        says = f"units with a score from {kept.lowest:.3g} move"
-    cut = go.Scatter(
+        x, y = [0, 1], [cut.lowest or None] * 2
+        hover = f"units with a score from {cut.lowest:.3g} move"
+    line = go.Scatter(
         x=x, y=y, mode="lines", name="threshold", meta={"part": f"cut-{scope}"},
         line={"color": theme.INK, "width": 2.5, "dash": "dash"},
-        hovertemplate=f"{says}<extra></extra>",
+        hovertemplate=f"{hover}<extra></extra>",
     )  # fmt: skip
-    layers = [s.layer for s in kept.shares]
+    layers = [s.layer for s in cut.shares]
     numbers = [int(n.split()[1]) for n in layers if n != OUTSIDE]
     bars = go.Bar(
-        x=[s.share for s in kept.shares],
+        x=[s.share for s in cut.shares],
         y=layers,
         orientation="h",
         name="share that would move",
@@ -199,13 +198,13 @@ def _cut_traces(kept: Cut, scores: FisherScores, scope: Scope) -> tuple[go.Scatt
             ],
             "line": {"color": theme.INK, "width": 0.5},
         },
-        text=[theme.percent(s.share) for s in kept.shares],
+        text=[theme.percent(s.share) for s in cut.shares],
         textposition="outside",
         cliponaxis=False,
-        customdata=[[f"{s.moved:,}", f"{s.units:,}"] for s in kept.shares],
+        customdata=[[f"{s.moved:,}", f"{s.units:,}"] for s in cut.shares],
         hovertemplate="%{y}<br>%{customdata[0]} of %{customdata[1]} units move<extra></extra>",
     )
-    return cut, bars
+    return line, bars
 
 
 def _decades(scores: FisherScores) -> list[float]:
@@ -229,8 +228,8 @@ def _add_controls(
     drawn = list(range(lines, lines + 2 * len(SCOPES)))
     steps = []
     for share in shares:
-        kept = cuts(scores, share)
-        traces = [t for name in SCOPES for t in _cut_traces(kept[name], scores, name)]
+        cut_of_scope = cuts(scores, share)
+        traces = [t for name in SCOPES for t in _cut_traces(cut_of_scope[name], scores, name)]
         changes: dict[str, list[Any]] = {
             key: [list(t[key]) for t in traces] for key in ("x", "y")
         } | {
@@ -241,7 +240,7 @@ def _add_controls(
         steps.append({"method": "restyle", "label": theme.percent(share), "args": [changes, drawn]})
     modules = modules_of(scores)
     curves = list(range(lines))
-    every = [t.meta["module"] for t in figure.data[:lines]]
+    module_of_curve = [t.meta["module"] for t in figure.data[:lines]]
     figure.update_layout(
         sliders=[
             {
@@ -264,7 +263,10 @@ def _add_controls(
             ),
             _menu(
                 ["all modules", *modules],
-                [{"visible": [m in (None, e) for e in every]} for m in (None, *modules)],
+                [
+                    {"visible": [chosen in (None, module) for module in module_of_curve]}
+                    for chosen in (None, *modules)
+                ],
                 curves,
                 0.17,
                 0,

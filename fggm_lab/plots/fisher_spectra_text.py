@@ -1,8 +1,9 @@
-"""What Fisher spectra show, in words: the caption, and the text for who cannot see them."""
+"""The caption and the description of `fisher_spectra`."""
 
 import numpy as np
 
 from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.masks import Scope
 from fggm_lab.plots.layer_shares import OUTSIDE, Cut
 from fggm_lab.plots.theme import percent
 
@@ -10,10 +11,12 @@ from fggm_lab.plots.theme import percent
 def positive(scores: FisherScores) -> tuple[float, float]:
     """The lowest and the highest score above 0; (1, 1) if there is none."""
     arrays = [s.cpu().numpy() for s in scores.units.values()]
-    above = [some for values in arrays if (some := values[values > 0]).size]
+    above = [values_above for values in arrays if (values_above := values[values > 0]).size]
     if not above:
         return 1.0, 1.0
-    return min(float(some.min()) for some in above), max(float(some.max()) for some in above)
+    return min(float(values_above.min()) for values_above in above), max(
+        float(values_above.max()) for values_above in above
+    )
 
 
 def _zeros(scores: FisherScores) -> tuple[int, int]:
@@ -22,15 +25,15 @@ def _zeros(scores: FisherScores) -> tuple[int, int]:
     return zero, scores.unit_count
 
 
-def caption(scores: FisherScores, each: int) -> str:
-    """How to read the figure; `each` is the most points a curve is drawn with."""
+def caption(scores: FisherScores, max_points: int) -> str:
+    """How to read the figure, whose curves are drawn with at most `max_points` points each."""
     zero, units = _zeros(scores)
-    made = scores.made
+    info = scores.made
     longest = max(s.numel() for s in scores.units.values())
-    task = f" on {made.task}" if made.task else ""
+    task = f" on {info.task}" if info.task else ""
     text = (
         f"One curve per parameter, coloured by depth (dark: first layer; dashed: {OUTSIDE}). "
-        f"{made.estimator.capitalize()} Fisher{task}, {made.examples:,} examples. "
+        f"{info.estimator.capitalize()} Fisher{task}, {info.examples:,} examples. "
         "The dashed grey line is the cut: upright, every parameter moves its own top share (scope "
         "parameter); level, one score cuts all (scope global). "
     )
@@ -39,15 +42,15 @@ def caption(scores: FisherScores, each: int) -> str:
             f"{zero:,} of {units:,} units ({percent(zero / units)}) score exactly 0, which a "
             "log axis cannot show: there a curve ends early. "
         )
-    if longest > each:
+    if longest > max_points:
         text += (
-            f"Longer curves are drawn with at most {each:,} points: maximum, median and minimum of "
-            "equal stretches of the sorted scores."
+            f"Longer curves are drawn with at most {max_points:,} points: maximum, median and "
+            "minimum of equal stretches of the sorted scores."
         )
     return text.strip()
 
 
-def describe(scores: FisherScores, kept: Cut, scope: str) -> str:
+def describe(scores: FisherScores, cut: Cut, scope: Scope) -> str:
     """The range of the scores, the zeros, the cut and each layer's share."""
     zero, units = _zeros(scores)
     low, high = positive(scores)
@@ -56,18 +59,18 @@ def describe(scores: FisherScores, kept: Cut, scope: str) -> str:
         if zero < units
         else "all of them 0"
     )
-    moves = ", ".join(f"{s.layer} {percent(s.share)}" for s in kept.shares)
-    cut = (
+    moves = ", ".join(f"{s.layer} {percent(s.share)}" for s in cut.shares)
+    moving = (
         "each parameter's own top share"
         if scope == "parameter"
-        else f"the units scoring {kept.lowest:.1e} or more"
+        else f"the units scoring {cut.lowest:.1e} or more"
     )
     tie = ""
-    if scope == "global" and kept.lowest == 0:
-        cut = "all units above 0 and, so as to fill the share, the first units that score 0"
+    if scope == "global" and cut.lowest == 0:
+        moving = "all units above 0 and, so as to fill the share, the first units that score 0"
     if zero:
         tie = f" {zero:,} units score exactly 0."
     return (
         f"{units:,} units in {len(scores.names)} parameters; scores span {span}.{tie} With a keep "
-        f"share of {percent(kept.keep)}, scope {scope}, {cut} would move: {moves}."
+        f"share of {percent(cut.keep)}, scope {scope}, {moving} would move: {moves}."
     )

@@ -8,31 +8,34 @@ from plotly.subplots import make_subplots
 from fggm_lab.errors import RunError
 from fggm_lab.plots import forgetting_curves_text as text
 from fggm_lab.plots import theme
-from fggm_lab.plots.score_curves import GENERAL, Curves, Point, Segment, curves_of
-from fggm_lab.runs import Run
+from fggm_lab.plots.score_curves import GENERAL, Curves, Measurement, Segment, curves_of
+from fggm_lab.runs import RunsLike, as_runs
 
 PANEL = 210
 """Height in pixels of one method's panel when all tasks are shown."""
-LONE = 330
+SINGLE_PANEL = 330
 """Height of a panel that shows one task."""
 _LEGEND = 70
 
 
-def forgetting_curves(runs: Run | Sequence[Run], task: str | None = None) -> go.Figure:
+def forgetting_curves(runs: RunsLike, task: str | None = None) -> go.Figure:
     """Each task's score over all training, task boundaries marked.
 
     Small markers are samples of a few examples taken inside a task, big markers the whole split at
     its end. Before a task is trained its line is dotted.
 
     Args:
-        runs: one run or several, finished or still being written.
+        runs: a run, a folder of runs or several of either, finished or still being written.
         task: None for all tasks, one panel per run; a task's name for one line per run, with
             General below; `General` for General alone.
+
+    Returns:
+        The figure: score against the training step.
 
     Raises:
         RunError: there is no run, or none has such a task.
     """
-    curves = _checked(runs, task)
+    curves = _checked_curves(runs, task)
     if task is None:
         figure = _all_tasks(curves)
         title = "Forgetting curves"
@@ -42,23 +45,11 @@ def forgetting_curves(runs: Run | Sequence[Run], task: str | None = None) -> go.
     return theme.finish(figure, title, text.caption(curves, task), text.describe(curves, task))
 
 
-def describe_forgetting(runs: Run | Sequence[Run], task: str | None = None) -> str:
-    """The figure in words: each method's scores when learned and at the end.
-
-    Args:
-        runs, task: as for `forgetting_curves`.
-    """
-    return text.describe(_checked(runs, task), task)
-
-
-def _checked(runs: Run | Sequence[Run], task: str | None) -> list[Curves]:
-    several = [runs] if isinstance(runs, Run) else list(runs)
-    if not several:
-        raise RunError("there is no run to draw; make one with fggm-lab run")
-    curves = curves_of(several)
-    known = [name for c in curves for name in c.tasks]
-    if task is not None and task != GENERAL and task not in known:
-        names = ", ".join(dict.fromkeys(known))
+def _checked_curves(runs: RunsLike, task: str | None) -> list[Curves]:
+    curves = curves_of(as_runs(runs))
+    task_names = dict.fromkeys(name for c in curves for name in c.tasks)
+    if task is not None and task != GENERAL and task not in task_names:
+        names = ", ".join(task_names)
         raise RunError(f"no run has a task named '{task}'; there are: {names}, {GENERAL}")
     return curves
 
@@ -79,28 +70,28 @@ def _all_tasks(curves: Sequence[Curves]) -> go.Figure:
     )
     _left_titles(figure)
     styles = theme.task_styles(list(dict.fromkeys(n for c in curves for n in c.tasks)))
-    seen: set[str] = set()
-    for row, one in enumerate(curves, start=1):
-        for index, (name, points) in enumerate(one.tasks.items()):
+    in_legend: set[str] = set()
+    for row, run_curves in enumerate(curves, start=1):
+        for index, (name, points) in enumerate(run_curves.tasks.items()):
             before, since = _split(points, index)
             style = styles[name]
             if before:
-                figure.add_trace(_line(before, name, style, one.label, early=True), row, 1)
+                figure.add_trace(_line(before, name, style, run_curves.label, early=True), row, 1)
             if since:
-                line = _line(since, name, style, one.label)
-                line.showlegend = name not in seen
-                seen.add(name)
+                line = _line(since, name, style, run_curves.label)
+                line.showlegend = name not in in_legend
+                in_legend.add(name)
                 figure.add_trace(line, row, 1)
-        if one.general and one.general_better == "higher":
-            line = _general_line(one, theme.Style(theme.INK, "solid", "circle-open"))
-            line.showlegend = GENERAL not in seen
-            seen.add(GENERAL)
+        if run_curves.general and run_curves.general_better == "higher":
+            line = _general_line(run_curves, theme.Style(theme.INK, "solid", "circle-open"))
+            line.showlegend = GENERAL not in in_legend
+            in_legend.add(GENERAL)
             figure.add_trace(line, row, 1)
         _score_axis(figure, row)
     if loss:
-        _add_general(figure, curves, rows, apart=True)
+        _add_general(figure, curves, rows, own_legend=True)
     _mark_tasks(figure, [*curves, *curves[:1]][:rows])
-    return _frame(figure, rows, PANEL)
+    return _set_layout(figure, rows, PANEL)
 
 
 # One task: a line per run
@@ -120,38 +111,49 @@ def _one_task(curves: Sequence[Curves], task: str) -> go.Figure:
     _left_titles(figure)
     styles = theme.method_styles([c.label for c in curves])
     if task != GENERAL:
-        for one in curves:
-            points = one.tasks.get(task, [])
-            before, since = _split(points, list(one.tasks).index(task) if points else 0)
+        for run_curves in curves:
+            points = run_curves.tasks.get(task, [])
+            before, since = _split(points, list(run_curves.tasks).index(task) if points else 0)
             for part, early in ((before, True), (since, False)):
                 if part:
-                    line = _line(part, task, styles[one.label], one.label, early)
-                    figure.add_trace(line.update(name=one.label, legendgroup=one.label), 1, 1)
+                    line = _line(part, task, styles[run_curves.label], run_curves.label, early)
+                    figure.add_trace(
+                        line.update(name=run_curves.label, legendgroup=run_curves.label), 1, 1
+                    )
         _score_axis(figure, 1)
     if GENERAL in panels:
         _add_general(figure, curves, len(panels), legend=task == GENERAL)
     _mark_tasks(figure, list(curves[:1]) * len(panels), shaded=task)
-    return _frame(figure, len(panels), LONE if len(panels) == 1 else 250)
+    return _set_layout(figure, len(panels), SINGLE_PANEL if len(panels) == 1 else 250)
 
 
 def _add_general(
-    figure: go.Figure, curves: Sequence[Curves], row: int, legend: bool = False, apart: bool = False
+    figure: go.Figure,
+    curves: Sequence[Curves],
+    row: int,
+    legend: bool = False,
+    own_legend: bool = False,
 ) -> None:
     """General of every run in one panel, a line per run.
 
     Args:
-        legend: the runs' names go into the figure's legend.
-        apart: they go into a legend of this panel's own, beside its title.
+        figure: changed in place.
+        curves: of every run; those that have not measured General are left out.
+        row: of the panel, counted from 1.
+        legend: put the runs' names into the figure's legend.
+        own_legend: put them into a legend of this panel's own, beside its title.
     """
     measured = [c for c in curves if c.general]
     styles = theme.method_styles([c.label for c in curves])
-    for one in measured:
-        line = _general_line(one, styles[one.label])
-        line.update(name=one.label, legendgroup=one.label, showlegend=legend)
-        if apart:
-            line.update(legend="legend2", legendgroup=f"{GENERAL} {one.label}", showlegend=True)
+    for run_curves in measured:
+        line = _general_line(run_curves, styles[run_curves.label])
+        line.update(name=run_curves.label, legendgroup=run_curves.label, showlegend=legend)
+        if own_legend:
+            line.update(
+                legend="legend2", legendgroup=f"{GENERAL} {run_curves.label}", showlegend=True
+            )
         figure.add_trace(line, row, 1)
-    if apart:
+    if own_legend:
         top = next(figure.select_yaxes(row=row, col=1)).domain[1]
         figure.update_layout(
             legend2={"orientation": "h", "x": 1, "xanchor": "right", "y": top, "yanchor": "bottom"}
@@ -171,8 +173,14 @@ def _left_titles(figure: go.Figure) -> None:
     figure.layout.annotations[0].yshift = 38
 
 
-def _split(points: Sequence[Point], task: int) -> tuple[list[Point], list[Point]]:
-    """Points before task number `task` is trained, and since; they share the one between."""
+def _split(points: Sequence[Measurement], task: int) -> tuple[list[Measurement], list[Measurement]]:
+    """The points before task number `task` is trained, and those since.
+
+    The second list begins with the last point of the first, so that the two lines meet.
+
+    Returns:
+        The two lists; the first is empty if it has a single point, where there is no line to draw.
+    """
     before = [p for p in points if p.task < task]
     since = [p for p in points if p.task >= task]
     if not since:
@@ -181,7 +189,7 @@ def _split(points: Sequence[Point], task: int) -> tuple[list[Point], list[Point]
 
 
 def _line(
-    points: Sequence[Point], name: str, style: theme.Style, label: str, early: bool = False
+    points: Sequence[Measurement], name: str, style: theme.Style, label: str, early: bool = False
 ) -> go.Scatter:
     """One task's points under one run; `early` for those before it is trained."""
     return go.Scatter(
@@ -221,17 +229,17 @@ def _line(
     )
 
 
-def _size(point: Point, early: bool = False) -> int:
+def _size(point: Measurement, early: bool = False) -> int:
     if early:
         return 5
     return 9 if point.final else 4
 
 
-def _general_line(one: Curves, style: theme.Style) -> go.Scatter:
-    what = "score" if one.general_better == "higher" else "loss"
+def _general_line(curves: Curves, style: theme.Style) -> go.Scatter:
+    what = "score" if curves.general_better == "higher" else "loss"
     return go.Scatter(
-        x=[p.step for p in one.general],
-        y=[p.score for p in one.general],
+        x=[p.step for p in curves.general],
+        y=[p.score for p in curves.general],
         name=GENERAL,
         legendgroup=GENERAL,
         mode="lines+markers",
@@ -239,13 +247,13 @@ def _general_line(one: Curves, style: theme.Style) -> go.Scatter:
         marker={
             "color": style.colour,
             "symbol": style.symbol,
-            "size": [_size(p) for p in one.general],
+            "size": [_size(p) for p in curves.general],
             "opacity": 1,
             "line": {"width": 1.5 if style.symbol.endswith("open") else 0},
         },
-        customdata=[["whole test sets" if p.final else "sample"] for p in one.general],
+        customdata=[["whole test sets" if p.final else "sample"] for p in curves.general],
         hovertemplate=(
-            f"<b>General</b> ({one.general_name}) · {one.label}<br>step %{{x:,d}}<br>"
+            f"<b>General</b> ({curves.general_name}) · {curves.label}<br>step %{{x:,d}}<br>"
             f"{what} %{{y:.4f}} (%{{customdata[0]}})<extra></extra>"
         ),
     )
@@ -265,13 +273,14 @@ def _mark_tasks(figure: go.Figure, curves: Sequence[Curves], shaded: str | None 
     whose tasks begin at other steps get names of their own.
 
     Args:
+        figure: changed in place.
         curves: for each panel, the run whose tasks it marks.
         shaded: the task whose own training is shaded.
     """
     rows = len(curves)
-    for row, one in enumerate(curves, start=1):
+    for row, run_curves in enumerate(curves, start=1):
         number = "" if row == 1 else str(row)
-        for segment in one.segments:
+        for segment in run_curves.segments:
             box = {
                 "xref": f"x{number}",
                 "yref": f"y{number} domain",
@@ -286,8 +295,8 @@ def _mark_tasks(figure: go.Figure, curves: Sequence[Curves], shaded: str | None 
                 )
             edge = {"color": theme.INK, "width": 1, "dash": "dot"}
             figure.add_shape(box, type="line", x0=segment.end, line=edge, opacity=0.6)
-        if row == rows or one.segments != curves[-1].segments:
-            _name_axis(figure, one.segments, rows + row, number)
+        if row == rows or run_curves.segments != curves[-1].segments:
+            _name_axis(figure, run_curves.segments, rows + row, number)
     last = max(c.planned for c in curves) or 1
     figure.update_xaxes(range=[-0.015 * last, 1.015 * last], showgrid=False)
     figure.update_xaxes(showticklabels=False, ticks="", row=rows, col=1)
@@ -317,7 +326,7 @@ def _name_axis(figure: go.Figure, segments: Sequence[Segment], number: int, pane
     figure.add_trace(line.update(xaxis=f"x{number}", yaxis=f"y{panel}"))
 
 
-def _frame(figure: go.Figure, rows: int, panel: int) -> go.Figure:
+def _set_layout(figure: go.Figure, rows: int, panel: int) -> go.Figure:
     return figure.update_layout(
         height=rows * panel + _LEGEND + 72,
         margin={"t": 56, "b": _LEGEND + 40, "l": 70, "r": 16},

@@ -1,18 +1,18 @@
-"""What forgetting curves show, in words: the caption, and the text for who cannot see them."""
+"""The caption and the description of `forgetting_curves`."""
 
 from collections.abc import Sequence
 
-from fggm_lab.plots.score_curves import GENERAL, Curves, Point
+from fggm_lab.plots.score_curves import GENERAL, Curves, Measurement
 
 
 def caption(curves: Sequence[Curves], task: str | None) -> str:
     """How to read the figure, and what is special about these runs."""
     samples = [p.examples for c in curves for ps in c.tasks.values() for p in ps if not p.final]
-    known = [n for n in samples if n is not None]
+    sizes = [n for n in samples if n is not None]
     small = ""
     if samples:
-        size = f" of {min(known)}" + (f" to {max(known)}" if max(known) > min(known) else "") \
-            if known else ""  # fmt: skip
+        size = f" of {min(sizes)}" + (f" to {max(sizes)}" if max(sizes) > min(sizes) else "") \
+            if sizes else ""  # fmt: skip
         small = f" Small markers: a sample{size} examples inside a task, so they jump."
     what = "Score of every task" if task is None else f"Score on {task}"
     if task == GENERAL:
@@ -36,28 +36,28 @@ def caption(curves: Sequence[Curves], task: str | None) -> str:
 def describe(curves: Sequence[Curves], task: str | None) -> str:
     """The scores when learned and at the end, a sentence per run."""
     sentences = []
-    for one in curves:
-        names = list(one.tasks)
-        state = "" if one.finished else f" so far ({one.step:,} steps)"
+    for run_curves in curves:
+        names = list(run_curves.tasks)
+        state = "" if run_curves.finished else f" so far ({run_curves.step:,} steps)"
         parts = []
         for index, name in enumerate(names):
-            if task in (None, name) and (part := _story(name, index, one.tasks[name])):
+            if task in (None, name) and (part := _story(name, index, run_curves.tasks[name])):
                 parts.append(part)
-        if one.general and (task in (None, GENERAL) or parts):
-            first, last = one.general[0], one.general[-1]
-            what = "score" if one.general_better == "higher" else "loss, in nats per token"
+        if run_curves.general and (task in (None, GENERAL) or parts):
+            first, last = run_curves.general[0], run_curves.general[-1]
+            what = "score" if run_curves.general_better == "higher" else "loss, in nats per token"
             parts.append(f"General ({what}) from {first.score:.2f} to {last.score:.2f}")
-        found = "; ".join(parts) if parts else "nothing measured yet"
-        sentences.append(f"Under {one.label}{state}: {found}.")
+        story = "; ".join(parts) if parts else "nothing measured yet"
+        sentences.append(f"Under {run_curves.label}{state}: {story}.")
     return " ".join(sentences)
 
 
-def _story(name: str, index: int, points: Sequence[Point]) -> str | None:
-    whole = [p for p in points if p.final]
-    learned = [p for p in whole if p.task == index]
+def _story(name: str, index: int, points: Sequence[Measurement]) -> str | None:
+    final = [p for p in points if p.final]
+    learned = [p for p in final if p.task == index]
     if not learned:
         return None
     text = f"{name} {learned[0].score:.2f} when learned"
-    if whole[-1].task > index:
-        text += f", {whole[-1].score:.2f} after the last task measured"
+    if final[-1].task > index:
+        text += f", {final[-1].score:.2f} after the last task measured"
     return text

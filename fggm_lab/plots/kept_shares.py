@@ -13,8 +13,15 @@ from fggm_lab.masks import Ranking, Scope
 from fggm_lab.masks.keep import check_scope
 from fggm_lab.plots import theme
 from fggm_lab.plots.layer_shares import OUTSIDE
-from fggm_lab.plots.parameter_groups import BY, Groups, by_layer, by_module, where_from
-from fggm_lab.plots.thinning import POINTS
+from fggm_lab.plots.parameter_groups import (
+    GROUPINGS,
+    Grouping,
+    Groups,
+    by_layer,
+    by_module,
+    merging_note,
+)
+from fggm_lab.plots.thinning import MAX_POINTS
 
 _ROWS = 100
 """The most lines."""
@@ -22,7 +29,7 @@ _STEPS = (100, 50, 25, 20, 10)
 """Into how many steps the keep shares from 0 to 1 are cut; fewer where there are many lines."""
 
 
-class Kept(NamedTuple):
+class SharesByKeep(NamedTuple):
     """What every keep share keeps.
 
     Attributes:
@@ -41,12 +48,12 @@ class Kept(NamedTuple):
 
     def at(self, keep: float) -> np.ndarray:
         """(rows,) the shares at one of the keep shares."""
-        found: np.ndarray = self.shares[self.keeps.index(keep)]
-        return found
+        shares: np.ndarray = self.shares[self.keeps.index(keep)]
+        return shares
 
 
 def kept_shares(
-    scores: FisherScores, by: str = "layer", scope: Scope = "global", keep: float = 0.3
+    scores: FisherScores, by: Grouping = "layer", scope: Scope = "global", keep: float = 0.3
 ) -> go.Figure:
     """The share of each layer, or module, that moves, against the keep share.
 
@@ -56,15 +63,18 @@ def kept_shares(
     Args:
         scores: of one task.
         by: `layer` or `module`.
-        scope: `global` or `parameter`, as in `Mask.top`.
+        scope: `global` or `parameter`: the top share of the whole model, or of each parameter.
         keep: the keep share to mark, in (0, 1].
+
+    Returns:
+        The figure: a line per layer or module, and beside them bars at the marked keep share.
 
     Raises:
         SettingError: `by`, `scope` or `keep` is outside what it may be, or there are no units.
         DataError: a score is not a number.
     """
     scope = check_scope(scope)
-    kept = kept_of(scores, by, scope, keep)
+    shares = shares_by_keep(scores, by, scope, keep)
     figure = make_subplots(
         1, 2, column_widths=[0.66, 0.34], horizontal_spacing=0.18,
         subplot_titles=["every keep share", f"at a keep share of {theme.percent(keep)}"],
@@ -74,12 +84,14 @@ def kept_shares(
         x=[0, 1], y=[0, 1], mode="lines", name="all alike (scope parameter)", hoverinfo="skip",
         line={"color": theme.INK, "dash": "dot", "width": 1.5}, row=1, col=1,
     )  # fmt: skip
-    styles = _styles(kept.rows, by)
-    for place, row in enumerate(kept.rows):
-        figure.add_trace(_line(kept, place, styles[row]), 1, 1)
-    figure.add_trace(_bars(kept, keep, styles), 1, 2)
+    styles = _styles(shares.rows, by)
+    for column, row in enumerate(shares.rows):
+        figure.add_trace(_line(shares, column, styles[row]), 1, 1)
+    figure.add_trace(_bars(shares, keep, styles), 1, 2)
     figure.add_vline(x=keep, line={"color": theme.INK, "dash": "dash", "width": 1.5}, row=1, col=1)
-    figure.update_xaxes(title_text=f"keep share (share of {_of(scope)} that moves)", row=1, col=1)
+    figure.update_xaxes(
+        title_text=f"keep share (share of {_scope_units(scope)} that moves)", row=1, col=1
+    )
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     figure.update_yaxes(title_text=f"share of the {by}'s units that moves", tickformat=".0%",
                         range=[0, 1.01], row=1, col=1)  # fmt: skip
@@ -87,52 +99,50 @@ def kept_shares(
                         tickvals=[0, 0.5, 1], row=1, col=2)  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", dtick=1, row=1, col=2)
     figure.update_layout(
-        height=max(430, 17 * len(kept.rows) + 130), margin={"t": 36, "b": 56, "l": 70, "r": 12},
+        height=max(430, 17 * len(shares.rows) + 130), margin={"t": 36, "b": 56, "l": 70, "r": 12},
         showlegend=False, bargap=0.35, hovermode="closest",
     )  # fmt: skip
     task = f": {scores.made.task}" if scores.made.task else ""
     return theme.finish(
-        figure, f"What a keep share lets move, by {by}{task}", _caption(kept, by, scope),
-        _describe(kept, by, scope, keep),
+        figure, f"What a keep share lets move, by {by}{task}", _caption(shares, by, scope),
+        _describe(shares, by, scope, keep),
     )  # fmt: skip
 
 
-def describe_kept_shares(
-    scores: FisherScores, by: str = "layer", scope: Scope = "global", keep: float = 0.3
-) -> str:
-    """The figure in words: what moves most and least at the marked keep share.
+def shares_by_keep(scores: FisherScores, by: Grouping, scope: Scope, keep: float) -> SharesByKeep:
+    """The numbers of `kept_shares`: units are sorted once, whatever the number of keep shares.
 
     Args:
-        scores, by, scope, keep: as for `kept_shares`.
-    """
-    scope = check_scope(scope)
-    return _describe(kept_of(scores, by, scope, keep), by, scope, keep)
+        scores: of one task.
+        by: `layer` or `module`.
+        scope: `global` or `parameter`.
+        keep: a keep share that must be among those computed, in (0, 1].
 
-
-def kept_of(scores: FisherScores, by: str, scope: Scope, keep: float) -> Kept:
-    """The numbers of `kept_shares`: units are sorted once, whatever the number of keep shares.
+    Returns:
+        The shares of at most 100 rows, at steps of 1 % of the keep share, or coarser where there
+        are many rows.
 
     Raises:
         SettingError: `by`, `scope` or `keep` is outside what it may be, or there are no units.
         DataError: a score is not a number.
     """
-    if by not in BY:
-        raise SettingError(f"by is '{by}'; choose one of: {', '.join(BY)}")
+    if by not in GROUPINGS:
+        raise SettingError(f"by is '{by}'; choose one of: {', '.join(GROUPINGS)}")
     names = [name for name, units in scores.units.items() if units.numel()]
     if not names:
         raise SettingError("the Fisher scores have no units to draw; score a model's parameters")
     groups: Groups = (by_layer if by == "layer" else by_module)(names, _ROWS)
-    steps = next((n for n in _STEPS if (n + 2) * len(groups) + len(groups) + 2 <= POINTS), 10)
+    steps = next((n for n in _STEPS if (n + 2) * len(groups) + len(groups) + 2 <= MAX_POINTS), 10)
     keeps = sorted({keep, *(round(i / steps, 2) for i in range(1, steps + 1))})
     counts = Ranking(scores).kept(keeps, scope)
-    column = {name: place for place, name in enumerate(scores.names)}
-    moved = np.stack([counts[:, [column[n] for n in some]].sum(1) for some in groups.values()], 1)
-    units = np.array([sum(scores.units[n].numel() for n in some) for some in groups.values()])
+    column = {name: index for index, name in enumerate(scores.names)}
+    moved = np.stack([counts[:, [column[n] for n in group]].sum(1) for group in groups.values()], 1)
+    units = np.array([sum(scores.units[n].numel() for n in group) for group in groups.values()])
     shares = np.vstack([np.zeros(len(groups)), moved / units])
-    return Kept(list(groups), units, [0.0, *keeps], shares, where_from(groups))
+    return SharesByKeep(list(groups), units, [0.0, *keeps], shares, merging_note(groups))
 
 
-def _styles(rows: list[str], by: str) -> dict[str, theme.Style]:
+def _styles(rows: list[str], by: Grouping) -> dict[str, theme.Style]:
     """Layers by their depth, modules by colour and dash."""
     if by == "module":
         return theme.line_styles(rows)
@@ -144,35 +154,35 @@ def _styles(rows: list[str], by: str) -> dict[str, theme.Style]:
     }
 
 
-def _line(kept: Kept, place: int, style: theme.Style) -> go.Scatter:
-    row, units = kept.rows[place], int(kept.units[place])
+def _line(shares: SharesByKeep, column: int, style: theme.Style) -> go.Scatter:
+    row, units = shares.rows[column], int(shares.units[column])
     return go.Scatter(
-        x=kept.keeps, y=kept.shares[:, place], mode="lines", name=row, meta={"row": row},
+        x=shares.keeps, y=shares.shares[:, column], mode="lines", name=row, meta={"row": row},
         line={"color": style.colour, "dash": style.dash, "width": 1.6},
         hovertemplate=f"<b>{row}</b>, {units:,} units<br>keep share %{{x:.0%}}: %{{y:.1%}} move"
         "<extra></extra>",
     )  # fmt: skip
 
 
-def _bars(kept: Kept, keep: float, styles: dict[str, theme.Style]) -> go.Bar:
-    shares = kept.at(keep)
-    moved = np.rint(shares * kept.units).astype(int)
+def _bars(by_keep: SharesByKeep, keep: float, styles: dict[str, theme.Style]) -> go.Bar:
+    shares = by_keep.at(keep)
+    moved = np.rint(shares * by_keep.units).astype(int)
     return go.Bar(
-        x=shares, y=kept.rows, orientation="h", name=f"keep share {theme.percent(keep)}",
+        x=shares, y=by_keep.rows, orientation="h", name=f"keep share {theme.percent(keep)}",
         meta={"part": "bars"}, textposition="outside", cliponaxis=False,
-        marker={"color": [styles[row].colour for row in kept.rows],
+        marker={"color": [styles[row].colour for row in by_keep.rows],
                 "line": {"color": theme.INK, "width": 0.5}},
         text=[theme.percent(share) for share in shares.tolist()],
-        customdata=np.column_stack([moved, kept.units]),
+        customdata=np.column_stack([moved, by_keep.units]),
         hovertemplate="%{y}<br>%{customdata[0]:,} of %{customdata[1]:,} units move<extra></extra>",
     )  # fmt: skip
 
 
-def _of(scope: Scope) -> str:
+def _scope_units(scope: Scope) -> str:
     return "all units" if scope == "global" else "each parameter's units"
 
 
-def _caption(kept: Kept, by: str, scope: Scope) -> str:
+def _caption(shares: SharesByKeep, by: Grouping, scope: Scope) -> str:
     if scope == "parameter":
         text = (
             "Scope parameter: every parameter moves its own top share, so all lines lie on the "
@@ -185,20 +195,20 @@ def _caption(kept: Kept, by: str, scope: Scope) -> str:
             "lie on it."
         )
     colours = " Coloured by depth (dark: first layer)" if by == "layer" else ""
-    if OUTSIDE in kept.rows:
+    if OUTSIDE in shares.rows:
         colours += f"; dashed: {OUTSIDE} (embeddings, the final norm and the head)"
-    return text + (f"{colours}." if colours else "") + kept.note
+    return text + (f"{colours}." if colours else "") + shares.note
 
 
-def _describe(kept: Kept, by: str, scope: Scope, keep: float) -> str:
-    order = np.argsort(-kept.at(keep), kind="stable")
+def _describe(shares: SharesByKeep, by: Grouping, scope: Scope, keep: float) -> str:
+    order = np.argsort(-shares.at(keep), kind="stable")
 
-    def say(place: int) -> str:
-        return f"{kept.rows[place]} {theme.percent(float(kept.at(keep)[place]))}"
+    def share_text(column: int) -> str:
+        return f"{shares.rows[column]} {theme.percent(float(shares.at(keep)[column]))}"
 
     text = (
         f"With a keep share of {theme.percent(keep)}, scope {scope}, what moves of each {by}: most "
-        f"of {say(order[0])}, least of {say(order[-1])}"
+        f"of {share_text(order[0])}, least of {share_text(order[-1])}"
     )
-    every = ", ".join(say(place) for place in range(len(kept.rows)))
+    every = ", ".join(share_text(column) for column in range(len(shares.rows)))
     return f"{text}. All: {every}."

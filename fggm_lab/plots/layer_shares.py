@@ -33,7 +33,7 @@ def share_per_layer(
     """The share of each layer's units that `Mask.top(scores, keep, scope)` lets move.
 
     Returns:
-        one row per layer that has units, in the model's order of layers, what lies outside last.
+        One row per layer that has units, in the model's order of layers, what lies outside last.
 
     Raises:
         SettingError: `keep` or `scope` is outside what it may be.
@@ -45,7 +45,7 @@ class Cut(NamedTuple):
     """What one keep share does under one scope.
 
     Attributes:
-        keep: the share asked for.
+        keep: the keep share.
         lowest: the lowest score that moves.
         shares: what moves of each layer.
     """
@@ -80,7 +80,7 @@ def _shares(mask: Mask) -> list[LayerShare]:
 def lowest_moving(scores: FisherScores, mask: Mask) -> float:
     """The lowest score among the units a mask lets move; NaN if it moves none."""
     moving = [scores.units[n].cpu().numpy()[b.cpu().numpy()] for n, b in mask.units.items()]
-    return min((float(some.min()) for some in moving if some.size), default=float("nan"))
+    return min((float(values.min()) for values in moving if values.size), default=float("nan"))
 
 
 def layer_name(layer: int | None) -> str:

@@ -10,7 +10,7 @@ from fggm_lab.fisher.concentration import all_units, gini, lorenz
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks.keep import kept_count
 from fggm_lab.plots import theme
-from fggm_lab.plots.thinning import POINTS, decimate
+from fggm_lab.plots.thinning import MAX_POINTS, thin_sorted
 
 
 def lorenz_curves(
@@ -22,24 +22,27 @@ def lorenz_curves(
         scores: of one task, or of several by name.
         keep: the share of units to mark, in (0, 1].
 
+    Returns:
+        The figure: a curve per task, from the highest unit to all units.
+
     Raises:
         SettingError: there are no scores, or `keep` is outside what it may be.
         DataError: a score is negative or not finite.
     """
-    found = _named(scores, keep)
+    units = _named(scores, keep)
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", name="all units alike",
         line={"color": theme.INK, "dash": "dot", "width": 1}, hoverinfo="skip",
     )  # fmt: skip
-    styles = theme.line_styles(list(found))
-    for name, values in found.items():
+    styles = theme.line_styles(list(units))
+    for name, values in units.items():
         shares = lorenz(values)
-        # the curve starts at nothing: it is concave, so a stretch's ends and middle lie on it
-        places, heights = decimate(np.append(0.0, shares)[::-1], POINTS // len(found))
+        # the curve starts at 0; it only rises, so that reversed it is sorted from the largest down
+        positions, heights = thin_sorted(np.append(0.0, shares)[::-1], MAX_POINTS // len(units))
         style = styles[name]
         figure.add_scatter(
-            x=1 - places / len(values), y=heights, mode="lines",
+            x=1 - positions / len(values), y=heights, mode="lines",
             name=f"{name} (Gini {gini(values):.2f})",
             line={"color": style.colour, "dash": style.dash, "width": 2},
             meta={"name": name},
@@ -59,29 +62,24 @@ def lorenz_curves(
         f"Dashed: the top {theme.percent(keep)}."
     )
     return theme.finish(
-        figure, "Concentration of Fisher information", caption, _describe(found, keep)
+        figure, "Concentration of Fisher information", caption, _describe(units, keep)
     )
 
 
-def describe_lorenz(scores: FisherScores | Mapping[str, FisherScores], keep: float = 0.3) -> str:
-    """The figure in words: what share the top units hold, and how unequal all are."""
-    return _describe(_named(scores, keep), keep)
-
-
-def _describe(found: Mapping[str, np.ndarray], keep: float) -> str:
+def _describe(units: Mapping[str, np.ndarray], keep: float) -> str:
     sentences = []
-    for name, values in found.items():
+    for name, values in units.items():
         shares = lorenz(values)
-        tenth = theme.percent(held(shares, 0.1))
+        tenth = theme.percent(share_held(shares, 0.1))
         sentences.append(
             f"{name}: of {len(values):,} units the top 10 % hold {tenth} of the Fisher "
-            f"information, the top {theme.percent(keep)} hold {theme.percent(held(shares, keep))}; "
-            f"Gini coefficient {gini(values):.2f}."
+            f"information, the top {theme.percent(keep)} hold "
+            f"{theme.percent(share_held(shares, keep))}; Gini coefficient {gini(values):.2f}."
         )
     return " ".join(sentences)
 
 
-def held(shares: np.ndarray, keep: float) -> float:
+def share_held(shares: np.ndarray, keep: float) -> float:
     """What the top round(keep · n) units hold, from a Lorenz curve of n."""
     count = kept_count(keep, len(shares))
     return float(shares[count - 1]) if count else 0.0
@@ -93,4 +91,4 @@ def _named(scores: FisherScores | Mapping[str, FisherScores], keep: float) -> di
         scores = {scores.made.task or "scores": scores}
     if not scores:
         raise SettingError("there are no Fisher scores to draw; give those of at least one task")
-    return {name: all_units(item) for name, item in scores.items()}
+    return {name: all_units(task_scores) for name, task_scores in scores.items()}

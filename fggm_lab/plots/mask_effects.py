@@ -12,12 +12,12 @@ from fggm_lab.plots.score_curves import GENERAL
 if TYPE_CHECKING:
     from fggm_lab.training.effects import Effect, Measured
 
-_LOOKS = ((theme.GREY, ""), (theme.ORANGE, "/"), (theme.BLUE, "."))
+_BAR_STYLES = ((theme.GREY, ""), (theme.ORANGE, "/"), (theme.BLUE, "."))
 """Colour and pattern of bars: before, the control, after."""
 
 
 class _Side(NamedTuple):
-    """One of the states that stand side by side: its name, scores, colour and pattern."""
+    """One of the states whose bars are drawn side by side."""
 
     name: str
     scores: "Measured"
@@ -32,6 +32,9 @@ def mask_effects(effect: "Effect") -> go.Figure:
 
     Args:
         effect: what `zeroing` or `freezing` returned.
+
+    Returns:
+        The figure: a panel of scores, and below it one of likelihoods.
     """
     figure = make_subplots(
         2, 1, shared_xaxes=True, vertical_spacing=0.12,
@@ -44,8 +47,8 @@ def mask_effects(effect: "Effect") -> go.Figure:
         general = [] if side.scores.general is None else [(GENERAL, side.scores.general)]
         scores = [(name, score.score) for name, score in tasks.items()]
         nll = [(name, score.nll) for name, score in tasks.items()]
-        _add(figure, 1, side, scores if loss else scores + general, theme.SCORE)
-        _add(figure, 2, side, nll + general if loss else nll, theme.NLL)
+        _add_bars(figure, 1, side, scores if loss else scores + general, theme.SCORE)
+        _add_bars(figure, 2, side, nll + general if loss else nll, theme.NLL)
     figure.update_yaxes(title_text="score (0–1)", range=[0, 1.13], row=1, col=1,
                         tickvals=[0, 0.25, 0.5, 0.75, 1])  # fmt: skip
     figure.update_yaxes(title_text="nats per token", rangemode="tozero", row=2, col=1)
@@ -58,28 +61,28 @@ def mask_effects(effect: "Effect") -> go.Figure:
         margin={"t": 24, "b": 40, "l": 64, "r": 16},
     )  # fmt: skip
     title = "Units at zero" if effect.action == "zeroing" else "Units held still"
-    return theme.finish(figure, title, _caption(effect), describe_effect(effect))
+    return theme.finish(figure, title, _caption(effect), _describe(effect))
 
 
-def describe_effect(effect: "Effect") -> str:
-    """The figure in words: what was done, and every task's score before and after."""
+def _describe(effect: "Effect") -> str:
+    """What was done, and every task's score before and after."""
     sides = _sides(effect)
     done = f"{effect.off:,} of {effect.units:,} units"
     if effect.action == "zeroing":
-        said = [f"{done} set to zero."]
+        sentences = [f"{done} set to zero."]
     else:
-        said = [f"{effect.trained} trained for {effect.steps} steps with {done} frozen."]
+        sentences = [f"{effect.trained} trained for {effect.steps} steps with {done} frozen."]
     for name in effect.before.tasks:
         rows = [side.scores.tasks[name] for side in sides]
-        said.append(
-            f"{name}: score {_chain([row.score for row in rows], sides)}, "
-            f"NLL {_chain([row.nll for row in rows], [])}."
+        sentences.append(
+            f"{name}: score {_values_text([row.score for row in rows], sides)}, "
+            f"NLL {_values_text([row.nll for row in rows], [])}."
         )
     abilities = [side.scores.general for side in sides]
     if None not in abilities:
         what = GENERAL if effect.general_better == "higher" else f"{GENERAL} (a loss)"
-        said.append(f"{what}: {_chain([a for a in abilities if a is not None], sides)}.")
-    return " ".join(said)
+        sentences.append(f"{what}: {_values_text([a for a in abilities if a is not None], sides)}.")
+    return " ".join(sentences)
 
 
 def _sides(effect: "Effect") -> list[_Side]:
@@ -87,14 +90,14 @@ def _sides(effect: "Effect") -> list[_Side]:
     named = [("before", effect.before), ("trained with all units", effect.free),
              (after, effect.after)]  # fmt: skip
     return [
-        _Side(name, scores, *look)
-        for (name, scores), look in zip(named, _LOOKS, strict=True)
+        _Side(name, scores, *bar_style)
+        for (name, scores), bar_style in zip(named, _BAR_STYLES, strict=True)
         if scores is not None
     ]
 
 
-def _add(
-    figure: go.Figure, row: int, side: _Side, bars: Sequence[tuple[str, float]], form: str
+def _add_bars(
+    figure: go.Figure, row: int, side: _Side, bars: Sequence[tuple[str, float]], number_format: str
 ) -> None:
     """One side's bars in one panel."""
     figure.add_bar(
@@ -104,12 +107,12 @@ def _add(
                 "pattern": {"shape": side.pattern, "size": 5, "solidity": 0.25,
                             "fillmode": "overlay", "fgcolor": "#ffffff"}},
         texttemplate="%{y:.2f}", textposition="outside", textfont={"size": 10}, cliponaxis=False,
-        hovertemplate=f"<b>%{{x}}</b><br>{side.name}: %{{y:{form}}}<extra></extra>",
+        hovertemplate=f"<b>%{{x}}</b><br>{side.name}: %{{y:{number_format}}}<extra></extra>",
         row=row, col=1,
     )  # fmt: skip
 
 
-def _chain(values: Sequence[float], sides: Sequence[_Side]) -> str:
+def _values_text(values: Sequence[float], sides: Sequence[_Side]) -> str:
     """`0.93 before, 0.41 units at zero`, or without names `0.07 → 1.35`."""
     if not sides:
         return " → ".join(f"{value:.2f}" for value in values)

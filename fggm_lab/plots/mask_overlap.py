@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -12,24 +12,25 @@ from fggm_lab.masks import Mask
 from fggm_lab.masks.pairs import Counts, Pair, count, in_order
 from fggm_lab.models.names import split_name
 from fggm_lab.plots import theme
-from fggm_lab.plots.table_heatmap import Table, cell_texts, cells, frame
+from fggm_lab.plots.table_heatmap import Table, cell_texts, set_table_layout, table_heatmap
 
 OUTSIDE = -1
-"""Stands for embeddings, the final norm and the head where a layer's number is asked for."""
+"""The layer's number that means embeddings, the final norm and the head."""
 
 
-class Kind(NamedTuple):
+class MeasureText(NamedTuple):
     """A measure of overlap: its name, and what the shared units are divided by."""
 
     name: str
-    over: str
+    divisor: str
 
 
-MEASURES = {
-    "jaccard": Kind("Jaccard index", "units that either keeps"),
-    "overlap": Kind("overlap coefficient", "units of the smaller mask"),
-}
+Measure = Literal["jaccard", "overlap"]
 """What `mask_overlap` can show."""
+MEASURES: dict[Measure, MeasureText] = {
+    "jaccard": MeasureText("Jaccard index", "units that either keeps"),
+    "overlap": MeasureText("overlap coefficient", "units of the smaller mask"),
+}
 
 
 class Overlap(NamedTuple):
@@ -50,7 +51,7 @@ def mask_overlap(
     masks: Mapping[str, Mask],
     layer: int | None = None,
     controls: bool = True,
-    measure: str = "jaccard",
+    measure: Measure = "jaccard",
 ) -> go.Figure:
     """How much every two masks overlap, beside what chance would give, on one colour scale.
 
@@ -60,48 +61,48 @@ def mask_overlap(
         controls: draw a list of layers into the figure itself, where `layer` is None.
         measure: `jaccard` (the Jaccard index) or `overlap` (the overlap coefficient).
 
+    Returns:
+        The figure: the measured table, and beside it that of chance.
+
     Raises:
         SettingError: fewer than two masks, masks of different models, no such layer or measure.
     """
     counts = _counted(masks)
-    some = _of_layer(counts, layer)
-    found = _tables(some, measure)
-    names, kind = list(masks), MEASURES[measure]
+    layer_counts = _of_layer(counts, layer)
+    tables = _tables(layer_counts, measure)
+    names, measure_text = list(masks), MEASURES[measure]
     figure = make_subplots(
         1, 2, subplot_titles=["measured", "expected by chance"], horizontal_spacing=0.04,
         shared_yaxes=True,
     )  # fmt: skip
     figure.update_annotations(font_size=theme.TEXT)
-    for column, table in enumerate((found.measured, found.expected), start=1):
-        trace = cells(names, names, table, _hover(found), "%{y} and %{x}")
+    for column, table in enumerate((tables.measured, tables.expected), start=1):
+        trace = table_heatmap(names, names, table, _hover(tables), "%{y} and %{x}")
         figure.add_trace(trace, 1, column)
-    frame(figure, len(names), kind.name)
+    set_table_layout(figure, len(names), measure_text.name)
     figure.update_xaxes(title_text="task")
     figure.update_yaxes(title_text="task", row=1, col=1)
     if controls and layer is None and len(counts.layers) > 1:
         _add_layers(figure, counts, measure)
     where = "" if layer is None else f": {layer_name(layer)}"
     return theme.finish(
-        figure, f"Mask overlap between tasks{where}", _caption(some, layer, kind),
-        _describe(names, found, layer, kind),
+        figure, f"Mask overlap between tasks{where}", _caption(layer_counts, layer, measure_text),
+        _describe(names, tables, layer, measure_text),
     )  # fmt: skip
 
 
-def describe_overlap(
-    masks: Mapping[str, Mask], layer: int | None = None, measure: str = "jaccard"
-) -> str:
-    """The figure in words: mean overlap, chance, mean z, the closest and the most distant pair.
-
-    Args:
-        masks, layer, measure: as for `mask_overlap`.
-    """
-    return _describe(list(masks), overlap(masks, layer, measure), layer, MEASURES[measure])
-
-
-def overlap(
-    masks: Mapping[str, Mask], layer: int | None = None, measure: str = "jaccard"
+def overlap_tables(
+    masks: Mapping[str, Mask], layer: int | None = None, measure: Measure = "jaccard"
 ) -> Overlap:
     """The numbers of `mask_overlap`.
+
+    Args:
+        masks: task → its mask, at least two, all of one model.
+        layer: a layer's number, `OUTSIDE`, or None: the whole model.
+        measure: `jaccard` or `overlap`.
+
+    Returns:
+        Tables with a row and a column per task, in the order of `masks`.
 
     Raises:
         SettingError: fewer than two masks, masks of different models, no such layer or measure.
@@ -111,8 +112,8 @@ def overlap(
 
 def layers_of(masks: Mapping[str, Mask]) -> list[int]:
     """The layers' numbers, then `OUTSIDE` if a parameter lies outside the layers."""
-    found = in_order(split_name(name).layer for mask in masks.values() for name in mask.names)
-    return [OUTSIDE if layer is None else layer for layer in found]
+    layers = in_order(split_name(name).layer for mask in masks.values() for name in mask.names)
+    return [OUTSIDE if layer is None else layer for layer in layers]
 
 
 def layer_name(layer: int | None) -> str:
@@ -131,13 +132,13 @@ def _counted(masks: Mapping[str, Mask]) -> Counts:
 def _of_layer(counts: Counts, layer: int | None) -> Counts:
     if layer is None:
         return counts
-    wanted = None if layer == OUTSIDE else layer
-    if wanted not in counts.layers:
+    layer_in_model = None if layer == OUTSIDE else layer
+    if layer_in_model not in counts.layers:
         raise SettingError(f"the masks have no {layer_name(layer)}; see their parameters' names")
-    return counts.of_layer(wanted)
+    return counts.of_layer(layer_in_model)
 
 
-def _tables(counts: Counts, measure: str) -> Overlap:
+def _tables(counts: Counts, measure: Measure) -> Overlap:
     if measure not in MEASURES:
         raise SettingError(f"measure is '{measure}'; choose one of: {', '.join(MEASURES)}")
     size = counts.shared.shape[1]
@@ -152,33 +153,33 @@ def _tables(counts: Counts, measure: str) -> Overlap:
     return Overlap(*tables)
 
 
-def _values(pair: Pair, measure: str) -> tuple[float | None, float | None, float | None]:
+def _values(pair: Pair, measure: Measure) -> tuple[float | None, float | None, float | None]:
     if measure == "jaccard":
         return pair.jaccard, pair.expected_jaccard, pair.z
     return pair.overlap, pair.expected_overlap, pair.z
 
 
-def _hover(found: Overlap) -> list[list[str]]:
+def _hover(tables: Overlap) -> list[list[str]]:
     def show(value: float | None, expected: float | None, z: float | None) -> str:
         if value is None or expected is None:
             return "nothing kept"
         above = "" if z is None else f"<br>z = {z:+.1f} standard deviations from chance"
         return f"measured {value:.3f}<br>by chance {expected:.3f}{above}"
 
-    return [[show(*cell) for cell in zip(*rows, strict=True)] for rows in zip(*found, strict=True)]
+    return [[show(*cell) for cell in zip(*rows, strict=True)] for rows in zip(*tables, strict=True)]
 
 
-def _add_layers(figure: go.Figure, counts: Counts, measure: str) -> None:
+def _add_layers(figure: go.Figure, counts: Counts, measure: Measure) -> None:
     """A list inside the figure that swaps both tables for those of one layer."""
     parts: list[tuple[int | None, Counts]] = [(None, counts)]
     parts += [(OUTSIDE if n is None else n, counts.of_layer(n)) for n in counts.layers]
     buttons = []
-    for layer, some in parts:
-        found = _tables(some, measure)
+    for layer, layer_counts in parts:
+        tables = _tables(layer_counts, measure)
         change = {
-            "z": [found.measured, found.expected],
-            "text": [cell_texts(found.measured), cell_texts(found.expected)],
-            "customdata": [_hover(found)],  # one for both
+            "z": [tables.measured, tables.expected],
+            "text": [cell_texts(tables.measured), cell_texts(tables.expected)],
+            "customdata": [_hover(tables)],  # one for both
         }
         buttons.append({"method": "restyle", "label": layer_name(layer), "args": [change, [0, 1]]})
     figure.update_layout(
@@ -188,8 +189,8 @@ def _add_layers(figure: go.Figure, counts: Counts, measure: str) -> None:
     )
 
 
-def _lower(table: Table) -> list[tuple[float, int, int]]:
-    """The value of each two tasks once, with their places."""
+def _pair_values(table: Table) -> list[tuple[float, int, int]]:
+    """(value, i, j) of each two tasks i > j that have a value."""
     return [
         (value, i, j)
         for i, row in enumerate(table)
@@ -198,31 +199,33 @@ def _lower(table: Table) -> list[tuple[float, int, int]]:
     ]
 
 
-def _caption(counts: Counts, layer: int | None, kind: Kind) -> str:
-    kept = counts.shared.diagonal(axis1=1, axis2=2).sum(0) / max(1, counts.units.sum())
-    low, high = theme.percent(float(kept.min())), theme.percent(float(kept.max()))
+def _caption(counts: Counts, layer: int | None, measure: MeasureText) -> str:
+    shares_kept = counts.shared.diagonal(axis1=1, axis2=2).sum(0) / max(1, counts.units.sum())
+    low, high = theme.percent(float(shares_kept.min())), theme.percent(float(shares_kept.max()))
     share = low if low == high else f"{low} to {high}"
     return (
-        f"Units that two tasks' masks share, over {kind.over} ({layer_name(layer)}; each mask "
-        f"keeps {share}). Right: the mean for masks drawn by chance that keep as many units of "
-        "every parameter. A mask with itself is left blank."
+        f"Units that two tasks' masks share, over {measure.divisor} ({layer_name(layer)}; each "
+        f"mask keeps {share}). Right: the mean for masks drawn by chance that keep as many units "
+        "of every parameter. A mask with itself is left blank."
     )
 
 
-def _describe(names: Sequence[str], found: Overlap, layer: int | None, kind: Kind) -> str:
-    pairs, chance, above = (_lower(table) for table in found)
+def _describe(
+    names: Sequence[str], tables: Overlap, layer: int | None, measure: MeasureText
+) -> str:
+    pairs, chance, above = (_pair_values(table) for table in tables)
     if not pairs:
         return f"Mask overlap ({layer_name(layer)}): fewer than two masks keep a unit."
-    (most, a, b), (least, c, d) = max(pairs), min(pairs)
+    (highest, a, b), (lowest, c, d) = max(pairs), min(pairs)
     text = (
-        f"Mask overlap ({layer_name(layer)}), {len(names)} tasks: the {kind.name} is "
+        f"Mask overlap ({layer_name(layer)}), {len(names)} tasks: the {measure.name} is "
         f"{fmean(v for v, _, _ in pairs):.2f} on average, {fmean(v for v, _, _ in chance):.2f} by "
         f"chance."
     )
     if above:
         mean = fmean(v for v, _, _ in above)
         text += f" The units shared lie {mean:+.1f} standard deviations from chance on average."
-    text += f" Closest: {names[b]} and {names[a]}, {most:.2f}."
+    text += f" Closest: {names[b]} and {names[a]}, {highest:.2f}."
     if len(pairs) > 1:
-        text += f" Most distant: {names[d]} and {names[c]}, {least:.2f}."
+        text += f" Most distant: {names[d]} and {names[c]}, {lowest:.2f}."
     return text

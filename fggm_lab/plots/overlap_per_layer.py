@@ -1,4 +1,4 @@
-"""Overlap along the model's depth: in which layers do the tasks' masks meet?"""
+"""Mask overlap along the model's depth: in which layers do the tasks' masks share units?"""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -39,6 +39,9 @@ def overlap_per_layer(masks: Mapping[str, Mask]) -> go.Figure:
     Args:
         masks: task → its mask, at least two, all of one model.
 
+    Returns:
+        The figure: the Jaccard index of every layer, and below it z.
+
     Raises:
         SettingError: fewer than two masks, or masks of different models.
     """
@@ -48,14 +51,16 @@ def overlap_per_layer(masks: Mapping[str, Mask]) -> go.Figure:
     hover = [_hover(row) for row in rows]
     values = [[v for v, _ in row.jaccard] for row in rows]
     dots = {"color": theme.BLUE, "symbol": "circle", "size": 9}
-    figure.add_trace(_spread(names, values, hover, dots, "measured: mean, lowest, highest"), 1, 1)
+    figure.add_trace(
+        _mean_and_range(names, values, hover, dots, "measured: mean, lowest, highest"), 1, 1
+    )
     figure.add_scatter(
         x=names, y=[row.expected for row in rows], mode="markers", name="by chance, mean",
         marker={"color": theme.VERMILLION, "symbol": "line-ew-open", "size": 16,
                 "line": {"width": 2}},
         hovertemplate="by chance %{y:.3f}<extra></extra>", row=1, col=1,
     )  # fmt: skip
-    z = _spread(names, [row.z for row in rows], hover, dots, "z: mean, lowest, highest")
+    z = _mean_and_range(names, [row.z for row in rows], hover, dots, "z: mean, lowest, highest")
     figure.add_trace(z.update(showlegend=False), 2, 1)
     figure.add_hline(y=0, row=2, col=1, line={"color": theme.INK, "dash": "dot", "width": 1})
     figure.update_xaxes(type="category", showgrid=False)
@@ -71,13 +76,14 @@ def overlap_per_layer(masks: Mapping[str, Mask]) -> go.Figure:
     )
 
 
-def describe_overlap_per_layer(masks: Mapping[str, Mask]) -> str:
-    """The figure in words: the layers where the masks meet most and least, beside chance."""
-    return _describe(layer_overlaps(masks))
-
-
 def layer_overlaps(masks: Mapping[str, Mask]) -> list[LayerOverlap]:
-    """The numbers of `overlap_per_layer`, in the model's order, what lies outside layers last.
+    """The numbers of `overlap_per_layer`.
+
+    Args:
+        masks: task → its mask, at least two, all of one model.
+
+    Returns:
+        A row per layer, in the model's order, what lies outside the layers last.
 
     Raises:
         SettingError: fewer than two masks, or masks of different models.
@@ -103,12 +109,12 @@ def _row(layer: str, counts: Counts, names: list[str]) -> LayerOverlap:
     )
 
 
-def _spread(
+def _mean_and_range(
     names: list[str], values: list[list[float]], hover: list[str], marker: dict[str, object],
     name: str,
 ) -> go.Scatter:  # fmt: skip
     """Means as dots, from the lowest to the highest value as bars."""
-    means = [fmean(some) if some else None for some in values]
+    means = [fmean(values_of_layer) if values_of_layer else None for values_of_layer in values]
     return go.Scatter(
         x=names,
         y=means,
@@ -134,10 +140,11 @@ def _hover(row: LayerOverlap) -> str:
     text = f"<b>{row.layer}</b>, {row.units:,} units"
     if not row.jaccard or row.expected is None:
         return f"{text}<br>nothing kept"
-    (low, least), (high, most) = min(row.jaccard), max(row.jaccard)
+    (low, lowest_pair), (high, highest_pair) = min(row.jaccard), max(row.jaccard)
     text += (
         f"<br>mean Jaccard index {fmean(v for v, _ in row.jaccard):.3f}, by chance "
-        f"{row.expected:.3f}<br>lowest {low:.3f}: {least}<br>highest {high:.3f}: {most}"
+        f"{row.expected:.3f}<br>lowest {low:.3f}: {lowest_pair}<br>"
+        f"highest {high:.3f}: {highest_pair}"
     )
     if row.z:
         text += f"<br>mean z {fmean(row.z):+.1f} ({min(row.z):+.1f} to {max(row.z):+.1f})"
@@ -170,16 +177,16 @@ def _describe(rows: list[LayerOverlap]) -> str:
     if not means:
         return "Mask overlap along the depth: fewer than two masks keep a unit."
 
-    def say(mean: float, row: LayerOverlap) -> str:
+    def layer_text(mean: float, row: LayerOverlap) -> str:
         z = f", mean z {fmean(row.z):+.1f}" if row.z else ""
         return f"{row.layer}, {mean:.2f} ({row.expected:.2f} by chance{z})"
 
-    inside = [one for one in means if one[1].layer.startswith("layer ")]
+    inside = [entry for entry in means if entry[1].layer.startswith("layer ")]
     parts = []
     if inside:
-        high, low = max(inside, key=lambda one: one[0]), min(inside, key=lambda one: one[0])
-        parts.append(f"the masks meet most in {say(*high)}")
+        high, low = max(inside, key=lambda entry: entry[0]), min(inside, key=lambda entry: entry[0])
+        parts.append(f"the masks meet most in {layer_text(*high)}")
         if len(inside) > 1:
-            parts.append(f"least in {say(*low)}")
-    parts += [say(*one) for one in means if one not in inside]
+            parts.append(f"least in {layer_text(*low)}")
+    parts += [layer_text(*entry) for entry in means if entry not in inside]
     return f"Mean Jaccard index along the depth: {'; '.join(parts)}."

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
-from fggm_lab.runs import COLUMNS, Run
+from fggm_lab.runs import COLUMNS, Run, RunsLike, as_runs
 from fggm_lab.runs.paired import paired
 
 ROW = 34
@@ -21,22 +21,27 @@ Panels = dict[str, Rows]
 
 
 def paired_differences(
-    runs: Sequence[Run], baseline: str, metrics: Sequence[str] | None = None
+    runs: RunsLike, baseline: str, metrics: Sequence[str] | None = None
 ) -> go.Figure:
     """Each method minus the baseline, seed by seed, with the 95 % interval of the mean.
 
     Args:
-        runs: of two methods or more over the same tasks, that have a seed in common.
+        runs: a folder of runs, or several runs or folders: of two methods or more over the same
+            tasks, that have a seed in common.
         baseline: the method to subtract, as `comparison(runs)` names it.
         metrics: `general_after` or names among `METRICS`; None: General, OP, BWT and learning
             accuracy, as far as they were measured.
+
+    Returns:
+        The figure: a panel per metric, in it a row per method.
 
     Raises:
         SettingError: no metric has that name.
         RunError: runs that cannot be compared, an unknown baseline, or one that shares no seed with
             any other method.
     """
-    rows = paired(runs, baseline, metrics)
+    run_list = as_runs(runs)
+    rows = paired(run_list, baseline, metrics)
     methods = _methods(rows)
     panels = _panels(rows, methods)
     styles = theme.method_styles(methods)
@@ -44,12 +49,12 @@ def paired_differences(
     height = len(panels) * (inner + _BETWEEN) - _BETWEEN
     figure = make_subplots(
         len(panels), 1, vertical_spacing=_BETWEEN / height if len(panels) > 1 else 0,
-        subplot_titles=[_heading(some) for some in panels.values()],
+        subplot_titles=[_heading(panel_rows) for panel_rows in panels.values()],
     )  # fmt: skip
     figure.update_annotations(x=0, xanchor="left", font_size=theme.TEXT)
-    for number, some in enumerate(panels.values(), start=1):
-        for place, row in enumerate(some):
-            for trace in _traces(row, place, styles[row["method"]]):
+    for number, panel_rows in enumerate(panels.values(), start=1):
+        for index, row in enumerate(panel_rows):
+            for trace in _traces(row, index, styles[row["method"]]):
                 figure.add_trace(trace.update(showlegend=False), number, 1)
         line = {"color": theme.INK, "width": 1.2}
         figure.add_vline(x=0, row=number, col=1, line=line, layer="below")
@@ -64,35 +69,24 @@ def paired_differences(
         height=height + 100, margin={"t": 48, "b": 52, "l": 110, "r": 20}, hovermode="closest"
     )
     return theme.finish(
-        figure, f"Differences from {baseline}, paired by seed", _caption(runs, rows, baseline),
+        figure, f"Differences from {baseline}, paired by seed", _caption(run_list, rows, baseline),
         _describe(rows, baseline),
     )  # fmt: skip
 
 
-def describe_paired_differences(
-    runs: Sequence[Run], baseline: str, metrics: Sequence[str] | None = None
-) -> str:
-    """The figure in words: each method's mean difference and its interval.
-
-    Args:
-        runs, baseline, metrics: as for `paired_differences`.
-    """
-    return _describe(paired(runs, baseline, metrics), baseline)
-
-
 def _methods(rows: Rows) -> list[str]:
     """The methods of which anything can be paired; if there is none, all."""
-    found = [row["method"] for row in rows if row["n"]] or [row["method"] for row in rows]
-    return list(dict.fromkeys(found))
+    methods = [row["method"] for row in rows if row["n"]] or [row["method"] for row in rows]
+    return list(dict.fromkeys(methods))
 
 
 def _panels(rows: Rows, methods: Sequence[str]) -> Panels:
     """The methods' rows by metric; a metric that no pair has measured is left out, if not all."""
-    found: Panels = {}
+    panels: Panels = {}
     for row in rows:
         if row["method"] in methods:
-            found.setdefault(row["metric"], []).append(row)
-    return {name: part for name, part in found.items() if any(r["n"] for r in part)} or found
+            panels.setdefault(row["metric"], []).append(row)
+    return {name: part for name, part in panels.items() if any(r["n"] for r in part)} or panels
 
 
 def _heading(rows: Rows) -> str:
@@ -103,19 +97,19 @@ def _heading(rows: Rows) -> str:
     return f"<b>{COLUMNS[metric]}</b>{unit} · {arrow}"
 
 
-def _traces(row: dict[str, Any], place: int, style: theme.Style) -> list[go.Scatter]:
+def _traces(row: dict[str, Any], position: int, style: theme.Style) -> list[go.Scatter]:
     """Small open markers for the seeds, above them the mean with its interval."""
     method = row["method"]
     seeds = go.Scatter(
-        x=row["differences"], y=[place + 0.2] * row["n"], mode="markers", name=method,
+        x=row["differences"], y=[position + 0.2] * row["n"], mode="markers", name=method,
         marker={"color": style.colour, "symbol": f"{style.symbol}-open", "size": 7},
         customdata=row["seeds"], meta={"part": "seeds", "metric": row["metric"]},
         hovertemplate=f"<b>{method}</b>, seed %{{customdata}}: %{{x:+.4f}}<extra></extra>",
     )  # fmt: skip
     if row["low"] is None:
-        return [seeds.update(y=[place] * row["n"], marker_size=9)]
+        return [seeds.update(y=[position] * row["n"], marker_size=9)]
     mean = go.Scatter(
-        x=[row["mean"]], y=[place - 0.12], mode="markers", name=method,
+        x=[row["mean"]], y=[position - 0.12], mode="markers", name=method,
         error_x={"array": [row["high"] - row["mean"]], "color": style.colour, "thickness": 2,
                  "width": 5},
         marker={"color": style.colour, "symbol": style.symbol, "size": 10},
@@ -131,14 +125,16 @@ def _scale(figure: go.Figure, panels: Panels) -> None:
     """Fractions share one axis, so that their panels can be compared; a loss has its own."""
     figure.update_xaxes(tickformat="+~g")
     for loss in (True, False):
-        some = {n: rows for n, rows in enumerate(panels.values(), 1) if _is_loss(rows) is loss}
-        ends = [row[end] for rows in some.values() for row in rows for end in ("low", "high")]
-        seeds = [value for rows in some.values() for row in rows for value in row["differences"]]
-        known = [0.0, *seeds, *(end for end in ends if end is not None)]
-        for number in some:
-            first = next(iter(some))
+        numbered = {n: rows for n, rows in enumerate(panels.values(), 1) if _is_loss(rows) is loss}
+        ends = [row[end] for rows in numbered.values() for row in rows for end in ("low", "high")]
+        seeds = [
+            value for rows in numbered.values() for row in rows for value in row["differences"]
+        ]
+        values = [0.0, *seeds, *(end for end in ends if end is not None)]
+        for number in numbered:
+            first = next(iter(numbered))
             matches = None if number == first else f"x{first}".removesuffix("1")
-            figure.update_xaxes(range=theme.padded(known), matches=matches, row=number, col=1)
+            figure.update_xaxes(range=theme.padded(values), matches=matches, row=number, col=1)
 
 
 def _is_loss(rows: Rows) -> bool:
@@ -172,19 +168,22 @@ def _caption(runs: Sequence[Run], rows: Rows, baseline: str) -> str:
 
 def _describe(rows: Rows, baseline: str) -> str:
     parts = []
-    for metric, some in _panels(rows, _methods(rows)).items():
-        said = [
+    for metric, metric_rows in _panels(rows, _methods(rows)).items():
+        method_texts = [
             f"{row['method']} {row['mean']:+.3f}"
             + (
                 f" ({row['low']:+.3f} to {row['high']:+.3f}, {row['n']} seeds)"
                 if row["low"] is not None
                 else " (one seed)"
             )
-            for row in some
+            for row in metric_rows
             if row["n"]
         ]
-        if said:
-            parts.append(f"{COLUMNS[metric]} ({some[0]['better']} is better): {', '.join(said)}")
+        if method_texts:
+            parts.append(
+                f"{COLUMNS[metric]} ({metric_rows[0]['better']} is better): "
+                f"{', '.join(method_texts)}"
+            )
     if not parts:
         return f"Differences from {baseline}: nothing that can be paired is measured yet."
     return f"Differences from {baseline}, paired by seed. {'; '.join(parts)}."

@@ -1,7 +1,8 @@
-"""Rows of a figure: a model's parameters gathered by layer or by module, few enough to draw."""
+"""A model's parameters grouped by layer or by module: the rows of a figure, few enough to draw."""
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
 
 from fggm_lab.models.names import split_name
 from fggm_lab.plots.layer_shares import OUTSIDE, layer_name
@@ -9,77 +10,84 @@ from fggm_lab.plots.layer_shares import OUTSIDE, layer_name
 Groups = dict[str, list[str]]
 """A row's label → the names of its parameters."""
 
-BY = ("layer", "module")
-"""What parameters can be gathered by."""
+Grouping = Literal["layer", "module"]
+"""What parameters can be grouped by."""
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
 
-def by_layer(names: Iterable[str], most: int) -> Groups:
+def by_layer(names: Iterable[str], max_rows: int) -> Groups:
     """Parameters by layer, what lies outside the layers last.
 
     Args:
         names: the parameters'.
-        most: the most rows, at least 2; of a deeper model neighbouring layers share a row.
+        max_rows: at least 2; of a deeper model neighbouring layers share a row.
+
+    Returns:
+        One group per row: `layer 3`, `layers 4–7` where layers share a row, `outside layers`.
     """
-    found: dict[int | None, list[str]] = {}
+    names_of_layer: dict[int | None, list[str]] = {}
     for name in names:
-        found.setdefault(split_name(name).layer, []).append(name)
-    outside = found.pop(None, None)
-    layers = sorted(n for n in found if n is not None)
-    each = -(-len(layers) // max(1, most - (outside is not None))) or 1
+        names_of_layer.setdefault(split_name(name).layer, []).append(name)
+    outside = names_of_layer.pop(None, None)
+    layers = sorted(layer for layer in names_of_layer if layer is not None)
+    layers_per_row = -(-len(layers) // max(1, max_rows - (outside is not None))) or 1
     rows = {}
-    for start in range(0, len(layers), each):
-        some = layers[start : start + each]
-        label = layer_name(some[0]) if len(some) == 1 else f"layers {some[0]}–{some[-1]}"
-        rows[label] = [name for layer in some for name in found[layer]]
+    for start in range(0, len(layers), layers_per_row):
+        row = layers[start : start + layers_per_row]
+        label = layer_name(row[0]) if len(row) == 1 else f"layers {row[0]}–{row[-1]}"
+        rows[label] = [name for layer in row for name in names_of_layer[layer]]
     return rows if outside is None else {**rows, OUTSIDE: outside}
 
 
-def by_module(names: Iterable[str], most: int) -> Groups:
+def by_module(names: Iterable[str], max_rows: int) -> Groups:
     """Parameters by module, over all layers, under the shortest names that tell them apart.
 
     Args:
         names: the parameters'.
-        most: the most rows; with more modules, those that differ in a number alone share a row
+        max_rows: with more modules, those that differ in a number alone share a row
             (`experts.0.up`, `experts.1.up` → `experts.*.up`).
+
+    Returns:
+        One group per row, in the order in which the modules come.
     """
-    found: Groups = {}
+    groups: Groups = {}
     for name in names:
-        found.setdefault(split_name(name).module, []).append(name)
-    if len(found) > most:
+        groups.setdefault(split_name(name).module, []).append(name)
+    if len(groups) > max_rows:
         merged: Groups = {}
-        for module, some in found.items():
-            merged.setdefault(re.sub(r"(?<=\.)\d+(?=\.)", "*", module), []).extend(some)
-        found = merged
-    short = short_names(list(found))
-    return {short[module]: some for module, some in found.items()}
+        for module, members in groups.items():
+            merged.setdefault(re.sub(r"(?<=\.)\d+(?=\.)", "*", module), []).extend(members)
+        groups = merged
+    short = short_names(list(groups))
+    return {short[module]: members for module, members in groups.items()}
 
 
 def short_names(modules: Sequence[str]) -> dict[str, str]:
     """`self_attn.q_proj.weight` → `q_proj`, or as much of it as tells it from the others."""
-    parts = {module: module.removesuffix(".weight").split(".") for module in modules}
-    endings = {module: _endings(some) for module, some in parts.items()}
-    every = [ending for some in endings.values() for ending in some]
+    endings = {module: _endings(module.removesuffix(".weight").split(".")) for module in modules}
+    all_endings = [ending for candidates in endings.values() for ending in candidates]
     return {
-        module: next((e for e in some if every.count(e) == 1), module)
-        for module, some in endings.items()
+        module: next((e for e in candidates if all_endings.count(e) == 1), module)
+        for module, candidates in endings.items()
     }
 
 
 def _endings(parts: Sequence[str]) -> list[str]:
-    """From the last word to the whole; `bias` alone names nothing, nor what follows a `*`."""
-    first = 2 if parts[-1] == "bias" else 1
+    """The ends of a dotted name that can name a module, shortest first."""
+    # `bias` alone names nothing, and neither does what follows a `*`: these begin further left
+    shortest = 2 if parts[-1] == "bias" else 1
     if "*" in parts:
-        first = max(first, len(parts) - parts.index("*") + 1)
-    return [".".join(parts[-k:]) for k in range(min(first, len(parts)), len(parts) + 1)]
+        shortest = max(shortest, len(parts) - parts.index("*") + 1)
+    return [".".join(parts[-k:]) for k in range(min(shortest, len(parts)), len(parts) + 1)]
 
 
-def merged(groups: Groups) -> bool:
-    """Whether neighbouring layers or modules share a row."""
-    return any(label.startswith("layers ") or "*" in label for label in groups)
+def is_merged(labels: Iterable[str]) -> bool:
+    """Whether a row stands for neighbouring layers or for several modules, by its label."""
+    return any(label.startswith("layers ") or "*" in label for label in labels)
 
 
-def where_from(groups: Groups) -> str:
-    """A sentence for the caption of a figure whose rows are shared; empty if none is."""
-    if not merged(groups):
+def merging_note(labels: Iterable[str]) -> str:
+    """A sentence for the caption of a figure with merged rows; empty if there are none."""
+    if not is_merged(labels):
         return ""
     return " So that the figure stays small, neighbouring layers or modules alike share a row."

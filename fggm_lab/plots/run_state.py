@@ -1,4 +1,4 @@
-"""A run taken up event by event: what is known of it while it still trains."""
+"""The state of a run, built up from its events while it still trains."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fggm_lab.plots.score_curves import Point, general_points, points_of
+from fggm_lab.plots.score_curves import Measurement, general_points, points_of
 from fggm_lab.runs import Run
 from fggm_lab.runs.events import EvaluationEvent, Event
 
@@ -30,8 +30,8 @@ class LossCurve(NamedTuple):
     width: int
 
 
-class RunSoFar:
-    """What a run has told; give it every event in order, from the start or from a replay.
+class RunState:
+    """What is known of a run from its events, given one by one in order with `take`.
 
     Attributes:
         names: the tasks, in order.
@@ -46,18 +46,18 @@ class RunSoFar:
 
     def __init__(self, names: Sequence[str], general_better: str = "higher") -> None:
         self.names, self.general_better = list(names), general_better
-        self._forget()
+        self._reset()
 
     @classmethod
-    def of(cls, run: Run) -> "RunSoFar":
-        """What a run's folder says, finished or not."""
+    def of(cls, run: Run) -> "RunState":
+        """The state of a run on disk, finished or not."""
         scores = run.scores
-        made = cls(run.config.task_names, scores.general["better"] if scores else "higher")
+        state = cls(run.config.task_names, scores.general["better"] if scores else "higher")
         for event in run.events():
-            made.take(event)
-        return made
+            state.take(event)
+        return state
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self.planned: list[int] = []
         self.task, self.step, self.finished = -1, 0, False
         self.shares: list[float | None] = [None] * len(self.names)
@@ -65,9 +65,9 @@ class RunSoFar:
         self._measured: list[EvaluationEvent] = []
 
     def take(self, event: Event) -> None:
-        """Take one event up; a `start` begins anew."""
+        """Add one event; a `start` begins anew."""
         if event["kind"] == "start":
-            self._forget()
+            self._reset()
             self.planned = list(event.get("steps", ()))
         elif event["kind"] == "step":
             self.task, self.step = event["task"], event["step"]
@@ -95,12 +95,12 @@ class RunSoFar:
         """The last step's loss."""
         return self._losses[-1] if self._losses else None
 
-    def points(self, name: str) -> list[Point]:
+    def points(self, name: str) -> list[Measurement]:
         """A task's measurements in the order of steps."""
         return points_of(self._measured, name)
 
-    def general(self) -> list[Point]:
-        """General's."""
+    def general(self) -> list[Measurement]:
+        """The measurements of General, in the order of steps."""
         return general_points(self._measured)
 
     def losses(self) -> LossCurve:
@@ -109,10 +109,10 @@ class RunSoFar:
         width = 1
         while len(values) > width * STRETCHES:
             width *= 2
-        whole = len(values) // width * width
-        parts = [values[:whole].reshape(-1, width)]
-        if whole < len(values):
-            parts.append(values[whole:].reshape(1, -1))
+        complete = len(values) // width * width
+        parts = [values[:complete].reshape(-1, width)]
+        if complete < len(values):
+            parts.append(values[complete:].reshape(1, -1))
         low, middle, high = (
             np.concatenate([of(rows, axis=1) for rows in parts])
             for of in (np.min, np.median, np.max)

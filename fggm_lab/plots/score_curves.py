@@ -1,4 +1,4 @@
-"""Scores along a run: what forgetting curves are drawn from, taken out of the run's events."""
+"""Scores along a run, read from its events: the data of forgetting curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from fggm_lab.runs.compare import labels
 from fggm_lab.runs.events import EvaluationEvent, Event
 
 GENERAL = "General"
-"""The name under which General is asked for and shown."""
+"""The name of General, as an argument and in figures."""
 
 
 @dataclass(frozen=True)
-class Point:
-    """One measurement.
+class Measurement:
+    """One measurement of a task's score or of General.
 
     Attributes:
         step: training steps since the start of the run, over all tasks.
@@ -45,7 +45,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Curves:
-    """All that forgetting curves need of one run.
+    """The data of one run's forgetting curves.
 
     Attributes:
         label: the run's method, with settings and seed where those tell runs apart.
@@ -58,8 +58,8 @@ class Curves:
     """
 
     label: str
-    tasks: dict[str, list[Point]]
-    general: list[Point]
+    tasks: dict[str, list[Measurement]]
+    general: list[Measurement]
     general_name: str | None
     general_better: str
     segments: list[Segment]
@@ -79,7 +79,7 @@ class Curves:
 
 def curves_of(runs: Sequence[Run]) -> list[Curves]:
     """The curves of each run, labelled so that no two share a name."""
-    return [_curves(run, label) for run, label in zip(runs, run_labels(runs), strict=True)]
+    return [_curves_of_run(run, label) for run, label in zip(runs, run_labels(runs), strict=True)]
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
@@ -87,20 +87,20 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
     names = labels([run.config for run in runs])
     for extra in ([f"seed {run.config.seed}" for run in runs], [str(run.path) for run in runs]):
         names = [
-            f"{name} ({more})" if names.count(name) > 1 else name
-            for name, more in zip(names, extra, strict=True)
+            f"{name} ({extra_text})" if names.count(name) > 1 else name
+            for name, extra_text in zip(names, extra, strict=True)
         ]
     return names
 
 
-def _curves(run: Run, label: str) -> Curves:
+def _curves_of_run(run: Run, label: str) -> Curves:
     events = run.events()
-    measured = [event for event in events if event["kind"] == "evaluation"]
+    evaluations = [event for event in events if event["kind"] == "evaluation"]
     scores = run.scores
     return Curves(
         label=label,
-        tasks={name: points_of(measured, name) for name in run.config.task_names},
-        general=general_points(measured),
+        tasks={name: points_of(evaluations, name) for name in run.config.task_names},
+        general=general_points(evaluations),
         general_name=scores.general["name"] if scores else run.config.general,
         general_better=scores.general["better"] if scores else "higher",
         segments=_segments(run.config.task_names, events),
@@ -108,34 +108,34 @@ def _curves(run: Run, label: str) -> Curves:
     )
 
 
-def points_of(measured: Sequence[EvaluationEvent], name: str) -> list[Point]:
+def points_of(evaluations: Sequence[EvaluationEvent], name: str) -> list[Measurement]:
     """A task's measurements, from a run's evaluation events."""
     return [
-        Point(
+        Measurement(
             event["step"],
-            found["score"],
+            scores["score"],
             event["final"],
             event["task"],
-            found.get("exact"),
-            found.get("nll"),
-            found.get("examples"),
+            scores.get("exact"),
+            scores.get("nll"),
+            scores.get("examples"),
         )
-        for event in measured
-        if (found := event["tasks"].get(name)) and found["score"] is not None
+        for event in evaluations
+        if (scores := event["tasks"].get(name)) and scores["score"] is not None
     ]
 
 
-def general_points(measured: Sequence[EvaluationEvent]) -> list[Point]:
+def general_points(evaluations: Sequence[EvaluationEvent]) -> list[Measurement]:
     """General's measurements, from a run's evaluation events."""
     return [
-        Point(event["step"], found["score"], event["final"], event["task"])
-        for event in measured
-        if (found := event.get("general")) and found["score"] is not None
+        Measurement(event["step"], general["score"], event["final"], event["task"])
+        for event in evaluations
+        if (general := event.get("general")) and general["score"] is not None
     ]
 
 
 def _segments(names: Sequence[str], events: Sequence[Event]) -> list[Segment]:
-    """From the plan the run announced, else from the steps seen so far."""
+    """The steps of each task: as planned by the run's `start` event, else as far as they got."""
     planned = next((e["steps"] for e in events if e["kind"] == "start" and "steps" in e), None)
     segments: list[Segment] = []
     start = 0

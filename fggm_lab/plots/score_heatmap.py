@@ -11,15 +11,15 @@ from fggm_lab.fisher.concentration import all_units
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import theme
 from fggm_lab.plots.layer_shares import OUTSIDE
-from fggm_lab.plots.parameter_groups import by_layer, by_module, where_from
-from fggm_lab.plots.thinning import POINTS
+from fggm_lab.plots.parameter_groups import by_layer, by_module, merging_note
+from fggm_lab.plots.thinning import MAX_POINTS
 
 _MODULES = 60
 """The most rows."""
 _CELL = 24
 """Height of a row in pixels."""
 _BETWEEN = 0.14
-"""Between the panels, where the left one has its colour bar."""
+"""The gap between the panels, with room for the left one's colour bar."""
 _PARTS = {"total": "total score", "median": "median unit's score"}
 """What the two panels show."""
 
@@ -46,6 +46,9 @@ def score_heatmap(scores: FisherScores) -> go.Figure:
     Args:
         scores: of one task.
 
+    Returns:
+        The figure: modules by layers, in two panels.
+
     Raises:
         DataError: there is no unit, or a score is negative or not finite.
         SettingError: there are more kinds of modules than the figure may hold.
@@ -69,13 +72,14 @@ def score_heatmap(scores: FisherScores) -> go.Figure:
                         _describe(grid))  # fmt: skip
 
 
-def describe_score_heatmap(scores: FisherScores) -> str:
-    """The figure in words: the layers and modules that hold most, and the highest median."""
-    return _describe(grid_of(scores))
-
-
 def grid_of(scores: FisherScores) -> Grid:
     """The numbers of `score_heatmap`.
+
+    Args:
+        scores: of one task.
+
+    Returns:
+        The grid; of a deep model neighbouring layers share a column.
 
     Raises:
         DataError: there is no unit, or a score is negative or not finite.
@@ -84,18 +88,18 @@ def grid_of(scores: FisherScores) -> Grid:
     all_units(scores)
     names = [name for name, units in scores.units.items() if units.numel()]
     modules = by_module(names, _MODULES)
-    if len(modules) > POINTS // 4:
+    if len(modules) > MAX_POINTS // 4:
         raise SettingError(
             f"the scores are of {len(modules):,} modules, too many for a figure; choose some of "
             "them with scores.restricted"
         )
-    layers = by_layer(names, POINTS // (2 * len(modules)))
+    layers = by_layer(names, MAX_POINTS // (2 * len(modules)))
     shape = len(modules), len(layers)
     units, total, median = np.zeros(shape, int), np.full(shape, np.nan), np.full(shape, np.nan)
-    for j, inside in enumerate(layers.values()):
-        here = set(inside)
-        for i, some in enumerate(modules.values()):
-            parts = [scores.units[name].double().numpy() for name in some if name in here]
+    for j, members_of_layer in enumerate(layers.values()):
+        layer_names = set(members_of_layer)
+        for i, members in enumerate(modules.values()):
+            parts = [scores.units[name].double().numpy() for name in members if name in layer_names]
             if parts:
                 values = np.concatenate(parts)
                 units[i, j], total[i, j] = values.size, values.sum()
@@ -119,7 +123,7 @@ def _panel(grid: Grid, part: str, column: int) -> go.Heatmap:
 
 
 def _hover(grid: Grid, i: int, j: int) -> str:
-    where = f"<b>{grid.modules[i]}</b>, {_place(grid.layers[j])}"
+    where = f"<b>{grid.modules[i]}</b>, {_layer_text(grid.layers[j])}"
     if not grid.units[i, j]:
         return f"{where}: no such parameter"
     return (
@@ -128,7 +132,7 @@ def _hover(grid: Grid, i: int, j: int) -> str:
     )
 
 
-def _place(column: str) -> str:
+def _layer_text(column: str) -> str:
     if column == "outside":
         return OUTSIDE
     return f"layers {column}" if "–" in column else f"layer {column}"
@@ -161,29 +165,26 @@ def _caption(grid: Grid) -> str:
     if "outside" in grid.layers:
         text += " “outside” are embeddings, the final norm and the head."
     zero = {part: int((getattr(grid, part) == 0).sum()) for part in _PARTS}
-    said = [f"{n} {part}{'s' if n > 1 else ''}" for part, n in zero.items() if n]
-    if said:
-        text += f" Blank: no such parameter, or a score of 0 ({', '.join(said)})."
+    counts = [f"{n} {part}{'s' if n > 1 else ''}" for part, n in zero.items() if n]
+    if counts:
+        text += f" Blank: no such parameter, or a score of 0 ({', '.join(counts)})."
     else:
         text += " Blank: no such parameter."
-    labels: dict[str, list[str]] = {
-        name: [] for name in [*grid.modules, *(_place(c) for c in grid.layers)]
-    }
-    return text + where_from(labels)
+    return text + merging_note([*grid.modules, *map(_layer_text, grid.layers)])
 
 
 def _describe(grid: Grid) -> str:
-    whole = np.nansum(grid.total)
-    if whole == 0:
+    total = np.nansum(grid.total)
+    if total == 0:
         return f"Where the Fisher information sits: all {grid.units.sum():,} units score 0."
     by_row, by_column = np.nansum(grid.total, axis=1), np.nansum(grid.total, axis=0)
     i, j = np.unravel_index(np.nanargmax(grid.median), grid.median.shape)
     top = np.argsort(-by_row, kind="stable")[:3]
-    held = ", ".join(f"{grid.modules[k]} {theme.percent(by_row[k] / whole)}" for k in top)
+    top_modules = ", ".join(f"{grid.modules[k]} {theme.percent(by_row[k] / total)}" for k in top)
     column = int(by_column.argmax())
     return (
-        f"Total score {whole:.2e} over {grid.units.sum():,} units. Modules that hold most of it: "
-        f"{held}. The place that holds most: {_place(grid.layers[column])}, "
-        f"{theme.percent(by_column[column] / whole)}. The highest median unit score, "
-        f"{grid.median[i, j]:.1e}, is {grid.modules[i]}'s in {_place(grid.layers[j])}."
+        f"Total score {total:.2e} over {grid.units.sum():,} units. Modules that hold most of it: "
+        f"{top_modules}. The place that holds most: {_layer_text(grid.layers[column])}, "
+        f"{theme.percent(by_column[column] / total)}. The highest median unit score, "
+        f"{grid.median[i, j]:.1e}, is {grid.modules[i]}'s in {_layer_text(grid.layers[j])}."
     )

@@ -11,8 +11,8 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import theme
-from fggm_lab.plots.parameter_groups import Groups, by_layer, by_module, where_from
-from fggm_lab.plots.thinning import POINTS
+from fggm_lab.plots.parameter_groups import Groups, by_layer, by_module, merging_note
+from fggm_lab.plots.thinning import MAX_POINTS
 
 SCORE = "Fisher score of a unit (nats² per weight²)"
 """What the score axis shows."""
@@ -50,41 +50,44 @@ def score_histograms(scores: FisherScores | Mapping[str, FisherScores]) -> go.Fi
         scores: of one task: all units and, below, those of each layer and of each module; of
             several by name (tasks or estimators): all units of each, overlaid.
 
+    Returns:
+        The figure: one panel for several scores, three for those of one task.
+
     Raises:
         SettingError: there are no scores.
         DataError: a score is negative or not finite.
     """
-    found = named(scores)
-    units = {name: all_units(item) for name, item in found.items()}
-    if len(found) > 1:
-        bins = bins_of(list(units.values()), min(BINS, POINTS // len(units)))
+    scores_by_name = by_name(scores)
+    units = {name: all_units(task_scores) for name, task_scores in scores_by_name.items()}
+    if len(scores_by_name) > 1:
+        bins = bins_of(list(units.values()), min(BINS, MAX_POINTS // len(units)))
         figure, title, note = _overlaid(units, bins), "Fisher scores", ""
     else:
         ((name, values),) = units.items()
-        one = found[name]
-        layers, modules = by_layer(one.names, _ROWS), by_module(one.names, _ROWS)
+        task_scores = scores_by_name[name]
+        layers, modules = by_layer(task_scores.names, _ROWS), by_module(task_scores.names, _ROWS)
         rows = 1 + len(layers) + len(modules)
-        bins = bins_of([values], min(BINS, POINTS // rows))
-        figure, title = _detailed(one, values, layers, modules, bins), f"Fisher scores: {name}"
+        bins = bins_of([values], min(BINS, MAX_POINTS // rows))
+        figure, title = (
+            _detailed(task_scores, values, layers, modules, bins),
+            f"Fisher scores: {name}",
+        )
         note = (
             "Below, each layer's and each module's units by themselves: every row adds up to its "
-            f"units above 0. {where_from(layers | modules)}"
+            f"units above 0. {merging_note(layers | modules)}"
         )
     caption = f"Share of units in each bin of {_width(bins.width)}. {_zeros(units)} {note}"
     return theme.finish(figure, title, " ".join(caption.split()), _describe(units))
 
 
-def describe_histograms(scores: FisherScores | Mapping[str, FisherScores]) -> str:
-    """The figure in words: the median, the middle half and the extremes of the unit scores.
+def by_name(scores: FisherScores | Mapping[str, FisherScores]) -> dict[str, FisherScores]:
+    """Scores by name; those of one task are named after it.
 
     Args:
-        scores: as for `score_histograms`.
-    """
-    return _describe({name: all_units(item) for name, item in named(scores).items()})
+        scores: of one task, or of several by name.
 
-
-def named(scores: FisherScores | Mapping[str, FisherScores]) -> dict[str, FisherScores]:
-    """Scores by name; those of one task are called after it.
+    Returns:
+        Name → scores, at least one.
 
     Raises:
         SettingError: there are none.
@@ -96,29 +99,33 @@ def named(scores: FisherScores | Mapping[str, FisherScores]) -> dict[str, Fisher
     return dict(scores)
 
 
-def bins_of(units: Sequence[np.ndarray], most: int) -> Bins:
-    """Bins of the narrowest width that needs no more than `most`, an empty one at each end.
+def bins_of(units: Sequence[np.ndarray], max_bins: int) -> Bins:
+    """Bins of the narrowest width that needs no more than `max_bins`, an empty one at each end.
 
     Args:
-        units: arrays of scores, each from the highest down; zeros have no place on a log axis.
-        most: at least 6.
+        units: arrays of scores, each sorted from the highest down; zeros are left out: a
+            log axis has none.
+        max_bins: at least 6.
+
+    Returns:
+        The bins, which hold every score above 0.
     """
-    above = [some for values in units if (some := values[values > 0]).size]
-    low = min((some[-1] for some in above), default=1.0)
-    high = max((some[0] for some in above), default=1.0)
+    above = [values_above for values in units if (values_above := values[values > 0]).size]
+    low = min((values_above[-1] for values_above in above), default=1.0)
+    high = max((values_above[0] for values_above in above), default=1.0)
     ends = [
         (int(np.floor(np.log10(low) / width)) - 1, int(np.floor(np.log10(high) / width)) + 2)
         for width in _WIDTHS
     ]
-    place = next(i for i, (first, last) in enumerate(ends) if last - first <= most)
-    first, last = ends[place]
-    return Bins(10.0 ** (_WIDTHS[place] * np.arange(first, last + 1)), _WIDTHS[place])
+    index = next(i for i, (first, last) in enumerate(ends) if last - first <= max_bins)
+    first, last = ends[index]
+    return Bins(10.0 ** (_WIDTHS[index] * np.arange(first, last + 1)), _WIDTHS[index])
 
 
 def counted(values: np.ndarray, bins: Bins) -> np.ndarray:
     """(bins,) how many of the values lie in each bin, its lower edge included."""
-    places = np.searchsorted(bins.edges, values[values > 0], side="right") - 1
-    return np.bincount(places, minlength=len(bins.edges) - 1)
+    indices = np.searchsorted(bins.edges, values[values > 0], side="right") - 1
+    return np.bincount(indices, minlength=len(bins.edges) - 1)
 
 
 # Several scores: outlines over one another
@@ -199,8 +206,8 @@ def _detailed(
 
 def _rows(kind: str, scores: FisherScores, groups: Groups, bins: Bins) -> go.Heatmap:
     """A row per group: what share of its units falls into each bin; empty bins are blank."""
-    joined = [np.concatenate([scores.units[n].double().numpy() for n in some])
-              for some in groups.values()]  # fmt: skip
+    joined = [np.concatenate([scores.units[n].double().numpy() for n in members])
+              for members in groups.values()]  # fmt: skip
     counts = np.array([counted(values, bins) for values in joined])
     sizes = np.array([len(values) for values in joined])
     shares = counts / np.maximum(sizes, 1)[:, None]
@@ -230,11 +237,11 @@ def _zeros(units: Mapping[str, np.ndarray]) -> str:
         return ""
     if len(zeros) == 1:
         (count,) = (len(values) for values in units.values())
-        many = f"{zeros[0]:,} of {count:,} units ({theme.percent(shares[0])})"
+        amount = f"{zeros[0]:,} of {count:,} units ({theme.percent(shares[0])})"
     else:
         low, high = theme.percent(min(shares)), theme.percent(max(shares))
-        many = f"{low if low == high else f'{low} to {high}'} of the units"
-    return f"{many} score exactly 0, which has no place on a log axis."
+        amount = f"{low if low == high else f'{low} to {high}'} of the units"
+    return f"{amount} score exactly 0, which has no place on a log axis."
 
 
 def _describe(units: Mapping[str, np.ndarray]) -> str:

@@ -1,36 +1,41 @@
 """The score matrix R as a picture: what each state of the model scores on each task."""
 
+from pathlib import Path
 from statistics import fmean
 
 import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.plots import theme
-from fggm_lab.plots.table_heatmap import cells, frame
-from fggm_lab.runs import Run, ScoreMatrix
+from fggm_lab.plots.table_heatmap import set_table_layout, table_heatmap
+from fggm_lab.runs import Run, ScoreMatrix, one_run
 
 UNTRAINED = "untrained"
 
 
-def score_matrix(run: Run) -> go.Figure:
+def score_matrix(run: Run | str | Path) -> go.Figure:
     """R with the untrained model's row above: a row per state of the model, a column per task.
 
     Args:
-        run: finished, or still being written: its rows to come are blank.
+        run: a run or its folder, finished or still being written: rows to come are blank.
+
+    Returns:
+        The figure: a cell per state of the model and task.
 
     Raises:
         RunError: the run has measured nothing yet.
     """
+    run = one_run(run)
     scores = _scores(run)
     states = [UNTRAINED, *(f"after {name}" for name in scores.tasks)]
     table = [scores.untrained, *scores.matrix]
-    figure = go.Figure(cells(scores.tasks, states, table, _hover(scores), "%{x} · %{y}"))
-    for place in range(len(scores.tasks)):
+    figure = go.Figure(table_heatmap(scores.tasks, states, table, _hover(scores), "%{x} · %{y}"))
+    for index in range(len(scores.tasks)):
         figure.add_shape(
-            type="rect", x0=place - 0.46, x1=place + 0.46, y0=place + 0.56, y1=place + 1.44,
+            type="rect", x0=index - 0.46, x1=index + 0.46, y0=index + 0.56, y1=index + 1.44,
             line={"color": theme.VERMILLION, "width": 2.5},
         )  # fmt: skip
-    frame(figure, len(states), "score (0–1)")
+    set_table_layout(figure, len(states), "score (0–1)")
     figure.update_xaxes(title_text=f"scored on the {run.config.split} split of task")
     figure.update_yaxes(title_text="state of the model")
     caption = (
@@ -42,11 +47,6 @@ def score_matrix(run: Run) -> go.Figure:
     if not run.finished:
         caption += " The run is unfinished."
     return theme.finish(figure, f"Score matrix: {_label(run)}", caption, _describe(run, scores))
-
-
-def describe_score_matrix(run: Run) -> str:
-    """The figure in words: scores when learned and at the end, and the task that fell furthest."""
-    return _describe(run, _scores(run))
 
 
 def _scores(run: Run) -> ScoreMatrix:
@@ -103,7 +103,7 @@ def _describe(run: Run, scores: ScoreMatrix) -> str:
         if (last := scores.matrix[done][scores.tasks.index(name)]) is not None
     }
     if len(falls) > 1:
-        name, (high, low) = min(falls.items(), key=lambda one: one[1][1] - one[1][0])
+        name, (high, low) = min(falls.items(), key=lambda fall: fall[1][1] - fall[1][0])
         text += (
             f" After {scores.tasks[done]} they score {fmean(v for _, v in falls.values()):.2f} on "
             "average."

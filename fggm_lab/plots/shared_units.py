@@ -1,4 +1,4 @@
-"""How many tasks keep the same unit: a common core, or a unit for each?"""
+"""How many tasks keep the same unit: do all want the same units, or each its own?"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +15,9 @@ def shared_units(masks: Mapping[str, Mask]) -> go.Figure:
 
     Args:
         masks: task → its mask, at least two, all of one model.
+
+    Returns:
+        The figure: for every k a measured bar, and one of chance.
 
     Raises:
         SettingError: fewer than two masks, masks without units, or of different models.
@@ -55,12 +58,6 @@ def shared_units(masks: Mapping[str, Mask]) -> go.Figure:
         "they at both ends, less between, says that the tasks want the same units."
     )
     return theme.finish(figure, "Units that tasks share", caption, _describe(rows, total))
-
-
-def describe_shared_units(masks: Mapping[str, Mask]) -> str:
-    """The figure in words: units kept by no task, by one, by all, beside chance."""
-    rows = _rows(masks)
-    return _describe(rows, sum(row["units"] for row in rows))
 
 
 def _rows(masks: Mapping[str, Mask]) -> list[dict[str, Any]]:

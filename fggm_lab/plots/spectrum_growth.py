@@ -12,7 +12,7 @@ from fggm_lab.fisher.concentration import all_units, gini
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import theme
 from fggm_lab.plots.score_histograms import SCORE
-from fggm_lab.plots.thinning import POINTS
+from fggm_lab.plots.thinning import MAX_POINTS
 
 QUANTILES = {"highest unit": 1.0, "top 1 %": 0.99, "top 10 %": 0.9, "top 25 %": 0.75,
              "median unit": 0.5, "bottom 25 %": 0.25}  # fmt: skip
@@ -45,6 +45,9 @@ def spectrum_growth(scores: Mapping[int, FisherScores], task: str | None = None)
         scores: training step → scores, as `Run.fisher_along` gives them; step 0 is before the task.
         task: the task being trained, for the title; by default the one the scores are of.
 
+    Returns:
+        The figure: the total at the left, quantiles of the units at the right.
+
     Raises:
         SettingError: there are no scores.
         DataError: a score is negative or not finite.
@@ -56,11 +59,11 @@ def spectrum_growth(scores: Mapping[int, FisherScores], task: str | None = None)
     total = theme.Style(theme.BLUE, "solid", "circle")
     figure.add_trace(_line(growth.steps, growth.total, "total score", total), 1, 1)
     last = len(QUANTILES) - 1
-    for place, name in enumerate(QUANTILES):
+    for index, name in enumerate(QUANTILES):
         style = theme.Style(
-            theme.depth_colour(last - place, last), theme.DASHES[place], _SYMBOLS[place]
+            theme.depth_colour(last - index, last), theme.DASHES[index], _SYMBOLS[index]
         )
-        figure.add_trace(_line(growth.steps, growth.quantiles[:, place], name, style), 1, 2)
+        figure.add_trace(_line(growth.steps, growth.quantiles[:, index], name, style), 1, 2)
     figure.data[0].showlegend = False
     figure.update_xaxes(title_text="training steps of the task", rangemode="tozero")
     figure.update_yaxes(**_axis(growth.total), row=1, col=1)
@@ -69,22 +72,19 @@ def spectrum_growth(scores: Mapping[int, FisherScores], task: str | None = None)
     figure.update_yaxes(title_text=SCORE, row=1, col=2)
     figure.update_layout(height=430, legend={"x": 1.02, "y": 1}, hovermode="closest",
                          margin={"t": 40, "b": 56})  # fmt: skip
-    of = task or _task(scores)
-    return theme.finish(figure, "Growth of the Fisher spectrum" + (f": {of}" if of else ""),
-                        _caption(scores, growth), _describe(growth))  # fmt: skip
-
-
-def describe_growth(scores: Mapping[int, FisherScores], task: str | None = None) -> str:
-    """The figure in words: total, median and highest score at the first and the last step.
-
-    Args:
-        scores, task: as for `spectrum_growth`.
-    """
-    return _describe(growth_of(scores))
+    task_name = task or _task(scores)
+    title = "Growth of the Fisher spectrum" + (f": {task_name}" if task_name else "")
+    return theme.finish(figure, title, _caption(scores, growth), _describe(growth))
 
 
 def growth_of(scores: Mapping[int, FisherScores]) -> Growth:
     """The numbers of `spectrum_growth`.
+
+    Args:
+        scores: training step → scores.
+
+    Returns:
+        A value per step; of more steps than can be drawn some, evenly spaced.
 
     Raises:
         SettingError: there are no scores.
@@ -92,20 +92,20 @@ def growth_of(scores: Mapping[int, FisherScores]) -> Growth:
     """
     if not scores:
         raise SettingError(
-            "there are no Fisher scores along the task; record them with fisher_points=4, say "
-            "(--fisher-points 4)"
+            "there are no Fisher scores along the task; record them with run_sequence(…, "
+            "fisher_points=4), or fggm-lab run --fisher-points 4"
         )
-    every = sorted(scores)
-    most = POINTS // (len(QUANTILES) + 1)
-    places = np.linspace(0, len(every) - 1, min(len(every), most)).round().astype(int)
-    steps = [every[i] for i in places]
+    all_steps = sorted(scores)
+    max_steps = MAX_POINTS // (len(QUANTILES) + 1)
+    indices = np.linspace(0, len(all_steps) - 1, min(len(all_steps), max_steps)).round().astype(int)
+    steps = [all_steps[i] for i in indices]
     units = [all_units(scores[step]) for step in steps]
     return Growth(
         steps,
         np.array([values.sum() for values in units]),
         np.array([np.quantile(values, list(QUANTILES.values())) for values in units]),
         np.array([gini(values) for values in units]),
-        len(every),
+        len(all_steps),
     )
 
 
@@ -130,7 +130,7 @@ def _axis(values: np.ndarray) -> dict[str, Any]:
 
 def _task(scores: Mapping[int, FisherScores]) -> str | None:
     """The one task all scores are of."""
-    tasks = {item.made.task for item in scores.values()}
+    tasks = {step_scores.made.task for step_scores in scores.values()}
     return tasks.pop() if len(tasks) == 1 else None
 
 
@@ -150,17 +150,17 @@ def _caption(scores: Mapping[int, FisherScores], growth: Growth) -> str:
 
 
 def _describe(growth: Growth) -> str:
-    def say(place: int) -> str:
+    def step_text(index: int) -> str:
         return (
-            f"at step {growth.steps[place]:,} the total score is {growth.total[place]:.2e}, the "
-            f"highest unit's {growth.quantiles[place, 0]:.1e}, the median unit's "
-            f"{growth.quantiles[place, list(QUANTILES).index('median unit')]:.1e}, the Gini "
-            f"coefficient {growth.gini[place]:.2f}"
+            f"at step {growth.steps[index]:,} the total score is {growth.total[index]:.2e}, the "
+            f"highest unit's {growth.quantiles[index, 0]:.1e}, the median unit's "
+            f"{growth.quantiles[index, list(QUANTILES).index('median unit')]:.1e}, the Gini "
+            f"coefficient {growth.gini[index]:.2f}"
         )
 
-    text = f"Growth of the Fisher spectrum: {say(0)}"
+    text = f"Growth of the Fisher spectrum: {step_text(0)}"
     if len(growth.steps) > 1:
-        text += f"; {say(-1)}"
+        text += f"; {step_text(-1)}"
     peak = int(growth.total.argmax())
     if 0 < peak < len(growth.steps) - 1:
         text += f"; the total is highest at step {growth.steps[peak]:,}, {growth.total[peak]:.2e}"

@@ -20,29 +20,32 @@ def stability_curves(rows: Rows | Mapping[str, Rows], reach: float = 0.8) -> go.
         rows: what `mask_stability` returned, or several such by name (of tasks, say).
         reach: the Jaccard index to mark, in (0, 1].
 
+    Returns:
+        The figure: a line per name, and a dotted one for chance.
+
     Raises:
         SettingError: there are no rows, or `reach` is outside what it may be.
     """
-    found = _named(rows)
+    rows_by_name = _rows_by_name(rows)
     figure = go.Figure()
-    styles = theme.task_styles(list(found))
-    for name, some in found.items():
+    styles = theme.task_styles(list(rows_by_name))
+    for name, curve in rows_by_name.items():
         style = styles[name]
         figure.add_scatter(
-            x=[row["examples"] for row in some], y=[row["jaccard"] for row in some],
-            error_y={"array": [row["sd"] or 0 for row in some], "thickness": 1, "width": 3},
+            x=[row["examples"] for row in curve], y=[row["jaccard"] for row in curve],
+            error_y={"array": [row["sd"] or 0 for row in curve], "thickness": 1, "width": 3},
             mode="lines+markers", name=name, meta={"name": name},
             line={"color": style.colour, "dash": style.dash},
             marker={"symbol": style.symbol, "size": 8},
             hovertemplate="%{x} examples: %{y:.3f}<extra>" + name + "</extra>",
         )  # fmt: skip
-    first = next(iter(found.values()))
+    first = next(iter(rows_by_name.values()))
     figure.add_scatter(
         x=[row["examples"] for row in first], y=[row["expected"] for row in first],
         mode="lines", name="by chance", line={"color": theme.INK, "dash": "dot"},
     )  # fmt: skip
     figure.add_hline(y=reach, line={"color": theme.INK, "dash": "dash", "width": 1})
-    sizes = sorted({row["examples"] for some in found.values() for row in some})
+    sizes = sorted({row["examples"] for curve in rows_by_name.values() for row in curve})
     figure.update_xaxes(title_text="examples in each of the two samples", type="log",
                         tickvals=sizes, ticktext=[f"{n:,}" for n in sizes])  # fmt: skip
     figure.update_yaxes(title_text="Jaccard index of the two masks", range=[0, 1.02])
@@ -52,15 +55,15 @@ def stability_curves(rows: Rows | Mapping[str, Rows], reach: float = 0.8) -> go.
         "the spread over repeated divisions, the dotted line is two masks of chance, dashed: "
         f"a Jaccard index of {reach:g}."
     )
-    return theme.finish(figure, "Mask stability", caption, describe_stability(rows, reach))
+    return theme.finish(figure, "Mask stability", caption, _describe(rows_by_name, reach))
 
 
-def describe_stability(rows: Rows | Mapping[str, Rows], reach: float = 0.8) -> str:
-    """The figure in words: agreement at the smallest and the largest size, and what it takes."""
+def _describe(rows_by_name: Mapping[str, Rows], reach: float) -> str:
+    """The agreement at the smallest and the largest size, and the size that reaches `reach`."""
     sentences = []
-    for name, some in _named(rows).items():
-        needed = examples_needed(some, reach)
-        low, high = some[0], some[-1]
+    for name, curve in rows_by_name.items():
+        needed = examples_needed(curve, reach)
+        low, high = curve[0], curve[-1]
         takes = (
             f"{reach:g} is not reached with {high['examples']:,}"
             if needed is None
@@ -74,8 +77,8 @@ def describe_stability(rows: Rows | Mapping[str, Rows], reach: float = 0.8) -> s
     return " ".join(sentences)
 
 
-def _named(rows: Rows | Mapping[str, Rows]) -> dict[str, Rows]:
-    found = dict(rows) if isinstance(rows, Mapping) else {"masks": rows}
-    if not found or not all(found.values()):
+def _rows_by_name(rows: Rows | Mapping[str, Rows]) -> dict[str, Rows]:
+    rows_by_name = dict(rows) if isinstance(rows, Mapping) else {"masks": rows}
+    if not rows_by_name or not all(rows_by_name.values()):
         raise SettingError("there are no rows to draw; give what mask_stability returned")
-    return found
+    return rows_by_name

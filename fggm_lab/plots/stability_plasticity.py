@@ -1,45 +1,54 @@
 """The stability–plasticity plane: how well a method learns, against how well it keeps."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.plots import theme
-from fggm_lab.runs import Run
+from fggm_lab.runs import Run, RunsLike, as_runs
 from fggm_lab.runs.paths import MethodPath, Step, pareto_front, paths
 
-NAMES = {"bwt": "BWT", "general": "General"}
+Stability = Literal["bwt", "general"]
+NAMES: dict[Stability, str] = {"bwt": "BWT", "general": "General"}
+"""What can stand for stability, and its name."""
 
 
-def stability_plasticity(runs: Run | Sequence[Run], stability: str = "bwt") -> go.Figure:
+def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Figure:
     """Each method's path through the plane of learning accuracy and BWT (or General), task by task.
 
     Args:
-        runs: over the same tasks; those of one method that differ in the seed alone are averaged.
+        runs: a run, a folder of runs or several of either, over the same tasks; those
+            of one method that differ in the seed alone are averaged.
         stability: `bwt` (backward transfer ÷ tasks − 1, of the tasks so far) or `general`.
+
+    Returns:
+        The figure: a path per method, and the Pareto front of their ends.
 
     Raises:
         SettingError: `stability` is neither.
         RunError: runs that cannot be compared, or none has measured what the plane needs.
     """
-    several = [runs] if isinstance(runs, Run) else list(runs)
-    found = _measured(several, stability)
-    loss = _is_loss(several, stability)
+    run_list = as_runs(runs)
+    trajectories = _measured(run_list, stability)
+    loss = _is_loss(run_list, stability)
     figure = go.Figure()
-    ends = _ends(found)
+    ends = _ends(trajectories)
     front = [ends[i] for i in pareto_front([(s.learned, s.kept) for _, s in ends], loss)]
-    styles = theme.method_styles([one.label for one in found])
-    for one in found:
-        figure.add_trace(_path(one, styles[one.label], stability, several[0].config.task_names))
-    for one in found:
-        figure.add_trace(_end(one, styles[one.label], stability))
+    styles = theme.method_styles([trajectory.label for trajectory in trajectories])
+    for trajectory in trajectories:
+        figure.add_trace(
+            _path(trajectory, styles[trajectory.label], stability, run_list[0].config.task_names)
+        )
+    for trajectory in trajectories:
+        figure.add_trace(_end(trajectory, styles[trajectory.label], stability))
     _add_front(figure, [step for _, step in front])
-    steps = [step for one in found for step in one.steps]
-    low, high = theme.padded(_reach([(s.kept, s.kept_sd) for s in steps]))
+    steps = [step for trajectory in trajectories for step in trajectory.steps]
+    low, high = theme.padded(_bar_ends([(s.kept, s.kept_sd) for s in steps]))
     figure.update_xaxes(
         title_text="learning accuracy, tasks so far (0–1)<br>→ learns better",
-        range=theme.padded(_reach([(s.learned, s.learned_sd) for s in steps])),
+        range=theme.padded(_bar_ends([(s.learned, s.learned_sd) for s in steps])),
     )
     figure.update_yaxes(
         title_text=_axis(stability, loss), range=[high, low] if loss else [low, high]
@@ -49,91 +58,84 @@ def stability_plasticity(runs: Run | Sequence[Run], stability: str = "bwt") -> g
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )  # fmt: skip
     return theme.finish(
-        figure, "Stability–plasticity plane", _caption(found, ends, stability),
-        _describe(found, ends, [one for one, _ in front], stability, loss),
+        figure, "Stability–plasticity plane", _caption(trajectories, ends, stability),
+        _describe(trajectories, ends, [trajectory for trajectory, _ in front], stability, loss),
     )  # fmt: skip
 
 
-def describe_stability_plasticity(runs: Run | Sequence[Run], stability: str = "bwt") -> str:
-    """The figure in words: each method's end, and which of them no other beats.
-
-    Args:
-        runs, stability: as for `stability_plasticity`.
-    """
-    several = [runs] if isinstance(runs, Run) else list(runs)
-    found = _measured(several, stability)
-    loss = _is_loss(several, stability)
-    ends = _ends(found)
-    front = pareto_front([(step.learned, step.kept) for _, step in ends], loss)
-    return _describe(found, ends, [ends[i][0] for i in front], stability, loss)
-
-
-def _measured(runs: Sequence[Run], stability: str) -> list[MethodPath]:
-    found = [one for one in paths(runs, stability) if one.steps]
-    if not found:
+def _measured(runs: Sequence[Run], stability: Stability) -> list[MethodPath]:
+    trajectories = [trajectory for trajectory in paths(runs, stability) if trajectory.steps]
+    if not trajectories:
         raise RunError(
             "no run has finished two tasks yet, as BWT asks; wait for the second task"
             if stability == "bwt"
-            else "no run has finished a task and measured General; train with --general"
+            else "no run has finished a task and measured General; give run_sequence `general`, or "
+            "train with fggm-lab run --general"
         )
-    return found
+    return trajectories
 
 
-def _is_loss(runs: Sequence[Run], stability: str) -> bool:
+def _is_loss(runs: Sequence[Run], stability: Stability) -> bool:
     return stability == "general" and any(
         scores.general["better"] == "lower" for run in runs if (scores := run.scores)
     )
 
 
-def _ends(found: Sequence[MethodPath]) -> list[tuple[MethodPath, Step]]:
+def _ends(trajectories: Sequence[MethodPath]) -> list[tuple[MethodPath, Step]]:
     """The ends that can be compared: those after as many tasks as any method has got to."""
-    most = max(one.steps[-1].tasks for one in found)
-    return [(one, one.steps[-1]) for one in found if one.steps[-1].tasks == most]
+    max_tasks = max(trajectory.steps[-1].tasks for trajectory in trajectories)
+    return [
+        (trajectory, trajectory.steps[-1])
+        for trajectory in trajectories
+        if trajectory.steps[-1].tasks == max_tasks
+    ]
 
 
 # Drawing
 
 
-def _path(one: MethodPath, style: theme.Style, stability: str, tasks: Sequence[str]) -> go.Scatter:
+def _path(
+    trajectory: MethodPath, style: theme.Style, stability: Stability, tasks: Sequence[str]
+) -> go.Scatter:
     return go.Scatter(
-        x=[step.learned for step in one.steps],
-        y=[step.kept for step in one.steps],
+        x=[step.learned for step in trajectory.steps],
+        y=[step.kept for step in trajectory.steps],
         mode="lines+markers",
-        name=one.label,
-        legendgroup=one.label,
+        name=trajectory.label,
+        legendgroup=trajectory.label,
         showlegend=False,
         line={"color": style.colour, "dash": style.dash, "width": 1.5},
         marker={
             "color": style.colour,
             "size": 6,
             "symbol": [f"{style.symbol}-open" if i == 0 else style.symbol
-                       for i in range(len(one.steps))],
+                       for i in range(len(trajectory.steps))],
         },
-        customdata=[_hover(step, stability, tasks[step.tasks - 1]) for step in one.steps],
-        hovertemplate=f"<b>{one.label}</b> %{{customdata}}<extra></extra>",
+        customdata=[_hover(step, stability, tasks[step.tasks - 1]) for step in trajectory.steps],
+        hovertemplate=f"<b>{trajectory.label}</b> %{{customdata}}<extra></extra>",
         meta={"part": "path"},
     )  # fmt: skip
 
 
-def _end(one: MethodPath, style: theme.Style, stability: str) -> go.Scatter:
-    last = one.steps[-1]
+def _end(trajectory: MethodPath, style: theme.Style, stability: Stability) -> go.Scatter:
+    last = trajectory.steps[-1]
     return go.Scatter(
         x=[last.learned],
         y=[last.kept],
         error_x={"array": [last.learned_sd or 0], "thickness": 1.2, "width": 4},
         error_y={"array": [last.kept_sd or 0], "thickness": 1.2, "width": 4},
         mode="markers",
-        name=one.label + (" (unfinished)" if one.unfinished else ""),
-        legendgroup=one.label,
+        name=trajectory.label + (" (unfinished)" if trajectory.unfinished else ""),
+        legendgroup=trajectory.label,
         marker={"color": style.colour, "symbol": style.symbol, "size": 14,
                 "line": {"color": theme.INK, "width": 1}},
         customdata=[_hover(last, stability)],
-        hovertemplate=f"<b>{one.label}</b> %{{customdata}}<extra></extra>",
+        hovertemplate=f"<b>{trajectory.label}</b> %{{customdata}}<extra></extra>",
         meta={"part": "end"},
     )  # fmt: skip
 
 
-def _hover(step: Step, stability: str, task: str | None = None) -> str:
+def _hover(step: Step, stability: Stability, task: str | None = None) -> str:
     def show(value: float, sd: float | None) -> str:
         return f"{value:.3f}" + ("" if sd is None else f" ± {sd:.3f}")
 
@@ -144,13 +146,13 @@ def _hover(step: Step, stability: str, task: str | None = None) -> str:
     )
 
 
-def _reach(means: Sequence[tuple[float, float | None]]) -> list[float]:
+def _bar_ends(means: Sequence[tuple[float, float | None]]) -> list[float]:
     """Where the bars of means and their standard deviations end."""
     return [mean + sign * (sd or 0) for mean, sd in means for sign in (-1, 1)]
 
 
 def _add_front(figure: go.Figure, front: Sequence[Step]) -> None:
-    """A staircase through the ends on the front: what lies left of and below it is beaten."""
+    """A staircase through the ends on the front; what lies left of and below it is dominated."""
     line = {"color": theme.INK, "dash": "dash", "width": 1.5}
     figure.add_scatter(
         x=[step.learned for step in front], y=[step.kept for step in front],
@@ -160,7 +162,7 @@ def _add_front(figure: go.Figure, front: Sequence[Step]) -> None:
     )  # fmt: skip
 
 
-def _axis(stability: str, loss: bool) -> str:
+def _axis(stability: Stability, loss: bool) -> str:
     if stability == "bwt":
         return "BWT (÷ tasks − 1), tasks so far<br>→ forgets less"
     if loss:
@@ -180,54 +182,65 @@ def _seeds(number: int) -> str:
 
 
 def _caption(
-    found: Sequence[MethodPath], ends: Sequence[tuple[MethodPath, Step]], stability: str
+    trajectories: Sequence[MethodPath],
+    ends: Sequence[tuple[MethodPath, Step]],
+    stability: Stability,
 ) -> str:
-    numbers = sorted({one.steps[-1].seeds for one in found})
+    numbers = sorted({trajectory.steps[-1].seeds for trajectory in trajectories})
     if numbers == [1]:
         spread = "One seed each, so no spread is known."
     else:
         low, high = numbers[0], numbers[-1]
-        many = f"{high} seeds" if low == high else f"{low} to {high} seeds"
-        spread = f"Means over {many}; bars are their sample standard deviation."
+        seed_text = f"{high} seeds" if low == high else f"{low} to {high} seeds"
+        spread = f"Means over {seed_text}; bars are their sample standard deviation."
     text = (
         "Right is learning better, up is keeping more. Each path goes from the open marker, after "
-        f"{_tasks(found[0].steps[0].tasks)}, to the large one, after "
+        f"{_tasks(trajectories[0].steps[0].tasks)}, to the large one, after "
         f"{_tasks(ends[0][1].tasks)}. {spread} Ringed and dashed: the Pareto front, the ends that "
         "no other method beats in both; a lead smaller than the spread is none."
     )
     unfinished = [
-        one.label + (f" ({one.unfinished} of {one.seeds} seeds)" if one.seeds > 1 else "")
-        for one in found
-        if one.unfinished
+        trajectory.label
+        + (
+            f" ({trajectory.unfinished} of {trajectory.seeds} seeds)"
+            if trajectory.seeds > 1
+            else ""
+        )
+        for trajectory in trajectories
+        if trajectory.unfinished
     ]
     if unfinished:
         text += f" Unfinished: {', '.join(unfinished)}."
-    behind = [one.label for one in found if one not in [method for method, _ in ends]]
+    behind = [
+        trajectory.label
+        for trajectory in trajectories
+        if trajectory not in [method for method, _ in ends]
+    ]
     if behind:
         text += f" Not far enough for the front: {', '.join(behind)}."
     return text
 
 
 def _describe(
-    found: Sequence[MethodPath],
+    trajectories: Sequence[MethodPath],
     ends: Sequence[tuple[MethodPath, Step]],
     front: Sequence[MethodPath],
-    stability: str,
+    stability: Stability,
     loss: bool,
 ) -> str:
     what = NAMES[stability] + (" (a loss, lower is better)" if loss else "")
-    said = []
-    for one in found:
-        last = one.steps[-1]
-        state = ", unfinished" if one.unfinished else ""
-        said.append(
-            f"{one.label} (after {_tasks(last.tasks)}, {_seeds(last.seeds)}{state}): learning "
-            f"accuracy {_number(last.learned, last.learned_sd)}, {NAMES[stability]} "
+    method_texts = []
+    for trajectory in trajectories:
+        last = trajectory.steps[-1]
+        state = ", unfinished" if trajectory.unfinished else ""
+        method_texts.append(
+            f"{trajectory.label} (after {_tasks(last.tasks)}, {_seeds(last.seeds)}{state}): "
+            f"learning accuracy {_number(last.learned, last.learned_sd)}, {NAMES[stability]} "
             f"{_number(last.kept, last.kept_sd)}"
         )
-    text = f"Learning accuracy against {what}. {'; '.join(said)}."
+    text = f"Learning accuracy against {what}. {'; '.join(method_texts)}."
     if len(ends) > 1:
-        names = ", ".join(one.label for one in front)
+        names = ", ".join(trajectory.label for trajectory in front)
         text += (
             f" On the Pareto front: {names}."
             if len(front) > 1

@@ -13,20 +13,27 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import theme
 from fggm_lab.plots.svg_axes import CHARACTER, Area, Scale, axis_of, lines_of, reach
+from fggm_lab.plots.thinning import thin_line
 
 WIDTH = 760
-POINTS = 1200
+MAX_POINTS = 1200
 """The most points of all lines together."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 14, 78, 70
 _ROW = 18
 _DASHES = {"dot": "2 3", "dash": "7 4", "dashdot": "7 3 2 3", "longdash": "12 4",
            "longdashdot": "12 3 2 3"}  # fmt: skip
 
-Pixels = list[tuple[float, float]]
+Pixels = Sequence[tuple[float, float]]
 
 
 def svg(figure: go.Figure) -> str:
     """The figure as SVG, its title above and its legend below; some 30 kB at most.
+
+    Args:
+        figure: of scatter traces only.
+
+    Returns:
+        The picture as text, an `<svg>` element.
 
     Raises:
         SettingError: it has something else than lines and markers.
@@ -53,7 +60,7 @@ def svg(figure: go.Figure) -> str:
                 parts += scales[name].svg(scales.get(host or with_, scales[with_]))
     for trace in figure.data:
         x, y = scales[trace.xaxis or "x"], scales[trace.yaxis or "y"]
-        parts += _trace(trace, x, y, max(8, POINTS // max(1, lines)))
+        parts += _trace(trace, x, y, max(8, MAX_POINTS // max(1, lines)))
     parts += _notes(layout.annotations, scales, area)
     rows = _legend_rows([t for t in figure.data if _in_legend(t)])
     for number, row in enumerate(rows):
@@ -75,7 +82,7 @@ def _mode(trace: go.Scatter) -> str:
     return str(trace.mode or "lines")
 
 
-def _trace(trace: go.Scatter, x: Scale, y: Scale, most: int) -> Iterable[str]:
+def _trace(trace: go.Scatter, x: Scale, y: Scale, max_points: int) -> Iterable[str]:
     """A trace's band, error bars, line and large markers."""
     if trace.x is None or trace.y is None:
         return
@@ -92,11 +99,11 @@ def _trace(trace: go.Scatter, x: Scale, y: Scale, most: int) -> Iterable[str]:
     if "lines" in _mode(trace):
         dash = f' stroke-dasharray="{_DASHES[line.dash]}"' if line.dash in _DASHES else ""
         yield (
-            f'<path d="{_path(_thinned(points, most), line.shape)}" fill="none" stroke="{colour}" '
-            f'stroke-width="{line.width or 2:g}"{dash}{faint}/>'
+            f'<path d="{_path(thin_line(points, max_points), line.shape)}" fill="none" '
+            f'stroke="{colour}" stroke-width="{line.width or 2:g}"{dash}{faint}/>'
         )
     if "markers" in _mode(trace):
-        yield from _markers(trace, points, colour, faint, most)
+        yield from _markers(trace, points, colour, faint, max_points)
 
 
 def _path(points: Pixels, shape: str | None = None) -> str:
@@ -107,31 +114,19 @@ def _path(points: Pixels, shape: str | None = None) -> str:
     return "M" + " ".join(f"{x:.0f} {y:.0f}" for x, y in points)
 
 
-def _thinned(points: Pixels, most: int) -> Pixels:
-    """At most `most` points: of each stretch of a line its ends, its highest and its lowest."""
-    if len(points) <= most:
-        return points
-    size = -(-4 * len(points) // most)
-    kept: Pixels = []
-    for start in range(0, len(points), size):
-        part = points[start : start + size]
-        heights = [height for _, height in part]
-        places = {0, len(part) - 1, heights.index(min(heights)), heights.index(max(heights))}
-        kept += [part[place] for place in sorted(places)]
-    return kept
-
-
 def _markers(
-    trace: go.Scatter, points: Pixels, colour: str, faint: str = "", most: int = 1
+    trace: go.Scatter, points: Pixels, colour: str, faint: str = "", max_points: int = 1
 ) -> Iterable[str]:
-    """Its markers in one path, thinned as its line is; small ones among large ones are left out."""
+    """The largest markers of a trace in one path, thinned as its line is."""
     sizes = trace.marker.size
-    each = [float(sizes or 6)] * len(points) if not _is_list(sizes) else [float(s) for s in sizes]
-    largest = max(each)
-    shown = [point for point, size in zip(points, each, strict=False) if size == largest]
+    size_of_point = (
+        [float(sizes or 6)] * len(points) if not _is_list(sizes) else [float(s) for s in sizes]
+    )
+    largest = max(size_of_point)
+    shown = [point for point, size in zip(points, size_of_point, strict=False) if size == largest]
     symbol, _, hollow = str(trace.marker.symbol or "circle").partition("-open")
     glyph = _glyph(symbol, largest / 2)
-    data = "".join(f"M{x:.0f} {y:.0f}{glyph}" for x, y in _thinned(shown, most))
+    data = "".join(f"M{x:.0f} {y:.0f}{glyph}" for x, y in thin_line(shown, max_points))
     look = (
         f'fill="none" stroke="{trace.marker.color or colour}" stroke-width="1.5"'
         if hollow or "-open" in str(trace.marker.symbol or "")
@@ -161,10 +156,10 @@ def _glyph(symbol: str, r: float) -> str:
 
 def _errors(trace: go.Scatter, x: Scale, y: Scale, colour: str) -> Iterable[str]:
     """Error bars, without caps."""
-    places = list(zip(trace.x, trace.y, strict=True))
+    points = list(zip(trace.x, trace.y, strict=True))
     data = ""
     for error, across in ((trace.error_x, True), (trace.error_y, False)):
-        for (a, b), down, up in zip(places, *reach(error, len(places)), strict=True):
+        for (a, b), down, up in zip(points, *reach(error, len(points)), strict=True):
             if a is None or b is None or not (down or up):
                 continue
             if across:
@@ -175,13 +170,24 @@ def _errors(trace: go.Scatter, x: Scale, y: Scale, colour: str) -> Iterable[str]
         yield f'<path d="{data}" stroke="{colour}" fill="none"/>'
 
 
-# What stands around
+# Shapes, annotations and the legend
 
 
-def _place(
+def _pixel(
     ref: str | None, value: Any, scales: dict[str, Scale], area: Area, across: bool
 ) -> float:
-    """Where a shape's or a note's coordinate stands, in pixels."""
+    """The pixel of a coordinate of a shape or an annotation.
+
+    Args:
+        ref: an axis (`x2`), the length of an axis (`x2 domain`), or `paper`: the plotting area.
+        value: on the axis, or a share of a length.
+        scales: axis → its scale.
+        area: the plotting area.
+        across: whether the coordinate is horizontal.
+
+    Returns:
+        Pixels from the left or from the top.
+    """
     axis, _, domain = (ref or "paper").partition(" ")
     if axis == "paper":
         if across:
@@ -192,8 +198,8 @@ def _place(
 
 def _shapes(shapes: Sequence[Any], scales: dict[str, Scale], area: Area) -> Iterable[str]:
     for shape in shapes:
-        x0, x1 = (_place(shape.xref, v, scales, area, True) for v in (shape.x0, shape.x1))
-        y0, y1 = (_place(shape.yref, v, scales, area, False) for v in (shape.y0, shape.y1))
+        x0, x1 = (_pixel(shape.xref, v, scales, area, True) for v in (shape.x0, shape.x1))
+        y0, y1 = (_pixel(shape.yref, v, scales, area, False) for v in (shape.y0, shape.y1))
         if shape.type == "rect":
             yield (
                 f'<rect x="{min(x0, x1):.0f}" y="{min(y0, y1):.0f}" width="{abs(x1 - x0):.0f}" '
@@ -210,8 +216,8 @@ def _shapes(shapes: Sequence[Any], scales: dict[str, Scale], area: Area) -> Iter
 def _notes(notes: Sequence[Any], scales: dict[str, Scale], area: Area) -> Iterable[str]:
     anchors = {"left": "start", "right": "end"}
     for note in notes:
-        x = _place(note.xref, note.x, scales, area, True) + (note.xshift or 0)
-        y = _place(note.yref, note.y, scales, area, False) - (note.yshift or 0)
+        x = _pixel(note.xref, note.x, scales, area, True) + (note.xshift or 0)
+        y = _pixel(note.yref, note.y, scales, area, False) - (note.yshift or 0)
         anchor = anchors.get(note.xanchor or "", "middle")
         bold = ' font-weight="bold"' if "<b>" in (note.text or "") else ""
         text = " ".join(lines_of(note.text or ""))
@@ -224,7 +230,7 @@ def _in_legend(trace: go.Scatter) -> bool:
 
 
 def _legend_rows(traces: Sequence[go.Scatter]) -> list[list[tuple[float, go.Scatter]]]:
-    """The entries row by row, each with where it begins."""
+    """The legend's entries row by row, each with the pixel where it begins."""
     rows: list[list[tuple[float, go.Scatter]]] = []
     x = float(WIDTH)
     for trace in traces:

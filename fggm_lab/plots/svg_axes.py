@@ -12,7 +12,7 @@ from fggm_lab.plots import theme
 
 CHARACTER = 6.4
 """Width of a character in pixels, about."""
-_FEW = 6
+_MAX_TICKS = 6
 """Ticks of an axis that names none, at most."""
 
 
@@ -73,17 +73,17 @@ class Scale:
         above = self._axis.side == "top"
         room = abs(self.part(1) - self.part(0)) / max(1, len(ticks))
         turned = self.across and max((len(t) for _, t in ticks), default=0) * CHARACTER > room
-        for place, label in ticks:
+        for pixel, label in ticks:
             if self.across:
-                x, y = place, other.part(1) - 6 if above else other.part(0) + 15
+                x, y = pixel, other.part(1) - 6 if above else other.part(0) + 15
                 turn = f' transform="rotate(-35 {x:.0f} {y:.0f})"' if turned else ""
                 anchor = "end" if turned else "middle"
                 yield f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}"{turn}>{label}</text>'
             else:
                 left, right = other.part(0), other.part(1)
                 yield (
-                    f'<path d="M{left:.0f} {place:.0f}H{right:.0f}" stroke="{theme.FAINT}"/>'
-                    f'<text x="{left - 6:.0f}" y="{place + 4:.0f}" text-anchor="end">{label}</text>'
+                    f'<path d="M{left:.0f} {pixel:.0f}H{right:.0f}" stroke="{theme.FAINT}"/>'
+                    f'<text x="{left - 6:.0f}" y="{pixel + 4:.0f}" text-anchor="end">{label}</text>'
                 )
         title = lines_of(self._axis.title.text or "")
         if not title:
@@ -173,19 +173,19 @@ def reach(error: Any, count: int) -> tuple[Sequence[float], Sequence[float]]:
 
 def _names(figure: go.Figure, name: str) -> list[str]:
     """The names along an axis of names, in the order they come; else nothing."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for trace in figure.data:
         values = trace.x if name[0] == "x" else trace.y
         on = (trace.xaxis or "x", trace.yaxis or "y")
         if name in on and values is not None:
-            found |= dict.fromkeys(v for v in values if isinstance(v, str))
-    return list(found)
+            names |= dict.fromkeys(v for v in values if isinstance(v, str))
+    return list(names)
 
 
 def _round_values(low: float, high: float) -> list[float]:
     """Round numbers between two ends: steps of 1, 2 or 5 times a power of ten."""
-    step = 10.0 ** math.floor(math.log10((high - low) / _FEW or 1))
-    step *= next(by for by in (1, 2, 5, 10) if (high - low) / (by * step) <= _FEW)
+    step = 10.0 ** math.floor(math.log10((high - low) / _MAX_TICKS or 1))
+    step *= next(by for by in (1, 2, 5, 10) if (high - low) / (by * step) <= _MAX_TICKS)
     return [round(k * step, 12) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 

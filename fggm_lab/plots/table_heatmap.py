@@ -13,7 +13,7 @@ CELL = 46
 """Height of a cell in pixels."""
 
 
-def cells(
+def table_heatmap(
     columns: Sequence[str],
     rows: Sequence[str],
     table: Table,
@@ -23,10 +23,14 @@ def cells(
     """The heatmap of a table, coloured by the figure's shared scale.
 
     Args:
-        columns, rows: names along the two axes, first row at the top.
+        columns: names along the horizontal axis.
+        rows: names along the vertical axis, the first at the top.
         table: (rows, columns) numbers from 0 to 1.
-        hover: (rows, columns) what a cell says when pointed at, below its heading.
-        heading: of every cell; `%{x}` stands for its column's name, `%{y}` for its row's.
+        hover: (rows, columns) what the tooltip of a cell says, below its heading.
+        heading: of every tooltip; `%{x}` stands for the column's name, `%{y}` for the row's.
+
+    Returns:
+        The trace; `set_table_layout` gives its figure axes and the colour scale.
     """
     return go.Heatmap(
         x=list(columns),
@@ -49,13 +53,16 @@ def cell_texts(table: Table) -> list[list[str]]:
     return [["" if v is None else f"{v:.2f}".removeprefix("0") for v in row] for row in table]
 
 
-def frame(figure: go.Figure, rows: int, scale: str) -> go.Figure:
-    """Axes, colour scale from 0 to 1, and a height that fits the rows.
+def set_table_layout(figure: go.Figure, rows: int, scale: str) -> go.Figure:
+    """Set axes, a colour scale from 0 to 1, and a height that fits the rows.
 
     Args:
-        figure: of panels made by `cells`, all of as many rows.
-        rows: how many.
-        scale: what the colours stand for.
+        figure: of panels made by `table_heatmap`, all of as many rows; changed in place.
+        rows: how many rows a panel has.
+        scale: the title of the colour scale.
+
+    Returns:
+        The figure.
     """
     figure.update_xaxes(showgrid=False, ticks="", constrain="domain", autotickangles=[0, 90])
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")

@@ -74,18 +74,23 @@ def method_styles(labels: list[str]) -> dict[str, Style]:
 
     Args:
         labels: names of methods, perhaps with settings: `fggm`, `fggm (keep=0.1)`.
+
+    Returns:
+        Label → style, no two alike while there are enough.
     """
     styles: dict[str, Style] = {}
     for label in labels:
-        own = METHOD_STYLES.get(label.split(" ")[0])
-        taken = set(styles.values())
+        fixed = METHOD_STYLES.get(label.split(" ")[0])
+        used_styles = set(styles.values())
         free = [
-            Style(colour, dash, SYMBOLS[(4 + turn + place) % len(SYMBOLS)])
+            Style(colour, dash, SYMBOLS[(4 + turn + column) % len(SYMBOLS)])
             for turn, dash in enumerate(DASHES)
-            for place, colour in enumerate((PURPLE, SKY, YELLOW, GREY, *PALETTE[:4]))
+            for column, colour in enumerate((PURPLE, SKY, YELLOW, GREY, *PALETTE[:4]))
         ]
         styles[label] = (
-            own if own and own not in taken else next((s for s in free if s not in taken), free[0])
+            fixed
+            if fixed and fixed not in used_styles
+            else next((s for s in free if s not in used_styles), free[0])
         )
     return styles
 
@@ -117,6 +122,9 @@ def depth_colour(layer: int | None, deepest: int) -> str:
     Args:
         layer: a layer's number; None for embeddings, the final norm and the head.
         deepest: the last layer's number.
+
+    Returns:
+        A colour as Plotly reads it.
     """
     if layer is None:
         return VERMILLION
@@ -127,17 +135,17 @@ POWERS = {"exponentformat": "power", "tickfont": {"size": TEXT / 1.25}}
 """For an axis that reads 10⁻³: plotly draws such ticks a quarter larger than others."""
 
 
-def bar(title: str, **more: Any) -> dict[str, Any]:
+def bar(title: str, **settings: Any) -> dict[str, Any]:
     """A slim colour bar with its title along it."""
     return {
         "title": {"text": title, "side": "right", "font": {"size": TEXT}},
         "thickness": 12,
         "outlinewidth": 0,
-        **more,
+        **settings,
     }
 
 
-def _axis(**more: Any) -> dict[str, Any]:
+def _axis(**settings: Any) -> dict[str, Any]:
     return {
         "gridcolor": FAINT,
         "linecolor": INK,
@@ -147,7 +155,7 @@ def _axis(**more: Any) -> dict[str, Any]:
         "tickcolor": INK,
         "automargin": True,
         "title": {"standoff": 8, "font": {"size": TEXT}},
-        **more,
+        **settings,
     }
 
 
@@ -171,8 +179,17 @@ TEMPLATE = go.layout.Template(
 def finish(figure: go.Figure, title: str, caption: str, description: str) -> go.Figure:
     """Give a figure the template, its title, and its caption below the title.
 
-    Caption and description also go into `layout.meta`, where the report and the explorers read
-    them (`caption_of`, `description_of`).
+    Title, caption and description also go into `layout.meta`, where the report and the explorers
+    read them (`caption_of`, `description_of`).
+
+    Args:
+        figure: changed in place.
+        title: a few words.
+        caption: how to read the figure, made from its data.
+        description: the figure in words with its key numbers, for people who cannot see it.
+
+    Returns:
+        The figure.
     """
     lines = wrap(caption, CAPTION_WIDTH, break_long_words=False)
     figure.update_layout(
@@ -215,21 +232,24 @@ def description_of(figure: go.Figure) -> str:
     return str((figure.layout.meta or {}).get("description", ""))
 
 
-def padded(values: Iterable[float], least: float = 0.02) -> list[float]:
+def padded(values: Iterable[float], min_length: float = 0.02) -> list[float]:
     """The ends of an axis that holds the values with room at both ends.
 
     Args:
         values: at least one.
-        least: the shortest axis, so that differences that are none do not fill the panel.
+        min_length: of the axis, so that differences that are none do not fill the panel.
+
+    Returns:
+        The lower and the upper end.
     """
-    known = list(values)
-    low, high = min(known), max(known)
-    room = 0.08 * (high - low) + max(0.0, least - (high - low)) / 2
+    numbers = list(values)
+    low, high = min(numbers), max(numbers)
+    room = 0.08 * (high - low) + max(0.0, min_length - (high - low)) / 2
     return [low - room, high + room]
 
 
 def percent(share: float) -> str:
-    """`0.3` → `30 %`; small shares keep a digit, and what is not all or nothing never reads so."""
+    """`0.3` → `30 %`; a share above 0 never reads `0 %`, one below 1 never `100 %`."""
     if 0 < share < 0.0005:
         return "<0.1 %"
     if 0.9995 < share < 1:

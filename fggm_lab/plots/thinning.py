@@ -1,31 +1,44 @@
-"""Fewer points for the same curve: of each stretch of sorted values its top, median and bottom."""
+"""Fewer points for the same curve, so that the size of a figure does not grow with the model.
+
+Three ways, for three kinds of curve; each keeps real points and averages none:
+
+- `thin_sorted`: values sorted from the largest down; of each stretch its maximum, median, minimum.
+- `thin_evenly`: measurements in the order of steps; every k-th one, the last always.
+- `thin_line`: a line that goes up and down, in pixels; of each stretch its ends and extremes.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
 
-PER_STRETCH = 3
-POINTS = 5000
+MAX_POINTS = 5000
 """The most points a figure sends to the browser, however large the model."""
+PER_STRETCH = 3
+"""The points that `thin_sorted` keeps of a stretch."""
+
+T = TypeVar("T")
 
 
-def decimate(
-    values: np.ndarray, most: int, spacing: str = "linear"
+def thin_sorted(
+    values: np.ndarray, max_points: int, spacing: Literal["linear", "log"] = "linear"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """At most `most` points of a falling curve, its two ends always among them.
+    """At most `max_points` points of a falling curve, its two ends always among them.
 
     The positions are cut into equal stretches; each gives its first (maximum), middle (median)
-    and last (minimum) value. All given values are real values, none is an average.
+    and last (minimum) value.
 
     Args:
         values: (n,) numbers, sorted from the largest down.
-        most: the most points to keep, at least 3.
+        max_points: at least 3.
         spacing: `linear`, or `log` for stretches that are equal on a log axis of positions.
 
     Returns:
-        positions and values, each (m,), m ≤ max(most, 3); positions count from 0.
+        Positions and values, each (m,), m ≤ max(max_points, 3); positions count from 0.
     """
-    if len(values) <= max(most, PER_STRETCH):
+    if len(values) <= max(max_points, PER_STRETCH):
         return np.arange(len(values)), values
-    stretches = max(most // PER_STRETCH, 1)
+    stretches = max(max_points // PER_STRETCH, 1)
     if spacing == "log":
         edges = np.unique(np.geomspace(1, len(values) + 1, stretches + 1).round().astype(int)) - 1
     else:
@@ -33,3 +46,25 @@ def decimate(
     first, last = edges[:-1], edges[1:] - 1
     positions = np.unique(np.concatenate([first, (first + last) // 2, last]))
     return positions, values[positions]
+
+
+def thin_evenly(points: Sequence[T], max_points: int) -> list[T]:
+    """Every k-th point, counted back from the last, so that at most `max_points` remain."""
+    step = max(1, -(-len(points) // max_points))
+    return list(points[::-1][::step][::-1])
+
+
+def thin_line(
+    points: Sequence[tuple[float, float]], max_points: int
+) -> Sequence[tuple[float, float]]:
+    """At most about `max_points` (x, y) points: of each stretch its ends, highest and lowest."""
+    if len(points) <= max_points:
+        return points
+    size = -(-4 * len(points) // max_points)
+    thinned: list[tuple[float, float]] = []
+    for start in range(0, len(points), size):
+        stretch = points[start : start + size]
+        heights = [y for _, y in stretch]
+        indices = {0, len(stretch) - 1, heights.index(min(heights)), heights.index(max(heights))}
+        thinned += [stretch[index] for index in sorted(indices)]
+    return thinned

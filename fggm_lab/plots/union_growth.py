@@ -1,4 +1,4 @@
-"""How much of the model is used up as tasks go by: the union of their masks so far."""
+"""The share of the model that tasks have used so far: the union of their masks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +15,9 @@ def union_growth(masks: Mapping[str, Mask]) -> go.Figure:
 
     Args:
         masks: task → its mask, in the order the tasks are learned, at least one.
+
+    Returns:
+        The figure: a bar of fresh units per task, lines of the units used so far.
 
     Raises:
         SettingError: there is no mask, or they are over no units or of different models.
@@ -55,11 +58,6 @@ def union_growth(masks: Mapping[str, Mask]) -> go.Figure:
         "bars are the units that no earlier task had used."
     )
     return theme.finish(figure, "How much of the model is used up", caption, _describe(rows, total))
-
-
-def describe_union_growth(masks: Mapping[str, Mask]) -> str:
-    """The figure in words: the share used after the first and the last task, beside chance."""
-    return _describe(*_rows(masks))
 
 
 def _rows(masks: Mapping[str, Mask]) -> tuple[list[dict[str, Any]], int]:

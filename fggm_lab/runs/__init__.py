@@ -11,7 +11,7 @@ from fggm_lab.runs.compare import (
     to_json,
 )
 from fggm_lab.runs.config import RECORD_FISHER, Branch, RunConfig, versions
-from fggm_lab.runs.listing import RunsLike, as_runs, find_runs
+from fggm_lab.runs.listing import RunsLike, as_runs, find_runs, one_run
 from fggm_lab.runs.metrics import METRICS, measure
 from fggm_lab.runs.orders import by_order, ordered, over_orders
 from fggm_lab.runs.paired import paired
@@ -41,6 +41,7 @@ __all__ = [
     "find_runs",
     "general",
     "measure",
+    "one_run",
     "ordered",
     "over_orders",
     "over_seeds",

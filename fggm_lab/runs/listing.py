@@ -52,6 +52,25 @@ def as_runs(runs: RunsLike) -> list[Run]:
     return several
 
 
+def one_run(runs: RunsLike) -> Run:
+    """The one run that a caller has in whatever form, for what looks at a single run.
+
+    Args:
+        runs: a run, a folder with one run in it, or a list of one of either.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: there is no run, or there are several.
+    """
+    run, *more = as_runs(runs)
+    if more:
+        paths = ", ".join(str(other.path) for other in (run, *more))
+        raise RunError(f"one run is needed, not {1 + len(more)}; choose one of: {paths}")
+    return run
+
+
 def _holds_run(folder: Path) -> bool:
     """Whether `folder` has a config.json that is a run's, or too broken to tell."""
     if not (folder / CONFIG).is_file():

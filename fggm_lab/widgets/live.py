@@ -15,12 +15,12 @@ from fggm_lab.errors import LabError
 from fggm_lab.masks import moving_units
 from fggm_lab.methods import Method
 from fggm_lab.plots import bare
-from fggm_lab.plots.run_state import RunSoFar
+from fggm_lab.plots.run_state import RunState
 from fggm_lab.plots.training_progress import (
-    caption_now,
-    describe_progress,
     fill,
-    place,
+    progress_caption,
+    progress_description,
+    progress_sentence,
     training_progress,
 )
 from fggm_lab.runs import Run
@@ -109,7 +109,7 @@ class LiveTraining(LazyWidget):
             listener=self._on_event, ended=self._on_end, **settings,
         )  # fmt: skip
         general = settings.get("general")
-        self._so_far = RunSoFar(tasks.names, "higher" if general is None else general.better)
+        self._state = RunState(tasks.names, "higher" if general is None else general.better)
         self._lock = threading.RLock()
         self._throttle = DrawingThrottle()
         self._time_left = TimeLeft(0)
@@ -132,7 +132,7 @@ class LiveTraining(LazyWidget):
         try:
             run = self.run
             if run is not None:
-                self._so_far = RunSoFar.of(run)
+                self._state = RunState.of(run)
             state: State = "ready" if run is None else "finished" if run.finished else "paused"
             self._show_state(state)
         except LabError as error:
@@ -150,7 +150,7 @@ class LiveTraining(LazyWidget):
         with self._lock:
             if self.state in ("training", "pausing"):
                 return
-            self._time_left = TimeLeft(self._so_far.step)
+            self._time_left = TimeLeft(self._state.step)
             self._show_state("training")
         self._training.start()
 
@@ -209,7 +209,7 @@ class LiveTraining(LazyWidget):
 
     def _on_event(self, event: Event) -> None:
         with self._lock:
-            self._so_far.take(event)
+            self._state.take(event)
             if event["kind"] == "step":
                 self._time_left.record(event["step"])
                 self._record_share(event["task"])
@@ -221,17 +221,17 @@ class LiveTraining(LazyWidget):
 
     def _record_share(self, task: int) -> None:
         """At a task's first step, record the share of units that its mask lets move."""
-        run = self.run if self._so_far.shares[task] is None else None
+        run = self.run if self._state.shares[task] is None else None
         if run is not None:
             mask = run.mask(task)
             moving, units = moving_units(self._model, mask)
-            self._so_far.shares[task] = moving / units
+            self._state.shares[task] = moving / units
 
     def _on_end(self, outcome: Run | BaseException) -> None:
         with self._lock:
             if isinstance(outcome, Run):
-                if outcome.finished and not self._so_far.finished:  # it was finished before
-                    self._so_far = RunSoFar.of(outcome)
+                if outcome.finished and not self._state.finished:  # it was finished before
+                    self._state = RunState.of(outcome)
                 self._show_state("finished" if outcome.finished else "paused")
             elif isinstance(outcome, LabError):
                 self._show_state("stopped", str(outcome))
@@ -259,7 +259,7 @@ class LiveTraining(LazyWidget):
             self._show_button()
             self._sentence.value = sentence_html(self._state_sentence())
             self._bar.bar_style = {"finished": "success", "stopped": "danger"}.get(state, "")
-            self._panel.set_texts(caption_now(self._so_far), describe_progress(self._so_far))
+            self._panel.set_texts(progress_caption(self._state), progress_description(self._state))
             self._draw()
 
     def _show_button(self) -> None:
@@ -280,20 +280,20 @@ class LiveTraining(LazyWidget):
 
     def _draw(self) -> None:
         """Bring bar, progress text and figure up to date."""
-        self._bar.max = max(self._so_far.total, 1)
-        self._bar.value = self._so_far.step
+        self._bar.max = max(self._state.total, 1)
+        self._bar.value = self._state.step
         self._progress.value = f"<p style='margin:0'>{escape(self._progress_text())}</p>"
         if self._figure is not None:
-            self._figure.change(lambda figure: fill(figure, self._so_far))
+            self._figure.change(lambda figure: fill(figure, self._state))
         else:
             self._picture.value = self.static().html("")
 
     def _progress_text(self) -> str:
         """Step, task, loss and time left."""
-        parts = [f"{self._method} · {place(self._so_far)}"]
-        if self._so_far.loss is not None:
-            parts.append(f"loss {self._so_far.loss:.3f}")
-        left = self._time_left.seconds(self._so_far.total)
+        parts = [f"{self._method} · {progress_sentence(self._state)}"]
+        if self._state.loss is not None:
+            parts.append(f"loss {self._state.loss:.3f}")
+        left = self._time_left.seconds(self._state.total)
         if self.state == "training" and left is not None:
             parts.append(f"about {duration_text(left)} left")
         return " · ".join(parts)
@@ -309,14 +309,14 @@ class LiveTraining(LazyWidget):
     def static(self) -> StaticPicture:
         """The same as a picture, with its words."""
         with self._lock:
-            words = f"{self._state_sentence()} {describe_progress(self._so_far)}"
-            return StaticPicture(self._current_figure() if self._so_far.planned else None, words)
+            words = f"{self._state_sentence()} {progress_description(self._state)}"
+            return StaticPicture(self._current_figure() if self._state.planned else None, words)
 
     def _current_figure(self) -> go.Figure:
         """The figure for stored notebooks, brought up to date."""
         if self._static_figure is None:
-            self._static_figure = training_progress(self._so_far)
-        return fill(self._static_figure, self._so_far)
+            self._static_figure = training_progress(self._state)
+        return fill(self._static_figure, self._state)
 
     def _display_static(self, bundle: dict[str, Any]) -> None:
         """Display the picture, and keep its handle, to bring it up to date at the end.

@@ -11,8 +11,8 @@ from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import SCOPES, Mask
 from fggm_lab.models import fingerprint
 from fggm_lab.models.names import split_name
+from fggm_lab.plots import describe, mask_effects
 from fggm_lab.plots.layer_shares import layer_name
-from fggm_lab.plots.mask_effects import describe_effect, mask_effects
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.effects import (
     RANKS,
@@ -111,7 +111,7 @@ class MaskPlayground(LazyWidget):
     def static(self) -> StaticPicture:
         """The result of the last try in words."""
         if self.effect is not None:
-            return StaticPicture(None, describe_effect(self.effect))
+            return StaticPicture(None, describe(mask_effects(self.effect)))
         return StaticPicture(
             None,
             "A playground for masks: choose units, zero or freeze them, and see every task's score "

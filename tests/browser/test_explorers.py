@@ -9,7 +9,7 @@ import pytest
 
 from fggm_lab.masks import Mask
 from fggm_lab.plots import share_per_layer
-from fggm_lab.plots.mask_overlap import overlap
+from fggm_lab.plots.mask_overlap import overlap_tables
 from fggm_lab.runs import Run
 from tests.support.jupyter import LabPage, serve
 from tests.support.records import TASKS, made_run
@@ -117,10 +117,10 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
 
     lab.page.get_by_role("tab", name="Overlap").click()
     masks = {task: Mask.top(stored, 0.4, "global") for task, stored in scores.items()}
-    wait_for_cells(lab, overlap(masks).measured)
+    wait_for_cells(lab, overlap_tables(masks).measured)
     move_keep(lab, -5)
     masks = {task: Mask.top(stored, 0.35, "global") for task, stored in scores.items()}
-    wait_for_cells(lab, overlap(masks).measured)
+    wait_for_cells(lab, overlap_tables(masks).measured)
 
 
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)

@@ -8,14 +8,7 @@ import torch
 
 from fggm_lab.attribution import TokenAttribution, attribution_drift
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.plots import (
-    describe_attribution,
-    describe_comparison,
-    description_of,
-    drift_curve,
-    token_comparison,
-    token_text,
-)
+from fggm_lab.plots import describe, description_of, drift_curve, token_comparison, token_text
 
 SCORES = torch.tensor([[0.5, -1.0, 0.0], [0.5, 0.0, 0.25]])
 FOUND = TokenAttribution(("a", "<b>", " c"), ("yes", "."), SCORES, SCORES.sum(1), "gradients")
@@ -36,11 +29,11 @@ def test_each_token_has_its_score_and_markup_is_escaped() -> None:
 
 
 def test_words_name_the_loudest_tokens() -> None:
-    text = describe_attribution(FOUND)
+    text = describe(token_text(FOUND))
     assert text.startswith("“yes” gains +0.25 nats from 3 prompt tokens")
     assert "for it: 'a' +1.00, ' c' +0.25; against it: '<b>' -1.00" in text
-    assert repr(token_text(FOUND, 1)) == describe_attribution(FOUND, 1)
-    assert describe_attribution(FOUND, 1).startswith("“.” gains +0.75")
+    assert repr(token_text(FOUND, 1)) == describe(token_text(FOUND, 1))
+    assert describe(token_text(FOUND, 1)).startswith("“.” gains +0.75")
     with pytest.raises(SettingError, match="tokens 0 to 1"):
         token_text(FOUND, 2)
 
@@ -48,12 +41,12 @@ def test_words_name_the_loudest_tokens() -> None:
 def test_how_far_the_scores_are_from_adding_up_is_told() -> None:
     off = replace(FOUND, difference=SCORES.sum(1) + torch.tensor([0.0, 0.125]))
     assert off.delta == 0.125
-    for said in (describe_attribution(off), token_text(off).html):
+    for said in (describe(token_text(off)), token_text(off).html):
         assert "Scores add up to within 0.12 nats per answer token." in said
-    assert "Scores add up to within 0 nats." in describe_attribution(off, 0)
+    assert "Scores add up to within 0 nats." in describe(token_text(off, 0))
     assert "Scores add up to within 0.12 nats." in token_text(off, 1).html
     ablation = replace(off, method="ablation")  # its scores need not add up
-    assert "add up" not in describe_attribution(ablation) + token_text(ablation).html
+    assert "add up" not in describe(token_text(ablation)) + token_text(ablation).html
 
 
 def test_two_states_share_one_scale_and_tell_their_drift() -> None:
@@ -72,12 +65,12 @@ def test_two_states_share_one_scale_and_tell_their_drift() -> None:
 
 
 def test_the_comparison_in_words_is_both_texts_and_the_drift() -> None:
-    words = describe_comparison(FOUND, LATER)
+    words = describe(token_comparison(FOUND, LATER))
     assert words == repr(token_comparison(FOUND, LATER))
-    before, after = describe_attribution(FOUND), describe_attribution(LATER)
+    before, after = describe(token_text(FOUND)), describe(token_text(LATER))
     assert words.startswith(f"Before: {before} After: {after} Drift 1.70")
     silent = replace(FOUND, scores=torch.zeros(2, 3))
-    assert "no drift to tell" in describe_comparison(FOUND, silent)
+    assert "no drift to tell" in describe(token_comparison(FOUND, silent))
     with pytest.raises(DataError, match="different tokens"):
         token_comparison(FOUND, replace(FOUND, prompt=("a", "b", "c")))
 

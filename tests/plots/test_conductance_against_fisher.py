@@ -9,13 +9,8 @@ import torch
 from fggm_lab.attribution import beside_fisher
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
-from fggm_lab.plots import (
-    caption_of,
-    conductance_against_fisher,
-    describe_conductance,
-    description_of,
-)
-from fggm_lab.plots.thinning import POINTS
+from fggm_lab.plots import caption_of, conductance_against_fisher, describe, description_of
+from fggm_lab.plots.thinning import MAX_POINTS
 
 
 def row(layer: int | None, module: str, correlation: float | None, units: int = 65) -> dict:
@@ -59,7 +54,7 @@ def test_a_dot_per_weight_at_its_layer_with_a_look_per_module() -> None:
 def test_the_words_name_the_ends_and_what_is_left_out() -> None:
     figure = conductance_against_fisher(ROWS)
     words = description_of(figure)
-    assert words == describe_conductance(ROWS)
+    assert words == describe(conductance_against_fisher(ROWS))
     assert "of 4 weights: median 0.40, from -0.10 (model.layers.0.mlp.up_proj.weight) to 0.80" in (
         words
     )
@@ -80,7 +75,7 @@ def test_many_weights_become_medians_with_their_range_and_the_caption_says_so() 
         row(layer, f"mlp.experts.{number}.{module}", ((7 * number) % 61) / 61 - 0.2)
         for layer in range(45) for number in range(61) for module in ("up_proj", "down_proj")
     ]  # fmt: skip
-    assert len(experts) > POINTS
+    assert len(experts) > MAX_POINTS
     figure = conductance_against_fisher([*experts, *ROWS[:4]])
     assert sum(len(t.x) for t in figure.data) <= 3 * 45
     trace = next(t for t in figure.data if t.name == "experts.*.down_proj")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.plots import describe_drift, description_of, drift_against_fisher
+from fggm_lab.plots import describe, description_of, drift_against_fisher
 from tests.support.records import made_scores
 
 
@@ -31,7 +31,7 @@ def test_bins_are_means_and_quartiles_of_units_sorted_by_score() -> None:
     np.testing.assert_allclose(band.y[:8], [np.quantile(part, 0.75) for part in parts])
     np.testing.assert_allclose(band.y[:7:-1], [np.quantile(part, 0.25) for part in parts])
     tenth = len(ordered) // 10
-    text = describe_drift({"FOMC": scores}, moved)
+    text = describe(drift_against_fisher({"FOMC": scores}, moved))
     assert f"mattered most moved {np.mean(ordered[:tenth]):.2e}" in text
     assert description_of(figure) == text
 

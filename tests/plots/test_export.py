@@ -16,7 +16,6 @@ from fggm_lab.errors import LabError, SettingError
 from fggm_lab.plots import (
     caption_of,
     describe,
-    describe_lorenz,
     export,
     figure_rows,
     forgetting_curves,
@@ -167,7 +166,7 @@ def test_what_the_disk_refuses_leaves_the_old_file(
 
 def test_describe_reads_the_text_or_says_there_is_none(figure: go.Figure) -> None:
     scores = {"a": made_scores("a"), "b <i>": made_scores("b", seed=1)}
-    assert describe(figure) == describe_lorenz(scores)
+    assert describe(figure) == describe(lorenz_curves(scores))
     assert describe(finish(go.Figure(), "t", "c", "in words")) == "in words"
     with pytest.raises(SettingError, match=r"draw it with fggm_lab\.plots"):
         describe(go.Figure())

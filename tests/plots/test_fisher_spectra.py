@@ -6,8 +6,8 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
-from fggm_lab.plots import caption_of, describe_spectra, fisher_spectra
-from fggm_lab.plots.fisher_spectra import KEEPS, POINTS, show_keep, show_module
+from fggm_lab.plots import caption_of, describe, fisher_spectra
+from fggm_lab.plots.fisher_spectra import KEEPS, MAX_POINTS, show_keep, show_module
 from tests.support.records import made_scores
 
 
@@ -30,7 +30,7 @@ def test_each_curve_holds_the_sorted_scores_of_its_parameter() -> None:
 
 def test_a_large_model_stays_within_the_points_a_browser_likes() -> None:
     figure = fisher_spectra(made_scores(layers=60), controls=False)
-    assert sum(len(t.x) for t in figure.data if "module" in t.meta) <= POINTS
+    assert sum(len(t.x) for t in figure.data if "module" in t.meta) <= MAX_POINTS
     assert "maximum, median and minimum" in caption_of(figure)
 
 
@@ -94,7 +94,7 @@ def test_one_module_can_be_shown_alone() -> None:
 
 
 def test_the_words_name_the_cut_and_every_layer() -> None:
-    text = describe_spectra(made_scores("FOMC"), 0.3, "global")
+    text = describe(fisher_spectra(made_scores("FOMC"), 0.3, "global"))
     assert "4,576 units" in text and "keep share of 30 %" in text
     assert all(f"layer {n} " in text for n in range(4)) and "outside layers" in text
 
@@ -103,7 +103,7 @@ def test_scores_that_are_all_zero_can_be_drawn() -> None:
     scores = made_scores()
     for units in scores.units.values():
         units.zero_()
-    assert "all of them 0" in describe_spectra(scores)
+    assert "all of them 0" in describe(fisher_spectra(scores))
     assert fisher_spectra(scores).data
 
 

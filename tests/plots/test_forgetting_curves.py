@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pytest
 
 from fggm_lab.errors import RunError
-from fggm_lab.plots import caption_of, describe_forgetting, description_of, forgetting_curves
+from fggm_lab.plots import caption_of, describe, description_of, forgetting_curves
 from fggm_lab.runs import Run
 from tests.support.records import STEPS, TASKS, made_run
 
@@ -117,13 +117,13 @@ def test_general_as_a_loss_has_an_axis_that_says_so(tmp_path: Path) -> None:
 
 def test_runs_of_one_method_and_two_seeds_are_told_apart(tmp_path: Path) -> None:
     runs = [made_run(tmp_path / str(seed), "fggm", seed=seed) for seed in (1, 2)]
-    text = describe_forgetting(runs)
+    text = describe(forgetting_curves(runs))
     assert "fggm (seed 1)" in text and "fggm (seed 2)" in text
 
 
 def test_the_words_give_the_score_when_learned_and_at_the_end(four_runs: list[Run]) -> None:
     matrix = four_runs[0].scores.matrix  # type: ignore[union-attr]
-    text = describe_forgetting(four_runs[:1], "FOMC")
+    text = describe(forgetting_curves(four_runs[:1], "FOMC"))
     assert f"FOMC {matrix[1][1]:.2f} when learned, {matrix[7][1]:.2f} after" in text
 
 

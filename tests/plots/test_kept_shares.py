@@ -6,7 +6,7 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask, Scope
-from fggm_lab.plots import describe_kept_shares, description_of, kept_shares
+from fggm_lab.plots import describe, description_of, kept_shares
 from tests.support.records import made_scores
 
 
@@ -52,14 +52,14 @@ def test_bars_repeat_the_lines_at_the_marked_share() -> None:
     assert dict(zip(bars.y, bars.x, strict=True)) == at
     mask = Mask.top(scores, 0.25, "global")
     assert sum(row[0] for row in bars.customdata) == mask.count
-    assert description_of(figure) == describe_kept_shares(scores, keep=0.25)
+    assert description_of(figure) == describe(kept_shares(scores, keep=0.25))
 
 
 def test_words_name_what_moves_most_and_least() -> None:
     scores = made_scores()
     for name, units in scores.units.items():
         units += 1e6 if ".layers.2." in name else 0
-    text = describe_kept_shares(scores, keep=0.2)
+    text = describe(kept_shares(scores, keep=0.2))
     share = 100 * round(0.2 * scores.unit_count) / 1088
     assert f"most of layer 2 {share:.1f} %, least of outside layers 0 %" in text
 

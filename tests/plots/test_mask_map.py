@@ -8,7 +8,7 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo
-from fggm_lab.plots import caption_of, describe_mask_map, description_of, figure_rows, mask_map
+from fggm_lab.plots import caption_of, describe, description_of, figure_rows, mask_map
 from fggm_lab.plots.mask_overlap import OUTSIDE
 from tests.support.records import TASKS, made_masks, made_scores
 
@@ -141,12 +141,12 @@ def test_deep_models_and_many_tasks_stay_within_the_points_a_browser_likes() -> 
 def test_words_count_what_all_and_no_tasks_keep() -> None:
     masks = made_masks(TASKS[:3])
     together = torch.stack([torch.cat(list(m.units.values())) for m in masks.values()]).sum(0)
-    text = describe_mask_map(masks)
+    text = describe(mask_map(masks))
     assert f"All 3 tasks keep {int((together == 3).sum()):,} (" in text
     assert f"no task keeps {int((together == 0).sum()):,} (" in text
     assert description_of(mask_map(masks, order="position")) == text
-    assert describe_mask_map(masks, 1).startswith("Mask map: layer 1: 1,088 units.")
-    assert "All" not in describe_mask_map({"FOMC": masks["FOMC"]}, parameter=QUERY)
+    assert describe(mask_map(masks, 1)).startswith("Mask map: layer 1: 1,088 units.")
+    assert "All" not in describe(mask_map({"FOMC": masks["FOMC"]}, parameter=QUERY))
 
 
 def test_what_cannot_be_drawn_is_said() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo, expected_overlap, overlap_coefficient, z_score
-from fggm_lab.plots import caption_of, describe_overlap, mask_overlap
+from fggm_lab.plots import caption_of, describe, mask_overlap
 from fggm_lab.plots.mask_overlap import OUTSIDE
 from tests.support.records import TASKS, made_masks, made_scores
 
@@ -70,7 +70,7 @@ def test_the_overlap_coefficient_divides_by_the_smaller_mask() -> None:
     assert figure.data[1].z[3][0] == pytest.approx(0.3, abs=0.01)  # the larger mask's share
     assert figure.layout.coloraxis.colorbar.title.text == "overlap coefficient"
     assert "over units of the smaller mask" in caption_of(figure)
-    assert "the overlap coefficient is" in describe_overlap(masks, measure="overlap")
+    assert "the overlap coefficient is" in describe(mask_overlap(masks, measure="overlap"))
 
 
 def test_every_cell_says_its_z_score_and_the_words_their_mean() -> None:
@@ -82,7 +82,9 @@ def test_every_cell_says_its_z_score_and_the_words_their_mean() -> None:
         for panel in figure.data:
             assert f"z = {z:+.1f} standard deviations" in panel.customdata[i][j]
     mean = np.mean([z_score(masks[TASKS[i]], masks[TASKS[j]]) for i, j in pairs])
-    assert f"lie {mean:+.1f} standard deviations from chance on average" in describe_overlap(masks)
+    assert f"lie {mean:+.1f} standard deviations from chance on average" in describe(
+        mask_overlap(masks)
+    )
 
 
 def test_what_lies_outside_the_layers_can_be_asked_for() -> None:
@@ -96,7 +98,7 @@ def test_what_lies_outside_the_layers_can_be_asked_for() -> None:
 def test_the_words_name_the_closest_pair() -> None:
     masks = made_masks(TASKS[:3])
     masks["Twin"] = masks["FOMC"]
-    text = describe_overlap(masks)
+    text = describe(mask_overlap(masks))
     assert "4 tasks" in text and "Closest: FOMC and Twin, 1.00" in text
 
 
@@ -104,7 +106,7 @@ def test_empty_masks_are_no_number() -> None:
     none = Mask({"w": torch.zeros(4, dtype=torch.bool)}, {"w": 0}, MaskInfo(0.3, "layer", "top"))
     figure = mask_overlap({"a": none, "b": none})
     assert figure.data[0].z[1][0] is None
-    assert "fewer than two masks keep a unit" in describe_overlap({"a": none, "b": none})
+    assert "fewer than two masks keep a unit" in describe(mask_overlap({"a": none, "b": none}))
 
 
 def test_one_mask_and_unknown_layers_are_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, expected_jaccard, jaccard, z_score
-from fggm_lab.plots import caption_of, describe_overlap_per_layer, overlap_per_layer
+from fggm_lab.plots import caption_of, describe, overlap_per_layer
 from tests.support.records import TASKS, made_masks, made_scores
 
 
@@ -61,7 +61,7 @@ def test_words_name_the_layers_where_masks_meet_most_and_least() -> None:
     names = [n for n in masks["FOMC"].names if ".layers.1." in n]
     for mask in masks.values():
         mask.units.update({name: masks["FOMC"].units[name] for name in names})
-    text = describe_overlap_per_layer(masks)
+    text = describe(overlap_per_layer(masks))
     assert "meet most in layer 1, 1.00 (0.18 by chance" in text
     assert "least in layer" in text and "outside layers" in text
 

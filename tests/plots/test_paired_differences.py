@@ -5,7 +5,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from fggm_lab.plots import caption_of, describe_paired_differences, paired_differences
+from fggm_lab.plots import caption_of, describe, paired_differences
 from fggm_lab.runs import Run
 from fggm_lab.runs.paired import paired
 from tests.support.records import run_of
@@ -48,7 +48,7 @@ def test_every_seed_the_mean_and_the_interval_are_drawn(runs: list[Run]) -> None
 
 def test_words_give_means_intervals_and_the_better_direction(runs: list[Run]) -> None:
     (row,) = [row for row in paired(runs, "random", ["op_final"]) if row["method"] == "fggm"]
-    text = describe_paired_differences(runs, "random")
+    text = describe(paired_differences(runs, "random"))
     said = f"fggm {row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}, 3 seeds)"
     assert "OP (higher is better): sft" in text and said in text
 
@@ -59,7 +59,7 @@ def test_one_seed_has_dots_and_no_interval(runs: list[Run]) -> None:
     assert part(figure, "mean", "op_final") == []
     assert [t.x[0] for t in part(figure, "seeds", "op_final")] == pytest.approx([-0.1, 0.1])
     assert "no interval can be given" in caption_of(figure)
-    assert "sft -0.100 (one seed)" in describe_paired_differences(some, "random", ["op_final"])
+    assert "sft -0.100 (one seed)" in describe(paired_differences(some, "random", ["op_final"]))
 
 
 def test_a_loss_has_an_axis_of_its_own_and_better_points_left(tmp_path: Path) -> None:

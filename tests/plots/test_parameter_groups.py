@@ -2,7 +2,7 @@
 
 import pytest
 
-from fggm_lab.plots.parameter_groups import by_layer, by_module, short_names, where_from
+from fggm_lab.plots.parameter_groups import by_layer, by_module, merging_note, short_names
 from tests.support.records import made_scores
 
 NAMES = made_scores(layers=5).names
@@ -19,13 +19,13 @@ def test_layers_keep_their_order_and_what_lies_outside_is_last() -> None:
     rows = by_layer(reversed(NAMES), 100)
     assert list(rows) == [*(f"layer {n}" for n in range(5)), "outside layers"]
     assert all(".layers.3." in name for name in rows["layer 3"])
-    assert where_from(rows) == ""
+    assert merging_note(rows) == ""
 
 
 def test_neighbouring_layers_share_a_row_where_there_are_too_many() -> None:
     rows = by_layer(NAMES, 4)
     assert list(rows) == ["layers 0–1", "layers 2–3", "layer 4", "outside layers"]
-    assert "share a row" in where_from(rows)
+    assert "share a row" in merging_note(rows)
 
 
 def test_modules_lose_what_tells_nothing() -> None:
@@ -46,4 +46,4 @@ def test_modules_alike_but_for_a_number_share_a_row_only_where_they_must() -> No
     assert len(by_module(names, 9)) == 9
     rows = by_module(names, 8)
     assert list(rows) == ["experts.*.up"] and sorted(rows["experts.*.up"]) == sorted(names)
-    assert "share a row" in where_from(rows)
+    assert "share a row" in merging_note(rows)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from fggm_lab.plots import caption_of, describe_score_heatmap, figure_rows, score_heatmap
+from fggm_lab.plots import caption_of, describe, figure_rows, score_heatmap
 from fggm_lab.plots.score_heatmap import grid_of
 from tests.support.records import made_scores
 
@@ -52,7 +52,7 @@ def test_words_name_where_most_is() -> None:
     scores = made_scores()
     for name, units in scores.units.items():
         units.fill_(9.0 if name == "model.layers.3.mlp.down_proj.weight" else 1.0)
-    text = describe_score_heatmap(scores)
+    text = describe(score_heatmap(scores))
     whole = 4576 + 8 * 128
     assert f"Total score {whole:.2e} over 4,576 units" in text
     assert f"gate_proj {100 * 4 * 384 / whole:.1f} %" in text
@@ -67,5 +67,5 @@ def test_zeros_are_blank_and_counted() -> None:
     assert "a score of 0 (1 total, 2 medians)" in caption_of(score_heatmap(scores))
     for units in scores.units.values():
         units.zero_()
-    assert "all 4,576 units score 0" in describe_score_heatmap(scores)
+    assert "all 4,576 units score 0" in describe(score_heatmap(scores))
     assert score_heatmap(scores).data

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.plots import caption_of, describe_histograms, description_of, score_histograms
+from fggm_lab.plots import caption_of, describe, description_of, score_histograms
 from fggm_lab.plots.score_histograms import bins_of, counted
 from tests.support.records import made_scores
 
@@ -74,7 +74,7 @@ def test_zeros_are_counted_in_words() -> None:
     figure = score_histograms(made_scores("FOMC"))
     assert "36 of 4,576 units (0.8 %) score exactly 0" in caption_of(figure)
     assert "0.8 % of the units score" not in caption_of(figure)
-    text = describe_histograms(made_scores("FOMC"))
+    text = describe(score_histograms(made_scores("FOMC")))
     values = np.sort(torch.cat(list(made_scores().units.values())).double().numpy())
     assert f"median score {np.median(values):.1e}" in text and "36 (0.8 %) score exactly 0" in text
     assert description_of(figure) == text

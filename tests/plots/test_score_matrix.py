@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.errors import RunError
-from fggm_lab.plots import caption_of, describe_score_matrix, score_matrix
+from fggm_lab.plots import caption_of, describe, score_matrix
 from fggm_lab.runs import Run
 from tests.support.records import made_run, run_of
 
@@ -50,7 +50,7 @@ def test_hover_says_the_change_since_learning_and_from_the_untrained_model(tmp_p
 
 def test_words_give_means_and_the_furthest_fall(tmp_path: Path) -> None:
     run = run_of(tmp_path / "a", [[0.8, 0.3, 0.1], [0.5, 0.7, 0.1], [0.6, 0.2, 0.9]])
-    text = describe_score_matrix(run)
+    text = describe(score_matrix(run))
     assert "Right after its training a task scores 0.80 on average." in text
     assert "After C they score 0.57 on average. B fell furthest, from 0.70 to 0.20." in text
 
@@ -60,9 +60,9 @@ def test_an_unfinished_run_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
     figure = score_matrix(run)
     assert list(figure.data[0].z[3]) == [None] * 8
     assert "unfinished" in caption_of(figure)
-    assert "2 tasks are learned so far" in describe_score_matrix(run)
+    assert "2 tasks are learned so far" in describe(score_matrix(run))
     begun = made_run(tmp_path / "begun", "fggm", done=0)
-    assert "No task is learned yet" in describe_score_matrix(begun)
+    assert "No task is learned yet" in describe(score_matrix(begun))
     (begun.path / "scores.json").unlink()
     with pytest.raises(RunError, match="measured nothing yet"):
         score_matrix(begun)

@@ -5,12 +5,7 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo, sharing, usage
-from fggm_lab.plots import (
-    describe_shared_units,
-    describe_union_growth,
-    shared_units,
-    union_growth,
-)
+from fggm_lab.plots import describe, shared_units, union_growth
 from tests.support.records import TASKS, made_masks
 
 
@@ -38,7 +33,7 @@ def test_words_say_what_none_one_and_all_keep() -> None:
     masks = made_masks(TASKS[:3])
     masks = {task: masks["FOMC"] for task in masks}
     count, total = masks["FOMC"].count, masks["FOMC"].unit_count
-    text = describe_shared_units(masks)
+    text = describe(shared_units(masks))
     assert f"none of the 3 tasks' masks keeps 70.2 % ({total - count:,} units" in text
     assert f"all of them keep 29.8 % ({count:,} units; by chance 2.6 %)" in text
 
@@ -55,14 +50,14 @@ def test_the_union_and_the_fresh_units_grow_as_sets_do() -> None:
         assert used.y[place] == pytest.approx(len(so_far) / total)
         assert fresh.y[place] == pytest.approx(len(new) / total)
     assert list(chance.y) == [row["expected_used"] / total for row in usage(masks)]
-    text = describe_union_growth(masks)
+    text = describe(union_growth(masks))
     assert "29.8 % of the units move" in text and f"{used.y[-1]:.1%}"[:-1] in text
     assert "ScienceQA keeps" in text
 
 
 def test_one_task_has_a_union_but_shares_nothing() -> None:
     masks = made_masks(TASKS[:1])
-    assert describe_union_growth(masks) == "The mask of C-STANCE lets 29.8 % of the units move."
+    assert describe(union_growth(masks)) == "The mask of C-STANCE lets 29.8 % of the units move."
     with pytest.raises(SettingError, match="two tasks"):
         shared_units(masks)
     with pytest.raises(SettingError, match="no mask"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fggm_lab.errors import SettingError
-from fggm_lab.plots import caption_of, describe_overlaid, description_of, spectra_overlaid
+from fggm_lab.plots import caption_of, describe, description_of, spectra_overlaid
 from tests.support.records import made_scores
 
 
@@ -26,7 +26,7 @@ def test_estimators_of_one_task_are_named_by_the_mapping() -> None:
     figure = spectra_overlaid(scores)
     assert [t.name for t in figure.data] == ["empirical", "sampled"]
     assert caption_of(figure).startswith("Empirical Fisher on FOMC")
-    assert description_of(figure) == describe_overlaid(scores)
+    assert description_of(figure) == describe(spectra_overlaid(scores))
 
 
 def test_words_say_what_the_tops_share() -> None:
@@ -36,15 +36,17 @@ def test_words_say_what_the_tops_share() -> None:
         flat = [(-float(v), n, i) for n, u in item.units.items() for i, v in enumerate(u)]
         top[name] = {unit[1:] for unit in sorted(flat)[: round(0.1 * len(flat))]}
     share = len(top["a"] & top["b"]) / len(top["a"])
-    assert f"a and b share {100 * share:.1f} %; chance would give 10 %" in describe_overlaid(
-        {"a": a, "b": b}
+    assert f"a and b share {100 * share:.1f} %; chance would give 10 %" in describe(
+        spectra_overlaid({"a": a, "b": b})
     )
-    same = describe_overlaid({"a": a, "b": a, "c": b})
+    same = describe(spectra_overlaid({"a": a, "b": a, "c": b}))
     assert f"from {100 * share:.1f} % (a and c) to 100 % (a and b)" in same
 
 
 def test_models_of_other_units_can_be_overlaid_but_share_nothing() -> None:
-    text = describe_overlaid({"small": made_scores(layers=2), "large": made_scores(layers=6)})
+    text = describe(
+        spectra_overlaid({"small": made_scores(layers=2), "large": made_scores(layers=6)})
+    )
     assert "small: 2,400 units" in text and "share" not in text
 
 

@@ -6,7 +6,7 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.plots import caption_of, describe_growth, description_of, spectrum_growth
+from fggm_lab.plots import caption_of, describe, description_of, spectrum_growth
 from fggm_lab.plots.spectrum_growth import QUANTILES
 from tests.support.records import made_scores
 
@@ -40,7 +40,7 @@ def test_lines_hold_totals_and_quantiles_in_the_order_of_steps() -> None:
 def test_words_compare_the_first_and_the_last_step() -> None:
     scores = along()
     figure = spectrum_growth(scores)
-    text = describe_growth(scores)
+    text = describe(spectrum_growth(scores))
     assert description_of(figure) == text
     assert f"at step 0 the total score is {scores[0].total:.2e}" in text
     assert f"at step 40 the total score is {scores[40].total:.2e}" in text
@@ -60,7 +60,9 @@ def test_a_quantile_of_zero_is_a_gap() -> None:
 
 def test_a_rise_and_fall_is_told() -> None:
     scores = {0: made_scores(), 10: scaled(made_scores(), 5), 20: scaled(made_scores(), 2)}
-    assert f"the total is highest at step 10, {scores[10].total:.2e}" in describe_growth(scores)
+    assert f"the total is highest at step 10, {scores[10].total:.2e}" in describe(
+        spectrum_growth(scores)
+    )
 
 
 def test_many_steps_are_thinned_and_counted() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from fggm_lab.errors import SettingError
-from fggm_lab.plots import describe_stability, description_of, stability_curves
+from fggm_lab.plots import describe, description_of, stability_curves
 
 ROWS = [
     {"examples": 10, "jaccard": 0.5, "sd": 0.02, "expected": 0.18},
@@ -22,10 +22,10 @@ def test_rows_are_drawn_as_they_are() -> None:
 
 
 def test_the_text_says_how_many_examples_it_takes() -> None:
-    text = describe_stability({"FOMC": ROWS, "Py150": ROWS[:2]}, 0.8)
+    text = describe(stability_curves({"FOMC": ROWS, "Py150": ROWS[:2]}, 0.8))
     assert "FOMC: masks from 10 examples agree to 0.50 (0.18 by chance)" in text
     assert "0.8 takes about 30." in text and "0.8 is not reached with 20." in text
-    assert description_of(stability_curves(ROWS)) == describe_stability(ROWS)
+    assert description_of(stability_curves(ROWS)) == describe(stability_curves(ROWS))
 
 
 @pytest.mark.parametrize("rows", [[], {}, {"a": []}])

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 
 from fggm_lab.errors import RunError
-from fggm_lab.plots import caption_of, describe_stability_plasticity, stability_plasticity
+from fggm_lab.plots import caption_of, describe, stability_plasticity
 from fggm_lab.runs import Run
 from fggm_lab.runs.paths import run_path
 from tests.support.records import run_of
@@ -57,8 +57,8 @@ def test_the_front_goes_through_the_ends_that_none_beats(runs: list[Run]) -> Non
     ends = {trace.name: (trace.x[0], trace.y[0]) for trace in part(figure, "end")}
     (front,) = part(figure, "front")
     assert list(zip(front.x, front.y, strict=True)) == [ends["fggm"], ends["sft"]]
-    assert "On the Pareto front: fggm, sft." in describe_stability_plasticity(runs)
-    better = describe_stability_plasticity([*runs[3:]])
+    assert "On the Pareto front: fggm, sft." in describe(stability_plasticity(runs))
+    better = describe(stability_plasticity([*runs[3:]]))
     assert "fggm is not beaten in either by any other" in better
 
 
@@ -66,7 +66,7 @@ def test_one_seed_has_no_spread_and_says_so(runs: list[Run]) -> None:
     figure = stability_plasticity([runs[0], runs[3]])
     assert all(trace.error_x.array[0] == 0 for trace in part(figure, "end"))
     assert "One seed each, so no spread is known" in caption_of(figure)
-    assert "±" not in describe_stability_plasticity([runs[0], runs[3]])
+    assert "±" not in describe(stability_plasticity([runs[0], runs[3]]))
 
 
 def test_an_unfinished_run_goes_as_far_as_it_got_and_stays_off_the_front(
@@ -91,11 +91,11 @@ def test_general_may_be_a_loss_and_up_is_still_better(tmp_path: Path) -> None:
     assert list(part(figure, "path")[0].y) == [2.0, 2.5, 3.0]
     bottom, top = figure.layout.yaxis.range
     assert bottom > 3 > 2 > top and "axis reversed" in figure.layout.yaxis.title.text
-    assert "On the Pareto front: fggm, sft." in describe_stability_plasticity(runs, "general")
+    assert "On the Pareto front: fggm, sft." in describe(stability_plasticity(runs, "general"))
 
 
 def test_a_single_run_can_be_given_alone(runs: list[Run]) -> None:
-    assert "Pareto" not in describe_stability_plasticity(runs[0])
+    assert "Pareto" not in describe(stability_plasticity(runs[0]))
 
 
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import forgetting_curves, stability_plasticity
-from fggm_lab.plots.svg import POINTS, svg
+from fggm_lab.plots.svg import MAX_POINTS, svg
 from fggm_lab.runs import Run
 from tests.plots.conftest import four_runs as four_runs
 from tests.support.records import made_run
@@ -67,7 +67,7 @@ def test_a_long_line_is_thinned_and_keeps_its_ends_and_its_peak() -> None:
     height[7777] = 5
     figure = go.Figure(go.Scatter(x=np.arange(20_000), y=height, mode="lines"))
     (line,) = lines(figure)
-    assert len(line) <= POINTS
+    assert len(line) <= MAX_POINTS
     assert min(y for _, y in line) < sorted(y for _, y in line)[2] - 50
     assert line[0][0] < line[-1][0] - 550
 

@@ -6,24 +6,25 @@ import numpy as np
 import pytest
 
 from fggm_lab.plots import caption_of, description_of, training_progress
-from fggm_lab.plots.run_state import STRETCHES, RunSoFar
-from fggm_lab.plots.training_progress import MOST, fill, place, thinned
+from fggm_lab.plots.run_state import STRETCHES, RunState
+from fggm_lab.plots.thinning import MAX_POINTS
+from fggm_lab.plots.training_progress import MAX_SCORE_POINTS, fill, progress_sentence
 from tests.support.records import STEPS, TASKS, made_run
 
 SHORT = TASKS[:3]
 
 
-def told(tmp_path: Path, **how: object) -> RunSoFar:
-    return RunSoFar.of(made_run(tmp_path, "fggm", SHORT, **how))  # type: ignore[arg-type]
+def state_of(tmp_path: Path, **how: object) -> RunState:
+    return RunState.of(made_run(tmp_path, "fggm", SHORT, **how))  # type: ignore[arg-type]
 
 
 def test_it_shows_what_the_events_say(tmp_path: Path) -> None:
     run = made_run(tmp_path, "fggm", SHORT, done=1)
     figure = training_progress(run)
     lines = {trace.name: trace for trace in figure.data}
-    said = [e for e in run.events("evaluation") if "FOMC" in e["tasks"]]
-    assert list(lines["FOMC"].x) == [e["step"] for e in said]
-    assert list(lines["FOMC"].y) == [e["tasks"]["FOMC"]["score"] for e in said]
+    evaluations = [e for e in run.events("evaluation") if "FOMC" in e["tasks"]]
+    assert list(lines["FOMC"].x) == [e["step"] for e in evaluations]
+    assert list(lines["FOMC"].y) == [e["tasks"]["FOMC"]["score"] for e in evaluations]
     assert list(lines["General"].y) == [e["general"]["score"] for e in run.events("evaluation")]
     assert list(lines["loss"].y) == [e["loss"] for e in run.events("step")]
     assert list(lines["mask share"].x) == [0, STEPS, None]
@@ -37,26 +38,26 @@ def test_it_shows_what_the_events_say(tmp_path: Path) -> None:
 
 def test_a_run_taken_up_event_by_event_ends_as_its_folder_reads(tmp_path: Path) -> None:
     run = made_run(tmp_path, "fggm", SHORT)
-    so_far = RunSoFar(SHORT)
-    figure = training_progress(so_far)
+    state = RunState(SHORT)
+    figure = training_progress(state)
     traces = list(figure.data)
     for event in run.events():
-        so_far.take(event)
-        fill(figure, so_far)
+        state.take(event)
+        fill(figure, state)
     assert list(figure.data) == traces  # extended in place
-    whole = training_progress(run)
-    for grown, drawn in zip(figure.data, whole.data, strict=True):
+    complete = training_progress(run)
+    for grown, drawn in zip(figure.data, complete.data, strict=True):
         assert (list(grown.x), list(grown.y)) == (list(drawn.x), list(drawn.y))
-    assert figure.layout.shapes == whole.layout.shapes and so_far.finished
-    assert "All 3 tasks are trained, in 120 steps" in description_of(whole)
+    assert figure.layout.shapes == complete.layout.shapes and state.finished
+    assert "All 3 tasks are trained, in 120 steps" in description_of(complete)
 
 
 def test_a_replay_begins_anew(tmp_path: Path) -> None:
     run = made_run(tmp_path, "fggm", SHORT, done=1)
-    so_far = RunSoFar.of(run)
+    state = RunState.of(run)
     for event in run.events():
-        so_far.take(event)
-    assert so_far.step == 60 and len(so_far.losses().step) == 60
+        state.take(event)
+    assert state.step == 60 and len(state.losses().step) == 60
 
 
 def test_a_loss_of_general_stands_with_the_losses(tmp_path: Path) -> None:
@@ -69,11 +70,11 @@ def test_a_loss_of_general_stands_with_the_losses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("steps", [1, 499, 500, 501, 5_003])
 def test_stretches_hold_every_step(steps: int) -> None:
-    so_far = RunSoFar(["a"])
+    state = RunState(["a"])
     losses = np.random.default_rng(steps).random(steps)
     for step, loss in enumerate(losses, start=1):
-        so_far.take({"kind": "step", "task": 0, "step": step, "loss": float(loss)})
-    curve = so_far.losses()
+        state.take({"kind": "step", "task": 0, "step": step, "loss": float(loss)})
+    curve = state.losses()
     assert len(curve.step) == -(-steps // curve.width) <= STRETCHES
     assert curve.step[-1] == steps
     for at, end in enumerate(curve.step):
@@ -83,34 +84,32 @@ def test_stretches_hold_every_step(steps: int) -> None:
 
 
 def test_a_branch_knows_its_own_steps_only() -> None:
-    so_far = RunSoFar(["a", "b"])
+    state = RunState(["a", "b"])
     for step in (41, 42):
-        so_far.take({"kind": "step", "task": 1, "step": step, "loss": 1.0})
-    assert list(so_far.losses().step) == [41, 42]
-    assert place(so_far) == "Step 42, task 2 of 2 (b)"
+        state.take({"kind": "step", "task": 1, "step": step, "loss": 1.0})
+    assert list(state.losses().step) == [41, 42]
+    assert progress_sentence(state) == "Step 42, task 2 of 2 (b)"
 
 
 def test_a_long_run_of_many_tasks_stays_within_the_points_a_browser_likes() -> None:
     names = [f"task {n}" for n in range(30)]
-    so_far = RunSoFar(names)
-    so_far.take({"kind": "start", "steps": [1000] * 30})
+    state = RunState(names)
+    state.take({"kind": "start", "steps": [1000] * 30})
     score = {name: {"score": 0.5} for name in names}
     for step in range(1, 30_001):
-        so_far.take({"kind": "step", "task": step // 1001, "step": step, "loss": 1.0})
+        state.take({"kind": "step", "task": step // 1001, "step": step, "loss": 1.0})
         if step % 50 == 0:
-            so_far.take({"kind": "evaluation", "task": step // 1001, "step": step, "final": False,
+            state.take({"kind": "evaluation", "task": step // 1001, "step": step, "final": False,
                          "tasks": score, "general": None})  # fmt: skip
-    figure = training_progress(so_far)
-    assert sum(len(trace.x) for trace in figure.data) < 5000
+    figure = training_progress(state)
+    assert sum(len(trace.x) for trace in figure.data) < MAX_POINTS
+    # 3,000 points for 31 curves are 96 a curve; of 600 measurements every 7th is shown
+    assert MAX_SCORE_POINTS == 3000
+    assert {len(figure.data[n].x) for n in range(30)} == {86}
     assert all(figure.data[n].x[-1] == 30_000 for n in range(30))
     assert "every k-th" in caption_of(figure) and "stretches of 64 steps" in caption_of(figure)
 
 
-def test_thinning_keeps_the_last() -> None:
-    assert thinned(list(range(10)), 4) == [0, 3, 6, 9]  # type: ignore[arg-type]
-    assert thinned([], 4) == [] and MOST < 5000
-
-
 def test_before_the_first_step_there_are_words(tmp_path: Path) -> None:
-    assert description_of(training_progress(RunSoFar(SHORT))) == "No step has been taken yet."
-    assert told(tmp_path, done=0).task == 0
+    assert description_of(training_progress(RunState(SHORT))) == "No step has been taken yet."
+    assert state_of(tmp_path, done=0).task == 0

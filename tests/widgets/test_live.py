@@ -79,16 +79,16 @@ def test_the_share_of_a_mask_is_known_while_its_task_trains(tmp_path: Path) -> N
     assert run is not None
     mask = run.mask("task-1")
     assert mask is not None
-    assert widget._so_far.shares == pytest.approx([mask.share, mask.share, None])
+    assert widget._state.shares == pytest.approx([mask.share, mask.share, None])
     unmasked = live(tmp_path / "sft", SFT())
     unmasked.wait()
-    assert unmasked._so_far.shares == [1, 1, 1]
+    assert unmasked._state.shares == [1, 1, 1]
 
 
 def test_a_folder_is_taken_up_where_it_is(tmp_path: Path) -> None:
     first = paused(tmp_path / "run")
     second = live(tmp_path / "run")
-    assert second.state == "paused" and second._so_far.step == 8
+    assert second.state == "paused" and second._state.step == 8
     second.fill()
     assert len(drawn(second)[-2][0]) == 8  # the loss of every step
     second.resume()

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.plots import kept_shares, mask_map
 from fggm_lab.plots.mask_strips import ORDERS
-from fggm_lab.plots.parameter_groups import BY
+from fggm_lab.plots.parameter_groups import GROUPINGS
 from fggm_lab.widgets.controls import choice, switch
 from fggm_lab.widgets.run_cache import RunCache
 from fggm_lab.widgets.selection import Selection
@@ -32,7 +32,7 @@ class MasksTab(Tab):
             "Masks",
             "fggm-tab-masks",
             views,
-            by=switch("by", BY),
+            by=switch("by", GROUPINGS),
             parameter=choice("parameter", [ALL_PARAMETERS]),
             order=switch("units by", list(ORDERS)),
         )
