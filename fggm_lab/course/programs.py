@@ -1,4 +1,4 @@
-"""The programs a model wrote for code tasks, each with what became of it and why."""
+"""The programs a model wrote for code tasks, each with how it ended and why."""
 
 import re
 from collections.abc import Sequence
@@ -20,16 +20,17 @@ Reasons = dict[str, dict[str, list[list[str]]]]
 
 @dataclass(frozen=True)
 class Program:
-    """One program: a problem's prompt, as the model went on from it.
+    """One program: a problem's prompt, continued by the model.
 
     Attributes:
-        task, index: which example of the scored split.
+        task: whose example it is.
+        index: of the example in the scored split.
         prompt: what the model read; the beginning of the program.
         completion: what it wrote, cut where its answer ends.
         solution: a right completion.
-        test: the statements that were to come true.
+        test: the statements that test the program.
         reason: why it ended, `passed` or another of `fggm_lab.tasks.code.Outcome`.
-        detail: of an exception its message and the line in the whole program; may be empty.
+        detail: an exception's message and its line in the program with its tests; may be empty.
     """
 
     task: str
@@ -43,7 +44,7 @@ class Program:
 
     @property
     def passed(self) -> bool:
-        """Whether every test came true."""
+        """Whether every test passed."""
         return self.reason == "passed"
 
     @property
@@ -54,10 +55,10 @@ class Program:
     @property
     def failed_at(self) -> str:
         """The line at which an exception ended it; empty if there was none."""
-        found = re.search(r"\(line (\d+)\)$", self.detail)
+        match = re.search(r"\(line (\d+)\)$", self.detail)
         lines = program_text(self.prompt, self.completion, self.test).splitlines()
-        at = int(found[1]) - 1 if found else len(lines)
-        return lines[at].strip() if at < len(lines) else ""
+        index = int(match[1]) - 1 if match else len(lines)
+        return lines[index].strip() if index < len(lines) else ""
 
 
 def programs(
@@ -69,8 +70,11 @@ def programs(
         run: of code tasks, scored by running programs.
         task: whose examples.
         after: the task trained last; None: the untrained model.
-        allow_code_execution: run the programs to know why they fail; of a stored run the reasons
-            are stored, and nothing is run.
+        allow_code_execution: run the programs to find out why they fail; a stored run holds the
+            reasons, and nothing is run.
+
+    Returns:
+        the programs, in the order of the examples.
 
     Raises:
         RunError: the run has no such task, kept no predictions, or its reasons are damaged.
@@ -80,9 +84,9 @@ def programs(
     if not rows:
         raise RunError(f"{run.path} kept no predictions of {task}; train it with this version")
     if (run.path / OUTCOMES).is_file():
-        reasons = _stored(run, task, after, len(rows))
+        reasons = _stored_reasons(run, task, after, len(rows))
     elif allow_code_execution is True:
-        reasons = _tried(run, rows)
+        reasons = _run_programs(run, rows)
     else:
         raise SettingError(
             f"{run.path} does not say why programs fail; allow running them with "
@@ -98,7 +102,14 @@ def programs(
 
 
 def outcomes(run: Run, *, allow_code_execution: bool) -> Reasons:
-    """Run all programs that a run kept, and say what became of each, as `OUTCOMES` keeps it.
+    """Run all programs that a run kept, and record how each ended.
+
+    Args:
+        run: of code tasks.
+        allow_code_execution: must be True.
+
+    Returns:
+        the content of the file `OUTCOMES`: state → task → [reason, detail] of each program.
 
     Raises:
         SettingError: running programs is not allowed.
@@ -106,35 +117,35 @@ def outcomes(run: Run, *, allow_code_execution: bool) -> Reasons:
     check_allowed(allow_code_execution)
     return {
         after or UNTRAINED: {
-            task: _tried(run, run.predictions(after, task)) for task in run.config.task_names
+            task: _run_programs(run, run.predictions(after, task)) for task in run.config.task_names
         }
         for after in (None, *run.config.task_names)
     }
 
 
 def _tests(run: Run, rows: Sequence[Prediction]) -> list[str]:
-    """The tests of the examples that were answered."""
+    """The tests of the examples that the model answered."""
     tasks = load_tasks(run.config.tasks)
     return [tasks[row.task].split(row.split)[row.index].test for row in rows]
 
 
-def _tried(run: Run, rows: Sequence[Prediction]) -> list[list[str]]:
-    """Run programs with their tests: reason and detail of each."""
+def _run_programs(run: Run, rows: Sequence[Prediction]) -> list[list[str]]:
+    """Run programs with their tests; return reason and detail of each."""
     sources = [
         program_text(row.prompt, cut_completion(row.prompt, row.prediction), test)
         for row, test in zip(rows, _tests(run, rows), strict=True)
     ]
-    return [[one.reason, one.detail] for one in run_programs(sources, allow=True)]
+    return [[outcome.reason, outcome.detail] for outcome in run_programs(sources, allow=True)]
 
 
-def _stored(run: Run, task: str, after: str | None, count: int) -> list[list[str]]:
+def _stored_reasons(run: Run, task: str, after: str | None, count: int) -> list[list[str]]:
     path = run.path / OUTCOMES
-    found = read_json(path, RunError)
+    content = read_json(path, RunError)
     try:
-        reasons: list[list[str]] = found[after or UNTRAINED][task]
-        whole = len(reasons) == count and all(len(reason) == 2 for reason in reasons)
+        reasons: list[list[str]] = content[after or UNTRAINED][task]
+        complete = len(reasons) == count and all(len(reason) == 2 for reason in reasons)
     except (KeyError, TypeError):
-        whole = False
-    if not whole:
+        complete = False
+    if not complete:
         raise RunError(f"{path} has not a reason for each program of {task}; restore it")
     return reasons

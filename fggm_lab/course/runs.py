@@ -34,16 +34,16 @@ SETTINGS: dict[str, Any] = {
     "fisher_points": 2,
     "fisher_examples": 64,
 }
-"""How every method is trained: in seconds, yet so that forgetting shows; chosen on the eval split,
-the same for all methods."""
+"""How every method is trained: in seconds, and long enough for forgetting to show. The settings
+were chosen on the eval split and are the same for all methods."""
 
 FOLDER = "FGGM_LAB_COURSE_RUNS"
 """The environment variable that says where the course's runs lie."""
 
-OWN = ".course-runs"
-"""Marks a folder that `course_runs` made, the only kind in which it replaces a run."""
+MARKER = ".course-runs"
+"""The file that marks a folder made by `course_runs`, which replaces runs in no other folder."""
 
-Begin = Callable[[], Run]
+Trainer = Callable[[], Run]
 """Trains a run, or what is left of it."""
 
 
@@ -52,26 +52,26 @@ def course_runs(
 ) -> list[Run]:
     """The course's short runs: those that are there are read, the others trained first.
 
-    Every run learns three tasks of trace-mini on the shipped model and keeps Fisher scores along
-    the way. A run takes some seconds on one CPU core, once. One that was interrupted goes on; one
-    that another notebook is training is waited for; one of an earlier version of the course is
-    trained anew.
+    Every run learns three tasks of trace-mini on the shipped model and records Fisher scores during
+    training. It takes some seconds on one CPU core, once. An interrupted run is continued; a run
+    that another notebook is training is waited for; a run made by an earlier version of the course
+    is trained again.
 
     Args:
         methods: names of methods; by default those of `METHODS`.
-        seeds: a run of each method for each.
+        seeds: each method is trained once with each.
         folder: where the runs lie, as `<folder>/<seed>/<method>`; by default what the environment
             variable FGGM_LAB_COURSE_RUNS says, else `runs/course` in the project.
 
     Returns:
-        method by method, seed by seed.
+        the runs, method by method, and of each method seed by seed.
 
     Raises:
         SettingError: no method has such a name.
         RunError: a run is damaged, or is not the course's own.
     """
-    home = default_folder() if folder is None else Path(folder)
-    made = [make_method(name) for name in methods or METHODS]
+    root = default_folder() if folder is None else Path(folder)
+    chosen = [make_method(name) for name in methods or METHODS]
     model, tokenizer = load_model(device="cpu")
     train = partial(
         run_sequence,
@@ -84,49 +84,51 @@ def course_runs(
         **SETTINGS,
     )
     runs = []
-    for method in made:
+    for method in chosen:
         for seed in seeds:
-            path = home / str(seed) / method.name
-            begin = partial(train, method, path, seed=seed)
-            run = _read(path, begin)
+            path = root / str(seed) / method.name
+            trainer = partial(train, method, path, seed=seed)
+            run = _read(path, trainer)
             if run is None:
-                with _alone(path):
-                    run = _read(path, begin) or _train(path, begin)
+                with _locked(path):
+                    run = _read(path, trainer) or _train(path, trainer)
             runs.append(run)
     return runs
 
 
 def default_folder() -> Path:
-    """Where the course's runs lie unless a caller says otherwise.
+    """The folder of the course's runs unless a caller names another.
 
-    The environment variable FGGM_LAB_COURSE_RUNS; else `runs/course` of the project, for a notebook
-    that runs in a project's folder of notebooks; else `runs/course` here.
+    Returns:
+        the value of the environment variable FGGM_LAB_COURSE_RUNS; else `runs/course` of the
+        project, for a notebook that runs in the project's folder of notebooks; else `runs/course`
+        of the working directory.
     """
-    if told := os.environ.get(FOLDER):
-        return Path(told).expanduser()
-    inside = Path.cwd().name == "notebooks" and any(
+    if named := os.environ.get(FOLDER):
+        return Path(named).expanduser()
+    in_notebooks = Path.cwd().name == "notebooks" and any(
         Path("..", file).is_file() for file in ("pyproject.toml", "Makefile")
     )
-    return Path("..", "runs", "course") if inside else Path("runs", "course")
+    return Path("..", "runs", "course") if in_notebooks else Path("runs", "course")
 
 
-def _read(path: Path, begin: Begin) -> Run | None:
-    """The run if it is finished and made as it would be made now."""
+def _read(path: Path, trainer: Trainer) -> Run | None:
+    """The run if it is finished and its settings are those of today; else None."""
     if (path / CONFIG).is_file() and Run.open(path).finished:
         with suppress(OtherSettings):
-            return begin()
+            return trainer()
     return None
 
 
-def _train(path: Path, begin: Begin) -> Run:
-    """Train the run, or what is left of it, telling so in one printed line."""
+def _train(path: Path, trainer: Trainer) -> Run:
+    """Train the run, or what is left of it, and print one line about it."""
     start = time.perf_counter()
     print(f"training {path} (once) … ", end="", flush=True)
     try:
-        run = begin()
+        run = trainer()
     except OtherSettings as difference:
         _remove(path, difference)
-        run = begin()
+        run = trainer()
     print(f"{time.perf_counter() - start:.0f} s")
     return run
 
@@ -134,10 +136,14 @@ def _train(path: Path, begin: Begin) -> Run:
 def _remove(path: Path, difference: OtherSettings) -> None:
     """Delete a run that the course made with other settings.
 
+    Args:
+        path: of the run.
+        difference: the error that named the settings.
+
     Raises:
-        RunError: it is not known to be the course's.
+        RunError: the run is not marked as the course's.
     """
-    if not (path.parents[1] / OWN).is_file():
+    if not (path.parents[1] / MARKER).is_file():
         raise RunError(
             f"{path} is not a run of this course ({difference}); name another folder, "
             f"course_runs(…, folder=…) or the environment variable {FOLDER}"
@@ -146,13 +152,15 @@ def _remove(path: Path, difference: OtherSettings) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Be the only one at a course run; whoever else trains it is waited for."""
-    home = path.parents[1]
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a course run; wait while another process trains it."""
+    root = path.parents[1]
     lock = FileLock(path.parent / f".{path.name}.lock")
     try:
-        if not home.exists() or not any(home.iterdir()):
-            write_text(home / OWN, "Runs of the course (fggm_lab.course_runs); safe to delete.\n")
+        if not root.exists() or not any(root.iterdir()):
+            write_text(
+                root / MARKER, "Runs of the course (fggm_lab.course_runs); safe to delete.\n"
+            )
         path.parent.mkdir(exist_ok=True)
         try:
             lock.acquire(timeout=0)

@@ -1,7 +1,7 @@
 """The course's stored runs: trained beforehand by `data/make_course_runs.py`, shipped, only read.
 
-They are for what takes too long while one reads (fifteen rivals) or must be allowed first (running
-programs that a model wrote).
+They serve notebooks where training takes too long (fifteen rivals) or needs permission first
+(running programs that a model wrote).
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from fggm_lab.tasks.code import CODE_MINI
 from fggm_lab.training import run_sequence
 
 FOLDER = "course-runs"
-"""Where the stored runs lie in the shipped data: `course-runs/<set>/<method>`."""
+"""The folder of the stored runs in the shipped data: `course-runs/<set>/<method>`."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class StoredSet:
     """Some methods, trained on the same tasks in the same way.
 
     Attributes:
-        tasks: the shipped sequence they learn.
-        methods: their names → the settings that differ from the defaults.
-        settings: how all are trained, as `run_sequence` takes it.
-        order: the tasks, if not all of the sequence.
+        tasks: the name of the shipped sequence they learn.
+        methods: name of a method → its settings that differ from the defaults.
+        settings: the training settings of all, as keywords of `run_sequence`.
+        order: names of tasks, if not all of the sequence.
         runs_code: whether scoring runs programs that the model wrote.
     """
 
@@ -99,6 +99,9 @@ def stored_runs(name: str, *methods: str) -> list[Run]:
         name: `rivals` or `code`.
         methods: names of methods; by default all of the set.
 
+    Returns:
+        the runs, in the order of `methods`.
+
     Raises:
         SettingError: there is no such set, or no such method in it.
         RunError: the shipped runs are not there, or one is damaged.
@@ -115,9 +118,12 @@ def train_set(
 
     Args:
         name: `rivals` or `code`.
-        folder: a run each goes to `<folder>/<method>`, with its weights.
+        folder: each run goes to `<folder>/<method>`.
         methods: names of methods; by default all of the set.
         allow_code_execution: must be True for `code`, whose scoring runs what the model wrote.
+
+    Returns:
+        the runs, in the order of `methods`.
 
     Raises:
         SettingError: there is no such set or method, or programs would be run and are not allowed.
@@ -125,37 +131,44 @@ def train_set(
         RunError: a run is damaged.
     """
     chosen = _methods(name, methods)
-    kind = STORED[name]
-    if kind.runs_code and allow_code_execution is not True:
+    stored_set = STORED[name]
+    if stored_set.runs_code and allow_code_execution is not True:
         raise SettingError(
             f"the set '{name}' is scored by running programs that the model wrote; allow it with "
             "allow_code_execution=True, or read the stored runs"
         )
     model, tokenizer = load_model(device="cpu")
-    tasks = load_tasks(kind.tasks, order=None if kind.order is None else list(kind.order))
+    tasks = load_tasks(
+        stored_set.tasks, order=None if stored_set.order is None else list(stored_set.order)
+    )
     general = load_general(SHIPPED)
     return [
         run_sequence(
             model,
             tokenizer,
             tasks,
-            make_method(method, **kind.methods[method]),
+            make_method(method, **stored_set.methods[method]),
             Path(folder) / method,
             general=general,
             model_name="tiny",
-            allow_code_execution=kind.runs_code,
+            allow_code_execution=stored_set.runs_code,
             keep_checkpoints=False,
             resume=True,
-            **kind.settings,
+            **stored_set.settings,
         )
         for method in chosen
     ]
 
 
 def store(name: str, run: Run, folder: Path) -> None:
-    """Write what notebooks read of a run into an empty folder: settings, scores, events.
+    """Copy the part of a run that notebooks read: settings, scores, events.
 
-    Of code tasks also the programs (`predictions`) and what became of each, which runs them again.
+    For code tasks also the programs (`predictions`) and how each ended, for which they are run.
+
+    Args:
+        name: of the set.
+        run: a finished run of it.
+        folder: an empty one, to copy to.
     """
     files = [CONFIG, "scores.json", "events.jsonl"]
     if STORED[name].runs_code:
@@ -173,11 +186,11 @@ def _methods(name: str, methods: tuple[str, ...]) -> list[str]:
             f"no set of stored runs is named '{name}'; there are: {', '.join(STORED)}"
             f"{nearest(name, list(STORED))}"
         )
-    held = list(STORED[name].methods)
+    names = list(STORED[name].methods)
     for method in methods:
-        if method not in held:
+        if method not in names:
             raise SettingError(
-                f"the stored runs '{name}' have no '{method}'; there are: {', '.join(held)}"
-                f"{nearest(method, held)}"
+                f"the stored runs '{name}' have no '{method}'; there are: {', '.join(names)}"
+                f"{nearest(method, names)}"
             )
-    return list(methods) or held
+    return list(methods) or names

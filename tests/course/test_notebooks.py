@@ -12,16 +12,16 @@ import pytest
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 PAGES = sorted(NOTEBOOKS.glob("*.md"))
-LONGEST_CELL = 25
-LARGEST = 100_000
-"""Bytes of a stored notebook: figures and widgets are drawn anew, not stored."""
+MAX_LINES = 25
+MAX_BYTES = 100_000
+"""The size of a stored notebook: figures and widgets are drawn again, not stored."""
 
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
 def cells(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return [cell for cell in found if kind in (None, cell["cell_type"])]
+    all_cells: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in all_cells if kind in (None, cell["cell_type"])]
 
 
 def source(cell: dict[str, Any]) -> str:
@@ -50,17 +50,19 @@ def test_goals_come_first_then_predictions_and_at_the_end_sources(path: Path) ->
 
 @every_notebook
 def test_a_prediction_is_asked_for_before_the_first_figure(path: Path) -> None:
-    places = {
+    indices = {
         kind: [
-            place for place, cell in enumerate(cells(path)) if re.search(sign, source(cell), re.M)
+            index
+            for index, cell in enumerate(cells(path))
+            if re.search(pattern, source(cell), re.M)
         ]
-        for kind, sign in {
+        for kind, pattern in {
             "predict": r"\bPredict\b",
             "figure": r"^lab\.(plots\.(?!desc)\w+|explore|compare)\(|= lab\.plots\.(?!desc)\w+\(",
         }.items()
     }
-    assert places["figure"], "a notebook has a picture"
-    assert min(places["predict"]) < min(places["figure"])
+    assert indices["figure"], "a notebook has a picture"
+    assert min(indices["predict"]) < min(indices["figure"])
 
 
 @every_notebook
@@ -77,12 +79,12 @@ def test_three_exercises_each_with_a_folded_solution_and_a_check(path: Path) -> 
 
 @every_notebook
 def test_a_check_is_shown_with_what_it_says_of_the_unfinished_answer(path: Path) -> None:
-    told = [
+    outputs = [
         "".join(text for output in cell["outputs"] for text in output["text"])
         for cell in cells(path, "code")
         if re.search(r"^print\(check_", source(cell), re.M)
     ]
-    assert sum("Not yet" in text for text in told) >= 3
+    assert sum("Not yet" in text for text in outputs) >= 3
 
 
 @every_notebook
@@ -100,12 +102,12 @@ def test_folded_solutions_pass_their_checks(path: Path) -> None:
                     scope: dict[str, Any] = {"math": math}
                     exec(imports(path), scope)
                     exec(block, scope)
-                    told = scope[checks[name]](scope[name])
-                    assert told.startswith("Right"), (name, told)
+                    message = scope[checks[name]](scope[name])
+                    assert message.startswith("Right"), (name, message)
 
 
 def imports(path: Path) -> str:
-    """The notebook's imports of all that the solutions may need."""
+    """The notebook's import statements, which its solutions may need."""
     nodes = [
         node
         for cell in cells(path, "code")
@@ -120,7 +122,7 @@ def imports(path: Path) -> str:
 @every_notebook
 def test_cells_are_short_and_parse(path: Path) -> None:
     for cell in cells(path, "code"):
-        assert len(source(cell).splitlines()) <= LONGEST_CELL, cell["id"]
+        assert len(source(cell).splitlines()) <= MAX_LINES, cell["id"]
         assert max(map(len, source(cell).splitlines())) <= 100, cell["id"]
         compile(source(cell), cell["id"], "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
@@ -132,16 +134,16 @@ def test_only_deterministic_text_is_stored(path: Path) -> None:
             assert cell["outputs"] == [], cell["id"]
         for output in cell["outputs"]:
             assert (output["output_type"], output["name"]) == ("stream", "stdout"), cell["id"]
-    assert path.stat().st_size < LARGEST
+    assert path.stat().st_size < MAX_BYTES
 
 
 @every_notebook
 def test_every_cell_has_a_stable_name_and_nothing_of_this_machine(path: Path) -> None:
-    whole = json.loads(path.read_text(encoding="utf-8"))
-    names = [cell["id"] for cell in whole["cells"]]
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    names = [cell["id"] for cell in notebook["cells"]]
     assert len(set(names)) == len(names)
-    assert all(cell["metadata"] == {} for cell in whole["cells"])
-    assert whole["metadata"] == {
+    assert all(cell["metadata"] == {} for cell in notebook["cells"])
+    assert notebook["metadata"] == {
         "kernelspec": {
             "display_name": "Python 3 (ipykernel)",
             "language": "python",

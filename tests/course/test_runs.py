@@ -11,18 +11,19 @@ from fggm_lab.course import runs as course
 from fggm_lab.errors import RunError, SettingError
 from fggm_lab.files import read_json, write_json
 from fggm_lab.runs import Run, find_runs
+from fggm_lab.tasks import General
 
 Printed = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same machinery with a second's training: two steps a task, two short skills."""
+    """The same with a second's training: two steps a task, two short skills."""
 
-    def general(source: str) -> lab.tasks.General:  # type: ignore[name-defined]
-        whole = lab.load_general(source)
-        skills = {name: whole.skills[name][:2] for name in ("copy", "sum")}
-        return dataclasses.replace(whole, skills=skills)
+    def general(source: str) -> General:
+        shipped = lab.load_general(source)
+        skills = {name: shipped.skills[name][:2] for name in ("copy", "sum")}
+        return dataclasses.replace(shipped, skills=skills)
 
     small = {"limit": 4, "epochs": 2, "points_per_task": 0, "fisher_examples": 2}
     monkeypatch.setattr(course, "SETTINGS", {**course.SETTINGS, **small})
@@ -36,16 +37,16 @@ def stamp(run: Run) -> list[tuple[str, int]]:
 
 
 def test_trained_once_and_read_from_then_on(tmp_path: Path, capsys: Printed) -> None:
-    made = lab.course_runs("sft", "fggm", seeds=(0, 1), folder=tmp_path / "course")
-    where = [run.path.relative_to(tmp_path / "course").as_posix() for run in made]
-    assert where == ["0/sft", "1/sft", "0/fggm", "1/fggm"]
-    assert all(run.finished and run.config.task_names == list(course.TASKS) for run in made)
+    runs = lab.course_runs("sft", "fggm", seeds=(0, 1), folder=tmp_path / "course")
+    paths = [run.path.relative_to(tmp_path / "course").as_posix() for run in runs]
+    assert paths == ["0/sft", "1/sft", "0/fggm", "1/fggm"]
+    assert all(run.finished and run.config.task_names == list(course.TASKS) for run in runs)
     assert capsys.readouterr().out.count("training ") == 4
-    before = [stamp(run) for run in made]
+    before = [stamp(run) for run in runs]
     again = lab.course_runs("fggm", folder=tmp_path / "course")
-    assert [run.path for run in again] == [made[2].path]
+    assert [run.path for run in again] == [runs[2].path]
     assert capsys.readouterr().out == ""
-    assert [stamp(run) for run in made] == before
+    assert [stamp(run) for run in runs] == before
     assert len(find_runs(tmp_path / "course")) == 4
 
 
@@ -60,47 +61,47 @@ def test_they_hold_what_the_course_looks_at(tmp_path: Path) -> None:
 def test_an_interrupted_one_goes_on(
     tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = course.run_sequence
+    train = course.run_sequence
     with monkeypatch.context() as patch:
         stopping = {"pause": lambda: True}
-        patch.setattr(course, "run_sequence", lambda *a, **k: begin(*a, **{**k, **stopping}))
+        patch.setattr(course, "run_sequence", lambda *a, **k: train(*a, **{**k, **stopping}))
         (paused,) = lab.course_runs("sft", folder=tmp_path)
     assert not paused.finished
     (run,) = lab.course_runs("sft", folder=tmp_path)
     assert run.finished and len(run.events("start")) == 1
-    (whole,) = lab.course_runs("sft", folder=tmp_path / "whole")
-    assert run.scores == whole.scores
+    (uninterrupted,) = lab.course_runs("sft", folder=tmp_path / "uninterrupted")
+    assert run.scores == uninterrupted.scores
 
 
 def test_two_notebooks_at_once_share_one_training(tmp_path: Path, capsys: Printed) -> None:
-    found: list[Run] = []
+    runs: list[Run] = []
 
     def notebook() -> None:
-        found.extend(lab.course_runs("random", folder=tmp_path / "course"))
+        runs.extend(lab.course_runs("random", folder=tmp_path / "course"))
 
     notebooks = [threading.Thread(target=notebook) for _ in range(3)]
-    for each in notebooks:
-        each.start()
-    for each in notebooks:
-        each.join()
-    assert [run.finished for run in found] == [True] * 3
-    assert len({run.path for run in found}) == 1
-    assert len(found[0].events("end")) == 1
+    for thread in notebooks:
+        thread.start()
+    for thread in notebooks:
+        thread.join()
+    assert [run.finished for run in runs] == [True] * 3
+    assert len({run.path for run in runs}) == 1
+    assert len(runs[0].events("end")) == 1
     assert capsys.readouterr().out.count("(once)") == 1
 
 
 def test_one_of_an_earlier_course_is_trained_anew(
     tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = tmp_path / "course"
+    folder = tmp_path / "course"
     with monkeypatch.context() as patch:
         patch.setattr(course, "SETTINGS", {**course.SETTINGS, "lr": 1e-4})
-        lab.course_runs("sft", "random", folder=home)
-    (home / "notes.txt").write_text("mine")
-    (run,) = lab.course_runs("sft", folder=home)
+        lab.course_runs("sft", "random", folder=folder)
+    (folder / "notes.txt").write_text("mine")
+    (run,) = lab.course_runs("sft", folder=folder)
     assert run.config.lr == course.SETTINGS["lr"] and run.finished
-    assert Run.open(home / "0" / "random").config.lr == 1e-4  # only what was asked for
-    assert (home / "notes.txt").read_text() == "mine"
+    assert Run.open(folder / "0" / "random").config.lr == 1e-4  # only what was asked for
+    assert (folder / "notes.txt").read_text() == "mine"
 
 
 def test_a_run_of_somebody_elses_is_never_replaced(tmp_path: Path, quick_run: Run) -> None:
@@ -112,7 +113,7 @@ def test_a_run_of_somebody_elses_is_never_replaced(tmp_path: Path, quick_run: Ru
 
 @pytest.fixture
 def quick_run(tmp_path: Path) -> Run:
-    """A person's own run that lies as `make seeds` would put it: <folder>/<seed>/<method>."""
+    """A user's run where `make seeds` would put it: <folder>/<seed>/<method>."""
     model, tokenizer = lab.load_model("tiny", device="cpu")
     tasks = lab.load_tasks("trace-mini", order=list(course.TASKS))
     return lab.run_sequence(

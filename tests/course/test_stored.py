@@ -23,7 +23,7 @@ every_set = pytest.mark.parametrize("name", STORED)
 
 def sandboxed() -> bool:
     try:
-        lab.tasks.isolation()  # type: ignore[attr-defined]
+        lab.tasks.isolation()
     except SettingError:
         return False
     return True
@@ -67,10 +67,10 @@ def test_todays_code_begins_them_as_it_did(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The untrained model's scores and the first losses; later digits differ by machine."""
-    begin = stored.run_sequence
+    train = stored.run_sequence
     steps = iter(range(3))
     pausing: dict[str, Any] = {"pause": lambda: next(steps, None) is None}
-    monkeypatch.setattr(stored, "run_sequence", lambda *a, **k: begin(*a, **{**k, **pausing}))
+    monkeypatch.setattr(stored, "run_sequence", lambda *a, **k: train(*a, **{**k, **pausing}))
     method = next(iter(STORED[name].methods))
     (new,) = train_set(name, tmp_path, method, **allowed(name))
     (old,) = stored_runs(name, method)
@@ -108,8 +108,8 @@ def test_programs_are_what_the_score_counts() -> None:
         for row, after in zip(run.scores.matrix, run.config.task_names, strict=True):
             for score, task in zip(row, run.config.task_names, strict=True):
                 written = programs(run, task, after)
-                assert score == sum(one.passed for one in written) / len(written)
-                assert [one.index for one in written] == list(range(40))
+                assert score == sum(program.passed for program in written) / len(written)
+                assert [program.index for program in written] == list(range(40))
 
 
 @needs_sandbox
@@ -121,14 +121,16 @@ def test_reasons_are_those_that_running_gives(tmp_path: Path) -> None:
         programs(bare, "Docstrings", "Names")
     again = programs(bare, "Docstrings", "Names", allow_code_execution=True)
     assert again == programs(run, "Docstrings", "Names")
-    assert len({one.reason for one in again}) > 1
+    assert len({program.reason for program in again}) > 1
 
 
 def test_the_line_that_failed_is_named() -> None:
     (run,) = stored_runs("code", "sft")
-    wrong = [one for one in programs(run, "Comments", "Names") if one.reason == "wrong answer"]
-    assert wrong and all(one.failed_at in one.test.splitlines() for one in wrong)
-    right = next(one for one in programs(run, "Comments", "Comments") if one.passed)
+    after_names = programs(run, "Comments", "Names")
+    wrong = [program for program in after_names if program.reason == "wrong answer"]
+    assert wrong and all(program.failed_at in program.test.splitlines() for program in wrong)
+    after_comments = programs(run, "Comments", "Comments")
+    right = next(program for program in after_comments if program.passed)
     assert right.failed_at == "" and right.text == right.prompt + right.completion
     broken = replace(wrong[0], reason="syntax error", detail="invalid syntax (line 999)")
     assert broken.failed_at == ""
@@ -153,8 +155,8 @@ def test_what_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:
 @needs_sandbox
 def test_the_script_writes_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"limit": 2, "score_limit": 2, "epochs": 1, "points_per_task": 0}
-    one = replace(STORED["code"], settings=small, methods={"random": {}})
-    monkeypatch.setitem(STORED, "code", one)
+    quick_set = replace(STORED["code"], settings=small, methods={"random": {}})
+    monkeypatch.setitem(STORED, "code", quick_set)
     script().make("code", tmp_path, allow_code_execution=True)
     run = Run.open(tmp_path / "code" / "random")
     assert run.finished and len(programs(run, "German", "Names")) == 2

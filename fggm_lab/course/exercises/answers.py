@@ -1,4 +1,4 @@
-"""What the checks share: trying a formula at several places, and naming the mistake in it."""
+"""What the checks share: trying a formula on several inputs, and naming the mistake in it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,10 @@ def verdict(problem: str | None, right: str = "") -> str:
 
     Args:
         problem: what is wrong with the answer, None if nothing is.
-        right: what to say of a right answer, perhaps with a thought to take along.
+        right: what to say of a right answer, perhaps with a further thought.
+
+    Returns:
+        `Right: …` or `Not yet: …`.
     """
     return f"Right: {right}" if problem is None else f"Not yet: {problem}"
 
@@ -31,78 +34,94 @@ def as_number(value: object) -> float | None:
 def wrong_number(
     answer: Callable[..., object],
     symbols: str,
-    places: Sequence[Any],
+    inputs: Sequence[Any],
     right: Callable[..., float],
     mistakes: Mapping[str, Callable[..., float]],
     form: str,
 ) -> str | None:
     """What is wrong with a formula that gives one number.
 
-    A mistake is named if the answer is that mistake at every place; else the first place where the
-    answer is wrong, with the number it should be.
+    A known mistake is named if the answer equals it on every input; else the first input on which
+    the answer is wrong is named, with the number it should be.
 
     Args:
         answer: the formula to try.
-        symbols: what its arguments are called: `p`, or `p, k` for two.
-        places: where to try it, values of the one argument, or tuples of all.
+        symbols: the names of its arguments: `p`, or `p, k` for two.
+        inputs: values of the one argument, or tuples of the values of all.
         right: the right formula.
-        mistakes: what to say of a formula that always gives the same as this one.
-        form: how numbers are written.
+        mistakes: hint → the mistaken formula that it explains.
+        form: the format of numbers in the sentence, as for `format`.
+
+    Returns:
+        a sentence, or None if the answer is right.
     """
     names = symbols.split(", ")
-    given = [place if len(names) > 1 else (place,) for place in places]
-    told = [answer(*deepcopy(values)) for values in given]  # an answer may sort in place
-    if any(value is None or value is ... for value in told):
+    arguments = [values if len(names) > 1 else (values,) for values in inputs]
+    returned = [answer(*deepcopy(values)) for values in arguments]  # an answer may sort in place
+    if any(value is None or value is ... for value in returned):
         return NOTHING
-    got = [as_number(value) for value in told]
-    if None in got:
+    numbers = [as_number(value) for value in returned]
+    if None in numbers:
         return "return a number."
-    wanted = [right(*values) for values in given]
-    if _same(got, wanted):
+    expected = [right(*values) for values in arguments]
+    if _same(numbers, expected):
         return None
     for hint, mistake in mistakes.items():
-        if _same(got, [mistake(*values) for values in given]):
+        if _same(numbers, [mistake(*values) for values in arguments]):
             return hint
-    at = next(i for i in range(len(given)) if not _same(got[i : i + 1], wanted[i : i + 1]))
-    where = ", ".join(f"{n} = {_told(value)}" for n, value in zip(names, given[at], strict=True))
-    return f"for {where} it should be {wanted[at]:{form}}, not {got[at]:{form}}."
+    first = next(
+        i for i in range(len(arguments)) if not _same(numbers[i : i + 1], expected[i : i + 1])
+    )
+    where = ", ".join(
+        f"{name} = {_text(value)}" for name, value in zip(names, arguments[first], strict=True)
+    )
+    return f"for {where} it should be {expected[first]:{form}}, not {numbers[first]:{form}}."
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     """A value as a reader would write it; numbers of a tensor or list without needless digits."""
     if isinstance(value, Tensor):
         value = value.tolist()
     if isinstance(value, list):
-        return f"[{', '.join(map(_told, value))}]"
+        return f"[{', '.join(map(_text, value))}]"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _same(got: Sequence[float | None], wanted: Sequence[float]) -> bool:
+def _same(numbers: Sequence[float | None], expected: Sequence[float]) -> bool:
     return all(
-        g is not None and math.isclose(g, w, rel_tol=1e-5, abs_tol=1e-9)
-        for g, w in zip(got, wanted, strict=True)
+        a is not None and math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-9)
+        for a, b in zip(numbers, expected, strict=True)
     )
 
 
-def wrong_tensor(got: object, right: Tensor, mistakes: Mapping[str, Tensor]) -> str | None:
+def wrong_tensor(returned: object, right: Tensor, mistakes: Mapping[str, Tensor]) -> str | None:
     """What is wrong with a tensor of numbers.
 
     Args:
-        got: the answer.
-        right: (n,) the right one.
-        mistakes: what to say of an answer that equals this tensor, whatever its shape.
+        returned: the answer.
+        right: (n,) the right tensor.
+        mistakes: hint → the mistaken tensor, of any shape, that it explains.
+
+    Returns:
+        a sentence, or None if the answer is right.
     """
-    if got is None or got is ...:
+    if returned is None or returned is ...:
         return NOTHING
-    if not isinstance(got, Tensor):
+    if not isinstance(returned, Tensor):
         return f"return a tensor of {right.numel()} numbers."
     for hint, mistake in mistakes.items():
-        if got.shape == mistake.shape and torch.allclose(got.float(), mistake.float(), rtol=1e-4):
+        if returned.shape == mistake.shape and _close(returned, mistake).all():
             return hint
-    if got.shape != right.shape:
-        return f"return a tensor of shape {tuple(right.shape)}, not {tuple(got.shape)}."
-    if torch.allclose(got.float(), right.float(), rtol=1e-4):
+    if returned.shape != right.shape:
+        return f"return a tensor of shape {tuple(right.shape)}, not {tuple(returned.shape)}."
+    close = _close(returned, right)
+    if close.all():
         return None
-    first = int((~torch.isclose(got.float(), right.float(), rtol=1e-4)).flatten().nonzero()[0])
-    wanted, given = right.flatten()[first], got.flatten()[first]
-    return f"in the check's data, entry {first} should be {wanted:.4f}, not {given:.4f}."
+    first = int((~close).flatten().nonzero()[0])
+    expected, actual = right.flatten()[first], returned.flatten()[first]
+    return f"in the check's data, entry {first} should be {expected:.4f}, not {actual:.4f}."
+
+
+def _close(a: Tensor, b: Tensor) -> Tensor:
+    """Which entries of two tensors of one shape are equal but for rounding."""
+    return torch.isclose(a.float(), b.float(), rtol=1e-4)

@@ -11,22 +11,22 @@ Function = Callable[[Tensor], Tensor]
 IntegratedGradients = Callable[[Function, Tensor, Tensor, int], Tensor]
 
 
-def _cubes(x: Tensor) -> Tensor:
+def _polynomial(x: Tensor) -> Tensor:
     return x[0] ** 3 + 2 * x[1] - x[0] * x[2]
 
 
-def _steep(x: Tensor) -> Tensor:
+def _sigmoid_and_square(x: Tensor) -> Tensor:
     return torch.sigmoid(8 * x[0]) - 3 * x[1] ** 2
 
 
 _CASES: tuple[tuple[str, Function, list[float], list[float]], ...] = (
-    ("x₀³ + 2x₁ − x₀x₂", _cubes, [1.0, 2.0, -1.0], [0.0, 0.0, 0.0]),
-    ("x₀³ + 2x₁ − x₀x₂ from a baseline of 1", _cubes, [2.0, 0.0, 3.0], [1.0, 1.0, 1.0]),
-    ("σ(8x₀) − 3x₁²", _steep, [1.0, -1.0], [-0.5, 0.0]),
+    ("x₀³ + 2x₁ − x₀x₂", _polynomial, [1.0, 2.0, -1.0], [0.0, 0.0, 0.0]),
+    ("x₀³ + 2x₁ − x₀x₂ from a baseline of 1", _polynomial, [2.0, 0.0, 3.0], [1.0, 1.0, 1.0]),
+    ("σ(8x₀) − 3x₁²", _sigmoid_and_square, [1.0, -1.0], [-0.5, 0.0]),
 )
 _STEPS = 200
-_CLOSE = 0.02
-"""What 200 steps of any usual rule may miss here."""
+_TOLERANCE = 0.02
+"""The largest error of 200 steps of any usual integration rule on these functions."""
 
 
 def check_integrated_gradients(answer: IntegratedGradients) -> str:
@@ -35,26 +35,31 @@ def check_integrated_gradients(answer: IntegratedGradients) -> str:
     Args:
         answer: takes a function from (n,) inputs to a scalar, the inputs (n,), a baseline (n,) and
             a number of steps; returns (n,): (x − baseline) times the mean gradient on the straight
-            way from the baseline to x.
+            line from the baseline to x.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
-    for name, function, at, start in _CASES:
-        x, baseline = torch.tensor(at), torch.tensor(start)
-        problem = _wrong_path(answer(function, x.clone(), baseline.clone(), _STEPS), function, x,
-                              baseline)  # fmt: skip
+    for name, function, inputs, start in _CASES:
+        x, baseline = torch.tensor(inputs), torch.tensor(start)
+        returned = answer(function, x.clone(), baseline.clone(), _STEPS)
+        problem = _wrong_attribution(returned, function, x, baseline)
         if problem:
             return verdict(f"for {name}, {problem}", "")
     return verdict(None, "the scores add up to what the function gained on the way.")
 
 
-def _wrong_path(got: object, function: Function, x: Tensor, baseline: Tensor) -> str | None:
-    if got is None or got is ...:
+def _wrong_attribution(
+    returned: object, function: Function, x: Tensor, baseline: Tensor
+) -> str | None:
+    if returned is None or returned is ...:
         return NOTHING
-    if not isinstance(got, Tensor) or got.shape != x.shape:
+    if not isinstance(returned, Tensor) or returned.shape != x.shape:
         return f"return a tensor of {len(x)} numbers, one per input."
-    got = got.detach()
+    returned = returned.detach()
     mean = _mean_gradient(function, x, baseline)
     right = (x - baseline) * mean
-    if (got - right).abs().max() < _CLOSE:
+    if (returned - right).abs().max() < _TOLERANCE:
         return None
     mistakes = {
         "that is gradient × input at the end alone; walk the way and average.": (
@@ -70,25 +75,27 @@ def _wrong_path(got: object, function: Function, x: Tensor, baseline: Tensor) ->
         "the direction is turned round: x − baseline, not baseline − x.": -right,
     }
     for hint, wrong in mistakes.items():
-        if torch.allclose(got, wrong, rtol=_CLOSE, atol=_CLOSE):
+        if torch.allclose(returned, wrong, rtol=_TOLERANCE, atol=_TOLERANCE):
             return hint
     gained = float(function(x) - function(baseline))
+    total = float(returned.sum())
     return (
-        f"the scores add up to {float(got.sum()):.3f}, but from the baseline to x the function "
-        f"gains {gained:.3f}."
+        f"the scores add up to {total:.3f}, but from the baseline to x the function gains "
+        f"{gained:.3f}."
     )
 
 
 def _gradient(function: Function, x: Tensor) -> Tensor:
-    at = x.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(function(at), at)
+    inputs = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(function(inputs), inputs)
     return gradient
 
 
 def _mean_gradient(function: Function, x: Tensor, baseline: Tensor, steps: int = 500) -> Tensor:
-    """By the midpoint rule."""
-    places = [(k + 0.5) / steps for k in range(steps)]
-    return torch.stack([_gradient(function, baseline + a * (x - baseline)) for a in places]).mean(0)
+    """The mean gradient on the straight line from the baseline to x, by the midpoint rule."""
+    fractions = [(k + 0.5) / steps for k in range(steps)]
+    gradients = [_gradient(function, baseline + a * (x - baseline)) for a in fractions]
+    return torch.stack(gradients).mean(0)
 
 
 def check_convergence_delta(answer: Callable[[Tensor, Tensor], object]) -> str:
@@ -98,6 +105,9 @@ def check_convergence_delta(answer: Callable[[Tensor, Tensor], object]) -> str:
         answer: takes scores (m, n), of n prompt tokens for each of m answer tokens, and what each
             answer token gained over the baseline (m,); returns the largest distance between a
             token's summed scores and its gain.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
 
     def errors(scores: Tensor, gains: Tensor) -> Tensor:
@@ -137,6 +147,9 @@ def check_drift(answer: Callable[[Tensor, Tensor], object]) -> str:
 
     Args:
         answer: takes two attributions (n,) of the same tokens, returns 1 − their cosine.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     cases = (
         ([3.0, 1.0, 0.0], [3.0, 1.0, 0.0]),
@@ -152,7 +165,7 @@ def check_drift(answer: Callable[[Tensor, Tensor], object]) -> str:
     problem = wrong_number(
         answer,
         "a, b",
-        [(_double(one), _double(other)) for one, other in cases],
+        [(_double(a), _double(b)) for a, b in cases],
         lambda a, b: 1 - cosine(a, b),
         {
             "that is the cosine, 1 for the same tokens; the drift is 1 − cosine.": cosine,

@@ -10,7 +10,7 @@ from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
 from fggm_lab.tasks.code import pass_at_k
 from fggm_lab.tasks.code.code_mini import OPERATIONS
 
-_TRIED = (2, 7, 100)
+_CONSTANTS = (2, 7, 100)
 """Values of K in `check_inputs`."""
 
 
@@ -21,8 +21,11 @@ def check_inputs(answer: Callable[[int], Sequence[int]]) -> str:
         answer: takes K from 2 on, returns whole numbers x from 0 to 4K − 1 at which any two of the
             eight operations with K, and each operation with K and with K + 1, have different
             values; True and 1 are different, as they are for tests that say `is True`.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
-    for k in _TRIED:
+    for k in _CONSTANTS:
         inputs = answer(k)
         if inputs is None or inputs is ...:
             return verdict(NOTHING)
@@ -30,18 +33,20 @@ def check_inputs(answer: Callable[[int], Sequence[int]]) -> str:
             return verdict("return a list of whole numbers.")
         if outside := [x for x in inputs if not 0 <= x < 4 * k]:
             return verdict(f"for K = {k} take x from 0 to {4 * k - 1}, not {outside[0]}.")
-        kinds = [(one.expression.replace("K", str(k)), one.comes_to, k) for one in OPERATIONS]
-        near = [(o.expression.replace("K", str(k + 1)), o.comes_to, k + 1) for o in OPERATIONS]
-        for one, other in [*combinations(kinds, 2), *zip(kinds, near, strict=True)]:
-            if all(_same(one[1](x, one[2]), other[1](x, other[2])) for x in inputs):
+        right, next_number = (
+            [(o.expression.replace("K", str(n)), o.comes_to, n) for o in OPERATIONS]
+            for n in (k, k + 1)
+        )
+        for a, b in [*combinations(right, 2), *zip(right, next_number, strict=True)]:
+            if all(_same(a[1](x, a[2]), b[1](x, b[2])) for x in inputs):
                 return verdict(
-                    f"with x in {list(inputs)} the tests of `{one[0]}` also let `{other[0]}` pass."
+                    f"with x in {list(inputs)} the tests of `{a[0]}` also let `{b[0]}` pass."
                 )
     return verdict(None, "no wrong operation and no number one too large passes these tests.")
 
 
-def _same(one: int | bool, other: int | bool) -> bool:
-    return one == other and type(one) is type(other)
+def _same(a: int | bool, b: int | bool) -> bool:
+    return a == b and type(a) is type(b)
 
 
 _ALL = frozenset({"parses", "number", "operator"})
@@ -64,23 +69,27 @@ _OPERATORS = r"//|==|[-+*/%<>]"
 
 
 def left(prompt: str, completion: str, solution: str) -> set[str]:
-    """What of a right answer is left in another: `parses`, `number`, `operator`.
+    """Which parts of a right answer another answer still has: `parses`, `number`, `operator`.
 
     Args:
         prompt: the beginning of the function.
         completion: the rest, as a model wrote it.
         solution: the right rest, `    return x OPERATOR NUMBER`.
+
+    Returns:
+        `parses` if prompt and completion are Python, `number` if the completion has the solution's
+        number and no other, `operator` if it has the solution's operator and no other.
     """
-    found = set()
+    parts = set()
     try:
         ast.parse(prompt + completion)
-        found.add("parses")
-    except (SyntaxError, ValueError):  # the second where there are null bytes
+        parts.add("parses")
+    except (SyntaxError, ValueError):  # a ValueError where there are null bytes
         pass
     for name, pattern in (("number", r"\d+"), ("operator", _OPERATORS)):
         if re.findall(pattern, completion) == re.findall(pattern, solution):
-            found.add(name)
-    return found
+            parts.add(name)
+    return parts
 
 
 def check_left(answer: Callable[[str, str, str], Collection[str]]) -> str:
@@ -90,20 +99,23 @@ def check_left(answer: Callable[[str, str, str], Collection[str]]) -> str:
         answer: takes prompt, completion and solution, returns a set with `parses` if prompt and
             completion are Python, `number` if the completion has the solution's number and no
             other, `operator` if it has the solution's operator and no other.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     for prompt, completion, solution, right in _CASES:
-        got: Any = answer(prompt, completion, solution)
-        if got is None or got is ...:
+        returned: Any = answer(prompt, completion, solution)
+        if returned is None or returned is ...:
             return verdict(NOTHING)
-        if not isinstance(got, set | frozenset | list | tuple):
+        if not isinstance(returned, set | frozenset | list | tuple):
             return verdict("return a set of names.")
-        if strange := set(got) - _ALL:
+        if strange := set(returned) - _ALL:
             names = ", ".join(sorted(map(repr, strange)))
             return verdict(f"the names are parses, number and operator, not {names}.")
         where = f"after {prompt!r}, {completion!r}"
-        for name in sorted(right - set(got)):
+        for name in sorted(right - set(returned)):
             return verdict(f"{where} has the {_WORDS[name]}; say {name!r}.")
-        for name in sorted(set(got) - right):
+        for name in sorted(set(returned) - right):
             return verdict(f"{where} has not the {_WORDS[name]}; do not say {name!r}.")
     return verdict(None, "form, number and meaning can be lost one without the other.")
 
@@ -121,6 +133,9 @@ def check_pass_at_k(answer: Callable[[int, int, int], float]) -> str:
     Args:
         answer: takes n completions drawn, c of them right, and k from 1 to n; returns
             1 − C(n − c, k) / C(n, k).
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     problem = wrong_number(
         answer,

@@ -14,6 +14,9 @@ def check_logistic_fisher(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
     Args:
         answer: takes the weights (n,) and the inputs (M, n) of p(y = 1 | x) = sigmoid(w · x),
             returns (n,): the mean over inputs of the expected squared gradient of log p.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     w, x = torch.tensor([0.5, -1.0]), torch.tensor([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]])
     p = torch.sigmoid(x @ w)[:, None]
@@ -39,6 +42,9 @@ def check_batch_shrinkage(answer: Callable[[int], float]) -> str:
     Args:
         answer: takes the batch size B, returns the expected squared mean of B independent gradients
             of mean zero, divided by one gradient's expected square.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     problem = wrong_number(
         answer,
@@ -64,27 +70,30 @@ def check_unit_scores(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
         answer: takes the gradients at the layer's outputs, (examples, tokens, out), and its inputs,
             (examples, tokens, in), returns (out,): the mean over examples of the sum over its row
             of the squared gradient of the weight.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
-    draw = torch.Generator().manual_seed(0)
-    g, x = torch.randn(4, 3, 2, generator=draw), torch.randn(4, 3, 5, generator=draw)
-    each = torch.einsum("bto,bti->boi", g, x)
-    tokens = torch.einsum("bto,bti->boi", g**2, x**2)
-    right = each.square().sum(2).mean(0)
+    rng = torch.Generator().manual_seed(0)
+    g, x = torch.randn(4, 3, 2, generator=rng), torch.randn(4, 3, 5, generator=rng)
+    per_example = torch.einsum("bto,bti->boi", g, x)
+    per_token = torch.einsum("bto,bti->boi", g**2, x**2)
+    right = per_example.square().sum(2).mean(0)
     problem = wrong_tensor(
         answer(g.clone(), x.clone()),
         right,
         {
             "that squares every token's gradient by itself; the gradient of an example is the sum "
-            "over its tokens, and that sum is squared.": tokens.sum(2).mean(0),
+            "over its tokens, and that sum is squared.": per_token.sum(2).mean(0),
             "that squares the mean over the examples; square each example's gradient first, then "
-            "average.": each.mean(0).square().sum(1),
+            "average.": per_example.mean(0).square().sum(1),
             "take the mean over the examples, not the sum.": right * len(g),
-            "square the entries first, then add up the row.": each.sum(2).square().mean(0),
+            "square the entries first, then add up the row.": per_example.sum(2).square().mean(0),
             "that adds up columns, a score per input; a unit is an output, a row of the weight.": (
-                each.square().sum(1).mean(0)
+                per_example.square().sum(1).mean(0)
             ),
-            "that is the whole diagonal; now add up each row.": each.square().mean(0),
-            "that is a row's mean; add its entries up.": each.square().mean(2).mean(0),
+            "that is the whole diagonal; now add up each row.": per_example.square().mean(0),
+            "that is a row's mean; add its entries up.": per_example.square().mean(2).mean(0),
         },
     )
     return verdict(problem, "sum over tokens, square, add up the row, average over examples.")

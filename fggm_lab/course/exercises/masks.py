@@ -1,7 +1,7 @@
 """Checks on masks: choosing units, where a share holds, and what freezing takes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -24,6 +24,9 @@ def check_top_units(answer: Callable[[Tensor, float], Tensor]) -> str:
     Args:
         answer: takes the (units,) scores of one parameter and a keep share, returns (units,) bools,
             True for exactly round(keep · units) units with the highest scores.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     for name, scores in _SCORES.items():
         for keep in (0.3, 0.5, 1.0):
@@ -38,15 +41,15 @@ def _wrong_bits(bits: object, scores: Tensor, keep: float) -> str | None:
         return NOTHING
     if not isinstance(bits, Tensor) or bits.dtype != torch.bool or bits.shape != scores.shape:
         return f"return a tensor of {len(scores)} bools, one per unit."
-    kept, wanted = int(bits.sum()), round(keep * len(scores))
-    if kept != wanted:
+    count, expected = int(bits.sum()), round(keep * len(scores))
+    if count != expected:
         hint = ""
-        if kept > wanted and len(scores.unique()) < len(scores):
+        if count > expected and len(scores.unique()) < len(scores):
             hint = " A threshold lets every unit that ties with it through."
-        elif kept < wanted:
+        elif count < expected:
             hint = " A strict threshold shuts out every unit that equals it."
-        return f"{kept} units move, it should be {wanted} of {len(scores)}.{hint}"
-    if wanted < len(scores) and scores[bits].min() < scores[~bits].max():
+        return f"{count} units move, it should be {expected} of {len(scores)}.{hint}"
+    if expected < len(scores) and scores[bits].min() < scores[~bits].max():
         return (
             f"a unit scoring {float(scores[bits].min()):g} moves while one scoring "
             f"{float(scores[~bits].max()):g} is frozen."
@@ -61,81 +64,91 @@ def check_masked_step(answer: Callable[[Tensor, Tensor, Tensor, float], Tensor])
         answer: takes a weight (out, in), its gradient of the same shape, (out,) bools and a
             learning rate, returns the new weight: rows that are True move against their gradient,
             the others stay exactly as they are.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     weight = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     gradient = torch.tensor([[1.0, -1.0], [2.0, 0.5], [1.0, 3.0]])
-    bits, rate = torch.tensor([True, False, True]), 0.1
+    bits, lr = torch.tensor([True, False, True]), 0.1
     right = weight.clone()
-    right[bits] -= rate * gradient[bits]
+    right[bits] -= lr * gradient[bits]
     broken = gradient.clone()
     broken[1, 0] = math.inf
-    given = weight.clone()
-    got = answer(given, gradient.clone(), bits.clone(), rate)
-    if got is None or got is ...:
+    original = weight.clone()
+    returned = answer(original, gradient.clone(), bits.clone(), lr)
+    if returned is None or returned is ...:
         return verdict(NOTHING)
-    if not isinstance(got, Tensor) or got.shape != weight.shape:
+    if not isinstance(returned, Tensor) or returned.shape != weight.shape:
         return verdict(f"return a weight of shape {tuple(weight.shape)}.")
     problem = None
-    if not torch.equal(got[1], weight[1]):
+    if not torch.equal(returned[1], weight[1]):
         problem = "the frozen row moved; its bit is False."
-        if torch.equal(got[bits], weight[bits]):
+        if torch.equal(returned[bits], weight[bits]):
             problem = "the mask is the wrong way round: True may move."
-    elif torch.allclose(got, weight):
+    elif torch.allclose(returned, weight):
         problem = "nothing moved."
-    elif torch.allclose(got, 2 * weight - right):
+    elif torch.allclose(returned, 2 * weight - right):
         problem = "that climbs: a step goes against the gradient."
-    elif not torch.allclose(got, right):
-        problem = f"row 0 should become {right[0].tolist()}, not {got[0].tolist()}."
-    elif not torch.equal(answer(weight.clone(), broken, bits.clone(), rate), right):
+    elif not torch.allclose(returned, right):
+        problem = f"row 0 should become {right[0].tolist()}, not {returned[0].tolist()}."
+    elif not torch.equal(answer(weight.clone(), broken, bits.clone(), lr), right):
         problem = (
             "with an infinite gradient in the frozen row, that row is no number any more: "
             "0 · ∞ is NaN, so choose rows, do not multiply."
         )
-    elif not torch.equal(given, weight):
+    elif not torch.equal(original, weight):
         problem = "the weight that was given changed, too; work on a clone."
     return verdict(problem, "frozen rows are not written to, so they stay bit for bit.")
 
 
-def check_global_shares(answer: Callable[[dict[str, Tensor], float], dict[str, float]]) -> str:
+def check_global_shares(
+    answer: Callable[[dict[str, Tensor], float], Mapping[str, float | Tensor]],
+) -> str:
     """Try a function that says what share of each parameter moves if one cut holds for all.
 
     Args:
         answer: takes parameter → (units,) scores and a keep share, returns parameter → the share of
             its units among the round(keep · n) highest of all n units of the model.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
-    draw = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     scores = {
-        "high": 10 + torch.rand(10, generator=draw),
-        "low": torch.rand(40, generator=draw),
-        "mixed": 5 * torch.rand(50, generator=draw),
+        "high": 10 + torch.rand(10, generator=rng),
+        "low": torch.rand(40, generator=rng),
+        "mixed": 5 * torch.rand(50, generator=rng),
     }
     keep = 0.3
-    got = answer({name: s.clone() for name, s in scores.items()}, keep)
-    if got is None or got is ...:
+    returned = answer({name: s.clone() for name, s in scores.items()}, keep)
+    if returned is None or returned is ...:
         return verdict(NOTHING)
-    if not isinstance(got, dict) or got.keys() != scores.keys():
+    if not isinstance(returned, dict) or returned.keys() != scores.keys():
         return verdict(f"return a dictionary with the keys {', '.join(scores)}.")
-    given = {name: number for name, v in got.items() if (number := as_number(v)) is not None}
-    if len(given) < len(scores):
+    shares = {
+        name: number for name, value in returned.items() if (number := as_number(value)) is not None
+    }
+    if len(shares) < len(scores):
         return verdict("return one number for every parameter.")
     bits = select({name: s.numpy() for name, s in scores.items()}, keep, "global")
-    kept = {name: int(b.sum()) for name, b in bits.items()}
-    right = {name: kept[name] / len(s) for name, s in scores.items()}
+    counts = {name: int(moving.sum()) for name, moving in bits.items()}
+    right = {name: counts[name] / len(values) for name, values in scores.items()}
 
     def same(other: dict[str, float]) -> bool:
-        return all(math.isclose(v, other[n], abs_tol=1e-6) for n, v in given.items())
+        return all(math.isclose(v, other[n], abs_tol=1e-6) for n, v in shares.items())
 
     problem = None
     if not same(right):
-        name = next(n for n, v in given.items() if not math.isclose(v, right[n], abs_tol=1e-6))
-        problem = f"of '{name}' {right[name]:.0%} move, not {given[name]:.0%}."
+        name = next(n for n, v in shares.items() if not math.isclose(v, right[n], abs_tol=1e-6))
+        problem = f"of '{name}' {right[name]:.0%} move, not {shares[name]:.0%}."
         if same(dict.fromkeys(scores, keep)):
             problem = "that is scope 'parameter': every parameter moves the same share."
-        elif same({n: float(k) for n, k in kept.items()}):
+        elif same({n: float(k) for n, k in counts.items()}):
             problem = "those are numbers of units; divide each by the parameter's units."
-        elif same({n: k / sum(kept.values()) for n, k in kept.items()}):
+        elif same({n: k / sum(counts.values()) for n, k in counts.items()}):
             problem = "those are shares of the mask; divide by the parameter's own units instead."
-        elif same({n: k / 100 for n, k in kept.items()}):
+        elif same({n: k / 100 for n, k in counts.items()}):
             problem = "those are shares of the model; divide by the parameter's own units instead."
     return verdict(problem, "a parameter whose units all score high moves whole, others hardly.")
 
@@ -150,6 +163,9 @@ def check_careful_step(answer: Step) -> str:
         answer: takes a weight (out, in) with its gradient in `.grad`, (out,) bools, and an
             optimiser of that weight; after it, rows that are True have moved as the optimiser
             moves them, and the others are bit for bit what they were.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     cases: dict[str, tuple[Callable[[list[Tensor]], Optimizer], str]] = {
         "plain SGD": (lambda p: SGD(p, lr=0.1), "the gradient of a frozen row must not count."),
@@ -188,11 +204,11 @@ def _wrong_step(
         weight.grad = torch.tensor([[1.0, -2.0], [0.5, 3.0]])
         step(weight, bits.clone(), optimizer)
         after.append(weight.detach())
-    free, got = after
-    if torch.equal(got, before):
+    free, returned = after
+    if torch.equal(returned, before):
         return "nothing moved; call optimizer.step()."
-    if not torch.equal(got[1], before[1]):
-        return f"the frozen row moved by {float((got[1] - before[1]).abs().max()):.2g}: {why}"
-    if not torch.allclose(got[0], free[0]):
+    if not torch.equal(returned[1], before[1]):
+        return f"the frozen row moved by {float((returned[1] - before[1]).abs().max()):.2g}: {why}"
+    if not torch.allclose(returned[0], free[0]):
         return "the row that may move did not move as the optimiser moves it."
     return None

@@ -1,4 +1,4 @@
-"""Checks on methods: what each must keep, and two of them to write."""
+"""Checks on methods: the rules that all keep, and two methods to write."""
 
 import json
 from typing import Any
@@ -20,16 +20,19 @@ _TASK, _EXAMPLES = "FOMC", 8
 
 
 def check_plan(method: Method) -> str:
-    """Ask a method for its plan twice, and see that it keeps what every masking method must.
+    """Ask a method for its plan twice, and check the rules that every masking method must keep.
 
-    It leaves the model's weights alone, gives the same mask when asked again with the same seed,
+    It leaves the model's weights alone, gives the same mask when called again with the same seed,
     names the model's own units, and moves the share it says. Its settings fit into JSON.
 
     Args:
         method: an instance.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     context = _context()
-    mask = _planned(method, context)
+    mask = _mask_of(method, context)
     if isinstance(mask, str):
         return verdict(mask, "")
     return verdict(
@@ -45,14 +48,17 @@ def check_magnitude(method: Method) -> str:
     Args:
         method: an instance; within each parameter it moves the share `keep` of units whose weights
             have the largest norm, the root of the sum of squares.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     context = _context()
-    mask = _planned(method, context)
-    problem = mask if isinstance(mask, str) else _not_largest(method, mask, context.model)
+    mask = _mask_of(method, context)
+    problem = mask if isinstance(mask, str) else _not_largest_norms(method, mask, context.model)
     return verdict(problem, "within each weight the units with the largest norms move.")
 
 
-def _not_largest(method: Method, mask: Mask, model: PreTrainedModel) -> str | None:
+def _not_largest_norms(method: Method, mask: Mask, model: PreTrainedModel) -> str | None:
     keep = method.settings.get("keep")
     if keep is None:
         return "the method has no setting `keep`; add a field `keep: float = 0.3`."
@@ -65,8 +71,8 @@ def _not_largest(method: Method, mask: Mask, model: PreTrainedModel) -> str | No
         return select({name: values.numpy() for name, values in scores.items()}, keep, "parameter")
 
     norms = {name: values.norm(dim=1) for name, values in rows.items()}
-    wanted = chosen(norms)
-    if _same(mask.units, wanted):
+    expected = chosen(norms)
+    if _same(mask.units, expected):
         return None
     mistakes = {
         "those are the units with the smallest norms; turn the order round.": {
@@ -84,12 +90,12 @@ def _not_largest(method: Method, mask: Mask, model: PreTrainedModel) -> str | No
     for hint, scores in mistakes.items():
         if _same(mask.units, chosen(scores)):
             return hint
-    name = next(n for n, bits in wanted.items() if not torch.equal(bits, mask.units[n]))
+    name = next(n for n, bits in expected.items() if not torch.equal(bits, mask.units[n]))
     bits, norm = mask.units[name], norms[name]
-    if int(bits.sum()) != int(wanted[name].sum()):
+    if int(bits.sum()) != int(expected[name].sum()):
         return (
             f"{int(bits.sum())} of {len(bits)} units of {name} move, it should be "
-            f"{int(wanted[name].sum())}: the share holds within each parameter."
+            f"{int(expected[name].sum())}: the share holds within each parameter."
         )
     return (
         f"in {name} a unit with norm {float(norm[bits].min()):.3f} moves while one with norm "
@@ -97,8 +103,8 @@ def _not_largest(method: Method, mask: Mask, model: PreTrainedModel) -> str | No
     )
 
 
-def _same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return all(torch.equal(bits, other[name]) for name, bits in one.items())
+def _same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return all(torch.equal(bits, b[name]) for name, bits in a.items())
 
 
 def check_anchor(method: Method) -> str:
@@ -107,6 +113,9 @@ def check_anchor(method: Method) -> str:
     Args:
         method: an instance with a setting `strength`; `start` remembers the weights, `on_gradients`
             adds strength · (weight − remembered) to each gradient.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     problem = _not_a_method(method)
     if problem:
@@ -115,26 +124,26 @@ def check_anchor(method: Method) -> str:
     if not isinstance(strength, int | float):
         return verdict("its settings have no `strength`, so no run would record it.", "")
     context = _context()
-    draw = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     moved: dict[str, Tensor] = {}
-    given: dict[str, Tensor] = {}
+    gradients: dict[str, Tensor] = {}
     method.start(context)
     try:
         with torch.no_grad():
             for name, parameter in context.model.named_parameters():
-                moved[name] = torch.randn(parameter.shape, generator=draw)
-                given[name] = torch.randn(parameter.shape, generator=draw)
+                moved[name] = torch.randn(parameter.shape, generator=rng)
+                gradients[name] = torch.randn(parameter.shape, generator=rng)
                 parameter += moved[name]
-                parameter.grad = given[name].clone()
+                parameter.grad = gradients[name].clone()
         method.on_gradients(context.model)
     finally:
         method.finish()
-    problem = _not_pulled(context.model, given, moved, float(strength))
+    problem = _not_pulled(context.model, gradients, moved, float(strength))
     return verdict(problem, "each step now also pulls a weight back to where the task found it.")
 
 
 def _not_pulled(
-    model: PreTrainedModel, given: dict[str, Tensor], moved: dict[str, Tensor], strength: float
+    model: PreTrainedModel, gradients: dict[str, Tensor], moved: dict[str, Tensor], strength: float
 ) -> str | None:
     mistakes = {
         "the gradients are as they were. Change `.grad` in place (`p.grad += …`), and let `start` "
@@ -150,7 +159,7 @@ def _not_pulled(
             return f"{name} has lost its gradient."
         for hint, (task, pull) in {"": (1.0, strength), **mistakes}.items():
             if torch.allclose(
-                parameter.grad, task * given[name] + pull * moved[name], rtol=1e-4, atol=1e-5
+                parameter.grad, task * gradients[name] + pull * moved[name], rtol=1e-4, atol=1e-5
             ):
                 if hint:
                     return hint
@@ -161,7 +170,7 @@ def _not_pulled(
 
 
 def _context() -> TaskContext:
-    """What a method sees before the second task: the shipped model and a few examples."""
+    """A method's input before the second task: the shipped model and a few examples."""
     model, tokenizer = load_model(device="cpu")
     examples = load_tasks(SHIPPED, order=[_TASK])[_TASK].train[:_EXAMPLES]
     length = context_length(model)
@@ -186,17 +195,17 @@ def _not_a_method(method: Any) -> str | None:
     return None
 
 
-def _planned(method: Any, context: TaskContext) -> Mask | str:
-    """The mask of a method's plan, or what is wrong with it."""
+def _mask_of(method: Any, context: TaskContext) -> Mask | str:
+    """The mask of a method's plan, or a sentence with what is wrong with it."""
     problem = _not_a_method(method)
     if problem:
         return problem
     model = context.model
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    plan: Any = _drawn(method, context, chance=1)
+    plan: Any = _plan_of(method, context, seed=1)
     if not isinstance(plan, Plan):
-        got = "nothing" if plan is None or plan is ... else type(plan).__name__
-        return f"plan returns {got}; return Plan(mask)."
+        returned = "nothing" if plan is None or plan is ... else type(plan).__name__
+        return f"plan returns {returned}; return Plan(mask)."
     changed = [name for name, p in model.named_parameters() if not torch.equal(p, before[name])]
     if changed:
         return (
@@ -209,7 +218,7 @@ def _planned(method: Any, context: TaskContext) -> Mask | str:
         plan.mask.check(model)
     except LabError as error:
         return f"{error}."
-    if _drawn(method, context, chance=2).mask != plan.mask:
+    if _plan_of(method, context, seed=2).mask != plan.mask:
         return (
             "asked again it gives another mask, so no run could be repeated; draw what is drawn by "
             "chance from context.seed."
@@ -217,15 +226,15 @@ def _planned(method: Any, context: TaskContext) -> Mask | str:
     return _wrong_share(method, plan.mask) or plan.mask
 
 
-def _drawn(method: Method, context: TaskContext, chance: int) -> Plan:
-    """The plan, wherever the global random numbers happen to be."""
+def _plan_of(method: Method, context: TaskContext, seed: int) -> Plan:
+    """The plan, with the global random generator at some seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(chance)
+        torch.manual_seed(seed)
         return method.plan(context)
 
 
 def _wrong_share(method: Method, mask: Mask) -> str | None:
-    """A mask misses the share it says by the rounding within each parameter, not by more."""
+    """What is wrong if a mask's share differs from `keep` by more than rounding per parameter."""
     keep = method.settings.get("keep")
     if keep is None or abs(mask.count - keep * mask.unit_count) <= len(mask.units) / 2:
         return None

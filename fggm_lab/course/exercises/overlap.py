@@ -12,6 +12,9 @@ def check_chance_overlap(answer: Callable[[float], float]) -> str:
     Args:
         answer: takes the share p that each of two large random masks keeps, returns the expected
             |a ∩ b| / |a ∪ b|.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     problem = wrong_number(
         answer,
@@ -34,6 +37,9 @@ def check_union_share(answer: Callable[[float, int], float]) -> str:
     Args:
         answer: takes the share p each mask keeps, and their number k; returns the expected share of
             units that at least one keeps.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     problem = wrong_number(
         answer,
@@ -59,6 +65,9 @@ def check_sharers(answer: Callable[[float, int, int], float]) -> str:
     Args:
         answer: takes the share p each mask keeps, their number T, and k; returns the expected share
             of units in exactly k masks.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     problem = wrong_number(
         answer,
@@ -85,6 +94,9 @@ def check_z_score(answer: Callable[[int, int, int, int], float]) -> str:
         answer: takes the shared units, the units n, and how many of them each of the two masks
             keeps, a and b; returns (shared − mean) / standard deviation of the hypergeometric
             distribution, mean ab/n, variance ab (n − a)(n − b) / (n² (n − 1)).
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
 
     def parts(n: int, a: int, b: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Checks on task sequences: the score matrix read by hand, steps, and a run's events."""
+"""Checks on task sequences: reading the score matrix, counting steps, reading a run's events."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ Matrix = list[list[float]]
 HAND: Matrix = [[0.8, 0.1, 0.3], [0.9, 0.7, 0.2], [0.5, 0.6, 1.0]]
 """The score matrix that notebook 04 asks to read by hand: row i after training task i."""
 _NEAR = 6e-3
-"""Numbers worked out by hand are rounded."""
+"""The tolerance for numbers worked out by hand, which are rounded."""
 
 
 def check_by_hand(
@@ -29,21 +29,21 @@ def check_by_hand(
     Returns:
         one line per number.
     """
-    known = {name: value for name, value in measure(HAND, HAND[0]).items() if value is not None}
-    back, fall = known["bwt_gem"], known["forgetting"]
+    measures = {name: value for name, value in measure(HAND, HAND[0]).items() if value is not None}
+    back, fall = measures["bwt_gem"], measures["forgetting"]
     size = len(HAND)
     lines: list[tuple[str, float | None, float, dict[str, float]]] = [
-        ("OP", op, known["op_final"], {
-            "that is the mean of the diagonal: learning accuracy.": known["learning_accuracy"],
+        ("OP", op, measures["op_final"], {
+            "that is the mean of the diagonal: learning accuracy.": measures["learning_accuracy"],
             "that is mean OP, the mean over steps of the tasks seen so far.":
-                known["op_mean_over_steps"],
+                measures["op_mean_over_steps"],
             "that is the last column; the end is R's last row.": sum(r[-1] for r in HAND) / size,
             "that is the mean of all cells; the end is R's last row.":
                 sum(map(sum, HAND)) / size**2,
         }),
         ("BWT", bwt, back, {
             "that divides by T, as TRACE does; T − 1 tasks could be forgotten.":
-                known["bwt_trace"],
+                measures["bwt_trace"],
             "mind the sign: the last score less the score when learned.": -back,
             "that falls from the best score; BWT starts on the diagonal.": -fall,
             "that is the sum; divide it by the T − 1 earlier tasks.": back * (size - 1),
@@ -55,18 +55,18 @@ def check_by_hand(
         }),
     ]  # fmt: skip
     return "\n".join(
-        f"{name}: {_by_hand(told, right, mistakes)}" for name, told, right, mistakes in lines
+        f"{name}: {_by_hand(answer, right, mistakes)}" for name, answer, right, mistakes in lines
     )
 
 
 def _by_hand(answer: object, right: float, mistakes: Mapping[str, float]) -> str:
-    got = as_number(answer)
-    if got is None:
+    number = as_number(answer)
+    if number is None:
         return verdict("write a number.")
-    if math.isclose(got, right, abs_tol=_NEAR):
+    if math.isclose(number, right, abs_tol=_NEAR):
         return verdict(None, f"{right:+.3f}.")
-    near = (hint for hint, mistake in mistakes.items() if abs(got - mistake) < _NEAR)
-    return verdict(next(near, f"{got:g} is not it; write down each task's two scores first."))
+    near = (hint for hint, mistake in mistakes.items() if abs(number - mistake) < _NEAR)
+    return verdict(next(near, f"{number:g} is not it; write down each task's two scores first."))
 
 
 def check_most_forgotten(answer: Callable[[Matrix, list[str]], str]) -> str:
@@ -76,6 +76,9 @@ def check_most_forgotten(answer: Callable[[Matrix, list[str]], str]) -> str:
         answer: takes R, T rows of T scores, R[i][j] the score on task j after training task i, and
             the T names; returns the name of the task whose last score lies furthest below its
             score when learned.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     names = ["A", "B", "C", "D"]
     matrix = [
@@ -85,32 +88,36 @@ def check_most_forgotten(answer: Callable[[Matrix, list[str]], str]) -> str:
         [0.3, 0.1, 0.5, 0.9],
     ]
     cases = [(matrix, names), ([[0.5, 0.1], [0.2, 0.9]], ["X", "Y"])]
-    for given, tasks in cases:
-        got = answer([list(row) for row in given], list(tasks))
-        problem = _wrong_task(got, given, tasks)
+    for scores, tasks in cases:
+        returned = answer([list(row) for row in scores], list(tasks))
+        problem = _wrong_task(returned, scores, tasks)
         if problem:
             return verdict(problem)
     return verdict(None, "from the diagonal, when it was learned, down to the last row.")
 
 
-def _wrong_task(got: object, matrix: Matrix, names: Sequence[str]) -> str | None:
-    if got is None or got is ...:
+def _wrong_task(returned: object, matrix: Matrix, names: Sequence[str]) -> str | None:
+    if returned is None or returned is ...:
         return NOTHING
-    if got not in names:
-        return f"return the name of a task, one of {', '.join(names)}, not {got!r}."
+    if returned not in names:
+        return f"return the name of a task, one of {', '.join(names)}, not {returned!r}."
     last = len(names) - 1
     falls = {name: matrix[j][j] - matrix[last][j] for j, name in enumerate(names)}
-    if got == max(falls, key=lambda name: falls[name]):
+    if returned == max(falls, key=lambda name: falls[name]):
         return None
     ends = dict(zip(names, matrix[last], strict=True))
     late = {name: matrix[last - 1][j] - matrix[last][j] for j, name in enumerate(names)}
-    if got == names[last]:
+    if returned == names[last]:
         return "the last task had no time to be forgotten: its row is the last one."
-    if got == min(ends, key=lambda name: ends[name]):
-        return f"{got} has the lowest score at the end, but it was never learned so well."
-    if got == max(late, key=lambda name: late[name]):
-        return f"{got} lost most during the last task; compare with when it was learned, R[j][j]."
-    return f"{got} lost {falls[str(got)]:.1f} since it was learned; another task lost more."
+    if returned == min(ends, key=lambda name: ends[name]):
+        return f"{returned} has the lowest score at the end, but it was never learned so well."
+    if returned == max(late, key=lambda name: late[name]):
+        return (
+            f"{returned} lost most during the last task; compare with when it was learned, R[j][j]."
+        )
+    return (
+        f"{returned} lost {falls[str(returned)]:.1f} since it was learned; another task lost more."
+    )
 
 
 def check_steps(answer: Callable[[int, int, int], int]) -> str:
@@ -119,6 +126,9 @@ def check_steps(answer: Callable[[int, int, int], int]) -> str:
     Args:
         answer: takes the number of examples, epochs, and the batch size; an epoch's last batch may
             be smaller, and counts.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     problem = wrong_number(
         answer,
@@ -162,9 +172,12 @@ def check_best_scores(answer: Callable[[list[dict[str, Any]]], dict[str, float]]
     Args:
         answer: takes events as `Run.events()` gives them, returns task → the highest score that any
             evaluation on whole splits (`final`) gave it.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
-    got = answer([dict(event) for event in _EVENTS])
-    if got is None or got is ...:
+    returned = answer([dict(event) for event in _EVENTS])
+    if returned is None or returned is ...:
         return verdict(NOTHING)
     right = {"A": 0.7, "B": 0.8}
     hints = [
@@ -177,7 +190,7 @@ def check_best_scores(answer: Callable[[list[dict[str, Any]]], dict[str, float]]
         ({"A": 0.1, "B": 0.3}, "those are the lowest scores."),
     ]
     problem = None
-    if got != right:
-        problem = next((hint for wrong, hint in hints if got == wrong), None)
-        problem = problem or f"for the check's events it should be {right}, not {got}."
+    if returned != right:
+        problem = next((hint for wrong, hint in hints if returned == wrong), None)
+        problem = problem or f"for the check's events it should be {right}, not {returned}."
     return verdict(problem, "a run is its events; every number of it can be read off again.")

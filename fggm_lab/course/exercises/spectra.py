@@ -18,6 +18,9 @@ def check_gini(answer: Callable[[list[float]], float]) -> str:
     Args:
         answer: takes scores in any order, returns half their mean absolute difference, over all
             pairs of one with another or itself, divided by their mean.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
 
     def right(scores: list[float]) -> float:
@@ -53,11 +56,14 @@ def check_top_share(answer: Callable[[Tensor, float], float]) -> str:
     Args:
         answer: takes (units,) scores in any order and a share of units, returns what part of the
             scores' total the round(share · units) highest ones hold.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     unequal = torch.tensor([0.2, 5.0, 0.1, 3.0, 0.7, 1.5, 0.4, 2.0, 0.9, 0.3])
     ties = torch.tensor([1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0])
 
-    def of(scores: Tensor, share: float, descending: bool = True) -> float:
+    def top_share(scores: Tensor, share: float, descending: bool = True) -> float:
         top = scores.sort(descending=descending)[0][: round(share * len(scores))]
         return float(top.sum() / scores.sum())
 
@@ -65,17 +71,17 @@ def check_top_share(answer: Callable[[Tensor, float], float]) -> str:
         answer,
         "scores, share",
         [(s, share) for s in (unequal, ties) for share in (0.1, 0.38, 1.0)],
-        of,
+        top_share,
         {
-            "those are the lowest units.": lambda s, share: of(s, share, descending=False),
+            "those are the lowest units.": lambda s, share: top_share(s, share, descending=False),
             "that is the sum of the highest scores; divide it by the sum of all.": (
-                lambda s, share: of(s, share) * float(s.sum())
+                lambda s, share: top_share(s, share) * float(s.sum())
             ),
             "sort the scores first.": (
                 lambda s, share: float(s[: round(share * len(s))].sum() / s.sum())
             ),
             "round(share · n) units, where int() always rounds down.": (
-                lambda s, share: of(s, int(share * len(s)) / len(s))
+                lambda s, share: top_share(s, int(share * len(s)) / len(s))
             ),
             "a threshold lets every unit that ties with it through; sort, and take exactly "
             "round(share · n).": lambda s, share: float(
@@ -107,8 +113,11 @@ def check_richest_module(answer: Callable[[list[dict[str, Any]]], str]) -> str:
 
     Args:
         answer: takes the rows of `FisherScores.table()`, returns the module's name.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
-    got = answer([dict(row) for row in _TABLE])
+    returned = answer([dict(row) for row in _TABLE])
     hints = {
         "embed_tokens.weight": "that is the parameter with the highest total; a module has one in "
         "every layer, so add those up.",
@@ -117,10 +126,10 @@ def check_richest_module(answer: Callable[[list[dict[str, Any]]], str]) -> str:
         "input_layernorm.weight": "that module has the highest median; a few high units can hold "
         "more than many middling ones, so add up the totals.",
     }
-    if got is None or got is ...:
+    if returned is None or returned is ...:
         problem: str | None = NOTHING
-    elif got not in {row["module"] for row in _TABLE}:
-        problem = f"return a module's name, such as '{_TABLE[0]['module']}', not {got!r}."
+    elif returned not in {row["module"] for row in _TABLE}:
+        problem = f"return a module's name, such as '{_TABLE[0]['module']}', not {returned!r}."
     else:
-        problem = hints.get(got)
+        problem = hints.get(returned)
     return verdict(problem, "the totals of its parameters, added up over the layers.")

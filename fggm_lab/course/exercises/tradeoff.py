@@ -21,6 +21,9 @@ def check_bwt(answer: Callable[[Matrix], float]) -> str:
         answer: takes R as T rows of T scores, R[i][j] the score on task j after training task i,
             returns the mean over all tasks but the last of the last score minus the score when
             learned.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
 
     def changes(matrix: Matrix) -> float:
@@ -64,6 +67,9 @@ def check_front(answer: Callable[[Mapping[str, Point]], Collection[str]]) -> str
     Args:
         answer: takes name → (learning accuracy, BWT), more is better of both; returns the names on
             the Pareto front, in any order.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     for case, ends in _ENDS.items():
         problem = _wrong_front(answer(dict(ends)), ends)
@@ -72,26 +78,26 @@ def check_front(answer: Callable[[Mapping[str, Point]], Collection[str]]) -> str
     return verdict(None, "whoever is on the front can be beaten in one number, never in both.")
 
 
-def _wrong_front(got: object, ends: Mapping[str, Point]) -> str | None:
-    if got is None or got is ...:
+def _wrong_front(returned: object, ends: Mapping[str, Point]) -> str | None:
+    if returned is None or returned is ...:
         return NOTHING
-    if not isinstance(got, Collection) or isinstance(got, str):
+    if not isinstance(returned, Collection) or isinstance(returned, str):
         return "return a list or a set of names."
-    strange = set(got) - ends.keys()
+    strange = set(returned) - ends.keys()
     if strange:
         return f"return names; {min(map(repr, strange))} is none of them."
     names = list(ends)
-    right = {names[place] for place in pareto_front(list(ends.values()))}
-    for name in sorted(set(got) - right):
+    right = {names[index] for index in pareto_front(list(ends.values()))}
+    for name in sorted(set(returned) - right):
         winner = next(w for w in sorted(right) if _at_least(ends[w], ends[name]))
         return f"{name} is beaten by {winner}, which is as good in both and better in one."
-    for name in sorted(right - set(got)):
+    for name in sorted(right - set(returned)):
         return f"{name} is missing: no other is as good in both and better in one."
     return None
 
 
-def _at_least(one: Point, other: Point) -> bool:
-    return one[0] >= other[0] and one[1] >= other[1]
+def _at_least(a: Point, b: Point) -> bool:
+    return a[0] >= b[0] and a[1] >= b[1]
 
 
 def check_half_width(answer: Callable[[Sequence[float]], float]) -> str:
@@ -100,6 +106,9 @@ def check_half_width(answer: Callable[[Sequence[float]], float]) -> str:
     Args:
         answer: takes n paired differences, one per seed; returns t · sd / √n with the quantile of
             Student's t at n − 1 degrees of freedom and the sample standard deviation.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
 
     def t(degrees: int, level: float = 0.975) -> float:
@@ -147,16 +156,19 @@ _CLAIMS = {
     "forgets_less": ("BWT", "bwt_gem"),
     "keeps_more_general": ("General at the end", "general_after"),
 }
-"""What a prediction says of a rival → the number that decides, its label and its name."""
+"""A statement about a rival → the label and the name of the number that decides it."""
 
 
 def check_rival(guess: Mapping[str, object], runs: Sequence[Run]) -> str:
-    """Compare a prediction about a rival with what its run shows.
+    """Compare a prediction about a rival with the numbers of its run.
 
     Args:
         guess: `rival`, a method's name; `learns_more`, `forgets_less`, `keeps_more_general`: True
-            or False each, whether it does so than FGGM.
-        runs: FGGM's among them and, once it is trained, the rival's.
+            if the rival does so in comparison with FGGM, else False.
+        runs: with one of FGGM and, once it is trained, one of the rival.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     if not guess.get("rival"):
         return verdict("name a rival, and say of each of the three what you expect.")
@@ -167,10 +179,10 @@ def check_rival(guess: Mapping[str, object], runs: Sequence[Run]) -> str:
     for name in ("fggm", guess["rival"]):
         if name not in rows:
             return verdict(f"there is no run of {name}; train it, and add it to the runs.")
-    told, wrong = [], 0
+    numbers, wrong = [], 0
     for claim, (label, metric) in _CLAIMS.items():
-        its, ours = rows[guess["rival"]][metric], rows["fggm"][metric]
-        wrong += (its > ours) is not guess[claim]
-        told.append(f"{label} {its:+.3f} beside FGGM's {ours:+.3f}")
-    measured = f"{guess['rival']} has {', '.join(told)}."
+        rival, fggm = rows[guess["rival"]][metric], rows["fggm"][metric]
+        wrong += (rival > fggm) is not guess[claim]
+        numbers.append(f"{label} {rival:+.3f} beside FGGM's {fggm:+.3f}")
+    measured = f"{guess['rival']} has {', '.join(numbers)}."
     return verdict(f"{3 - wrong} of 3 came true. {measured}" if wrong else None, measured)

@@ -22,14 +22,16 @@ def gradient(function: Function, at: Tensor) -> Tensor:
 
 
 def mean(function: Function, x: Tensor, baseline: Tensor, steps: int, start: float) -> Tensor:
-    places = [(k + start) / steps for k in range(steps)]
-    return torch.stack([gradient(function, baseline + a * (x - baseline)) for a in places]).mean(0)
+    fractions = [(k + start) / steps for k in range(steps)]
+    return torch.stack([gradient(function, baseline + a * (x - baseline)) for a in fractions]).mean(
+        0
+    )
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5, 1.0])
 def test_any_rule_of_summing_is_right(start: float) -> None:
-    told = check_integrated_gradients(lambda f, x, b, n: (x - b) * mean(f, x, b, n, start))
-    assert told.startswith("Right")
+    message = check_integrated_gradients(lambda f, x, b, n: (x - b) * mean(f, x, b, n, start))
+    assert message.startswith("Right")
 
 
 @pytest.mark.parametrize(
@@ -48,8 +50,8 @@ def test_any_rule_of_summing_is_right(start: float) -> None:
     ],
 )
 def test_mistakes_with_integrated_gradients(answer: Answer, hint: str) -> None:
-    told = check_integrated_gradients(answer)
-    assert told.startswith("Not yet") and hint in told
+    message = check_integrated_gradients(answer)
+    assert message.startswith("Not yet") and hint in message
 
 
 @pytest.mark.parametrize(

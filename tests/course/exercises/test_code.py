@@ -32,8 +32,8 @@ def test_inputs_that_tell_all_operations_apart(inputs: Callable[[int], Any]) -> 
     ],
 )
 def test_inputs_that_are_too_few(inputs: Callable[[int], Any], hint: str) -> None:
-    told = check_inputs(inputs)
-    assert hint in told and told.startswith("Right" if hint == "Right" else "Not yet")
+    message = check_inputs(inputs)
+    assert hint in message and message.startswith("Right" if hint == "Right" else "Not yet")
 
 
 Left = Callable[[str, str, str], Any]
@@ -65,8 +65,8 @@ def alone(prompt: str, completion: str, solution: str) -> set[str]:
     ],
 )
 def test_what_is_left_of_an_answer(answer: Left, hint: str) -> None:
-    told = check_left(answer)
-    assert hint in told and told.startswith("Right" if hint == "Right" else "Not yet")
+    message = check_left(answer)
+    assert hint in message and message.startswith("Right" if hint == "Right" else "Not yet")
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_what_is_left_of_an_answer(answer: Left, hint: str) -> None:
     ],
 )
 def test_the_estimate_of_pass_at_k(answer: Callable[[int, int, int], Any], hint: str) -> None:
-    told = check_pass_at_k(answer)
-    assert hint in told and told.startswith("Right" if hint == "Right" else "Not yet")
+    message = check_pass_at_k(answer)
+    assert hint in message and message.startswith("Right" if hint == "Right" else "Not yet")

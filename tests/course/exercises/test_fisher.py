@@ -39,8 +39,8 @@ def test_the_logistic_fisher() -> None:
     ],
 )
 def test_mistakes_with_the_logistic_fisher(answer: Callable[..., Any], says: str) -> None:
-    told = check_logistic_fisher(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_logistic_fisher(answer)
+    assert message.startswith("Not yet") and says in message
 
 
 def test_the_shrinkage_of_a_squared_mean() -> None:
@@ -58,11 +58,11 @@ def test_the_shrinkage_of_a_squared_mean() -> None:
     ],
 )
 def test_mistakes_with_the_shrinkage(answer: Callable[..., Any], says: str) -> None:
-    told = check_batch_shrinkage(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_batch_shrinkage(answer)
+    assert message.startswith("Not yet") and says in message
 
 
-def loop(g: Tensor, x: Tensor) -> Tensor:
+def by_autograd(g: Tensor, x: Tensor) -> Tensor:
     """By autograd, one example at a time."""
     scores = torch.zeros(g.shape[2])
     for some_g, some_x in zip(g, x, strict=True):
@@ -73,12 +73,12 @@ def loop(g: Tensor, x: Tensor) -> Tensor:
     return scores
 
 
-def each(g: Tensor, x: Tensor) -> Tensor:
+def per_example(g: Tensor, x: Tensor) -> Tensor:
     return torch.einsum("bto,bti->boi", g, x)
 
 
 def test_unit_scores_by_autograd_and_by_inner_products() -> None:
-    assert check_unit_scores(loop).startswith("Right")
+    assert check_unit_scores(by_autograd).startswith("Right")
     inner = lambda g, x: torch.einsum("bto,bts,bso->bo", g, x @ x.mT, g).mean(0)  # noqa: E731
     assert check_unit_scores(inner).startswith("Right")
 
@@ -86,17 +86,17 @@ def test_unit_scores_by_autograd_and_by_inner_products() -> None:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda g, x: each(g**2, x**2).sum(2).mean(0), "every token's gradient"),
-        (lambda g, x: each(g, x).mean(0).square().sum(1), "square each example's gradient"),
-        (lambda g, x: each(g, x).square().sum(2).sum(0), "not the sum"),
-        (lambda g, x: each(g, x).sum(2).square().mean(0), "square the entries first"),
-        (lambda g, x: each(g, x).square().sum(1).mean(0), "adds up columns"),
-        (lambda g, x: each(g, x).square().mean(0), "whole diagonal"),
-        (lambda g, x: each(g, x).square().mean(2).mean(0), "row's mean"),
+        (lambda g, x: per_example(g**2, x**2).sum(2).mean(0), "every token's gradient"),
+        (lambda g, x: per_example(g, x).mean(0).square().sum(1), "square each example's gradient"),
+        (lambda g, x: per_example(g, x).square().sum(2).sum(0), "not the sum"),
+        (lambda g, x: per_example(g, x).sum(2).square().mean(0), "square the entries first"),
+        (lambda g, x: per_example(g, x).square().sum(1).mean(0), "adds up columns"),
+        (lambda g, x: per_example(g, x).square().mean(0), "whole diagonal"),
+        (lambda g, x: per_example(g, x).square().mean(2).mean(0), "row's mean"),
         (lambda g, x: torch.zeros(2), "entry 0 should be"),
         (lambda g, x: ..., "nothing comes back"),
     ],
 )
 def test_mistakes_with_unit_scores(answer: Callable[..., Any], says: str) -> None:
-    told = check_unit_scores(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_unit_scores(answer)
+    assert message.startswith("Not yet") and says in message

@@ -21,7 +21,7 @@ def top(scores: Tensor, keep: float) -> Tensor:
     return bits
 
 
-def place(scores: Tensor, keep: float) -> Tensor:
+def cut_score(scores: Tensor, keep: float) -> Tensor:
     return scores.sort(descending=True).values[max(0, round(keep * len(scores)) - 1)]
 
 
@@ -33,8 +33,8 @@ def test_the_top_units() -> None:
     ("answer", "says"),
     [
         (lambda s, keep: None, "nothing comes back"),
-        (lambda s, keep: s >= place(s, keep), "ties with it through"),
-        (lambda s, keep: s > place(s, keep), "it should be 3 of 10"),
+        (lambda s, keep: s >= cut_score(s, keep), "ties with it through"),
+        (lambda s, keep: s > cut_score(s, keep), "it should be 3 of 10"),
         (lambda s, keep: s > s.quantile(1 - keep), "shuts out"),
         (lambda s, keep: top(-s, keep), "while one scoring"),
         (lambda s, keep: top(s, keep).float(), "bools"),
@@ -42,8 +42,8 @@ def test_the_top_units() -> None:
     ],
 )
 def test_mistakes_with_the_top_units(answer: Callable[..., Any], says: str) -> None:
-    told = check_top_units(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_top_units(answer)
+    assert message.startswith("Not yet") and says in message
 
 
 def step(w: Tensor, g: Tensor, bits: Tensor, rate: float) -> Tensor:
@@ -78,18 +78,18 @@ def test_a_masked_step() -> None:
     ],
 )
 def test_mistakes_with_a_masked_step(answer: Callable[..., Any], says: str) -> None:
-    told = check_masked_step(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_masked_step(answer)
+    assert message.startswith("Not yet") and says in message
 
 
-def kept(scores: dict[str, Tensor], keep: float) -> dict[str, int]:
-    everything = torch.cat(list(scores.values()))
-    cut = everything.sort(descending=True).values[round(keep * len(everything)) - 1]
-    return {name: int((s >= cut).sum()) for name, s in scores.items()}
+def counts(scores: dict[str, Tensor], keep: float) -> dict[str, int]:
+    all_scores = torch.cat(list(scores.values()))
+    threshold = all_scores.sort(descending=True).values[round(keep * len(all_scores)) - 1]
+    return {name: int((s >= threshold).sum()) for name, s in scores.items()}
 
 
 def test_global_shares() -> None:
-    right = lambda s, keep: {n: k / len(s[n]) for n, k in kept(s, keep).items()}  # noqa: E731
+    right = lambda s, keep: {n: k / len(s[n]) for n, k in counts(s, keep).items()}  # noqa: E731
     assert check_global_shares(right).startswith("Right")
     tensors = lambda s, keep: {n: torch.tensor(v) for n, v in right(s, keep).items()}  # noqa: E731
     assert check_global_shares(tensors).startswith("Right")
@@ -99,13 +99,15 @@ def test_global_shares() -> None:
     ("answer", "says"),
     [
         (lambda s, keep: dict.fromkeys(s, keep), "scope 'parameter'"),
-        (kept, "numbers of units"),
+        (counts, "numbers of units"),
         (
-            lambda s, keep: {n: k / sum(kept(s, keep).values()) for n, k in kept(s, keep).items()},
+            lambda s, keep: {
+                n: k / sum(counts(s, keep).values()) for n, k in counts(s, keep).items()
+            },
             "shares of the mask",
         ),
         (
-            lambda s, keep: {n: k / sum(map(len, s.values())) for n, k in kept(s, keep).items()},
+            lambda s, keep: {n: k / sum(map(len, s.values())) for n, k in counts(s, keep).items()},
             "shares of the model",
         ),
         (lambda s, keep: dict.fromkeys(s, 0.5), "of 'high' 100% move, not 50%"),
@@ -115,8 +117,8 @@ def test_global_shares() -> None:
     ],
 )
 def test_mistakes_with_global_shares(answer: Callable[..., Any], says: str) -> None:
-    told = check_global_shares(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_global_shares(answer)
+    assert message.startswith("Not yet") and says in message
 
 
 def careful(weight: Tensor, bits: Tensor, optimizer: Any) -> None:
@@ -171,8 +173,8 @@ def test_a_careful_step() -> None:
     ],
 )
 def test_mistakes_with_a_careful_step(answer: Callable[..., Any], says: str) -> None:
-    told = check_careful_step(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_careful_step(answer)
+    assert message.startswith("Not yet") and says in message
 
 
 def test_what_is_left_in_the_optimiser_moves_frozen_rows_too() -> None:

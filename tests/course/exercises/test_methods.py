@@ -93,8 +93,8 @@ class Sized(Method):
             name: self._size(as_units(p.detach(), axes[name])).numpy()
             for name, p in context.model.named_parameters()
         }
-        made = MaskInfo(self.keep, self.scope, "sized")
-        return Plan(Mask(select(sizes, self.keep, self.scope), axes, made))
+        info = MaskInfo(self.keep, self.scope, "sized")
+        return Plan(Mask(select(sizes, self.keep, self.scope), axes, info))
 
     def _size(self, rows: Tensor) -> Tensor:
         return {

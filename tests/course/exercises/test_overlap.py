@@ -67,5 +67,5 @@ def test_the_numbers_told_are_true() -> None:
     ],
 )
 def test_mistakes(check: Callable[..., str], answer: Callable[..., Any], says: str) -> None:
-    told = check(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check(answer)
+    assert message.startswith("Not yet") and says in message

@@ -43,9 +43,9 @@ def test_the_three_numbers_by_hand() -> None:
     ],
 )
 def test_mistakes_by_hand(numbers: dict[str, Any], says: str) -> None:
-    told = check_by_hand(**numbers)
+    message = check_by_hand(**numbers)
     name = {"op": "OP", "bwt": "BWT", "forgot": "forgetting"}[next(iter(numbers))]
-    line = next(line for line in told.splitlines() if line.startswith(name))
+    line = next(line for line in message.splitlines() if line.startswith(name))
     assert "Not yet" in line and says in line
 
 
@@ -70,8 +70,8 @@ def test_the_most_forgotten_task() -> None:
     ],
 )
 def test_mistakes_with_the_most_forgotten_task(answer: Callable[..., Any], says: str) -> None:
-    told = check_most_forgotten(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_most_forgotten(answer)
+    assert message.startswith("Not yet") and says in message
 
 
 def test_steps() -> None:
@@ -91,40 +91,42 @@ def test_steps() -> None:
     ],
 )
 def test_mistakes_with_steps(answer: Callable[..., Any], says: str) -> None:
-    told = check_steps(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_steps(answer)
+    assert message.startswith("Not yet") and says in message
 
 
-def gathered(events: list[dict[str, Any]], use: Any = lambda e: e["final"]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+def scores_of(
+    events: list[dict[str, Any]], use: Any = lambda e: e["final"]
+) -> dict[str, list[Any]]:
+    scores: dict[str, list[Any]] = {}
     for event in events:
         if event["kind"] == "evaluation" and use(event):
             for name, result in event["tasks"].items():
-                found.setdefault(name, []).append(result["score"])
-    return found
+                scores.setdefault(name, []).append(result["score"])
+    return scores
 
 
 def test_the_best_scores() -> None:
-    best = lambda events: {n: max(s) for n, s in gathered(events).items()}  # noqa: E731
+    best = lambda events: {n: max(s) for n, s in scores_of(events).items()}  # noqa: E731
     assert check_best_scores(best).startswith("Right")
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda ev: {n: max(s) for n, s in gathered(ev, lambda e: True).items()}, "not final"),
-        (lambda ev: {n: s[-1] for n, s in gathered(ev).items()}, "last scores"),
+        (lambda ev: {n: max(s) for n, s in scores_of(ev, lambda e: True).items()}, "not final"),
+        (lambda ev: {n: s[-1] for n, s in scores_of(ev).items()}, "last scores"),
         (
             lambda ev: {
-                n: max(s) for n, s in gathered(ev, lambda e: e["final"] and e["task"] >= 0).items()
+                n: max(s) for n, s in scores_of(ev, lambda e: e["final"] and e["task"] >= 0).items()
             },
             "before any training",
         ),
-        (lambda ev: {n: min(s) for n, s in gathered(ev).items()}, "lowest"),
+        (lambda ev: {n: min(s) for n, s in scores_of(ev).items()}, "lowest"),
         (lambda ev: {}, "it should be"),
         (lambda ev: None, "nothing comes back"),
     ],
 )
 def test_mistakes_with_the_best_scores(answer: Callable[..., Any], says: str) -> None:
-    told = check_best_scores(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_best_scores(answer)
+    assert message.startswith("Not yet") and says in message

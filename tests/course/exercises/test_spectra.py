@@ -32,8 +32,8 @@ def test_gini() -> None:
     ],
 )
 def test_mistakes_with_gini(answer: Callable[..., Any], says: str) -> None:
-    told = check_gini(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_gini(answer)
+    assert message.startswith("Not yet") and says in message
 
 
 def top(scores: Any, share: float, count: Any = round) -> Any:
@@ -63,8 +63,8 @@ def test_the_top_share() -> None:
     ],
 )
 def test_mistakes_with_the_top_share(answer: Callable[..., Any], says: str) -> None:
-    told = check_top_share(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_top_share(answer)
+    assert message.startswith("Not yet") and says in message
 
 
 def best(rows: list[dict[str, Any]], key: Callable[[dict[str, Any]], float]) -> str:
@@ -93,5 +93,5 @@ def test_the_richest_module() -> None:
     ],
 )
 def test_mistakes_with_the_richest_module(answer: Callable[..., Any], says: str) -> None:
-    told = check_richest_module(answer)
-    assert told.startswith("Not yet") and says in told
+    message = check_richest_module(answer)
+    assert message.startswith("Not yet") and says in message

@@ -1,6 +1,6 @@
 """Checks on the trade-off accept right answers and name what is wrong with others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist, fmean, pstdev, stdev
 
 import pytest
@@ -42,11 +42,11 @@ def test_backward_transfer_as_gem_divides_it() -> None:
 def test_mistakes_with_backward_transfer(
     answer: Callable[[list[list[float]]], float], hint: str
 ) -> None:
-    told = check_bwt(answer)
-    assert told.startswith("Not yet") and hint in told
+    message = check_bwt(answer)
+    assert message.startswith("Not yet") and hint in message
 
 
-Ends = dict[str, tuple[float, float]]
+Ends = Mapping[str, tuple[float, float]]
 
 
 def front(ends: Ends) -> set[str]:
@@ -81,8 +81,8 @@ def test_the_front_in_any_order() -> None:
     ],
 )
 def test_mistakes_with_the_front(answer: Callable[[Ends], list[str]], hint: str) -> None:
-    told = check_front(answer)  # type: ignore[arg-type]
-    assert told.startswith("Not yet") and hint in told
+    message = check_front(answer)
+    assert message.startswith("Not yet") and hint in message
 
 
 def t(degrees: int, level: float = 0.975) -> float:
@@ -109,8 +109,8 @@ def test_the_interval_of_students_t() -> None:
     ],
 )
 def test_mistakes_with_the_interval(answer: Callable[[Sequence[float]], float], hint: str) -> None:
-    told = check_half_width(answer)
-    assert told.startswith("Not yet") and hint in told
+    message = check_half_width(answer)
+    assert message.startswith("Not yet") and hint in message
 
 
 @pytest.fixture
@@ -125,8 +125,8 @@ RIGHT = {"rival": "ewc", "learns_more": False, "forgets_less": True, "keeps_more
 
 
 def test_a_prediction_that_came_true(stored: list[Run]) -> None:
-    told = check_rival(RIGHT, stored)
-    assert told.startswith("Right: ewc has learning accuracy +0.8")
+    message = check_rival(RIGHT, stored)
+    assert message.startswith("Right: ewc has learning accuracy +0.8")
 
 
 @pytest.mark.parametrize(
@@ -140,5 +140,5 @@ def test_a_prediction_that_came_true(stored: list[Run]) -> None:
     ],
 )
 def test_a_prediction_that_did_not(change: dict[str, object], hint: str, stored: list[Run]) -> None:
-    told = check_rival({**RIGHT, **change}, stored)
-    assert told.startswith("Not yet") and hint in told
+    message = check_rival({**RIGHT, **change}, stored)
+    assert message.startswith("Not yet") and hint in message

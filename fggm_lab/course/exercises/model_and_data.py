@@ -1,4 +1,4 @@
-"""Checks on one's own model and data: a folder that loads, clean examples, memory to train."""
+"""Checks on a user's model and data: a folder that loads, clean examples, memory to train."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,10 @@ def check_model_folder(folder: Path | str) -> str:
     """Try to load a model folder.
 
     Args:
-        folder: a local one; nothing is looked up elsewhere.
+        folder: of this machine; nothing is downloaded.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     if not Path(folder).is_dir():
         return verdict(f"there is no folder {folder}.", "")
@@ -57,22 +60,25 @@ def check_cleaned(
         answer: takes the training and the test examples, returns both without empty answers,
             without repeated prompts (the first example stays), and the training examples without
             any prompt that is in the test set.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     problem = _wrong_splits(answer(list(_TRAIN), list(_TEST)))
     return verdict(problem, "the audit finds nothing, and nothing good is lost.")
 
 
-def _wrong_splits(got: object) -> str | None:
-    if got is None or got is ...:
+def _wrong_splits(returned: object) -> str | None:
+    if returned is None or returned is ...:
         return NOTHING
-    if not isinstance(got, tuple) or len(got) != 2:
+    if not isinstance(returned, tuple) or len(returned) != 2:
         return "return two lists, `return train, test`."
-    train, test = (list(split) for split in got)
+    train, test = (list(split) for split in returned)
     if not all(isinstance(example, Example) for example in [*train, *test]):
         return "return examples, as they came."
-    found = audit([Task("capitals", tuple(train), (), tuple(test))]).warnings()
-    if found:
-        return f"the audit still finds something. {found[0]}."
+    warnings = audit([Task("capitals", tuple(train), (), tuple(test))]).warnings()
+    if warnings:
+        return f"the audit still finds something. {warnings[0]}."
     for example in _CLEAN_TEST:
         if example not in test:
             return (
@@ -88,7 +94,7 @@ def _wrong_splits(got: object) -> str | None:
     return None
 
 
-_FLOAT = 4
+_FLOAT32_BYTES = 4
 
 
 def check_training_bytes(answer: Callable[[int, float], float]) -> str:
@@ -97,28 +103,31 @@ def check_training_bytes(answer: Callable[[int, float], float]) -> str:
     Args:
         answer: takes the number of weights and the share that moves, returns the bytes of the
             gradient and AdamW's two moments of the weights that move, all in float32.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
     """
     problem = wrong_number(
         answer,
         "weights, keep",
         ((1_500_000_000, 0.3), (800_000, 1.0)),
-        lambda n, keep: 3 * _FLOAT * n * keep,
+        lambda n, keep: 3 * _FLOAT32_BYTES * n * keep,
         {
             "a float32 takes 4 bytes.": lambda n, keep: 3 * n * keep,
             "that is the gradient alone; AdamW keeps two moments of the same size.": (
-                lambda n, keep: _FLOAT * n * keep
+                lambda n, keep: _FLOAT32_BYTES * n * keep
             ),
             "that is the moments alone; the gradient is as large as one of them.": (
-                lambda n, keep: 2 * _FLOAT * n * keep
+                lambda n, keep: 2 * _FLOAT32_BYTES * n * keep
             ),
             "a frozen weight needs neither gradient nor moments: the kept share is missing.": (
-                lambda n, keep: 3 * _FLOAT * n
+                lambda n, keep: 3 * _FLOAT32_BYTES * n
             ),
             "the weights themselves are there already; count what training adds.": lambda n, keep: (
-                _FLOAT * n + 3 * _FLOAT * n * keep
+                _FLOAT32_BYTES * n + 3 * _FLOAT32_BYTES * n * keep
             ),
             "a gradient and two moments are three numbers for each moving weight, not four.": (
-                lambda n, keep: 4 * _FLOAT * n * keep
+                lambda n, keep: 4 * _FLOAT32_BYTES * n * keep
             ),
         },
         ",.0f",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from fggm_lab.course.exercises.own import (
+from fggm_lab.course.exercises.model_and_data import (
     check_cleaned,
     check_model_folder,
     check_training_bytes,
@@ -25,31 +25,32 @@ def test_a_folder_that_loads_and_one_that_does_not(
     tiny_model("llama").save_pretrained(folder)
     assert "no tokenizer" in check_model_folder(str(folder))
     tokenizer.save_pretrained(folder)
-    told = check_model_folder(folder)
-    assert told.startswith("Right") and "llama" in told
+    message = check_model_folder(folder)
+    assert message.startswith("Right") and "llama" in message
 
 
 def test_a_name_that_is_no_folder_is_not_looked_up_elsewhere() -> None:
     assert "there is no folder" in check_model_folder("owner/some-model")
 
 
-def once(examples: Split, seen: set[str]) -> Split:
-    kept = []
+def unique(examples: Split, prompts: set[str]) -> Split:
+    """The examples with an answer whose prompt is new; adds their prompts to `prompts`."""
+    examples_left = []
     for example in examples:
-        if example.answer.strip() and example.prompt not in seen:
-            seen.add(example.prompt)
-            kept.append(example)
-    return kept
+        if example.answer.strip() and example.prompt not in prompts:
+            prompts.add(example.prompt)
+            examples_left.append(example)
+    return examples_left
 
 
 def clean(train: Split, test: Split) -> tuple[Split, Split]:
-    test = once(test, set())
-    return once(train, {example.prompt for example in test}), test
+    test = unique(test, set())
+    return unique(train, {example.prompt for example in test}), test
 
 
 def leak_out_of_test(train: Split, test: Split) -> tuple[Split, Split]:
-    train = once(train, set())
-    return train, once(test, {example.prompt for example in train})
+    train = unique(train, set())
+    return train, unique(test, {example.prompt for example in train})
 
 
 def last_stays(train: Split, test: Split) -> tuple[Split, Split]:
@@ -62,11 +63,14 @@ def last_stays(train: Split, test: Split) -> tuple[Split, Split]:
     [
         (clean, "Right"),
         (lambda train, test: (train, test), "repeat an earlier prompt"),
-        (lambda train, test: (once(train, set()), once(test, set())), "both train and test"),
+        (
+            lambda train, test: (unique(train, set()), unique(test, set())),
+            "both train and test",
+        ),
         (lambda train, test: (list(set(train) - set(test)), list(set(test))), "still finds"),
         (leak_out_of_test, "taken out of train"),
         (last_stays, "the first stays"),
-        (lambda train, test: ([], once(test, set())), "train has lost"),
+        (lambda train, test: ([], unique(test, set())), "train has lost"),
         (lambda train, test: train, "return train, test"),
         (lambda train, test: (["a"], ["b"]), "as they came"),
         (lambda train, test: None, "nothing comes back"),
