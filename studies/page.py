@@ -12,6 +12,7 @@ from statistics import fmean, median, stdev
 
 from fggm_lab.files import write_text
 from fggm_lab.methods import METHODS
+from fggm_lab.runs import NUMBERS
 from fggm_lab.runs.bootstrap import bootstrap_interval
 from fggm_lab.runs.paired import interval
 from studies.catalog import COMBINED, OWN, TUNED
@@ -20,18 +21,23 @@ from studies.tuning import choose, gain
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 _BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
-HEADS = {
-    "general_after": "General",
-    "op_final": "OP",
-    "bwt_gem": "BWT",
-    "forgetting": "forgetting",
-    "learning_accuracy": "learning accuracy",
-}
 LOSSES = {
     "general_after": "loss on stories, after",
     "loss_learned": "loss on each task, when learned",
     "loss_end": "loss on all tasks, at the end",
 }
+
+
+def number_headings() -> dict[str, str]:
+    """The numbers that tables show, but for costs: key → heading."""
+    return {
+        key: heading(key) for key, number in NUMBERS.items() if number.in_tables and not number.cost
+    }
+
+
+def heading(key: str) -> str:
+    """The heading of a number on this page."""
+    return NUMBERS[key].short_label or NUMBERS[key].label
 
 
 def table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
@@ -40,10 +46,12 @@ def table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *lines))
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean ± sample standard deviation, in one piece."""
-    mean = f"{fmean(values):.3f}"
-    return f"{mean}&nbsp;±&nbsp;{stdev(values):.3f}" if len(values) > 1 else mean
+def mean_with_sd(values: Sequence[float], decimals: int = 3) -> str:
+    """Mean ± sample standard deviation, in one piece; – of nothing."""
+    if not values:
+        return "–"
+    mean = f"{fmean(values):.{decimals}f}"
+    return f"{mean}&nbsp;±&nbsp;{stdev(values):.{decimals}f}" if len(values) > 1 else mean
 
 
 def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
@@ -54,9 +62,15 @@ def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
     return found
 
 
-def numbers(rows: Sequence[Row], columns: Iterable[str] = HEADS) -> list[str]:
-    """The spread of each number over rows."""
-    return [spread([row[name] for row in rows]) for name in columns]
+def numbers(rows: Sequence[Row], keys: Iterable[str]) -> list[str]:
+    """Mean and standard deviation of each number over rows; – where no row has it."""
+    return [
+        mean_with_sd(
+            [row[key] for row in rows if row.get(key) is not None],
+            NUMBERS[key].decimals if key in NUMBERS else 3,
+        )
+        for key in keys
+    ]
 
 
 def method_of(row: Row) -> str:
@@ -76,14 +90,15 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 def comparison(study: str) -> str:
     """All methods of a study."""
     groups = by(in_order(kept(study)["rows"]), method_of)
+    headings = number_headings()
     lines = [
         [
-            method, str(len(rows)), *numbers(rows),
-            _megabytes(max(row["stored_mb"] for row in rows)),
+            method, str(len(rows)), *numbers(rows, headings),
+            _megabytes(max(row["stored_mb"] or 0 for row in rows)),
         ]
         for method, rows in groups.items()
     ]  # fmt: skip
-    return table(["method", "seeds", *HEADS.values(), "keeps, MB"], lines)
+    return table(["method", "seeds", *headings.values(), "keeps, MB"], lines)
 
 
 def _megabytes(size: float) -> str:
@@ -130,14 +145,14 @@ def differences(*studies: str) -> str:
             for (method, *place), row in found.items()
             if method == one and (other, *place) in found
         ]
-        for name in ("general_after", "op_final", "bwt_gem", "learning_accuracy"):
-            gaps = [a[name] - b[name] for a, b in pairs]
+        for key in (key for key, number in NUMBERS.items() if number.paired_by_default):
+            gaps = [a[key] - b[key] for a, b in pairs if key in a and key in b]
             if not gaps:
                 continue
             low, high = interval(gaps)
             first, last = bootstrap_interval(gaps)
             lines.append([
-                f"{one} − {other}" if name == "general_after" else "", HEADS[name], str(len(gaps)),
+                f"{one} − {other}" if key == "general_after" else "", heading(key), str(len(gaps)),
                 f"{fmean(gaps):+.3f}", _ends(low, high), _ends(first, last),
             ])  # fmt: skip
     heads = ["", "", "pairs", "mean", "Student's t", "bootstrap"]
@@ -172,9 +187,20 @@ def grouped(
     rows: Iterable[Row],
     setting: str,
     value: Callable[[Row], object],
-    columns: Mapping[str, str] = HEADS,
+    columns: Mapping[str, str] | None = None,
 ) -> str:
-    """A line for every method and value of a setting, in the order of the rows."""
+    """A line for every method and value of a setting, in the order of the rows.
+
+    Args:
+        rows: the runs.
+        setting: the heading of the setting's column.
+        value: reads the setting off a row.
+        columns: keys of rows → their headings; None: `number_headings()`.
+
+    Returns:
+        A Markdown table.
+    """
+    columns = number_headings() if columns is None else columns
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((method_of(row), _number(value(row))), []).append(row)
@@ -186,7 +212,7 @@ def _number(value: object) -> str:
     return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def rates(study: str, columns: Mapping[str, str] = HEADS) -> str:
+def rates(study: str, columns: Mapping[str, str] | None = None) -> str:
     """Every method at every rate."""
     rows = sorted(kept(study)["rows"], key=lambda row: (TUNED.index(row["method"]), row["lr"]))
     return grouped(rows, "rate", lambda row: row["lr"], columns)
@@ -256,9 +282,9 @@ def matched(study: str) -> str:
                 seeds = by(groups[method], lambda row: str(row["seed"]))
                 read = [at_level(rows, level, number) for rows in seeds.values()]
                 found = [value for value in read if value is not None]
-                line.append(spread(found) if len(found) == len(read) else "–")
+                line.append(mean_with_sd(found) if len(found) == len(read) else "–")
         lines.append(line)
-    heads = [f"{HEADS[n]} at {v:g}" for n in ("general_after", "op_final") for v in LEVELS]
+    heads = [f"{heading(n)} at {v:g}" for n in ("general_after", "op_final") for v in LEVELS]
     return table(["method", *heads], lines)
 
 

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 import fggm_lab as lab
 from fggm_lab.plots import theme
 from studies.catalog import TUNED
-from studies.page import HEADS, PAGE, by, method_of
+from studies.page import PAGE, by, heading, method_of
 from studies.rows import Row, kept
 
 PICTURE = PAGE.with_name("rates.png")
@@ -32,7 +32,7 @@ def trade_off(rows: Sequence[Row]) -> go.Figure:
             line = _line(method, points, number, styles[method]).update(showlegend=col == 1)
             figure.add_trace(line, col=col, row=1)
     for col, number in enumerate(PANELS, 1):
-        figure.update_yaxes(title_text=f"{HEADS[number]} (0–1)", col=col)
+        figure.update_yaxes(title_text=f"{heading(number)} (0–1)", col=col)
     figure.update_xaxes(title_text="learning accuracy (0–1)")
     figure.update_layout(
         height=440, margin={"t": 40, "b": 56, "l": 64, "r": 16},

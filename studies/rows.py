@@ -9,11 +9,10 @@ from typing import Any
 from fggm_lab.errors import RunError
 from fggm_lab.files import read_json, write_text
 from fggm_lab.masks.keep import stored_settings
-from fggm_lab.runs import Run, find_runs
+from fggm_lab.runs import NUMBERS, Run, find_runs
 
 Row = dict[str, Any]
 KEPT = Path(__file__).resolve().parent / "rows"
-NUMBERS = ("op_final", "bwt_gem", "forgetting", "learning_accuracy")
 
 
 def row_of(run: Run) -> Row:
@@ -25,7 +24,8 @@ def row_of(run: Run) -> Row:
     config, scores = run.config, run.scores
     if scores is None or not run.finished:
         raise RunError(f"{run.path} is not finished; run the study again")
-    metrics = run.metrics()
+    numbers = {key: number.read(run) for key, number in NUMBERS.items()}
+    shown = {key: numbers[key] for key, number in NUMBERS.items() if number.in_tables}
     return {
         "method": config.method,
         "seed": config.seed,
@@ -33,13 +33,11 @@ def row_of(run: Run) -> Row:
         "settings": config.method_settings,
         "tasks": config.task_names,
         "split": config.split,
-        "general_before": scores.general["before"],
-        "general_after": scores.general["after"],
-        **{name: metrics[name] for name in NUMBERS},
+        "general_before": numbers["general_before"],
+        **{key: value for key, value in shown.items() if not NUMBERS[key].cost},
         **_losses(run),
-        "learning_seconds": run.learning_seconds,
-        "peak_memory_mb": run.peak_memory_mb,
-        "stored_mb": run.stored_mb,
+        **{key: value for key, value in shown.items() if NUMBERS[key].cost},
+        "stored_mb": numbers["stored_mb"],
     }
 
 

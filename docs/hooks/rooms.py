@@ -14,8 +14,7 @@ from mkdocs.structure.pages import Page
 
 ROOMS = (
     "tasks", "models", "fisher", "masks", "methods", "evaluation", "training", "runs", "plots",
-    "attribution",
-    "widgets", "report", "course", "errors",
+    "tables", "attribution", "widgets", "report", "course", "errors",
 )  # fmt: skip
 """The rooms that have a page `api/<room>.md`."""
 

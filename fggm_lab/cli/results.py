@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from fggm_lab.cli.console import console
@@ -13,7 +11,8 @@ from fggm_lab.errors import RunError
 
 
 def print_comparison(runs: list[Any]) -> None:
-    from fggm_lab.runs import comparison, comparison_table
+    from fggm_lab.runs import comparison
+    from fggm_lab.tables import comparison_table
 
     console.print(comparison_table(comparison(runs)))
 
@@ -33,8 +32,8 @@ def gathered(runs: list[Any]) -> dict[str, list[Any]]:
 
 def print_gathered(found: dict[str, list[Any]]) -> None:
     """Means over seeds, order by order; then over orders, of what has one."""
-    from fggm_lab.runs import comparison_table
     from fggm_lab.runs.orders import incomplete, orders
+    from fggm_lab.tables import comparison_table
 
     every = orders(found["by_order"])
     for order in every:
@@ -56,26 +55,9 @@ def print_gathered(found: dict[str, list[Any]]) -> None:
 
 def print_paired(rows: list[dict[str, Any]], baseline: str) -> None:
     """Differences from the baseline with both intervals; what no pair measured is left out."""
-    from fggm_lab.runs.compare import COLUMNS
+    from fggm_lab.tables import paired_table
 
-    table = Table(
-        title=f"minus {baseline}, paired by seed and order; 95 % intervals",
-        box=SIMPLE_HEAD,
-        padding=0,
-        pad_edge=False,
-    )
-    table.add_column("number", overflow="fold")
-    table.add_column("method", overflow="fold")
-    for heading in ("pairs", "mean", "Student's t", "bootstrap"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        if not row["n"]:
-            continue
-        told = [f"{row['mean']:+.3f}"]
-        for low, high in (("low", "high"), ("boot_low", "boot_high")):
-            told.append("–" if row[low] is None else f"{row[low]:+.3f} to {row[high]:+.3f}")
-        table.add_row(COLUMNS[row["metric"]], escape(row["method"]), str(row["n"]), *told)
-    console.print(table)
+    console.print(paired_table(rows, baseline))
 
 
 def _runs_in(folders: list[Path]) -> list[Any]:
@@ -106,7 +88,8 @@ def compare(
     Example: `fggm-lab compare runs/demo --csv comparison.csv`
     """
     from fggm_lab.files import write_text
-    from fggm_lab.runs import comparison, comparison_table, over_seeds, to_csv, to_json
+    from fggm_lab.runs import comparison, over_seeds
+    from fggm_lab.tables import comparison_table, to_csv, to_json
 
     runs = _runs_in(folders)
     if published:
@@ -136,7 +119,8 @@ def _beside_published(
 ) -> None:
     """The table of `compare --published`."""
     from fggm_lab.files import write_text
-    from fggm_lab.runs import beside_published, published_table, to_csv, to_json
+    from fggm_lab.runs import beside_published
+    from fggm_lab.tables import published_table, to_csv, to_json
 
     rows = beside_published(runs)
     if csv is not None:
@@ -201,7 +185,7 @@ def info(
 
 
 def _describe_run(path: Path) -> None:
-    from fggm_lab.runs import Run
+    from fggm_lab.runs import NUMBERS, Run
 
     found = Run.open(path)
     done = len(found.events("task"))
@@ -209,6 +193,6 @@ def _describe_run(path: Path) -> None:
     table.add_row("state", f"{done} of {len(found.config.task_names)} tasks done")
     for name, value in found.config.settings().items():
         table.add_row(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
-    for name, number in found.metrics().items():
-        table.add_row(name, "–" if number is None else f"{number:.3f}")
+    for name, value in found.metrics().items():
+        table.add_row(name, NUMBERS[name].text(value))
     console.print(table)

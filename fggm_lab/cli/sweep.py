@@ -190,7 +190,8 @@ def sweep(
     Example: `fggm-lab sweep --methods sft,fggm --seeds 1-5 --vary lr=5e-4,1e-3 --out runs/sweep`
     """
     from fggm_lab.files import write_text
-    from fggm_lab.runs import Run, to_csv
+    from fggm_lab.runs import Run
+    from fggm_lab.tables import to_csv
 
     names = method_names(methods)
     varied = [Variation.parse(text) for text in vary or []]

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
-from fggm_lab.runs import COLUMNS, Run, RunsLike, as_runs
+from fggm_lab.runs import NUMBERS, Run, RunsLike, as_runs
 from fggm_lab.runs.paired import paired
 
 ROW = 34
@@ -29,7 +29,7 @@ def paired_differences(
         runs: a folder of runs, or several runs or folders: of two methods or more over the same
             tasks, that have a seed in common.
         baseline: the method to subtract, as `comparison(runs)` names it.
-        metrics: `general_after` or names among `METRICS`; None: General, OP, BWT and learning
+        metrics: `general_after` or other keys of `NUMBERS`; None: General, OP, BWT and learning
             accuracy, as far as they were measured.
 
     Returns:
@@ -94,7 +94,7 @@ def _heading(rows: Rows) -> str:
     metric, better = rows[0]["metric"], rows[0]["better"]
     unit = " (loss, nats per token)" if metric == "general_after" and better == "lower" else ""
     arrow = "better →" if better == "higher" else "← better"
-    return f"<b>{COLUMNS[metric]}</b>{unit} · {arrow}"
+    return f"<b>{NUMBERS[metric].label}</b>{unit} · {arrow}"
 
 
 def _traces(row: dict[str, Any], position: int, style: theme.Style) -> list[go.Scatter]:
@@ -181,7 +181,7 @@ def _describe(rows: Rows, baseline: str) -> str:
         ]
         if method_texts:
             parts.append(
-                f"{COLUMNS[metric]} ({metric_rows[0]['better']} is better): "
+                f"{NUMBERS[metric].label} ({metric_rows[0]['better']} is better): "
                 f"{', '.join(method_texts)}"
             )
     if not parts:

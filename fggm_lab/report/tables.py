@@ -5,21 +5,8 @@ from html import escape
 from typing import Any
 
 from fggm_lab.plots.score_curves import run_labels
-from fggm_lab.runs import COLUMNS, METRICS, Run, over_seeds
-from fggm_lab.runs.html import rows_html
-
-COSTS = ("seconds", "learning_seconds", "stored_mb", "peak_memory_mb")
-NUMBERS = ("general_before", "general_after", *METRICS, *COSTS)
-"""The numbers of the comparison, in the order of its columns."""
-
-_OTHER = {
-    "general_before": "score of the untrained model on abilities no task trains",
-    "general_after": "the same after the last task",
-    "seconds": "scoring, training and evaluation together",
-    "learning_seconds": "scoring, training and remembering, without evaluation",
-    "stored_mb": "what the method carried from task to task",
-    "peak_memory_mb": "the most memory held while learning a task (on a GPU by tensors)",
-}
+from fggm_lab.runs import NUMBERS, Run, RunNumber, over_seeds
+from fggm_lab.tables import html_table
 
 
 def comparison_html(rows: Sequence[dict[str, Any]]) -> str:
@@ -27,22 +14,16 @@ def comparison_html(rows: Sequence[dict[str, Any]]) -> str:
     gathered = over_seeds(rows)
     tables = ""
     if len(gathered) < len(rows):
-        tables = rows_html("Mean ± sample standard deviation over seeds", gathered, NUMBERS)
-    return tables + rows_html("One row per run", rows, NUMBERS)
+        tables = html_table("Mean ± sample standard deviation over seeds", gathered, list(NUMBERS))
+    return tables + html_table("One row per run", rows, list(NUMBERS))
 
 
 def definitions_html(rows: Sequence[dict[str, Any]]) -> str:
     """What each column means and where the definition comes from."""
-    said = dict(_OTHER)
-    if any(row["general_better"] == "lower" for row in rows):
-        said["general_before"] = "held-out loss of the untrained model, nats per token"
+    loss = any(row["general_better"] == "lower" for row in rows)
     items = "".join(
-        f"<dt>{escape(COLUMNS[key])}</dt><dd>"
-        + escape(
-            f"{METRICS[key].definition} ({METRICS[key].source})" if key in METRICS else said[key]
-        )
-        + "</dd>"
-        for key in NUMBERS
+        f"<dt>{escape(number.label)}</dt><dd>{escape(_definition(number, loss))}</dd>"
+        for number in NUMBERS.values()
     )
     return (
         '<p class="note">Scores are fractions from 0 to 1; “–” is not measured; ↓ marks columns '
@@ -52,6 +33,13 @@ def definitions_html(rows: Sequence[dict[str, Any]]) -> str:
         "score matrices below.</p>"
         f"<details><summary>What the columns mean</summary><dl>{items}</dl></details>"
     )
+
+
+def _definition(number: RunNumber, loss: bool) -> str:
+    """What a number is, with its source; General may be a loss."""
+    definition = number.loss_definition if loss else None
+    source = f" ({number.source})" if number.source else ""
+    return (definition or number.definition) + source
 
 
 def matrices_html(runs: Sequence[Run]) -> str:

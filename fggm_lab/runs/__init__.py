@@ -1,34 +1,34 @@
 """Runs: the record of one task sequence on disk, its metrics, and runs side by side."""
 
+from typing import Any
+
+from fggm_lab.deprecation import warn_renamed
 from fggm_lab.runs.bootstrap import bootstrap_interval
 from fggm_lab.runs.compare import (
-    COLUMNS,
     check_comparable,
+    columns,
     comparison,
-    comparison_table,
     over_seeds,
-    to_csv,
-    to_json,
 )
 from fggm_lab.runs.config import RECORD_FISHER, Branch, RunConfig, versions
 from fggm_lab.runs.listing import RunsLike, as_runs, find_runs, one_run
-from fggm_lab.runs.metrics import METRICS, measure
+from fggm_lab.runs.numbers import NUMBERS, RunNumber, measure
 from fggm_lab.runs.orders import by_order, ordered, over_orders
 from fggm_lab.runs.paired import paired
 from fggm_lab.runs.predictions import Prediction
-from fggm_lab.runs.published import beside_published, published_table
+from fggm_lab.runs.published import beside_published
 from fggm_lab.runs.run import Run
-from fggm_lab.runs.scores import General, ScoreMatrix, general
+from fggm_lab.runs.scores import GeneralScores, ScoreMatrix, general_scores
 
 __all__ = [
-    "COLUMNS",
-    "METRICS",
+    "NUMBERS",
     "RECORD_FISHER",
     "Branch",
-    "General",
+    "GeneralScores",
     "Prediction",
     "Run",
     "RunConfig",
+    "RunNumber",
     "RunsLike",
     "ScoreMatrix",
     "as_runs",
@@ -36,18 +36,26 @@ __all__ = [
     "bootstrap_interval",
     "by_order",
     "check_comparable",
+    "columns",
     "comparison",
-    "comparison_table",
     "find_runs",
-    "general",
+    "general_scores",
     "measure",
     "one_run",
     "ordered",
     "over_orders",
     "over_seeds",
     "paired",
-    "published_table",
-    "to_csv",
-    "to_json",
     "versions",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Names of version 0.1, accepted for one release."""
+    if name == "METRICS":
+        warn_renamed("fggm_lab.runs.METRICS", "fggm_lab.runs.NUMBERS")
+        return {key: number for key, number in NUMBERS.items() if number.of_scores}
+    if name == "COLUMNS":
+        warn_renamed("fggm_lab.runs.COLUMNS", "fggm_lab.runs.columns()")
+        return columns()
+    raise AttributeError(f"module 'fggm_lab.runs' has no attribute '{name}'")

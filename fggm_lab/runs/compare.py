@@ -1,49 +1,35 @@
 """Runs side by side: one row per run, or per method over its seeds; refuses what cannot be mixed.
 
-A row is a dictionary with the keys of `COLUMNS`. In a row over seeds, each number is a dictionary
+A row is a dictionary with the keys of `columns()`. In a row over seeds, each number is a dictionary
 `{"mean", "sd", "n"}`: n the seeds that measured it, sd the sample standard deviation (n - 1 below
 the line), None for a single seed.
 """
 
-import csv
-import io
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
-
 from fggm_lab.errors import RunError
 from fggm_lab.runs.config import RunConfig
-from fggm_lab.runs.metrics import METRICS
+from fggm_lab.runs.listing import RunsLike, as_runs
+from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.runs.run import Run
 
 Row = dict[str, Any]
 
-_NUMBERS: dict[str, str] = {
-    "general_before": "General before",
-    "general_after": "General after",
-    **{name: metric.label for name, metric in METRICS.items()},
-    "seconds": "seconds",
-    "learning_seconds": "seconds to learn",
-    "stored_mb": "keeps MB",
-    "peak_memory_mb": "peak MB",
-}
-COLUMNS: dict[str, str] = {
-    "method": "method",
-    "seed": "seed",
-    **_NUMBERS,
-    "general_name": "General on",
-    "general_better": "General better",
-    "finished": "finished",
-    "run": "run",
-}
-"""The keys of a row and the heading of each."""
+
+_BEFORE, _AFTER = (
+    {"method": "method", "seed": "seed"},
+    {
+        "general_name": "General on",
+        "general_better": "General better",
+        "finished": "finished",
+        "run": "run",
+    },
+)
+"""The keys of a row before and after its numbers, and their headings."""
 
 _SAME = ("task_names", "task_fingerprint", "split", "limit", "score_limit", "code_execution")
 _LOOKING = ("fisher_points", "fisher_examples")
@@ -59,16 +45,10 @@ _NOT_A_SETTING = {
     *_SAME,
 }
 
-MAIN = (
-    "general_after",
-    "op_final",
-    "bwt_gem",
-    "forgetting",
-    "learning_accuracy",
-    "learning_seconds",
-    "peak_memory_mb",
-)
-"""The numbers a table shows unless asked for others; they fit into 80 characters."""
+
+def columns() -> dict[str, str]:
+    """The keys of a row and the heading of each: what a run is, and every number of `NUMBERS`."""
+    return _BEFORE | {key: number.label for key, number in NUMBERS.items()} | _AFTER
 
 
 def check_comparable(runs: Sequence[Run]) -> None:
@@ -166,12 +146,20 @@ def _settings(config: RunConfig) -> Row:
     return settings
 
 
-def comparison(runs: Sequence[Run]) -> list[Row]:
-    """One row per run, in the order given; None where a run has not measured something.
+def comparison(runs: RunsLike) -> list[Row]:
+    """Set runs side by side, each as a row of its numbers.
+
+    Args:
+        runs: a run, a folder of runs, or several of either; over the same tasks.
+
+    Returns:
+        One row per run, in the order given: `method`, `seed`, the numbers of `NUMBERS` (None where
+        not measured), `general_name`, `general_better`, `finished` and `run`, the folder.
 
     Raises:
         RunError: no runs, or runs that cannot be compared (`check_comparable`).
     """
+    runs = as_runs(runs)
     check_comparable(runs)
     return [row_of(run, label) for run, label in zip(runs, group_labels(runs), strict=True)]
 
@@ -196,23 +184,16 @@ def group_labels(runs: Sequence[Run]) -> list[str]:
 def row_of(run: Run, label: str) -> Row:
     """One run's row, under the name `label`."""
     scores = run.scores
-    ability: Mapping[str, Any] = scores.general if scores else {}
-    values = {
+    general = scores.general if scores is not None else None
+    return {
         "method": label,
         "seed": run.config.seed,
-        "general_before": ability.get("before"),
-        "general_after": ability.get("after"),
-        **run.metrics(),
-        "seconds": run.seconds,
-        "learning_seconds": run.learning_seconds,
-        "stored_mb": run.stored_mb,
-        "peak_memory_mb": run.peak_memory_mb,
-        "general_name": ability.get("name"),
-        "general_better": ability.get("better"),
+        **{key: number.read(run) for key, number in NUMBERS.items()},
+        "general_name": general and general["name"],
+        "general_better": general and general["better"],
         "finished": run.finished,
         "run": str(run.path),
     }
-    return {key: values[key] for key in COLUMNS}
 
 
 def over_seeds(rows: Sequence[Row]) -> list[Row]:
@@ -228,104 +209,21 @@ def over_seeds(rows: Sequence[Row]) -> list[Row]:
 
 def gathered(group: Sequence[Row]) -> Row:
     """The rows of one method as one row."""
-    row: Row = {key: group[0][key] for key in COLUMNS}
-    for key in _NUMBERS:
-        row[key] = spread([one[key] for one in group if one[key] is not None])
+    row: Row = {key: group[0][key] for key in columns()}
+    for key in NUMBERS:
+        row[key] = mean_sd_n([single[key] for single in group if single[key] is not None])
     for key in ("seed", "run"):
-        row[key] = [one[key] for one in group]
-    row["finished"] = all(one["finished"] for one in group)
+        row[key] = [single[key] for single in group]
+    row["finished"] = all(single["finished"] for single in group)
     for key in ("general_name", "general_better"):
-        row[key] = next((one[key] for one in group if one[key] is not None), None)
+        row[key] = next((single[key] for single in group if single[key] is not None), None)
     return row
 
 
-def spread(values: Sequence[float]) -> dict[str, float | int | None]:
+def mean_sd_n(values: Sequence[float]) -> dict[str, float | int | None]:
     """`{"mean", "sd", "n"}` of some numbers; sd the sample standard deviation, None of one."""
     return {
         "mean": fmean(values) if values else None,
         "sd": stdev(values) if len(values) > 1 else None,
         "n": len(values),
     }
-
-
-def to_json(rows: Sequence[Row]) -> str:
-    """The rows as a JSON list of objects."""
-    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def to_csv(rows: Sequence[Row]) -> str:
-    """The rows as CSV with a header; a number over seeds takes columns KEY_mean, KEY_sd, KEY_n."""
-    flat = [_flat(row) for row in rows]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(flat[0]) if flat else list(COLUMNS), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
-
-
-def _flat(row: Row) -> Row:
-    flat: Row = {}
-    for key, value in row.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}_{part}": inner for part, inner in value.items()}
-        else:
-            flat[key] = " ".join(map(str, value)) if isinstance(value, list) else value
-    return flat
-
-
-def falling(rows: Sequence[Row]) -> set[str]:
-    """The numbers of which less is better."""
-    less = {name for name, metric in METRICS.items() if metric.better == "lower"}
-    if any(row["general_better"] == "lower" for row in rows):
-        less |= {"general_before", "general_after"}
-    return less
-
-
-def comparison_table(
-    rows: Sequence[Row], columns: Sequence[str] = MAIN, title: str | None = None
-) -> Table:
-    """The rows as a rich table; `–` is not measured, ↓ better if lower, * unfinished.
-
-    Args:
-        rows: of `comparison` or `over_seeds`.
-        columns: the numbers to show, keys of `COLUMNS`.
-        title: printed above.
-    """
-    less = falling(rows)
-    notes = ["↓ lower is better"] if less & set(columns) else []
-    before = {_cell("general_before", row["general_before"], 1).split("\n")[0] for row in rows}
-    if "general_before" not in columns and before - {"–"}:
-        notes.append(f"General before training: {', '.join(sorted(before - {'–'}))}")
-    notes += ["* unfinished"] if not all(row["finished"] for row in rows) else []
-    table = Table(title=title, box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    table.caption = "; ".join(notes) or None
-    table.add_column("method", overflow="fold")
-    table.add_column("seeds", justify="right", no_wrap=True)
-    for key in columns:
-        heading = COLUMNS[key] + (" ↓" if key in less else "")
-        stacked = re.sub(r"(?<!÷) ", "\n", heading)
-        table.add_column(stacked, justify="right", no_wrap=True)
-    for row in rows:
-        several = isinstance(row["seed"], list)
-        seeds = len(row["seed"]) if several else 1
-        method = escape(row["method"]) + ("" if row["finished"] else " *")
-        shown = f"n={seeds}" if several else str(row["seed"])
-        table.add_row(method, shown, *(_cell(key, row[key], seeds) for key in columns))
-    return table
-
-
-def _cell(key: str, value: Any, seeds: int) -> str:
-    """One number as text; a mean over seeds has its sd below."""
-
-    def show(number: float | None) -> str:
-        places = 0 if key in ("seconds", "learning_seconds", "peak_memory_mb") else 3
-        return "–" if number is None else f"{number:.{places}f}"
-
-    if not isinstance(value, dict):
-        return show(value)
-    lines = [show(value["mean"])]
-    if value["sd"] is not None:
-        lines.append(f"±{show(value['sd'])}")
-    if 0 < value["n"] < seeds:
-        lines.append(f"n={value['n']}")
-    return "\n".join(lines)

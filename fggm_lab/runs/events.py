@@ -54,7 +54,7 @@ class TaskScores(TypedDict):
     empty: NotRequired[Annotated[int, "how many answers were empty or white space; each scores 0"]]
 
 
-class GeneralScores(TypedDict):
+class MeasuredGeneral(TypedDict):
     """General ability, inside an evaluation."""
 
     score: Annotated[
@@ -77,7 +77,7 @@ class EvaluationEvent(TypedDict):
     ]
     tasks: Annotated[Mapping[str, TaskScores], "task name → how its examples were answered"]
     general: NotRequired[
-        Annotated[GeneralScores | None, "General ability; null where it was not measured"]
+        Annotated[MeasuredGeneral | None, "General ability; null where it was not measured"]
     ]
 
 

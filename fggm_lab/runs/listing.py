@@ -48,7 +48,9 @@ def as_runs(runs: RunsLike) -> list[Run]:
         raise RunError(f"a run or a folder of runs is needed, not {runs!r}; see lab.find_runs")
     several = [run for entry in runs for run in as_runs(entry)]
     if not several:
-        raise RunError("there is no run to look at; make one with run_sequence or fggm-lab run")
+        raise RunError(
+            "there is no run to compare or look at; make one with run_sequence or fggm-lab run"
+        )
     return several
 
 

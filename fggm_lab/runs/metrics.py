@@ -5,9 +5,8 @@ task j; both count from 0 here, from 1 in the formulas. A cell that was not meas
 metric that needs such a cell is None, never 0. Metrics carry the unit of the scores.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import NamedTuple
 
 from fggm_lab.errors import SettingError
 
@@ -123,66 +122,3 @@ def forgetting(matrix: Matrix) -> float | None:
 def learning_accuracy(matrix: Matrix) -> float | None:
     """Mean of R[j][j]: how well each task was learned when its turn came (arXiv 1810.11910)."""
     return _mean(matrix[j][j] for j in range(_size(matrix)))
-
-
-class Metric(NamedTuple):
-    """One number derived from (R, b), with what it means and where it comes from."""
-
-    function: Callable[[Matrix, Row], float | None]
-    definition: str
-    source: str
-    label: str
-    better: str = "higher"
-
-
-METRICS: dict[str, Metric] = {
-    "op_final": Metric(
-        lambda matrix, _: op_final(matrix),
-        "mean score on all tasks after the last task",
-        "TRACE, arXiv 2310.06762 (OP at the last step)",
-        "OP",
-    ),
-    "op_mean_over_steps": Metric(
-        lambda matrix, _: op_mean_over_steps(matrix),
-        "mean over steps t of the mean score on the tasks seen by then",
-        "replications of TRACE; not the final OP",
-        "mean OP",
-    ),
-    "bwt_gem": Metric(
-        lambda matrix, _: bwt_gem(matrix),
-        "sum over earlier tasks of last score minus score when learned, divided by T − 1",
-        "GEM, arXiv 1706.08840",
-        "BWT (÷ T−1)",
-    ),
-    "bwt_trace": Metric(
-        lambda matrix, _: bwt_trace(matrix),
-        "sum over earlier tasks of last score minus score when learned, divided by T",
-        "TRACE, arXiv 2310.06762; CoIN, arXiv 2403.08350",
-        "BWT (÷ T)",
-    ),
-    "fwt": Metric(
-        fwt,
-        "mean over later tasks of the score just before learning it minus the untrained score",
-        "GEM, arXiv 1706.08840",
-        "FWT",
-    ),
-    "forgetting": Metric(
-        lambda matrix, _: forgetting(matrix),
-        "mean over earlier tasks of the best earlier score minus the last score",
-        "Chaudhry et al. 2018, arXiv 1801.10112",
-        "forgetting",
-        better="lower",
-    ),
-    "learning_accuracy": Metric(
-        lambda matrix, _: learning_accuracy(matrix),
-        "mean score on each task right after learning it",
-        "Riemer et al. 2019, arXiv 1810.11910",
-        "learning accuracy",
-    ),
-}
-"""Every metric of the score matrix by name; the table, the report and the command line read it."""
-
-
-def measure(matrix: Matrix, untrained: Row) -> dict[str, float | None]:
-    """Every metric of `METRICS` for a (T, T) score matrix and the (T,) untrained scores."""
-    return {name: metric.function(matrix, untrained) for name, metric in METRICS.items()}

@@ -22,28 +22,13 @@ from fggm_lab.runs.compare import (
     check_general,
     gathered,
     group_labels,
+    mean_sd_n,
     over_seeds,
     row_of,
 )
+from fggm_lab.runs.listing import RunsLike, as_runs
+from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.runs.run import Run
-
-ORDER_FREE = (
-    "general_before",
-    "general_after",
-    "op_final",
-    "bwt_gem",
-    "bwt_trace",
-    "forgetting",
-    "learning_accuracy",
-    "seconds",
-    "learning_seconds",
-    "stored_mb",
-    "peak_memory_mb",
-)
-"""The numbers that are averaged over task orders."""
-
-ONE_ORDER = ("op_mean_over_steps", "fwt")
-"""The numbers that are given for one order only."""
 
 
 def order_of(run: Run) -> str:
@@ -58,8 +43,6 @@ def check_same_data(runs: Sequence[Run]) -> None:
         RunError: two runs of one order cannot be compared (`check_comparable`), or two of different
             orders differ in their tasks, examples, split, limit or General; names both.
     """
-    if not runs:
-        raise RunError("there is no run to compare; make one with fggm-lab sweep")
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(order_of(run), []).append(run)
@@ -91,12 +74,13 @@ def _across(first: Run, other: Run) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def ordered(runs: Sequence[Run]) -> list[Row]:
+def ordered(runs: RunsLike) -> list[Row]:
     """One row per run, as `comparison` makes them, each with its `order`; orders may differ.
 
     Raises:
         RunError: no runs, or runs that cannot be compared (`check_same_data`).
     """
+    runs = as_runs(runs)
     check_same_data(runs)
     return [
         {"order": order_of(run), **row_of(run, label)}
@@ -121,7 +105,7 @@ def by_order(rows: Sequence[Row]) -> list[Row]:
 def over_orders(rows: Sequence[Row]) -> list[Row]:
     """Rows of `ordered` gathered by method over all pairs of an order and a seed.
 
-    `order` is the list of orders; the numbers of `ONE_ORDER` are not measured (None, n 0). A method
+    `order` is the list of orders; numbers that depend on the order are None, n 0. A method
     without a run of every order is left out; `incomplete` names those.
     """
     missing = incomplete(rows)
@@ -129,10 +113,9 @@ def over_orders(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         if row["method"] not in missing:
             groups.setdefault(row["method"], []).append(row)
-    none = {"mean": None, "sd": None, "n": 0}
+    within_one_order = {key: mean_sd_n([]) for key, n in NUMBERS.items() if not n.over_orders}
     return [
-        {"order": orders(group), **gathered(group), **{key: dict(none) for key in ONE_ORDER}}
-        for group in groups.values()
+        {"order": orders(group), **gathered(group), **within_one_order} for group in groups.values()
     ]
 
 

@@ -13,27 +13,25 @@ from typing import Any
 from fggm_lab.errors import RunError, SettingError
 from fggm_lab.runs.bootstrap import bootstrap_interval
 from fggm_lab.runs.compare import Row
-from fggm_lab.runs.metrics import METRICS
-from fggm_lab.runs.orders import ONE_ORDER, ordered, orders
-from fggm_lab.runs.run import Run
+from fggm_lab.runs.listing import RunsLike
+from fggm_lab.runs.numbers import NUMBERS, better_of
+from fggm_lab.runs.orders import ordered, orders
 
 CONFIDENCE = 0.95
-PAIRED = ("general_after", *METRICS)
-"""The numbers of a run that can be paired."""
 _Pair = tuple[str, int]
 """An order and a seed."""
-DEFAULT = ("general_after", "op_final", "bwt_gem", "learning_accuracy")
 
 
 def paired(
-    runs: Sequence[Run], baseline: str, metrics: Sequence[str] | None = None
+    runs: RunsLike, baseline: str, metrics: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """Each method minus the baseline, over the seeds (and task orders) that both have.
 
     Args:
-        runs: of two methods or more over the same tasks, in one order or several.
+        runs: a run, a folder of runs, or several of either: two methods or more over the same
+            tasks, in one order or several.
         baseline: a method's name in `comparison(runs)`, with settings where those tell it apart.
-        metrics: among `PAIRED`; None: `DEFAULT`.
+        metrics: keys of `NUMBERS` that are `pairable`; None: those `paired_by_default`.
 
     Returns:
         One row per metric and method: `metric`, `better` (`higher` or `lower`), `method`, `orders`,
@@ -47,15 +45,20 @@ def paired(
         RunError: runs that cannot be compared, an unknown baseline, or one that shares no seed with
             any other method.
     """
-    chosen = DEFAULT if metrics is None else tuple(metrics)
-    for metric in chosen:
-        if metric not in PAIRED:
-            raise SettingError(f"no metric is named '{metric}'; choose among: {', '.join(PAIRED)}")
+    pairable = {key: number for key, number in NUMBERS.items() if number.pairable}
+    if metrics is None:
+        metrics = [key for key, number in pairable.items() if number.paired_by_default]
+    for metric in metrics:
+        if metric not in pairable:
+            raise SettingError(
+                f"no metric is named '{metric}'; choose among: {', '.join(pairable)}"
+            )
     rows = ordered(runs)
-    if len(orders(rows)) > 1 and (bound := [metric for metric in chosen if metric in ONE_ORDER]):
+    within_one_order = [metric for metric in metrics if not pairable[metric].over_orders]
+    if len(orders(rows)) > 1 and within_one_order:
         raise SettingError(
-            f"{bound[0]} is another quantity in each task order and has no mean over orders; pair "
-            "the runs of one order at a time"
+            f"{within_one_order[0]} is another quantity in each task order and has no mean over "
+            "orders; pair the runs of one order at a time"
         )
     groups: dict[str, dict[_Pair, Row]] = {}
     for row in rows:
@@ -73,7 +76,7 @@ def paired(
         )
     return [
         _difference(metric, method, other, base)
-        for metric in chosen
+        for metric in metrics
         for method, other in groups.items()
     ]
 
@@ -91,7 +94,7 @@ def _difference(
     boot_low, boot_high = bootstrap_interval(differences)
     return {
         "metric": metric,
-        "better": _better(metric, [*other.values(), *base.values()]),
+        "better": better_of(metric, [*other.values(), *base.values()]),
         "method": method,
         "orders": [order for order, _ in both],
         "seeds": [seed for _, seed in both],
@@ -103,12 +106,6 @@ def _difference(
         "boot_low": boot_low,
         "boot_high": boot_high,
     }
-
-
-def _better(metric: str, rows: Sequence[Row]) -> str:
-    if metric in METRICS:
-        return METRICS[metric].better
-    return next((row["general_better"] for row in rows if row["general_better"]), "higher")
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:

@@ -5,20 +5,15 @@ is one definition: the paper's TRACE-OP, which does not say whether it is the fi
 over steps, has a column of its own, and General on other abilities than TRACE's six sets, too.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
-
 from fggm_lab.files import read_json
 from fggm_lab.runs.compare import Row, group_labels
 from fggm_lab.runs.config import RunConfig
+from fggm_lab.runs.listing import RunsLike, as_runs
 from fggm_lab.runs.orders import by_order, order_of, ordered
-from fggm_lab.runs.run import Run
 
 OURS = {
     "op_final": "op_final",
@@ -37,11 +32,12 @@ def published() -> dict[str, Any]:
     return found
 
 
-def beside_published(runs: Sequence[Run]) -> list[dict[str, Any]]:
+def beside_published(runs: RunsLike) -> list[dict[str, Any]]:
     """Published and replicated rows, then ours: one per method and task order, over its seeds.
 
     Args:
-        runs: over the same tasks, in one order or several.
+        runs: a run, a folder of runs, or several of either; over the same tasks, in one order or
+            several.
 
     Returns:
         Rows with `kind` (`published`, `replicated` or `ours`), `method`, `model`, `order`,
@@ -51,6 +47,7 @@ def beside_published(runs: Sequence[Run]) -> list[dict[str, Any]]:
     Raises:
         RunError: runs that cannot be compared (`check_same_data`).
     """
+    runs = as_runs(runs)
     theirs = [
         {
             **row,
@@ -117,45 +114,3 @@ def unlike(config: RunConfig) -> list[str]:
     if config.split != "test":
         found.append(f"scored on the {config.split} split")
     return found
-
-
-def published_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Rows of `beside_published` as a rich table, in percent, each definition a column."""
-    definitions = published()["definitions"]
-    columns = [key for key in definitions if any(key in row["numbers"] for row in rows)]
-    table = Table(title=f"{published()['benchmark']}, percent", box=SIMPLE_HEAD, padding=0)
-    table.add_column("")
-    table.add_column("method", overflow="fold")
-    for key in columns:
-        table.add_column(definitions[key]["label"].replace(" ", "\n"), justify="right")
-    several = len({row["order"] for row in rows if row["kind"] == "ours"}) > 1
-    marks: dict[str, str] = {}
-    for row in rows:
-        told = _note(row, several)
-        mark = " " + marks.setdefault(told, f"*{len(marks) + 1}") if told else ""
-        cells = (_cell(row, key) for key in columns)
-        table.add_row(row["kind"], escape(row["method"]) + mark, *cells)
-    notes = [f"{mark} {escape(told)}" for told, mark in marks.items()]
-    notes += [f"{kind}: {source}" for kind, source in published()["sources"].items()]
-    undetermined = definitions["op_undetermined"]
-    notes.append(f"{undetermined['label']}: {undetermined['definition']}")
-    table.caption = "\n".join(notes)
-    return table
-
-
-def _note(row: dict[str, Any], several: bool) -> str:
-    """What is to be said below the table of one of our rows; its order if there are several."""
-    if row["kind"] != "ours":
-        return ""
-    parts = [f"not the same: {'; '.join(row['unlike'])}"] if row["unlike"] else []
-    return "; ".join([*parts, *([f"order: {row['order']}"] if several else [])])
-
-
-def _cell(row: dict[str, Any], key: str) -> str:
-    """A number, below it its sd; – where there is none."""
-    if key not in row["numbers"]:
-        return "–"
-    lines = [f"{row['numbers'][key]:.2f}"]
-    if key in row["sd"]:
-        lines.append(f"±{row['sd'][key]:.2f}")
-    return "\n".join(lines)

@@ -23,7 +23,7 @@ from fggm_lab.runs.events import (
     read_events,
     truncate_events,
 )
-from fggm_lab.runs.metrics import METRICS
+from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.runs.records import TaskRecords
 from fggm_lab.runs.scores import ScoreMatrix
 
@@ -269,9 +269,8 @@ class Run(TaskRecords):
         scores.save(self._scores.path)
 
     def metrics(self) -> dict[str, float | None]:
-        """Every metric of `METRICS`; None where the run has not measured what it needs."""
-        scores = self.scores
-        return scores.metrics() if scores else dict.fromkeys(METRICS)
+        """Every number of the score matrix by its key in `NUMBERS`; None where not measured."""
+        return {key: number.read(self) for key, number in NUMBERS.items() if number.of_scores}
 
     @property
     def resume_file(self) -> Path:

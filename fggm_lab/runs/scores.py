@@ -7,10 +7,10 @@ from typing import Any, Literal, TypedDict
 
 from fggm_lab.errors import RunError
 from fggm_lab.files import read_json, write_json
-from fggm_lab.runs.metrics import measure
+from fggm_lab.runs.numbers import measure
 
 
-class General(TypedDict):
+class GeneralScores(TypedDict):
     """General ability of the untrained model and after the last task.
 
     A loss, of any size, if lower is better; a score from 0 to 1 if higher is.
@@ -22,14 +22,14 @@ class General(TypedDict):
     better: Literal["higher", "lower"]
 
 
-def general(
+def general_scores(
     before: float | None = None,
     after: float | None = None,
     name: str | None = None,
     better: Literal["higher", "lower"] = "higher",
-) -> General:
-    """A General record; without arguments, that of a run which measured none."""
-    return General(before=before, after=after, name=name, better=better)
+) -> GeneralScores:
+    """General of a run; without arguments, of one that measured none."""
+    return GeneralScores(before=before, after=after, name=name, better=better)
 
 
 @dataclass
@@ -49,7 +49,7 @@ class ScoreMatrix:
     tasks: list[str]
     matrix: list[list[float | None]]
     untrained: list[float | None]
-    general: General = field(default_factory=general)
+    general: GeneralScores = field(default_factory=general_scores)
 
     def __post_init__(self) -> None:
         self.check("the score matrix")
@@ -72,13 +72,13 @@ class ScoreMatrix:
                 )
 
     @classmethod
-    def empty(cls, tasks: Sequence[str], general: General | None = None) -> "ScoreMatrix":
+    def empty(cls, tasks: Sequence[str], general: GeneralScores | None = None) -> "ScoreMatrix":
         """The matrix of a run that has measured nothing yet."""
         size = len(tasks)
-        made = cls(list(tasks), [[None] * size for _ in tasks], [None] * size)
+        matrix = cls(list(tasks), [[None] * size for _ in tasks], [None] * size)
         if general is not None:
-            made.general = general
-        return made
+            matrix.general = general
+        return matrix
 
     @classmethod
     def from_events(
@@ -96,7 +96,7 @@ class ScoreMatrix:
             general_name: what General measures.
             general_better: `higher` for a score, `lower` for a loss.
         """
-        made = cls.empty(tasks, general(name=general_name, better=general_better))
+        matrix = cls.empty(tasks, general_scores(name=general_name, better=general_better))
         for event in events:
             if event["kind"] != "evaluation" or not event["final"]:
                 continue
@@ -104,16 +104,16 @@ class ScoreMatrix:
             row = [event["tasks"].get(name, {}).get("score") for name in tasks]
             ability = (event.get("general") or {}).get("score")
             if index < 0:
-                made.untrained, made.general["before"] = row, ability
+                matrix.untrained, matrix.general["before"] = row, ability
             else:
-                made.matrix[index] = row
+                matrix.matrix[index] = row
                 if index == len(tasks) - 1:
-                    made.general["after"] = ability
-        made.check("the score matrix")
-        return made
+                    matrix.general["after"] = ability
+        matrix.check("the score matrix")
+        return matrix
 
     def metrics(self) -> dict[str, float | None]:
-        """Every metric of `fggm_lab.runs.metrics.METRICS`; None where it is undefined."""
+        """Every number of the score matrix by its key in `NUMBERS`; None where it is undefined."""
         return measure(self.matrix, self.untrained)
 
     def save(self, path: Path | str) -> None:
@@ -153,7 +153,7 @@ class ScoreMatrix:
             ) from None
         try:
             return cls(
-                tasks, matrix, untrained, general(before, after, ability.get("name"), better)
+                tasks, matrix, untrained, general_scores(before, after, ability.get("name"), better)
             )
         except RunError as problem:
             raise RunError(f"{path}: {problem}") from None

@@ -9,8 +9,8 @@ from fggm_lab.errors import LabError, RunError
 from fggm_lab.plots import forgetting_curves, paired_differences, stability_plasticity
 from fggm_lab.plots.score_curves import GENERAL
 from fggm_lab.runs import Run, comparison, over_seeds
-from fggm_lab.runs.compare import MAIN, first_seeds, group_labels
-from fggm_lab.runs.html import rows_html
+from fggm_lab.runs.compare import first_seeds, group_labels
+from fggm_lab.tables import html_table
 from fggm_lab.widgets.controls import Controls, Ticks, choice, switch
 from fggm_lab.widgets.lazy_widget import LazyWidget
 from fggm_lab.widgets.sentences import sentence_html
@@ -138,5 +138,5 @@ def _table(runs: Sequence[Run]) -> str:
     rows = comparison(runs)
     means = over_seeds(rows)
     if len(means) == len(rows):
-        return rows_html("One seed each", rows, MAIN)
-    return rows_html("Mean ± sample standard deviation over seeds", means, MAIN)
+        return html_table("One seed each", rows)
+    return html_table("Mean ± sample standard deviation over seeds", means)

@@ -60,7 +60,6 @@ def test_a_notebook_becomes_prose_code_and_text_results(tmp_path: Path) -> None:
         ("ESTIMATORS", "fggm_lab.fisher.ESTIMATORS"),
         ("fggm-lab run --resume", "fggm-lab-run"),
         ("audit", None),  # a word
-        ("METRICS", None),  # two rooms have one
         ("keep=0.3", None),
         ("nothing_of_ours", None),
     ],
@@ -71,10 +70,14 @@ def test_what_a_piece_of_code_names(code: str, meant: str | None) -> None:
     assert identifier(code) == meant
 
 
-def test_a_name_of_two_rooms_means_the_pages_own() -> None:
-    from names import identifier
+def test_a_name_of_two_rooms_means_the_pages_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    import names
 
-    assert identifier("METRICS", own="runs") == "fggm_lab.runs.METRICS"
+    rooms = ("tasks", "runs")
+    monkeypatch.setattr(names, "public", lambda room: ("Record",) if room in rooms else ())
+    monkeypatch.setattr(names, "path_of", lambda room, name: f"fggm_lab.{room}.{name}")
+    assert names.identifier("Record") is None
+    assert names.identifier("Record", own="runs") == "fggm_lab.runs.Record"
 
 
 def test_code_is_linked_but_not_inside_links_headings_and_blocks() -> None:

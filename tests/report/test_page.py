@@ -18,7 +18,7 @@ from fggm_lab.plots.theme import finish
 from fggm_lab.report import write_report
 from fggm_lab.report.block import Variant
 from fggm_lab.report.page import report_html
-from fggm_lab.runs import METRICS, Run, comparison
+from fggm_lab.runs import NUMBERS, Run, comparison
 from tests.plots.conftest import four_runs as four_runs
 from tests.support.records import TASKS, made_run
 
@@ -75,15 +75,16 @@ def test_each_file_of_a_run_is_parsed_once_per_report(
 def test_the_table_holds_the_comparison(html: str, four_runs: list[Run]) -> None:
     cells = Page(html).text
     for row in comparison(four_runs):
-        for key in ("general_before", "general_after", *METRICS):
-            assert f"{row[key]:.3f}" in cells
-        assert row["method"] in cells and f"{row['seconds']:.0f}" in cells
+        for key, number in NUMBERS.items():
+            assert number.text(row[key]) in cells
+        assert row["method"] in cells and f"{row['op_final']:.3f}" in cells
+        assert f"{row['seconds']:.0f}" in cells and f"{row['peak_memory_mb']:.0f}" in cells
 
 
 def test_every_metric_is_defined_with_its_source(html: str) -> None:
     text = " ".join(Page(html).text)
-    for metric in METRICS.values():
-        assert metric.definition in text and metric.source in text
+    for number in NUMBERS.values():
+        assert number.definition in text and (number.source or "") in text
 
 
 FIGURES = ["forgetting", "plane", "paired", "spectra", "lorenz", "overlap", "depth", "shared",
@@ -105,7 +106,7 @@ def choices(html: str, key: str) -> list[str]:
 
 def test_every_figure_is_there_with_its_caption_and_words(html: str) -> None:
     page = Page(html)
-    keys = [attrs["data-figure"] for attrs in page.named("div") if "data-figure" in attrs]
+    keys = [key for attrs in page.named("div") if (key := attrs.get("data-figure"))]
     assert keys == FIGURES
     text = " ".join(page.text)
     for key in keys:

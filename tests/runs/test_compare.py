@@ -1,36 +1,23 @@
 """Runs are compared only where they measure the same thing, and seeds are averaged rightly."""
 
-import csv
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import stdev
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
-from rich.console import Console
 
 from fggm_lab.errors import RunError
-from fggm_lab.runs import COLUMNS, Run, comparison, comparison_table, over_seeds, to_csv, to_json
+from fggm_lab.runs import Run, columns, comparison, over_seeds
 from fggm_lab.runs.compare import check_same_model, first_seeds
-from fggm_lab.runs.html import rows_html
 
 MakeRun = Callable[..., Run]
-
-
-def text(table: Any, width: int = 200) -> str:
-    """A table as it prints."""
-    console = Console(file=io.StringIO(), width=width)
-    console.print(table)
-    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_row_holds_every_number_of_its_run(tmp_path: Path, finished_run: MakeRun) -> None:
     run = finished_run(tmp_path / "sft")
     (row,) = comparison([run])
-    assert list(row) == list(COLUMNS)
+    assert list(row) == list(columns())
     assert row["method"] == "sft" and row["seed"] == 0 and row["finished"]
     assert (row["general_before"], row["general_after"]) == (0.95, 0.5)
     assert row["op_final"] == pytest.approx(0.6)
@@ -129,49 +116,9 @@ def test_an_unfinished_run_is_shown_as_such(
     begun = Run.create(tmp_path / "migu", config(method="migu"))
     rows = comparison([finished_run(tmp_path / "sft"), begun])
     assert rows[1]["op_final"] is None and not rows[1]["finished"]
-    printed = text(comparison_table(rows))
-    assert "migu *" in printed and "* unfinished" in printed and "–" in printed
     unlike = finished_run(tmp_path / "again", 0.5, method="migu", seed=1)
     gathered = over_seeds(comparison([begun, unlike]))[0]
     assert gathered["op_final"]["n"] == 1 and gathered["finished"] is False
-    assert "n=1" in text(comparison_table([gathered]))
-
-
-def test_csv_and_json_hold_the_same_numbers(tmp_path: Path, finished_run: MakeRun) -> None:
-    rows = comparison([finished_run(tmp_path / f"s{i}", seed=i) for i in range(2)])
-    assert json.loads(to_json(rows)) == rows
-    table = list(csv.DictReader(io.StringIO(to_csv(rows))))
-    assert list(table[0]) == list(COLUMNS)
-    assert float(table[1]["op_final"]) == rows[1]["op_final"]
-    assert table[0]["fwt"] == "", "not measured is empty, never 0"
-    (flat,) = csv.DictReader(io.StringIO(to_csv(over_seeds(rows))))
-    assert flat["op_final_n"] == "2" and flat["seed"] == "0 1" and float(flat["op_final_sd"]) == 0
-
-
-def test_a_general_that_is_a_loss_is_marked(tmp_path: Path, finished_run: MakeRun) -> None:
-    score = comparison([finished_run(tmp_path / "score")])
-    loss = comparison([finished_run(tmp_path / "loss", better="lower")])
-    assert loss[0]["general_better"] == "lower"
-    only = ["general_after"]
-    assert "↓ lower is better" in text(comparison_table(loss, only))
-    assert "↓" not in text(comparison_table(score, only))
-    assert "↓" in text(comparison_table(score, ["forgetting"]))
-
-
-def test_the_table_fits_a_plain_terminal_and_can_show_everything(
-    tmp_path: Path, finished_run: MakeRun
-) -> None:
-    rows = comparison([finished_run(tmp_path / f"s{i}", 0.4 + i / 10, seed=i) for i in range(2)])
-    printed = text(comparison_table(over_seeds(rows)), width=80)
-    assert max(map(len, printed.splitlines())) <= 80
-    assert "…" not in printed
-    assert "General before training: 0.950" in printed
-    for word in ("seconds", "forgetting", "accuracy", "(÷ T−1)", "0.500", "0.625", "-0.450"):
-        assert word in printed
-    for number in ("±0.071", "101", "22"):
-        assert number in printed
-    printed = text(comparison_table(rows, columns=["bwt_gem", "bwt_trace"]))
-    assert "(÷ T−1)" in printed and "(÷ T)" in printed
 
 
 def test_runs_of_two_models_are_named(tmp_path: Path, finished_run: MakeRun) -> None:
@@ -187,17 +134,3 @@ def test_of_runs_that_differ_in_their_seed_the_first_stands_for_all(
 ) -> None:
     runs = [finished_run(tmp_path / f"{m}{s}", method=m, seed=s) for s in (1, 2) for m in "ab"]
     assert first_seeds(runs) == runs[:2]
-
-
-def test_rows_as_html_say_what_is_missing_and_what_is_better_lower(
-    tmp_path: Path, finished_run: MakeRun
-) -> None:
-    runs = [finished_run(tmp_path / f"s{i}", 0.4 + i / 10, seed=i) for i in range(2)]
-    columns = ("op_final", "forgetting", "fwt")
-    table = rows_html("a <caption>", over_seeds(comparison(runs)), columns)
-    root = ElementTree.fromstring(table)
-    heads = [cell.text for cell in root.iter("th")]
-    assert heads == ["method", "seed", "OP", "forgetting ↓", "FWT", "sft"]
-    numbers = [cell.text for cell in root.iter("td")]
-    assert numbers == ["0, 1", "0.625 ± 0.035", "0.450 ± 0.071", "–"]
-    assert next(root.iter("caption")).text == "a <caption>"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.errors import RunError
-from fggm_lab.runs import Run, RunConfig, as_runs, find_runs
+from fggm_lab.runs import Run, RunConfig, RunsLike, as_runs, find_runs
 
 Make = Callable[..., RunConfig]
 
@@ -56,7 +56,14 @@ def test_a_run_of_a_newer_schema_is_named(tmp_path: Path, config: Make) -> None:
 
 def test_a_run_a_list_and_a_folder_are_the_same_runs(tmp_path: Path, config: Make) -> None:
     a, b = (Run.create(tmp_path / name, config()) for name in ("a", "b"))
-    forms = (tmp_path, str(tmp_path), [a, b], [a, tmp_path / "b"], iter([tmp_path]), (a.path, b))
+    forms: list[RunsLike] = [
+        tmp_path,
+        str(tmp_path),
+        [a, b],
+        [a, tmp_path / "b"],
+        iter([tmp_path]),
+        (a.path, b),
+    ]
     for form in forms:
         assert [run.path for run in as_runs(form)] == [a.path, b.path]
     assert as_runs(a) == [a]
@@ -66,7 +73,7 @@ def test_a_run_a_list_and_a_folder_are_the_same_runs(tmp_path: Path, config: Mak
 def test_what_is_no_run_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there is no run under"):
         as_runs(tmp_path)
-    with pytest.raises(RunError, match="there is no run to look at"):
+    with pytest.raises(RunError, match="there is no run to compare or look at"):
         as_runs([])
     with pytest.raises(RunError, match="a run or a folder of runs is needed, not 3"):
         as_runs(3)  # type: ignore[arg-type]

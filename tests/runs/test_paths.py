@@ -11,7 +11,7 @@ from fggm_lab.errors import RunError, SettingError
 from fggm_lab.runs.paths import general_after_tasks, pareto_front, paths, run_path
 from tests.support.records import run_of
 
-MATRIX = [[0.8, 0.1, 0.1], [0.6, 0.7, 0.1], [0.5, 0.3, 0.9]]
+MATRIX: list[list[float | None]] = [[0.8, 0.1, 0.1], [0.6, 0.7, 0.1], [0.5, 0.3, 0.9]]
 """Learning accuracy 0.8, 0.75, 0.8; BWT –, −0.2, (−0.3 − 0.4) / 2."""
 
 
@@ -36,7 +36,7 @@ def test_the_end_of_the_replications_paths_are_its_metrics(
 
 
 def test_seeds_are_averaged_step_by_step_and_unfinished_runs_end_early(tmp_path: Path) -> None:
-    begun = [MATRIX[0], [0.4, 0.9, 0.1], [None] * 3]
+    begun: list[list[float | None]] = [MATRIX[0], [0.4, 0.9, 0.1], [None] * 3]
     runs = [
         run_of(tmp_path / "1", MATRIX, seed=1),
         run_of(tmp_path / "2", begun, seed=2, finished=False),

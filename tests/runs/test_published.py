@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from fggm_lab.runs import METRICS, Run, beside_published, measure, published_table
+from fggm_lab.runs import Run, beside_published, measure
 from fggm_lab.runs.published import OURS, published, unlike
-from tests.runs.test_compare import text
+from fggm_lab.tables import published_table
+from tests.support.terminal import printed_text
 
 MakeRun = Callable[..., Run]
 
@@ -32,7 +33,7 @@ def test_every_number_has_one_definition() -> None:
     definitions = published()["definitions"]
     for row in published()["results"]:
         assert row["kind"] in published()["sources"] and set(row["numbers"]) <= set(definitions)
-    assert set(OURS) <= set(definitions) and set(METRICS) & set(definitions) <= set(OURS)
+    assert set(OURS) <= set(definitions) and set(measure([], [])) & set(definitions) <= set(OURS)
     # What the paper left undetermined is never ours, and no replicated number claims to be it.
     assert "op_undetermined" not in OURS
     assert all("op_undetermined" not in numbers for numbers in of("replicated").values())
@@ -58,7 +59,7 @@ def test_ours_stand_under_their_own_definitions(tmp_path: Path, finished_run: Ma
     assert ours["numbers"]["general_own"] == pytest.approx(50)
     assert ours["sd"]["op_final"] == pytest.approx(100 * 0.1 / 2**0.5)
     assert not {"general_trace", "op_undetermined"} & set(ours["numbers"])
-    printed = text(published_table([*theirs, ours]))
+    printed = printed_text(published_table([*theirs, ours]))
     assert "sft *1" in printed and "*1 not the same: model tiny, not Qwen2-1.5B" in printed
     assert "65.00" in printed and "−" in printed and "-34.25" in printed
     assert "undetermined" in printed
@@ -99,6 +100,6 @@ def test_several_orders_are_told_apart(tmp_path: Path, finished_run: MakeRun) ->
     ]  # fmt: skip
     rows = beside_published(runs)
     assert [row["order"] for row in rows[-2:]] == ["A, B", "B, A"]
-    printed = text(published_table(rows))
+    printed = printed_text(published_table(rows))
     assert "sft *1" in printed and "sft *2" in printed
     assert "order: A, B" in printed and "order: B, A" in printed

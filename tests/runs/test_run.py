@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from fggm_lab.errors import RunError
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
 from fggm_lab.masks.mask import Mask
-from fggm_lab.runs import METRICS, Run, RunConfig, ScoreMatrix
+from fggm_lab.runs import Run, RunConfig, ScoreMatrix, measure
 from fggm_lab.runs.config import SCHEMA
 
 Make = Callable[..., RunConfig]
@@ -30,7 +30,7 @@ def test_a_new_run_opens_and_has_nothing_yet(tmp_path: Path, config: Make) -> No
     assert run.scores is run.seconds is run.peak_memory_mb is None
     assert not run.finished
     assert run.events() == []
-    assert run.metrics() == dict.fromkeys(METRICS)
+    assert run.metrics() == dict.fromkeys(measure([], []))
     for read in (run.fisher, run.mask, run.drift, run.checkpoint):
         assert read(0) is None
     assert "sft, 2 tasks, seed 0, unfinished" in repr(run)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fggm_lab.errors import RunError
-from fggm_lab.runs import ScoreMatrix, general
+from fggm_lab.runs import ScoreMatrix, general_scores
 
 
 def evaluation(task: int, final: bool = True, ability: float | None = None, **scores: float) -> Any:
@@ -22,7 +22,9 @@ def evaluation(task: int, final: bool = True, ability: float | None = None, **sc
 
 
 def test_the_file_has_the_fixed_fields(tmp_path: Path) -> None:
-    scores = ScoreMatrix(["A", "B"], [[0.9, None], [0.4, 1.0]], [0.0, None], general(0.9, 0.5))
+    scores = ScoreMatrix(
+        ["A", "B"], [[0.9, None], [0.4, 1.0]], [0.0, None], general_scores(0.9, 0.5)
+    )
     scores.save(tmp_path / "scores.json")
     found = json.loads((tmp_path / "scores.json").read_text())
     assert list(found) == ["tasks", "matrix", "untrained", "general"]
@@ -35,7 +37,7 @@ def test_the_fixed_fields_alone_can_be_read(tmp_path: Path) -> None:
     minimal = {"tasks": ["A"], "matrix": [[1]], "untrained": [0], "general": {"before": 1}}
     (tmp_path / "scores.json").write_text(json.dumps(minimal))
     found = ScoreMatrix.load(tmp_path / "scores.json")
-    assert found.general == general(before=1)
+    assert found.general == general_scores(before=1)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_final_evaluations_become_rows_and_probes_do_not() -> None:
     found = ScoreMatrix.from_events(["A", "B"], events, "skills")
     assert found.untrained == [0.1, 0.2]
     assert found.matrix == [[0.8, 0.3], [None, None]]
-    assert found.general == general(0.9, None, "skills"), "after means after the last task"
+    assert found.general == general_scores(0.9, None, "skills"), "after means after the last task"
 
     found = ScoreMatrix.from_events(["A", "B"], [*events, evaluation(1, B=0.9, ability=0.6)])
     assert found.matrix[1] == [None, 0.9]

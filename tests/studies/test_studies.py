@@ -105,5 +105,6 @@ def test_kept_rows_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert found["commands"] == ["fggm-lab sweep"] and found["versions"] == run.config.versions
     (one,) = found["rows"]
     assert one["op_final"] == pytest.approx(run.metrics()["op_final"], rel=1e-4)
+    assert run.scores is not None
     assert one["general_after"] == pytest.approx(run.scores.general["after"], rel=1e-4)
     assert kept_rows.kept("never run")["rows"] == []

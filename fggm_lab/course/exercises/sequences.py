@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fggm_lab.course.exercises.answers import NOTHING, as_number, verdict, wrong_number
-from fggm_lab.runs.metrics import measure
+from fggm_lab.runs import measure
 from fggm_lab.training.schedule import step_count
 
 Matrix = list[list[float]]

@@ -1,0 +1,14 @@
+"""Tables of runs, for a terminal, a page, a spreadsheet or a program."""
+
+from fggm_lab.tables.html import html_table
+from fggm_lab.tables.plain import to_csv, to_json
+from fggm_lab.tables.terminal import comparison_table, paired_table, published_table
+
+__all__ = [
+    "comparison_table",
+    "html_table",
+    "paired_table",
+    "published_table",
+    "to_csv",
+    "to_json",
+]
