@@ -51,9 +51,9 @@ def _rows(gradients: Tensor) -> Tensor:
 
 
 def _freeze_others(model: PreTrainedModel, names: Iterable[str]) -> None:
-    wanted = set(names)
+    selected = set(names)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in wanted)
+        parameter.requires_grad_(name in selected)
 
 
 def torch_func(
@@ -73,9 +73,9 @@ def torch_func(
         gradients = torch.func.grad(loss)(scored, ids, labels)
         return {name: g.float().square().sum(1) for name, g in gradients.items()}
 
-    each = torch.func.vmap(squares, in_dims=(None, 0, 0))
+    per_example = torch.func.vmap(squares, in_dims=(None, 0, 0))
     arguments = (scored, batch["input_ids"], batch["labels"])
-    return lambda: {name: found.sum(0) for name, found in each(*arguments).items()}
+    return lambda: {name: rows.sum(0) for name, rows in per_example(*arguments).items()}
 
 
 def opacus(
@@ -107,6 +107,15 @@ def backpack(
 
     `SumGradSquared` computes the squares themselves, by an einsum that is slower yet for inputs
     with positions.
+
+    Args:
+        model: in evaluation mode.
+        batch: token ids with their attention mask.
+        answer: how many tokens at the end are predicted.
+        names: the parameters to score.
+
+    Returns:
+        A call that scores the batch.
     """
     from backpack import backpack, extend
     from backpack.extensions import BatchGrad
@@ -183,9 +192,9 @@ def asdl(
     def run() -> Scores:
         with extend(model, OP_COV_DIAG) as context:
             answer_loss(model, batch["input_ids"], batch["labels"], answer).backward()
-            found = {name: context.cov_diag(module) for name, module in modules.items()}
+            diagonals = {name: context.cov_diag(module) for name, module in modules.items()}
         model.zero_grad(set_to_none=True)
-        return {name: diagonal["weight"].sum(1) for name, diagonal in found.items()}
+        return {name: diagonal["weight"].sum(1) for name, diagonal in diagonals.items()}
 
     return run
 

@@ -89,8 +89,8 @@ def measure(explorer: Explorer, model: Units, scope: str, settings: Settings) ->
     """Time a move in every view that follows it, side by side with cutting all masks anew."""
     explorer.selection.named["scope"].value = scope
     rows = []
-    for place, tab in enumerate(explorer.tabs.tabs):
-        explorer.tabs.box.selected_index = place
+    for index, tab in enumerate(explorer.tabs.tabs):
+        explorer.tabs.box.selected_index = index
         for name, view in tab.views.items():
             if "keep" not in view.follows:
                 continue
@@ -133,7 +133,7 @@ def _anew(scores: list[FisherScores], scope: str) -> Callable[[], object]:
 
     def call() -> object:
         keep = next(keeps)
-        masks = [Mask.top(one, keep, scope) for one in scores]
+        masks = [Mask.top(task_scores, keep, scope) for task_scores in scores]
         return [
             (jaccard(a, b), expected_jaccard(a, b), z_score(a, b))
             for a, b in combinations(masks, 2)
@@ -155,10 +155,10 @@ def _explorer(model: Units) -> Iterator[Explorer]:
             task_fingerprint="0" * 16, method="fggm", seed=0, epochs=1, batch_size=1, lr=0,
             max_length=1,
         )  # fmt: skip
-        made = Run.create(Path(folder) / "fggm", config)
+        run = Run.create(Path(folder) / "fggm", config)
         for seed, name in enumerate(_names()):
-            make_scores(model, name, seed).save(made.file("fisher", name))
-        explorer = Explorer([made])
+            make_scores(model, name, seed).save(run.file("fisher", name))
+        explorer = Explorer([run])
         explorer.fill()
         yield explorer
 
@@ -166,14 +166,16 @@ def _explorer(model: Units) -> Iterator[Explorer]:
 def make_scores(model: Units, task: str, seed: int) -> FisherScores:
     """Scores of many orders of magnitude, a part of them common to all tasks."""
     common = torch.Generator().manual_seed(100)
-    own = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     sizes = {"model.embed_tokens.weight": model.vocabulary}
     for layer in range(model.layers):
         sizes |= {f"model.layers.{layer}.{name}": n for name, n in model.layer.items()}
     sizes["model.norm.weight"] = model.layer["input_layernorm.weight"]
     units = {
-        name: torch.exp(2 * torch.randn(n, generator=common) + 2 * torch.randn(n, generator=own))
+        name: torch.exp(
+            2 * torch.randn(n, generator=common) + 2 * torch.randn(n, generator=generator)
+        )
         for name, n in sizes.items()
     }
-    made = FisherInfo("empirical", "input", 1, 1, "random", task)
-    return FisherScores(units, dict.fromkeys(units, 0), None, made)
+    info = FisherInfo("empirical", "input", 1, 1, "random", task)
+    return FisherScores(units, dict.fromkeys(units, 0), None, info)

@@ -50,8 +50,8 @@ def fisher_pass(
     Returns:
         A call that fills the sums of squares anew, and returns them.
     """
-    wanted = set(names)
-    parameters = {name: p for name, p in model.named_parameters() if name in wanted}
+    selected = set(names)
+    parameters = {name: p for name, p in model.named_parameters() if name in selected}
     axes = unit_axes(model)
     sums = SquareSums(parameters, {name: axes[name] for name in parameters}, elementwise)
     fisher = ExactFisher(model, of_data(model), sums)

@@ -71,16 +71,16 @@ def grid(settings: Settings) -> list[tuple[str, Shape, int]]:
     if settings.size == "tiny":
         small = Shape("llama", 64, 8, batch=2, layers=1, vocabulary=64, head=32)
         return [("–", small, 2), *(("length", replace(small, length=n), 2) for n in (12, 16, 24))]
-    found = [("–", BASE, EXAMPLES)]
+    rows_so_far = [("–", BASE, EXAMPLES)]
     for what, sizes in (QUICK if settings.size == "quick" else VARIED).items():
         for size in sizes:
             if what == "examples":
-                found.append((what, BASE, size))
+                rows_so_far.append((what, BASE, size))
             elif size != getattr(BASE, what):
                 changed: dict[str, Any] = {what: size}
                 shape = replace(BASE, **changed)
-                found.append((what, shape, max(EXAMPLES, shape.batch)))
-    return found
+                rows_so_far.append((what, shape, max(EXAMPLES, shape.batch)))
+    return rows_so_far
 
 
 def measure(varied: str, shape: Shape, examples: int, settings: Settings) -> Row:
@@ -153,10 +153,10 @@ def predict(rows: list[Row], kind: str) -> None:
     usable = list(range(counts.shape[1]))
     while True:  # a cost below nothing is left out of the model
         relative = counts[:, usable] / times[:, None]
-        found, *_ = np.linalg.lstsq(relative, np.ones(len(rows)), rcond=None)
-        if (found >= 0).all():
+        coefficients, *_ = np.linalg.lstsq(relative, np.ones(len(rows)), rcond=None)
+        if (coefficients >= 0).all():
             break
-        del usable[int(found.argmin())]
-    for row, predicted in zip(rows, counts[:, usable] @ found, strict=True):
+        del usable[int(coefficients.argmin())]
+    for row, predicted in zip(rows, counts[:, usable] @ coefficients, strict=True):
         row[f"{kind}_predicted_ms"] = float(predicted)
         row[f"{kind}_error"] = float(predicted) / row[f"{kind}_ms"] - 1

@@ -78,6 +78,14 @@ def side_by_side(
 
     A first call of each warms up and is dropped; a second one measures its memory. Long calls need
     no rehearsal, and have no peak then.
+
+    Args:
+        calls: name → what to time.
+        settings: how many rounds, and on which device.
+        rehearse: whether to warm up and measure memory.
+
+    Returns:
+        Name → its wall times and peak.
     """
     peaks = dict.fromkeys(calls, 0)
     if rehearse:
@@ -165,7 +173,7 @@ def environment(settings: Settings) -> dict[str, Any]:
         "dtype": str(settings.dtype).removeprefix("torch."),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": {name: version for name in PACKAGES if (version := _version(name))},
         "threads": settings.threads,
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,

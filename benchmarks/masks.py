@@ -29,13 +29,13 @@ def run(settings: Settings) -> Report:
 def make_scores(units: int) -> FisherScores:
     """Scores of many orders of magnitude, as Fisher scores are, spread over many parameters."""
     draw = torch.Generator().manual_seed(0)
-    each = units // PARAMETERS
+    units_each = units // PARAMETERS
     scores = {
-        f"layers.{i}.weight": torch.exp(6 * torch.randn(each, generator=draw))
+        f"layers.{i}.weight": torch.exp(6 * torch.randn(units_each, generator=draw))
         for i in range(PARAMETERS)
     }
-    made = FisherInfo("empirical", "input", examples=1, tokens=1, model="random")
-    return FisherScores(scores, dict.fromkeys(scores, 0), None, made)
+    info = FisherInfo("empirical", "input", examples=1, tokens=1, model="random")
+    return FisherScores(scores, dict.fromkeys(scores, 0), None, info)
 
 
 def measure(scores: FisherScores, settings: Settings) -> list[Row]:

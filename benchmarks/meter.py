@@ -29,6 +29,13 @@ def peak_bytes(call: Call, device: torch.device) -> int:
     On a GPU the allocator counts. On the CPU every operator's results are followed from their
     making to their end, in the backward pass, too: the same call always gives the same number.
     Work space that a kernel takes and returns within one operator is not seen there.
+
+    Args:
+        call: what to measure.
+        device: where it works.
+
+    Returns:
+        Bytes.
     """
     gc.collect()
     if device.type == "cuda":
@@ -59,10 +66,10 @@ class _LiveBytes(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        given = kwargs or {}
-        for tensor in _tensors((args, given)):
+        keywords = kwargs or {}
+        for tensor in _tensors((args, keywords)):
             self._meet(tensor, counts=False)  # made before: views of it are not new
-        out = func(*args, **given)
+        out = func(*args, **keywords)
         for tensor in _tensors(out):
             self._meet(tensor, counts=True)
         return out

@@ -31,9 +31,9 @@ def run(settings: Settings) -> Report:
     targets: list[Target] = []
     notes: list[str] = []
     for shape in shapes(settings, QUICK, FULL):
-        found = {row["name"]: row for row in measure(shape, settings)}
-        rows += found.values()
-        rivals = [found[peer.name] for peer in PEERS if "ms" in found[peer.name]]
+        by_name = {row["name"]: row for row in measure(shape, settings)}
+        rows += by_name.values()
+        rivals = [by_name[peer.name] for peer in PEERS if "ms" in by_name[peer.name]]
         if rivals:
             best = min(rivals, key=lambda row: row["slower"])
             where = f"at hidden {shape.hidden}, length {shape.length}"
@@ -43,11 +43,11 @@ def run(settings: Settings) -> Report:
                 Target(f"{what}: our memory ÷ its", 1 / best["larger"], 0.5),
                 Target(
                     f"{what}: our memory, checkpointing, ÷ its",
-                    found[RECOMPUTING]["larger"] / best["larger"],
+                    by_name[RECOMPUTING]["larger"] / best["larger"],
                     0.5,
                 ),
             ]
-            bound = best["slower"] / found[FLOOR]["slower"]
+            bound = best["slower"] / by_name[FLOOR]["slower"]
             notes.append(
                 f"{where} {best['name']} takes {bound:.2f} times as long as a forward pass and a "
                 "backward pass that stops at the inputs: no exact method with such passes can be "
@@ -157,21 +157,28 @@ def try_peer(
         call = peer.prepare(copy.deepcopy(model), batch, answer, set(truth))
         error = relative_error(call(), truth)
     except Exception as problem:  # whatever a library raises is why it cannot do the job
-        said = str(problem).strip().splitlines() or [""]
-        reason = f"{type(problem).__name__}: {said[0]}"
+        lines = str(problem).strip().splitlines() or [""]
+        reason = f"{type(problem).__name__}: {lines[0]}"
         return {"why_not": f"{peer.why_not} ({reason})" if peer.why_not else reason}, None
     if error > TOLERANCE[model.dtype]:
         return {"error": error, "why_not": peer.why_not or "other numbers"}, None
     return {"error": error}, call
 
 
-def relative_error(found: Scores, truth: Scores) -> float:
+def relative_error(scores: Scores, truth: Scores) -> float:
     """The largest difference of a unit's score, ÷ the largest score of its parameter.
+
+    Args:
+        scores: parameter → one score per unit.
+        truth: the same, by the reference.
+
+    Returns:
+        The largest over all parameters; 0 where they are equal.
 
     Raises:
         KeyError: a parameter is missing.
     """
     return max(
-        float((found[name].float().cpu() - true.float()).abs().max() / true.float().max())
+        float((scores[name].float().cpu() - true.float()).abs().max() / true.float().max())
         for name, true in truth.items()
     )

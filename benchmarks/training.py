@@ -158,8 +158,8 @@ def fggm_task(model: PreTrainedModel, batches: Sequence[Batch]) -> None:
     names = [name for name, _ in model.named_parameters()]
     examples = sum(len(batch["labels"]) for batch in batches)
     units, _ = fisher_pass(model, names, batches)().means(examples)
-    made = FisherInfo("empirical", "input", examples, tokens=0, model="benchmark")
-    mask = Mask.top(FisherScores(units, unit_axes(model), None, made), KEEP)
+    info = FisherInfo("empirical", "input", examples, tokens=0, model="benchmark")
+    mask = Mask.top(FisherScores(units, unit_axes(model), None, info), KEEP)
     with ActiveRows(model, mask) as rows:
         steps = _Steps(model, rows.attach(AdamW(model.parameters(), lr=LR)), rows.parameters)
         for _ in range(EPOCHS):

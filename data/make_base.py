@@ -31,7 +31,7 @@ from fggm_lab.files import write_folder, write_text
 from fggm_lab.models.encoding import IGNORED, Encoded, collate, encode
 from fggm_lab.tasks.trace_mini import general_splits, pretraining_example
 
-HERE = Path(__file__).resolve().parent
+DATA = Path(__file__).resolve().parent
 SPECIAL = ["<|pad|>", "<|begin|>", "<|end|>"]
 BATCH = 96
 LENGTH = 256
@@ -144,9 +144,11 @@ class Log(TrainerCallback):
 
     def on_log(self, args, state, control, logs=None, **kwargs):  # type: ignore[no-untyped-def]
         seconds = round(time.perf_counter() - self.start)
-        kept = {k: v for k, v in (logs or {}).items() if k in ("loss", "learning_rate")}
-        if kept:
-            self.lines.append(json.dumps({"step": state.global_step, "seconds": seconds, **kept}))
+        numbers = {k: v for k, v in (logs or {}).items() if k in ("loss", "learning_rate")}
+        if numbers:
+            self.lines.append(
+                json.dumps({"step": state.global_step, "seconds": seconds, **numbers})
+            )
             print(self.lines[-1], flush=True)
 
 
@@ -196,6 +198,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=HERE / "base")
+    parser.add_argument("--out", type=Path, default=DATA / "base")
     settings = parser.parse_args()
     make(settings.out, settings.steps, settings.seed)

@@ -8,10 +8,10 @@ from pathlib import Path
 from fggm_lab.files import write_json
 from fggm_lab.tasks.code import CODE_MINI, code_splits
 
-HERE = Path(__file__).resolve().parent
+DATA = Path(__file__).resolve().parent
 
 
-def make(folder: Path = HERE, seed: int = 0) -> None:
+def make(folder: Path = DATA, seed: int = 0) -> None:
     """Write `code-mini/<Skill>/<split>.json` into `folder`."""
     for skill, splits in code_splits(seed).items():
         for split, examples in splits.items():

@@ -14,14 +14,14 @@ from tempfile import TemporaryDirectory
 from fggm_lab.course.stored import FOLDER, STORED, store, train_set
 from fggm_lab.files import write_folder
 
-HERE = Path(__file__).resolve().parent
+DATA = Path(__file__).resolve().parent
 
 
-def make(name: str, folder: Path = HERE / FOLDER, *, allow_code_execution: bool = False) -> None:
+def make(name: str, folder: Path = DATA / FOLDER, *, allow_code_execution: bool = False) -> None:
     """Train a set and write `<folder>/<name>/<method>`, without weights."""
     for method in STORED[name].methods:
-        with TemporaryDirectory() as place:
-            (run,) = train_set(name, place, method, allow_code_execution=allow_code_execution)
+        with TemporaryDirectory() as temporary:
+            (run,) = train_set(name, temporary, method, allow_code_execution=allow_code_execution)
             write_folder(folder / name / method, partial(store, name, run))
             print(f"{name}/{method}: {run.seconds:.0f} s", flush=True)
 
@@ -33,9 +33,9 @@ def main() -> None:
         "sets", nargs="*", choices=[*STORED, []], metavar="SET", help="rivals, code; default: both"
     )
     parser.add_argument("--allow-code-execution", action="store_true")
-    given = parser.parse_args()
-    for name in given.sets or STORED:
-        make(name, allow_code_execution=given.allow_code_execution)
+    arguments = parser.parse_args()
+    for name in arguments.sets or STORED:
+        make(name, allow_code_execution=arguments.allow_code_execution)
 
 
 if __name__ == "__main__":

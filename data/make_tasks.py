@@ -10,14 +10,14 @@ from fggm_lab.files import write_json
 from fggm_lab.tasks import Example
 from fggm_lab.tasks.trace_mini import general_splits, task_splits
 
-HERE = Path(__file__).resolve().parent
+DATA = Path(__file__).resolve().parent
 
 
 def _rows(examples: Sequence[Example]) -> list[dict[str, str]]:
     return [{"prompt": example.prompt, "answer": example.answer} for example in examples]
 
 
-def make(folder: Path = HERE, seed: int = 0) -> None:
+def make(folder: Path = DATA, seed: int = 0) -> None:
     """Write `trace-mini/<Task>/<split>.json` and `general/<split>/<skill>.json` into `folder`."""
     for task, splits in task_splits(seed).items():
         for split, examples in splits.items():

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import fggm_lab as lab
 from fggm_lab.methods import METHODS
 
-HERE = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 WIDTH = 960
 """Pixels: about as wide as GitHub shows a page."""
 
@@ -34,5 +34,5 @@ def pictures(folder: Path) -> dict[str, go.Figure]:
 
 if __name__ == "__main__":
     for name, figure in pictures(Path(*sys.argv[1:2] or ["runs/demo"])).items():
-        lab.plots.export(figure, HERE / name)
+        lab.plots.export(figure, FOLDER / name)
         print(f"docs/{name}: {lab.plots.caption_of(figure)}")

@@ -35,8 +35,8 @@ class TrainingError(LabError):
     """Training had to stop; what was reached before is on disk."""
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, names: Sequence[str]) -> str:
     """`; did you mean 'x'?` where a known name is close, else nothing; for messages."""
-    spelled = {one.casefold(): one for one in known}
+    spelled = {candidate.casefold(): candidate for candidate in names}
     close = get_close_matches(name.casefold(), list(spelled), n=1)
     return f"; did you mean '{spelled[close[0]]}'?" if close else ""

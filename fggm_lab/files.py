@@ -39,14 +39,17 @@ def _disk_refusals(path: Path) -> Iterator[None]:
 
     safetensors and tokenizers write from Rust: there a full disk is not an OSError, only a message
     that ends with "(os error 28)".
+
+    Raises:
+        LabError: the disk refused.
     """
     try:
         yield
     except Exception as error:
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-        elif found := re.search(r"(?:.*: )?(.*) \(os error \d+\)", str(error)):
-            reason = found[1]
+        elif match := re.search(r"(?:.*: )?(.*) \(os error \d+\)", str(error)):
+            reason = match[1]
         else:
             raise
         raise LabError(
@@ -105,6 +108,10 @@ def write_folder(path: Path | str, fill: Callable[[Path], object]) -> None:
     No system can swap two folders in one portable step: a process killed exactly between the two
     renames leaves the old folder beside, as `.NAME.old`, where `mend` finds it.
 
+    Args:
+        path: where the finished folder goes; its parent is made if missing.
+        fill: called with the temporary folder.
+
     Raises:
         LabError: the disk refused; a folder that was at `path` is still there.
     """
@@ -126,10 +133,9 @@ def write_folder(path: Path | str, fill: Callable[[Path], object]) -> None:
                 os.replace(path, old)
             try:
                 os.replace(temporary, path)
-            except OSError:
-                if old.exists():
+            finally:
+                if old.exists() and not path.exists():
                     os.replace(old, path)
-                raise
             _sync_folder(path.parent)
             shutil.rmtree(old, ignore_errors=True)
     finally:
@@ -177,9 +183,11 @@ class ParsedFile(Generic[Content]):
         self._latest: tuple[tuple[int, int, int], Content] | None = None
 
     def read(self) -> Content | None:
-        """What the file holds now, None if it is not there; raises as `parse` does.
+        """What the file holds now; raises as `parse` does.
 
-        Readers share what is returned, so they must not change it.
+        Returns:
+            The content, None if the file is not there. Readers share it, so they must not change
+            it.
         """
         try:
             status = self.path.stat()
@@ -210,6 +218,10 @@ def append_line(path: Path | str, line: str) -> None:
 
     A torn last line, left by a killed writer, is cut off first.
 
+    Args:
+        path: of the file; it is made if missing.
+        line: without its end.
+
     Raises:
         LabError: the disk refused; the lines before are as they were.
     """
@@ -225,13 +237,20 @@ def append_line(path: Path | str, line: str) -> None:
         try:
             while data:
                 data = data[handle.write(data) :]
-        except OSError:
-            handle.truncate(start)
-            raise
+        finally:
+            if data:  # what was written of the line is taken back
+                handle.truncate(start)
 
 
 def read_json(path: Path | str, error: type[LabError] = LabError) -> Any:
     """Read a JSON file.
+
+    Args:
+        path: of the file.
+        error: which error to raise.
+
+    Returns:
+        Its content.
 
     Raises:
         error: the file is missing, unreadable or not JSON; the message names file, line and column.
@@ -259,6 +278,11 @@ Record = TypeVar("Record")
 def write_records(path: Path | str, kind: type[Record], records: Sequence[Record]) -> None:
     """Write records of one kind as a Parquet file, a column for each field, whole or not at all.
 
+    Args:
+        path: of the file; its folder is made if missing.
+        kind: the dataclass of the records.
+        records: the rows.
+
     Raises:
         LabError: the disk refused; a file that was there before is as it was.
     """
@@ -270,7 +294,7 @@ def write_records(path: Path | str, kind: type[Record], records: Sequence[Record
     columns = [(name, types.get(hints[name], pa.string())) for name in _names(kind)]
     rows = [asdict(record) for record in records]  # type: ignore[call-overload]
     table = pa.Table.from_pylist(rows, schema=pa.schema(columns))
-    write_whole(path, lambda place: parquet.write_table(table, place, compression="zstd"))
+    write_whole(path, lambda temporary: parquet.write_table(table, temporary, compression="zstd"))
 
 
 def read_records(
@@ -282,8 +306,13 @@ def read_records(
     """The records in a file that `write_records` wrote.
 
     Args:
+        path: of the file.
+        kind: the dataclass that its rows are made into.
         refusal: makes the error, given why the file cannot be read.
         filters: which rows, as pyarrow has it.
+
+    Returns:
+        One record for each row, in order.
     """
     import pyarrow as pa
     import pyarrow.parquet as parquet

@@ -4,7 +4,7 @@ import ctypes
 import os
 from functools import cache
 
-KEPT = 2**29
+MAX_KEPT_BYTES = 2**29
 """The most freed memory that stays with the process, bytes."""
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -29,7 +29,7 @@ def keep_freed_memory() -> bool:
         library = ctypes.CDLL(None)
         if not hasattr(library, "gnu_get_libc_version"):
             return False
-        kept = library.mallopt(_TRIM_THRESHOLD, KEPT)
-        return bool(kept and library.mallopt(_MMAP_THRESHOLD, _LARGEST_ON_HEAP))
+        accepted = library.mallopt(_TRIM_THRESHOLD, MAX_KEPT_BYTES)
+        return bool(accepted and library.mallopt(_MMAP_THRESHOLD, _LARGEST_ON_HEAP))
     except (OSError, AttributeError, TypeError):
         return False

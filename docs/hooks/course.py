@@ -57,11 +57,11 @@ def _block(language: str, text: str) -> str:
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the course's pages into the navigation."""
-    found = [f"course/{page}" for name, page in PAGES.items() if (FOLDER / name).exists()]
-    found += [f"course/{path.stem}.md" for path in notebooks()]
+    pages = [f"course/{page}" for name, page in PAGES.items() if (FOLDER / name).exists()]
+    pages += [f"course/{path.stem}.md" for path in notebooks()]
     for entry in config.nav or []:
         if "Course" in entry:
-            entry["Course"] = found
+            entry["Course"] = pages
     return config
 
 

@@ -16,8 +16,8 @@ _BLACKBOARD = re.compile(r'<mi mathvariant="double-struck">([A-Z])</mi>')
 
 def with_formulas(html: str) -> str:
     """A page whose LaTeX, as arithmatex marks it, is MathML."""
-    html = _INLINE.sub(lambda found: _mathml(found[1], "inline"), html)
-    return _DISPLAY.sub(lambda found: _mathml(found[1], "block"), html)
+    html = _INLINE.sub(lambda match: _mathml(match[1], "inline"), html)
+    return _DISPLAY.sub(lambda match: _mathml(match[1], "block"), html)
 
 
 def _mathml(latex: str, display: str) -> str:

@@ -25,7 +25,7 @@ _NAME = re.compile(
 _COMMAND = re.compile(r"fggm-lab (\w+)")
 
 
-def identifier(code: str, own: str | None = None) -> str | None:
+def identifier(code: str, own_room: str | None = None) -> str | None:
     """What a piece of code names, as the API pages know it; None if nothing public.
 
     Args:
@@ -34,42 +34,42 @@ def identifier(code: str, own: str | None = None) -> str | None:
     """
     if command := _COMMAND.match(code):
         return f"fggm-lab-{command[1]}"
-    found = _NAME.fullmatch(code)
-    if found is None or _is_a_word(found):
+    match = _NAME.fullmatch(code)
+    if match is None or _is_a_word(match):
         return None
-    home = _home(found["name"], found["room"], bool(found["package"]), own)
+    home = _home(match["name"], match["room"], bool(match["package"]), own_room)
     if home is None:
         return None
-    whole, member = path_of(home, found["name"]), found["member"]
+    path, member = path_of(home, match["name"]), match["member"]
     if member is None:
-        return whole
-    thing = getattr(import_module(f"fggm_lab.{home}"), found["name"])
-    return f"{whole}.{member}" if callable(getattr(thing, member, None)) else None
+        return path
+    value = getattr(import_module(f"fggm_lab.{home}"), match["name"])
+    return f"{path}.{member}" if callable(getattr(value, member, None)) else None
 
 
-def _is_a_word(found: re.Match[str]) -> bool:
+def _is_a_word(match: re.Match[str]) -> bool:
     """Whether code is a mere word, `keep` or `general`, that only happens to be a name, too."""
-    bare = not any(found[part] for part in ("package", "room", "member", "call"))
-    return bare and found["name"].islower() and "_" not in found["name"]
+    bare = not any(match[part] for part in ("package", "room", "member", "call"))
+    return bare and match["name"].islower() and "_" not in match["name"]
 
 
-def _home(name: str, room: str | None, packaged: bool, own: str | None) -> str | None:
+def _home(name: str, room: str | None, packaged: bool, own_room: str | None) -> str | None:
     """The one room that is meant."""
-    homes = [each for each in ROOMS if name in public(each)]
+    homes = [candidate for candidate in ROOMS if name in public(candidate)]
     if room is not None:
-        homes = [each for each in homes if each == room]
+        homes = [candidate for candidate in homes if candidate == room]
     elif packaged:
-        homes = [each for each in homes if each == fggm_lab._HOMES.get(name)]
-    elif own in homes:
-        return own
+        homes = [candidate for candidate in homes if candidate == fggm_lab._HOMES.get(name)]
+    elif own_room in homes:
+        return own_room
     return homes[0] if len(homes) == 1 else None
 
 
-def linked(html: str, own: str | None = None) -> str:
+def linked(html: str, own_room: str | None = None) -> str:
     """A page whose code names are links."""
 
     def link(code: re.Match[str]) -> str:
-        meant = identifier(unescape(code[1]), own)
+        meant = identifier(unescape(code[1]), own_room)
         return f'<autoref identifier="{meant}" optional>{code[0]}</autoref>' if meant else code[0]
 
     parts = _APART.split(html)
@@ -79,5 +79,5 @@ def linked(html: str, own: str | None = None) -> str:
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Change a page once it is HTML; autorefs then finds the targets."""
-    own = re.fullmatch(r"api/(\w+)\.md", page.file.src_uri)
-    return linked(html, own[1] if own else None)
+    match = re.fullmatch(r"api/(\w+)\.md", page.file.src_uri)
+    return linked(html, match[1] if match else None)

@@ -64,10 +64,10 @@ def relinked(markdown: str, page: str) -> str:
         file = normpath(str(folder / link["target"]))
         if not (ROOT / file).exists():
             return link[0]
-        there = page_of(file)
-        if there is None:
+        target_page = page_of(file)
+        if target_page is None:
             return link["text"]
-        target = relpath(there, str(PurePosixPath(page).parent))
+        target = relpath(target_page, str(PurePosixPath(page).parent))
         return f"{link['image']}[{link['text']}]({target}{link['anchor'] or ''})"
 
     return _LINK.sub(change, markdown)

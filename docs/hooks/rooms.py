@@ -18,15 +18,19 @@ ROOMS = (
 )  # fmt: skip
 """The rooms that have a page `api/<room>.md`."""
 
-_ASKED = re.compile(r"^<!-- room: (\w+) -->$", re.M)
+_MARK = re.compile(r"^<!-- room: (\w+) -->$", re.M)
 
 
 @cache
 def public(room: str) -> tuple[str, ...]:
     """The names a room offers."""
     module = import_module(f"fggm_lab.{room}")
-    own = [n for n, it in vars(module).items() if getattr(it, "__module__", "") == module.__name__]
-    return tuple(getattr(module, "__all__", own))
+    defined_here = [
+        n
+        for n, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__
+    ]
+    return tuple(getattr(module, "__all__", defined_here))
 
 
 @cache
@@ -36,8 +40,8 @@ def path_of(room: str, name: str) -> str:
     A function may share its name with the module it is defined in, so that `fggm_lab.tasks.audit`
     could mean either.
     """
-    thing = getattr(import_module(f"fggm_lab.{room}"), name)
-    home = getattr(thing, "__module__", None) if callable(thing) else None
+    value = getattr(import_module(f"fggm_lab.{room}"), name)
+    home = getattr(value, "__module__", None) if callable(value) else None
     return f"{home}.{name}" if home and home.startswith("fggm_lab.") else f"fggm_lab.{room}.{name}"
 
 
@@ -56,8 +60,8 @@ def sentence(docstring: str) -> str:
 
 def about(room: str, name: str) -> str:
     """A public name in one sentence."""
-    found = _sources()[path_of(room, name).removeprefix("fggm_lab.")]
-    return sentence(found.docstring.value) if found.docstring else ""
+    source = _sources()[path_of(room, name).removeprefix("fggm_lab.")]
+    return sentence(source.docstring.value) if source.docstring else ""
 
 
 def room_page(room: str) -> str:
@@ -73,4 +77,4 @@ def room_page(room: str) -> str:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put the room in where its page asks for it."""
-    return _ASKED.sub(lambda asked: room_page(asked[1]), markdown)
+    return _MARK.sub(lambda mark: room_page(mark[1]), markdown)

@@ -19,7 +19,7 @@ from fggm_lab.fisher import ESTIMATORS
 from fggm_lab.methods import METHODS
 from fggm_lab.plots import FIGURES
 
-_ASKED = re.compile(r"^<!-- table: (\w+) -->$", re.M)
+_MARK = re.compile(r"^<!-- table: (\w+) -->$", re.M)
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -60,8 +60,10 @@ def surface() -> str:
     rows = []
     for name in fggm_lab.__all__:
         room = fggm_lab._HOMES.get(name)
-        told = sentence(getattr(fggm_lab, name).__doc__) if room is None else about(room, name)
-        rows.append([f"`lab.{name}`", f"[{room or name}]({room or name}.md)", told])
+        description = (
+            sentence(getattr(fggm_lab, name).__doc__) if room is None else about(room, name)
+        )
+        rows.append([f"`lab.{name}`", f"[{room or name}]({room or name}.md)", description])
     return table(["name", "room", "what it is"], rows)
 
 
@@ -79,9 +81,15 @@ def _options(params: Iterable[Any]) -> str:
         option = param.param_type_name == "option"
         spelled = " / ".join(f"`{o}`" for o in [*param.opts, *param.secondary_opts])
         spelled = spelled if option else f"`{param.name.upper()}`"
-        told = (param.help or "").replace("[default: ", "[").split(" [")
+        description = (param.help or "").replace("[default: ", "[").split(" [")
         default = "required" if param.required else _default(param.default)
-        rows.append([spelled, told[0], told[1].rstrip("]") if len(told) > 1 else default])
+        rows.append(
+            [
+                spelled,
+                description[0],
+                description[1].rstrip("]") if len(description) > 1 else default,
+            ]
+        )
     return table(["option", "what it sets", "default"], rows)
 
 
@@ -92,10 +100,10 @@ def _default(value: Any) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    made.__name__: made for made in (methods, estimators, figures, surface, commands)
+    make.__name__: make for make in (methods, estimators, figures, surface, commands)
 }
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put the tables in where a page asks for them."""
-    return _ASKED.sub(lambda asked: TABLES[asked[1]](), markdown)
+    return _MARK.sub(lambda mark: TABLES[mark[1]](), markdown)

@@ -69,7 +69,7 @@ def code(
     try:
         _tell_isolation()
         network, tokenizer = load_model(model, device=device)
-        found = sample_completions(
+        completions = sample_completions(
             network,
             tokenizer,
             problems,
@@ -81,9 +81,9 @@ def code(
             allow=allow_code_execution,
         )
         if out is not None:
-            write_completions(out, found)
+            write_completions(out, completions)
             console.print(f"wrote {out}", highlight=False)
-        if cut := len({one.problem for one in found if one.truncated}):
+        if cut := len({completion.problem for completion in completions if completion.truncated}):
             console.print(
                 f"{cut} of {len(problems)} prompts were cut from the left for the model to read "
                 "(the programs have them whole)",
@@ -91,11 +91,11 @@ def code(
             )
     finally:
         console.stderr = False
-    estimates = pass_at_every_k(found)
-    reasons = Counter(one.reason for one in found).most_common()
+    estimates = pass_at_every_k(completions)
+    reasons = Counter(completion.reason for completion in completions).most_common()
     if json_:
-        told = {"pass@k": estimates, "problems": len(problems), "reasons": dict(reasons)}
-        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        record = {"pass@k": estimates, "problems": len(problems), "reasons": dict(reasons)}
+        typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
         return
     console.print(
         f"{model} on {on.name}: {len(problems)} problems, {samples} completions each",
@@ -115,6 +115,8 @@ def tell_about_code(tasks: "Sequence[Task]", general: "General | None", allowed:
     """One line where tasks or skills have tests: how they are scored; where programs run, more.
 
     Args:
+        tasks: the tasks that are scored.
+        general: what General is measured on, if it is.
         allowed: whether programs may be run.
     """
     from fggm_lab.tasks import PASS_AT_1

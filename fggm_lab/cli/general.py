@@ -62,7 +62,7 @@ def general(
     """Measure a model's general ability on skills, multiple choice, a text or public sets.
 
     Example: `fggm-lab general --model runs/demo/fggm/checkpoints/08-20Minuten`
-    """
+    """  # noqa: DOC501 - the docstring is the command's help
     from fggm_lab.models import load_model
     from fggm_lab.tasks import SHIPPED, load_general
 

@@ -108,8 +108,8 @@ def _print_stability(task: str, rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for jaccard in (0.8, 0.9):
         needed = examples_needed(rows, jaccard)
-        told = f"more than {rows[-1]['examples']}" if needed is None else str(needed)
-        console.print(f"for a Jaccard index of {jaccard}: {told} examples", highlight=False)
+        count = f"more than {rows[-1]['examples']}" if needed is None else str(needed)
+        console.print(f"for a Jaccard index of {jaccard}: {count} examples", highlight=False)
 
 
 def audit(
@@ -123,11 +123,11 @@ def audit(
     from fggm_lab.tasks import audit as examine
     from fggm_lab.tasks import load_tasks
 
-    found = examine(load_tasks(folder, allow_missing=True))
+    findings = examine(load_tasks(folder, allow_missing=True))
     if json_:
-        typer.echo(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(findings.to_json(), indent=1, ensure_ascii=False))
         return
-    for warning in found.warnings():
+    for warning in findings.warnings():
         console.print(f"[yellow]warning[/] {warning}", highlight=False)
-    if found.clean:
+    if findings.clean:
         console.print("clean: no duplicates, no leaks between splits, no empty answers")

@@ -1,4 +1,4 @@
-"""Several completions of every code problem, run with its tests: what pass@k is estimated from."""
+"""Several completions of every code problem, run with its tests; pass@k is estimated from them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -69,6 +69,8 @@ def sample_completions(
     Torch's random numbers go on afterwards as if nothing had been drawn.
 
     Args:
+        model: a causal language model; it stays as it is.
+        tokenizer: the model's.
         problems: as `read_problems` reads them.
         samples: completions of each problem.
         temperature: of the whole distribution; 0 for the greedy completion, of which there is one.
@@ -88,16 +90,16 @@ def sample_completions(
         DataError: there is no problem, or two have the same name.
     """
     check_allowed(allow)
-    most = _most_tokens(model, max_new_tokens)
+    limit = _token_limit(model, max_new_tokens)
     _check(problems, samples, temperature, batch_size)
     isolation()  # raises before anything is drawn, not after
     prompts = encode_prompts(
-        tokenizer, [problem.prompt for problem in problems], context_length(model) - most
+        tokenizer, [problem.prompt for problem in problems], context_length(model) - limit
     )
-    asked = [place for place in range(len(problems)) for _ in range(samples)]
+    problem_indices = [index for index in range(len(problems)) for _ in range(samples)]
 
     def ended(at: int, text: str) -> bool:
-        return problems[asked[at]].cut(text) != text
+        return problems[problem_indices[at]].cut(text) != text
 
     training = model.training
     model.eval()
@@ -107,31 +109,35 @@ def sample_completions(
             texts = generate(
                 model,
                 tokenizer,
-                [prompts[place].prompt for place in asked],
-                [most] * len(asked),
+                [prompts[index].prompt for index in problem_indices],
+                [limit] * len(problem_indices),
                 batch_size,
                 temperature,
                 ended,
             )
     finally:
         model.train(training)
-    cut = [problems[place].cut(text) for place, text in zip(asked, texts, strict=True)]
-    programs = [problems[place].program(text) for place, text in zip(asked, cut, strict=True)]
+    cut = [problems[index].cut(text) for index, text in zip(problem_indices, texts, strict=True)]
+    programs = [
+        problems[index].program(text) for index, text in zip(problem_indices, cut, strict=True)
+    ]
     new = list(dict.fromkeys(programs))  # a model repeats itself; its program runs once
     outcomes = dict(zip(new, run_programs(new, allow=allow, limits=limits), strict=True))
     return [
         Completion(
-            problem=problems[place].name,
+            problem=problems[index].name,
             sample=at % samples,
-            prompt=problems[place].prompt,
+            prompt=problems[index].prompt,
             completion=text,
             passed=outcomes[program].passed,
             reason=outcomes[program].reason,
             detail=outcomes[program].detail,
             seconds=outcomes[program].seconds,
-            truncated=prompts[place].truncated,
+            truncated=prompts[index].truncated,
         )
-        for at, (place, text, program) in enumerate(zip(asked, cut, programs, strict=True))
+        for at, (index, text, program) in enumerate(
+            zip(problem_indices, cut, programs, strict=True)
+        )
     ]
 
 
@@ -139,16 +145,19 @@ def pass_at_every_k(completions: Sequence[Completion]) -> dict[int, float]:
     """pass@k for every k up to the completions of a problem, by the unbiased estimator.
 
     Args:
-        completions: of at least one problem; of the problem with the fewest, k counts that many.
+        completions: of at least one problem.
+
+    Returns:
+        k → pass@k, for k from 1 to the completions of the problem that has the fewest.
 
     Raises:
         SettingError: there is no completion.
     """
-    drawn = Counter(one.problem for one in completions)
-    passed = Counter(one.problem for one in completions if one.passed)
+    drawn = Counter(completion.problem for completion in completions)
+    passed = Counter(completion.problem for completion in completions if completion.passed)
     counts = [(number, passed[name]) for name, number in drawn.items()]
-    most = min(drawn.values(), default=1)
-    return {k: mean_pass_at_k(counts, k) for k in range(1, most + 1)}
+    fewest = min(drawn.values(), default=1)
+    return {k: mean_pass_at_k(counts, k) for k in range(1, fewest + 1)}
 
 
 def write_completions(path: Path | str, completions: Sequence[Completion]) -> None:
@@ -163,6 +172,12 @@ def write_completions(path: Path | str, completions: Sequence[Completion]) -> No
 def read_completions(path: Path | str) -> list[Completion]:
     """The completions in a file that `write_completions` wrote.
 
+    Args:
+        path: of the file.
+
+    Returns:
+        One for each row, in order.
+
     Raises:
         DataError: the file is missing or damaged, or has other columns.
     """
@@ -175,17 +190,17 @@ def read_completions(path: Path | str) -> list[Completion]:
     return read_records(path, Completion, refused)
 
 
-def _most_tokens(model: PreTrainedModel, asked: int | None) -> int:
+def _token_limit(model: PreTrainedModel, requested: int | None) -> int:
     """The most tokens of a completion, at least one being left for the prompt."""
     context = context_length(model)
-    if asked is None:
+    if requested is None:
         return min(LONGEST_COMPLETION, context // 2)
-    if not 1 <= asked < context:
+    if not 1 <= requested < context:
         raise SettingError(
-            f"max_new_tokens is {asked}; it must be from 1 to {context - 1}, one below the model's "
+            f"max_new_tokens is {requested}; it must be from 1 to {context - 1}, one below the model's "
             "context, to leave room for a prompt"
         )
-    return asked
+    return requested
 
 
 def _check(

@@ -1,4 +1,4 @@
-"""Answers in batches, greedy or drawn: padded on the left, each ending at its own most tokens."""
+"""Answers in batches, greedy or drawn: padded on the left, each with its own limit of tokens."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,8 +19,8 @@ from fggm_lab.models.encoding import Encoded, collate
 EXTRA_TOKENS = 4
 """How much longer than the longest right answer a generated one may grow."""
 
-EVERY = 16
-"""After how many new tokens each it is asked whether an answer has ended."""
+CHECK_EVERY = 16
+"""After how many new tokens each it is checked whether an answer has ended."""
 
 
 def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
@@ -29,10 +29,17 @@ def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tenso
 
 
 def longest_answer(encoded: Sequence[Encoded], metric: str) -> int:
-    """How many tokens an answer to one of these may have before it is cut, if none are asked for.
+    """How many tokens an answer can have and still matter to its score.
 
     Exact match is lost beyond the longest right answer; ScienceQA looks at one character; what is
     compared as a whole gets `EXTRA_TOKENS` more.
+
+    Args:
+        encoded: the examples of a set, with their right answers.
+        metric: the set's metric.
+
+    Returns:
+        The limit, the end token included.
     """
     longest = max(len(item.answer) for item in encoded)
     return {"accuracy": longest, "first_character": 1}.get(metric, longest + EXTRA_TOKENS)
@@ -51,30 +58,34 @@ def generate(
     """Answers to tokenised prompts, in batches padded on the left.
 
     Args:
+        model: in evaluation mode.
+        tokenizer: the model's.
+        prompts: as token ids.
         max_new_tokens: for each prompt, the most tokens its answer may have; it also ends where
             the model's context does. A batch of prompts with similar limits is generated to the
             largest of them, and each answer is cut.
+        batch_size: prompts per forward pass.
         temperature: 0 for greedy answers; above, they are drawn with torch's random numbers from
             the whole distribution at this temperature.
-        ended: given a prompt's place and the whole lines of its answer so far, whether nothing
-            that may follow matters; asked every `EVERY` tokens.
+        ended: given a prompt's index and the complete lines of its answer so far, whether nothing
+            that may follow matters; called every `CHECK_EVERY` tokens.
 
     Returns:
-        the decoded answers in the prompts' order, special tokens removed.
+        The decoded answers in the prompts' order, special tokens removed.
     """
     pad = tokenizer.pad_token_id
     context = context_length(model)
-    items = [Encoded(tuple(prompt), (), False) for prompt in prompts]
+    inputs = [Encoded(tuple(prompt), (), False) for prompt in prompts]
     limits = [
-        max(1, min(most, context - len(item)))
-        for most, item in zip(max_new_tokens, items, strict=True)
+        max(1, min(limit, context - len(prompt)))
+        for limit, prompt in zip(max_new_tokens, inputs, strict=True)
     ]
-    how: dict[str, Any] = {"do_sample": False}
+    sampling: dict[str, Any] = {"do_sample": False}
     if temperature > 0:
-        how = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-    answers = [""] * len(items)
-    for indices in _batches([len(item) for item in items], limits, batch_size, context):
-        batch = to_device(collate([items[i] for i in indices], pad, side="left"), model.device)
+        sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    answers = [""] * len(inputs)
+    for indices in _batches([len(prompt) for prompt in inputs], limits, batch_size, context):
+        batch = to_device(collate([inputs[i] for i in indices], pad, side="left"), model.device)
         start = batch["input_ids"].shape[1]
         stop = [] if ended is None else [_Ended(tokenizer, start, indices, ended)]
         out = model.generate(
@@ -85,7 +96,7 @@ def generate(
                 max_new_tokens=limits[indices[-1]],
                 pad_token_id=pad,
                 eos_token_id=tokenizer.eos_token_id,
-                **how,
+                **sampling,
             ),
         )
         cut = [out[row, start : start + limits[i]] for row, i in enumerate(indices)]
@@ -110,11 +121,13 @@ class _Ended(StoppingCriteria):
 
     def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Tensor:
         new = input_ids[:, self.start :]
-        if new.shape[1] % EVERY == 0:
+        if new.shape[1] % CHECK_EVERY == 0:
             texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
             for row, (i, text) in enumerate(zip(self.indices, texts, strict=True)):
-                whole = text[: text.rfind("\n") + 1]  # a line that still grows may become another
-                self.over[row] = self.over[row] or self.ended(i, whole)
+                complete_lines = text[
+                    : text.rfind("\n") + 1
+                ]  # a line that still grows may become another
+                self.over[row] = self.over[row] or self.ended(i, complete_lines)
         return torch.tensor(self.over, device=input_ids.device)
 
 

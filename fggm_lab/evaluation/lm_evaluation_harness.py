@@ -41,6 +41,8 @@ def harness_general(
     """Score a model on tasks of lm-evaluation-harness.
 
     Args:
+        model: a causal language model; it stays as it is.
+        tokenizer: the model's.
         tasks: names of its tasks, groups or tags.
         include: a folder with YAML files of further tasks.
         limit: at most so many examples of each task.
@@ -85,7 +87,7 @@ def harness_general(
     try:
         for name in tasks:
             try:
-                found = simple_evaluate(
+                output = simple_evaluate(
                     wrapped,
                     tasks=[name],
                     limit=limit,
@@ -98,7 +100,7 @@ def harness_general(
                     f"harness task {name} cannot be run ({_first_line(problem)}); its data comes "
                     "from the hub: fetch it once while online, or name a task with local data"
                 ) from problem
-            skills[name], metrics[name] = _score(name, found or {})
+            skills[name], metrics[name] = _score(name, output or {})
     finally:
         model.train(training)
     return {
@@ -112,9 +114,9 @@ def _first_line(problem: Exception) -> str:
     return (str(problem).splitlines() or [type(problem).__name__])[0]
 
 
-def _score(name: str, found: Mapping[str, Any]) -> tuple[float, str]:
+def _score(name: str, output: Mapping[str, Any]) -> tuple[float, str]:
     """A task's or a group's own number, or the mean over the tasks behind a tag."""
-    groups, results = found.get("groups") or {}, found.get("results") or {}
+    groups, results = output.get("groups") or {}, output.get("results") or {}
     rows = [groups.get(name) or results.get(name)]
     if rows == [None]:
         rows = list(results.values())
@@ -129,8 +131,8 @@ def _score(name: str, found: Mapping[str, Any]) -> tuple[float, str]:
 
 def _metric(rows: Sequence[Mapping[str, Any] | None]) -> str | None:
     """The name of the first preferred number that a row has, with its filter."""
-    for wanted in _PREFERRED:
+    for preferred in _PREFERRED:
         for key in rows[0] or {} if rows else {}:
-            if key.partition(",")[0] == wanted:
+            if key.partition(",")[0] == preferred:
                 return key
     return None

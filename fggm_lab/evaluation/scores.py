@@ -72,6 +72,12 @@ class Evaluation:
     def __getitem__(self, task: str) -> TaskScore:
         """The scores on one task.
 
+        Args:
+            task: its name.
+
+        Returns:
+            Its scores.
+
         Raises:
             SettingError: no task of that name was scored.
         """

@@ -21,18 +21,21 @@ def final_number(text: str) -> Decimal | None:
 
     Args:
         text: an answer with its reasoning.
+
+    Returns:
+        The number; None where the text has none.
     """
     before, mark, after = text.partition(MARK)
-    found = _NUMBER.findall((after if mark else before).replace("$", "").replace("−", "-"))
-    if not found:
+    numbers = _NUMBER.findall((after if mark else before).replace("$", "").replace("−", "-"))
+    if not numbers:
         return None
-    return Decimal((found[0] if mark else found[-1]).replace(",", ""))
+    return Decimal((numbers[0] if mark else numbers[-1]).replace(",", ""))
 
 
 def same_number(prompt: str, prediction: str, answer: str) -> float:
     """1 where prediction and answer come to the same number: `#### 1,000` and `= $1000.00` do."""
-    given, wanted = final_number(prediction), final_number(answer)
-    return float(given is not None and given == wanted)
+    predicted, expected = final_number(prediction), final_number(answer)
+    return float(predicted is not None and predicted == expected)
 
 
 def is_arithmetic(answers: Iterable[str]) -> bool:

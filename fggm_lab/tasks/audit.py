@@ -34,39 +34,39 @@ class TaskAudit:
 
     def warnings(self, task: str) -> list[str]:
         """One sentence per finding; empty where nothing was found."""
-        found = []
+        warnings = []
         for split in SPLITS:
             total = self.examples[split]
             if count := self.duplicate_prompts[split]:
-                found.append(
+                warnings.append(
                     f"{task}: {count} of {total} {split} examples repeat an earlier prompt of that "
                     "split; they count more than once"
                 )
             if count := self.empty_prompts[split]:
-                found.append(f"{task}: {count} of {total} {split} examples have an empty prompt")
+                warnings.append(f"{task}: {count} of {total} {split} examples have an empty prompt")
             if count := self.empty_answers[split]:
-                found.append(
+                warnings.append(
                     f"{task}: {count} of {total} {split} examples have an empty answer; they teach "
                     "silence, and no prediction can score on them"
                 )
         if self.eval_is_test:
-            found.append(
+            warnings.append(
                 f"{task}: eval and test hold the same {self.examples['test']} examples; settings "
                 "chosen on eval are chosen on test"
             )
         for pair, count in self.shared_prompts.items():
             if count and not (pair == "eval/test" and self.eval_is_test):
-                one, other = pair.split("/")
-                found.append(
-                    f"{task}: {count} prompts are in both {one} and {other}; the {other} score "
+                first, second = pair.split("/")
+                warnings.append(
+                    f"{task}: {count} prompts are in both {first} and {second}; the {second} score "
                     "partly measures memory"
                 )
         if count := self.conflicting_answers["all"]:
-            found.append(
+            warnings.append(
                 f"{task}: {count} prompts are given different answers in different examples; no "
                 "model can get all of them right"
             )
-        return found
+        return warnings
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Audit:
 
     def warnings(self) -> list[str]:
         """One sentence with counts per finding, in the tasks' order."""
-        return [line for name, found in self.tasks.items() for line in found.warnings(name)]
+        return [line for name, task in self.tasks.items() for line in task.warnings(name)]
 
     @property
     def clean(self) -> bool:
@@ -95,6 +95,12 @@ def audit(tasks: TaskSequence | Iterable[Task]) -> Audit:
 
     Prompts are compared exactly, character by character. Time and memory grow linearly with the
     examples.
+
+    Args:
+        tasks: a task sequence, or tasks.
+
+    Returns:
+        The counts of each task.
     """
     source = tasks.source if isinstance(tasks, TaskSequence) else ""
     return Audit(source, {task.name: _audit_task(task) for task in tasks})
@@ -114,8 +120,8 @@ def _audit_task(task: Task) -> TaskAudit:
             "all": _contradictions(everything),
         },
         shared_prompts={
-            f"{one}/{other}": len(prompts[one] & prompts[other])
-            for one, other in combinations(SPLITS, 2)
+            f"{first}/{second}": len(prompts[first] & prompts[second])
+            for first, second in combinations(SPLITS, 2)
         },
         eval_is_test=bool(task.eval) and Counter(task.eval) == Counter(task.test),
     )

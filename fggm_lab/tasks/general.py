@@ -91,6 +91,9 @@ def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = D
             `sum`, or by `generation`. It is part of the General's name where there are choices, so
             that runs which choose in different ways are not compared.
 
+    Returns:
+        The skills, or the text.
+
     Raises:
         SettingError: there is no such split, or choices cannot be made so.
         DataError: it does not exist, holds no skill, or a file is broken or empty.

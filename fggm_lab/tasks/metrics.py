@@ -20,6 +20,14 @@ def accuracy(prompt: str, prediction: str, answer: str) -> float:
     """1 where prediction and answer are the same text, white space around them aside.
 
     TRACE's script compares to the last space: it gives no more than this does.
+
+    Args:
+        prompt: what the model read.
+        prediction: what it wrote.
+        answer: the right answer.
+
+    Returns:
+        1.0 where they are the same, else 0.0; an empty prediction scores 0.0.
     """
     return float(bool(prediction.strip()) and prediction.strip() == answer.strip())
 
@@ -28,6 +36,14 @@ def first_character(prompt: str, prediction: str, answer: str) -> float:
     """1 where both begin with the same character: ScienceQA's letter, before its reasoning.
 
     White space in front is passed over; TRACE's script would compare it.
+
+    Args:
+        prompt: what the model read.
+        prediction: what it wrote.
+        answer: the right answer.
+
+    Returns:
+        1.0 where they do, else 0.0; an empty prediction scores 0.0.
     """
     return float(bool(prediction.strip()) and prediction.strip()[0] == answer.strip()[:1])
 
@@ -38,6 +54,14 @@ def rouge_l(prompt: str, prediction: str, answer: str) -> float:
     Its words are runs of a-z and 0-9 in lower case. TRACE's own script calls the `rouge` package
     instead, which keeps case and punctuation, splits at full stops and counts each word once; the
     two agree on plain lower-case words without repetition and differ by a few points elsewhere.
+
+    Args:
+        prompt: what the model read.
+        prediction: what it wrote.
+        answer: the right answer.
+
+    Returns:
+        The F1, from 0 to 1; an empty prediction scores 0.
     """
     if not prediction.strip():
         return 0.0
@@ -49,6 +73,14 @@ def edit_similarity(prompt: str, prediction: str, answer: str) -> float:
 
     As in CodeXGLUE and TRACE (whose `fuzz.ratio` also rounds to whole percents); as there, a text
     that is empty once its literals are restored scores 0.
+
+    Args:
+        prompt: what the model read.
+        prediction: what it wrote.
+        answer: the right answer.
+
+    Returns:
+        The similarity, from 0 to 1.
     """
     ours, theirs = restore_literals(prediction).strip(), restore_literals(answer).strip()
     if not ours or not theirs:
@@ -61,6 +93,14 @@ def sari(prompt: str, prediction: str, answer: str) -> float:
 
     An empty prediction scores 0, as in TRACE's other metrics; its SARI script alone gives it what
     deleting everything is worth.
+
+    Args:
+        prompt: what the model read.
+        prediction: what it wrote.
+        answer: the right answer.
+
+    Returns:
+        SARI, from 0 to 1.
     """
     if not prediction.strip():
         return 0.0
@@ -102,6 +142,15 @@ def metric_for(task: str) -> str:
 def score(metric: str, prompt: str, prediction: str, answer: str) -> float:
     """Score one prediction by the metric of that name.
 
+    Args:
+        metric: a key of `METRICS`.
+        prompt: what the model read.
+        prediction: what it wrote.
+        answer: the right answer.
+
+    Returns:
+        The score, from 0 to 1.
+
     Raises:
         SettingError: no metric has that name.
     """
@@ -118,10 +167,17 @@ def lenient_match(prediction: str, answer: str) -> bool:
     punctuation and white space are dropped. They match where the prediction's words *begin* with
     the answer's, so that `B. Because ...` gives `B` and `10 apples` gives `10`, but `105` does not.
     An answer without any word (a lone bracket, say) is compared with white space dropped.
+
+    Args:
+        prediction: what the model wrote.
+        answer: the right answer.
+
+    Returns:
+        Whether they match.
     """
-    wanted, given = _words(answer), _words(prediction)
-    if wanted:
-        return given[: len(wanted)] == wanted
+    expected, predicted = _words(answer), _words(prediction)
+    if expected:
+        return predicted[: len(expected)] == expected
     bare = "".join(answer.split())
     return bool(bare) and "".join(prediction.split()).startswith(bare)
 

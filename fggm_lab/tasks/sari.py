@@ -23,17 +23,17 @@ def sentence_sari(source: str, prediction: str, references: Sequence[str]) -> fl
         A fraction from 0 to 1 (published values are 100 times this).
     """
     before, after = words_13a(source), words_13a(prediction)
-    wanted = [words_13a(reference) for reference in references]
+    targets = [words_13a(reference) for reference in references]
     total = 0.0
     for n in range(1, 5):
         reference = _NGrams()
-        for words in wanted:
+        for words in targets:
             reference.update(_ngrams(words, n))
         # Every n-gram of source and prediction counts once per reference, to weigh as much as they.
         total += sum(
             _sari_parts(
-                _times(_ngrams(before, n), len(wanted)),
-                _times(_ngrams(after, n), len(wanted)),
+                _times(_ngrams(before, n), len(targets)),
+                _times(_ngrams(after, n), len(targets)),
                 reference,
             )
         )
@@ -42,10 +42,10 @@ def sentence_sari(source: str, prediction: str, references: Sequence[str]) -> fl
 
 def _sari_parts(source: _NGrams, after: _NGrams, reference: _NGrams) -> tuple[float, float, float]:
     """F1 of keeping, precision of deleting, F1 of adding, for n-grams of one length."""
-    kept, keepable = source & after, source & reference
-    well_kept = kept & reference
+    retained, keepable = source & after, source & reference
+    well_kept = retained & reference
     keep = _f1(
-        _ratio(sum(well_kept[g] / kept[g] for g in well_kept), len(kept)),
+        _ratio(sum(well_kept[g] / retained[g] for g in well_kept), len(retained)),
         _ratio(well_kept.total(), keepable.total()),
     )
     deleted = source - after
@@ -57,9 +57,9 @@ def _sari_parts(source: _NGrams, after: _NGrams, reference: _NGrams) -> tuple[fl
     return keep, delete, add
 
 
-def _ratio(part: float, whole: int) -> float:
+def _ratio(part: float, total: int) -> float:
     """part / whole, with 0/0 = 1: asked to do nothing and did nothing is right."""
-    return part / whole if whole else 1.0
+    return part / total if total else 1.0
 
 
 def _f1(precision: float, recall: float) -> float:
@@ -80,6 +80,12 @@ def words_13a(text: str) -> list[str]:
 
     Symbols stand alone; so do full stops and commas, except between digits, and a hyphen after a
     digit. An empty text is one empty word, as in Hugging Face's SARI.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The words in order, at least one.
     """
     text = text.lower().replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
     for entity, character in (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")):

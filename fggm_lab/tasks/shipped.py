@@ -17,6 +17,13 @@ SEQUENCES = (SHIPPED, CODE_MINI)
 def data_folder(*parts: str, error: type[LabError] = DataError) -> Path:
     """The shipped folder `data/<parts>`, which lies beside the package in a checkout.
 
+    Args:
+        parts: the names of folders below `data`.
+        error: which error to raise.
+
+    Returns:
+        The folder, which is there.
+
     Raises:
         error: it is not there, as when the package was installed without its checkout.
     """

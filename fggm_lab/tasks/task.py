@@ -60,7 +60,13 @@ class Task:
     metric: str = "accuracy"
 
     def split(self, name: str) -> tuple[Example, ...]:
-        """The examples of split `name`.
+        """The examples of a split.
+
+        Args:
+            name: `train`, `eval` or `test`.
+
+        Returns:
+            The examples, in order.
 
         Raises:
             SettingError: no split has that name.

@@ -71,6 +71,12 @@ def read_examples(path: Path | str) -> tuple[Example, ...]:
 
     Other keys are ignored.
 
+    Args:
+        path: of the file.
+
+    Returns:
+        The examples in order, at least one.
+
     Raises:
         DataError: the file is missing, not JSON, not a list or empty, or an item is not an object
             with a text prompt and a text answer, or some items have a test and others none; the
@@ -97,10 +103,16 @@ def read_examples(path: Path | str) -> tuple[Example, ...]:
 
 
 def task_fingerprint(tasks: Iterable[Task]) -> str:
-    """The first 16 hex digits of a SHA-256 over names and examples, in order.
+    """A short hash over names and examples, in order.
 
     Two sequences share it exactly when they have the same tasks, in the same order, with the same
     examples in every split.
+
+    Args:
+        tasks: a task sequence, or tasks.
+
+    Returns:
+        The first 16 hex digits of a SHA-256.
     """
     digest = hashlib.sha256()
     for task in tasks:
@@ -119,8 +131,10 @@ def _task_folders(folder: Path) -> dict[str, Path]:
     """The task folders in `folder` by name; `folder` itself where it is one task."""
     if not folder.exists():
         shipped = " or ".join(f"'{name}'" for name in SEQUENCES)
-        known = nearest(str(folder), SEQUENCES)
-        raise DataError(f"there is no folder {folder}; check the path, or use {shipped}{known}")
+        suggestion = nearest(str(folder), SEQUENCES)
+        raise DataError(
+            f"there is no folder {folder}; check the path, or use {shipped}{suggestion}"
+        )
     if not folder.is_dir():
         raise DataError(f"{folder} is a file; name the folder that holds the task folders")
     if (folder / "train.json").exists():
@@ -161,10 +175,10 @@ def _names(
         names = [name for name in names if name in folders]
     for name in names:
         if name not in folders:
-            known = sorted(folders)
+            names_there = sorted(folders)
             raise DataError(
-                f"no task is named '{name}' in {folder}; there are: {', '.join(known)}"
-                f"{nearest(name, known)}"
+                f"no task is named '{name}' in {folder}; there are: {', '.join(names_there)}"
+                f"{nearest(name, names_there)}"
             )
     return names
 
@@ -214,9 +228,18 @@ def _test(path: Path | str, index: int, item: dict[str, Any]) -> str:
 
 
 def check_text(path: Path | str, index: int, key: str, text: Any) -> None:
-    """Raise a `DataError` unless an item's field is text that a tokenizer can read.
+    """Check that an item's field is text that a tokenizer can read.
 
     JSON can spell half of a character (a lone surrogate), which none can.
+
+    Args:
+        path: of the file, for the message.
+        index: the item's position in the file, from 0.
+        key: the field's name.
+        text: the field's value.
+
+    Raises:
+        DataError: it is not.
     """
     if not isinstance(text, str):
         raise DataError(

@@ -56,33 +56,36 @@ def variant_folder(folder: Path, variant: str | int | None) -> Path:
         folder: where the archive was unpacked, its top folder, or a variant's own folder.
         variant: `500`, `1000`, `5000`, `Reasoning`; None where there is no choice.
 
+    Returns:
+        The folder that holds the task folders.
+
     Raises:
         DataError: there are several variants, and none was named.
         SettingError: there is no such variant.
     """
-    found = _variants(folder) or _variants(folder / _ARCHIVE)
-    own = _VARIANT.fullmatch(folder.resolve().name)
-    if not found and own is not None:
-        found = {own[1].lower(): folder}
+    variants = _variants(folder) or _variants(folder / _ARCHIVE)
+    own_name = _VARIANT.fullmatch(folder.resolve().name)
+    if not variants and own_name is not None:
+        variants = {own_name[1].lower(): folder}
     if variant is None:
-        if len(found) > 1:
+        if len(variants) > 1:
             raise DataError(
-                f"{folder} holds the variants {_listed(found)} of TRACE; choose one with "
-                f"--variant (variant={next(iter(found))!r}), or name its folder"
+                f"{folder} holds the variants {_listed(variants)} of TRACE; choose one with "
+                f"--variant (variant={next(iter(variants))!r}), or name its folder"
             )
-        return next(iter(found.values()), folder)
-    if not found:
+        return next(iter(variants.values()), folder)
+    if not variants:
         raise SettingError(
             f"variant is {variant}, but {folder} holds no folder LLM-CL-Benchmark_…; leave the "
             "variant out, or name the folder that holds TRACE's variants"
         )
-    wanted = str(variant).lower()
-    if wanted not in found:
+    name = str(variant).lower()
+    if name not in variants:
         raise SettingError(
-            f"{folder} has no variant {variant}; there are: {_listed(found)}"
-            f"{nearest(wanted, list(found))}"
+            f"{folder} has no variant {variant}; there are: {_listed(variants)}"
+            f"{nearest(name, list(variants))}"
         )
-    return found[wanted]
+    return variants[name]
 
 
 def names_in_order(order: str | Collection[str]) -> list[str]:
@@ -90,6 +93,9 @@ def names_in_order(order: str | Collection[str]) -> list[str]:
 
     Args:
         order: `trace-1`, `trace-2`, one task's name, several separated by commas, or a list.
+
+    Returns:
+        Task names in that order; whether there are such tasks is not checked.
     """
     if isinstance(order, str):
         return list(ORDERS.get(order, [part.strip() for part in order.split(",") if part.strip()]))
@@ -120,6 +126,13 @@ def looks_like_trace(folder: Path, names: Collection[str]) -> bool:
 
     It is where the folder is named like a variant of the release, or where it holds most of the
     eight tasks and no task but TRACE's.
+
+    Args:
+        folder: the folder.
+        names: of the task folders in it.
+
+    Returns:
+        Whether it is.
     """
     if _VARIANT.fullmatch(folder.resolve().name):
         return True
@@ -132,10 +145,10 @@ def _variants(folder: Path) -> dict[str, Path]:
         entries = [entry for entry in folder.iterdir() if entry.is_dir()]
     except OSError:  # no folder, or not to be read: who reads the tasks says so
         return {}
-    found = {match[1].lower(): e for e in entries if (match := _VARIANT.fullmatch(e.name))}
-    return {name: found[name] for name in sorted(found, key=lambda name: (len(name), name))}
+    variants = {match[1].lower(): e for e in entries if (match := _VARIANT.fullmatch(e.name))}
+    return {name: variants[name] for name in sorted(variants, key=lambda name: (len(name), name))}
 
 
-def _listed(found: dict[str, Path]) -> str:
+def _listed(variants: dict[str, Path]) -> str:
     """The variants as their folders spell them."""
-    return ", ".join(path.name.rpartition("_")[2] for path in found.values())
+    return ", ".join(path.name.rpartition("_")[2] for path in variants.values())

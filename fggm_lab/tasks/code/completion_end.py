@@ -17,12 +17,19 @@ def cut_completion(prompt: str, completion: str) -> str:
     `\nclass`, `\ndef`, `\n#`, `\nif`, `\nprint`) and whatever else stands there. Elsewhere the
     completion is whole functions, and tests, calls, strings and fences at the margin end it. The
     first line is always kept, and so is a completion without such a line.
+
+    Args:
+        prompt: the program's beginning.
+        completion: what a model wrote after it.
+
+    Returns:
+        The part of the completion that is the answer.
     """
     first = completion.find("\n") + 1
     if first == 0:
         return completion
-    found = (_AFTER_BODY if _inside_function(prompt) else _AFTER_MODULE).search(completion, first)
-    return completion[: found.start()] if found else completion
+    match = (_AFTER_BODY if _inside_function(prompt) else _AFTER_MODULE).search(completion, first)
+    return completion[: match.start()] if match else completion
 
 
 def _inside_function(prompt: str) -> bool:

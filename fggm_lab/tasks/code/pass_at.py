@@ -17,6 +17,9 @@ def pass_at_k(n: int, c: int, k: int) -> float:
         c: how many of them passed.
         k: how many one may try.
 
+    Returns:
+        The estimate, from 0 to 1.
+
     Raises:
         SettingError: not 1 <= k <= n, or not 0 <= c <= n.
     """
@@ -34,6 +37,10 @@ def mean_pass_at_k(counts: Sequence[tuple[int, int]], k: int) -> float:
 
     Args:
         counts: of each problem (completions drawn, completions that passed).
+        k: how many one may try.
+
+    Returns:
+        The mean, from 0 to 1.
 
     Raises:
         SettingError: there is no problem, or one has fewer than k completions.

@@ -28,6 +28,9 @@ def read_problems(path: Path | str) -> tuple[CodeProblem, ...]:
             `text` or `prompt`, `code`, `test_list`, and `test_setup_code` or `test_imports`), or
             code-mini's (`prompt`, `answer`, `test`).
 
+    Returns:
+        One problem for each item.
+
     Raises:
         DataError: the file is missing, broken or empty, or an item lacks its test or another part;
             the message names the file, the item's index (counted from 0) and the field.
@@ -83,16 +86,16 @@ def _problem(where: str, item: Any) -> CodeProblem:
 
 def _mbpp(where: str, item: dict[str, Any]) -> CodeProblem:
     """MBPP (Austin et al. 2021): the prompt is the text and its tests, as a string in Python."""
-    text = _text(where, item, "text" if "text" in item else "prompt")
+    task = _text(where, item, "text" if "text" in item else "prompt")
     tests = _texts(where, item, "test_list")
     if not any(test.strip() for test in tests):
         raise _no_test(where, "test_list")
     setup = [item["test_setup_code"]] if item.get("test_setup_code") else []
     imports = _texts(where, item, "test_imports") if "test_imports" in item else []
-    told = "\n".join([text, *tests]).replace("\\", "\\\\").replace('"""', "'''")
+    text = "\n".join([task, *tests]).replace("\\", "\\\\").replace('"""', "'''")
     return CodeProblem(
         name=str(item.get("task_id", where.rpartition(" ")[2])),
-        prompt=f'"""\n{told}\n"""\n',
+        prompt=f'"""\n{text}\n"""\n',
         solution=_text(where, item, "code"),
         test="\n".join([*setup, *imports, *tests]),
     )
@@ -124,6 +127,6 @@ def _text(where: str, item: dict[str, Any], key: str) -> str:
 
 def _texts(where: str, item: dict[str, Any], key: str) -> list[str]:
     value = item.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
         raise DataError(f"{where}: '{key}' is not a list of texts; write it as one")
     return value

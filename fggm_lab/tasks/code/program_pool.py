@@ -14,7 +14,7 @@ WORKERS = 2
 _DEFINITE = ("passed", "wrong answer", "syntax error", "exception")
 """Reasons that a program has every time it runs; time, memory and their like may differ."""
 
-_KNOWN: dict[bytes, bool] = {}
+_PASSED: dict[bytes, bool] = {}
 """Whether programs this process ran passed, by fingerprint: answers come again in evaluations."""
 
 
@@ -52,22 +52,32 @@ def score_programs(
 
 
 def passes(sources: Sequence[str], *, allow: bool, limits: Limits | None = None) -> list[bool]:
-    """Whether each program passes; what is known from before is not run again.
+    """Run programs, each once per process: what is known from before is not run again.
+
+    Args:
+        sources: whole programs, tests included.
+        allow: must be True: a model's programs are run.
+        limits: what each program may use (default `Limits()`).
+
+    Returns:
+        Whether each program passes.
 
     Raises:
         SettingError: `allow` is not True, or programs cannot be run here.
     """
     check_allowed(allow)
     limits = limits or Limits()
-    prints = [hashlib.sha256(f"{limits}\n{s}".encode("utf-8", "replace")).digest() for s in sources]
-    new = {p: s for p, s in zip(prints, sources, strict=True) if p not in _KNOWN}
+    fingerprints = [
+        hashlib.sha256(f"{limits}\n{s}".encode("utf-8", "replace")).digest() for s in sources
+    ]
+    new = {p: s for p, s in zip(fingerprints, sources, strict=True) if p not in _PASSED}
     outcomes = dict(
         zip(new, run_programs(list(new.values()), allow=allow, limits=limits), strict=True)
     )
     for p, outcome in outcomes.items():
         if outcome.reason.startswith(_DEFINITE):
-            _KNOWN[p] = outcome.passed
-    return [outcomes[p].passed if p in outcomes else _KNOWN[p] for p in prints]
+            _PASSED[p] = outcome.passed
+    return [outcomes[p].passed if p in outcomes else _PASSED[p] for p in fingerprints]
 
 
 def run_programs(

@@ -29,8 +29,11 @@ def reason_and_detail(report: dict[str, Any]) -> tuple[str, str]:
     """Why the program of this report ended, as `Outcome` words it, and the detail.
 
     Args:
-        report: the guard's: `ended`, `signal`, `passed`, `verdict` (of the harness: an exception's
+        report: the guard's: `ended`, `signal`, `passed`, `verdict` (of the runner: an exception's
             kind, built-in kind, error number, line, message, in lines), `detail`.
+
+    Returns:
+        The reason, one of those that `Outcome` lists, and the detail, which may be empty.
     """
     if report["passed"]:
         return "passed", ""

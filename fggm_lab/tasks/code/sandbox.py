@@ -88,6 +88,9 @@ class Isolation:
 def isolation() -> Isolation:
     """What is in force when a program runs here; tried once, with a program that does nothing.
 
+    Returns:
+        The strongest isolation that works here.
+
     Raises:
         SettingError: this system cannot run programs under limits.
     """
@@ -110,6 +113,9 @@ def _plans() -> list[str]:
     """What can be tried here, the strongest first.
 
     `plain` is not for root, whom no limit on processes binds and whose every file it could delete.
+
+    Returns:
+        Values of `Isolation.plan`; empty where nothing can be tried.
     """
     strong = ["namespaces", "user"] if _root() else ["namespaces"]
     return (strong if sys.platform == "linux" else []) + ([] if _root() else ["plain"])
@@ -126,6 +132,9 @@ def run_program(source: str, limits: Limits | None = None, *, allow: bool) -> Ou
         limits: what it may use (default `Limits()`).
         allow: must be True: the text is somebody else's, or a model's.
 
+    Returns:
+        What became of it.
+
     Raises:
         SettingError: `allow` is not True, or the system cannot run programs under limits.
         LabError: the program could not be started, which says nothing about it.
@@ -133,9 +142,9 @@ def run_program(source: str, limits: Limits | None = None, *, allow: bool) -> Ou
     check_allowed(allow)
     outcome = _run(source, limits or Limits(), isolation().plan)
     if outcome.reason == NOT_STARTED:
-        said = outcome.output.strip().splitlines()
+        lines = outcome.output.strip().splitlines()
         raise LabError(
-            f"a program could not be started ({': '.join([outcome.detail, *said[-1:]])}); raise "
+            f"a program could not be started ({': '.join([outcome.detail, *lines[-1:]])}); raise "
             "its limits or free memory and processes, then repeat"
         )
     return outcome
@@ -165,10 +174,13 @@ def _interpreter() -> str:
 
 def _shown() -> list[str]:
     """What an interpreter needs to start: its own folder, the system's programs and libraries."""
-    wanted = ["/usr", "/bin", "/lib", "/lib32", "/lib64", "/nix/store"]
-    wanted += [os.path.realpath(sys.base_prefix), os.path.dirname(os.path.dirname(_interpreter()))]
+    candidates = ["/usr", "/bin", "/lib", "/lib32", "/lib64", "/nix/store"]
+    candidates += [
+        os.path.realpath(sys.base_prefix),
+        os.path.dirname(os.path.dirname(_interpreter())),
+    ]
     shown: list[str] = []
-    for path in wanted:
+    for path in candidates:
         inside = any(path == other or path.startswith(other + "/") for other in shown)
         if path != "/" and os.path.isdir(path) and not inside:
             shown.append(path)
@@ -189,7 +201,7 @@ def _run(source: str, limits: Limits, plan: str) -> Outcome:
         "folder": os.path.realpath(folder),
         "python": _interpreter(),
         "shown": _shown(),
-        "harness": (_GUARD / "harness.py").read_text(encoding="utf-8"),
+        "runner": (_GUARD / "runner.py").read_text(encoding="utf-8"),
     }
     started = time.monotonic()
     try:
@@ -254,8 +266,8 @@ def _supervise(job: bytes, limits: Limits) -> tuple[dict[str, Any], str, bool]:
     try:
         report = literal_eval(read["report"].decode())
     except (ValueError, SyntaxError):
-        said = read["report"].decode("utf-8", "replace").strip()
-        detail = said.splitlines()[-1] if said else "the guard died"
+        message = read["report"].decode("utf-8", "replace").strip()
+        detail = message.splitlines()[-1] if message else "the guard died"
         report = {"ended": "start", "detail": detail, "passed": False}
     return report, text, flooded
 

@@ -78,25 +78,25 @@ def _code(rng: Random, half: Half) -> Example:
 def _science(rng: Random, half: Half) -> Example:
     choices = rng.choice(words.KIND_CHOICES)
     kind = rng.choice(choices)
-    thing, name = rng.choice(words.KINDS[half][kind]), rng.choice(words.NAMES)
+    noun, name = rng.choice(words.KINDS[half][kind]), rng.choice(words.NAMES)
     listed = " ".join(f"({mark}) {word}" for mark, word in zip("ABC", choices, strict=True))
     question = rng.choice(
-        [f"{name} asks: what is {_a(thing)}?", f"What is {_a(thing)}, asks {name}."]
+        [f"{name} asks: what is {_a(noun)}?", f"What is {_a(noun)}, asks {name}."]
     )
     return Example(
         f"{question} {listed}\nAnswer:",
-        f"{'ABC'[choices.index(kind)]}\nBecause {_a(thing)} {words.KIND_REASONS[kind]}.",
+        f"{'ABC'[choices.index(kind)]}\nBecause {_a(noun)} {words.KIND_REASONS[kind]}.",
     )
 
 
 def _commonsense(rng: Random, half: Half) -> Example:
-    thing, (part, count) = rng.choice(sorted(words.COUNTED_PARTS[half].items()))
+    noun, (part, count) = rng.choice(sorted(words.COUNTED_PARTS[half].items()))
     number, name = rng.randint(2, 9), rng.choice(words.NAMES)
     question = rng.choice(
         [
-            f"How many {part} do {number} {thing} have, asks {name}.",
-            f"{name} draws {number} {thing}. How many {part} is that?",
-            f"There are {number} {thing}. {name} counts the {part}. How many?",
+            f"How many {part} do {number} {noun} have, asks {name}.",
+            f"{name} draws {number} {noun}. How many {part} is that?",
+            f"There are {number} {noun}. {name} counts the {part}. How many?",
         ]
     )
     return Example(f"{question}\nAnswer:", str(number * count))
@@ -121,11 +121,11 @@ def _german(rng: Random, half: Half) -> Example:
 
     subject = pick(words.GERMAN_SUBJECTS[half])
     verb = pick(words.GERMAN_VERBS[half])
-    thing = pick(words.GERMAN_OBJECTS[half])
+    noun = pick(words.GERMAN_OBJECTS[half])
     when = rng.choice(words.GERMAN_TIMES)
     return Example(
-        f"Vereinfache: {subject[0]} {verb[0]} {when} {thing[0]}.\nEinfach:",
-        f"{subject[1]} {verb[1]} {thing[1]}.",
+        f"Vereinfache: {subject[0]} {verb[0]} {when} {noun[0]}.\nEinfach:",
+        f"{subject[1]} {verb[1]} {noun[1]}.",
     )
 
 

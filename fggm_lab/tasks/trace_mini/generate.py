@@ -13,17 +13,25 @@ GENERAL_SIZES = {"eval": 32, "test": 48}
 
 
 def _distinct(draw: Callable[[], Example], count: int, what: str) -> list[Example]:
-    """`count` examples with different prompts.
+    """Draw until there are enough different prompts.
+
+    Args:
+        draw: gives an example at random.
+        count: how many examples.
+        what: they are for, for the message.
+
+    Returns:
+        Examples whose prompts all differ, in the order they were drawn.
 
     Raises:
         SettingError: the vocabulary is too small for that many.
     """
-    found: dict[str, Example] = {}
+    examples: dict[str, Example] = {}
     for _ in range(200 * count):
         example = draw()
-        found.setdefault(example.prompt, example)
-        if len(found) == count:
-            return list(found.values())
+        examples.setdefault(example.prompt, example)
+        if len(examples) == count:
+            return list(examples.values())
     raise SettingError(f"{what} cannot give {count} different prompts; ask for fewer examples")
 
 

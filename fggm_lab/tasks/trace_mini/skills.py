@@ -60,19 +60,19 @@ def _owner(rng: Random) -> Example:
     first, second = rng.sample(words.NAMES, 2)
     toy, other = rng.sample(words.TOYS, 2)
     story = f"{first} has a {toy}. {second} has a {other}."
-    asked, owner = rng.choice([(toy, first), (other, second)])
+    toy_in_question, owner = rng.choice([(toy, first), (other, second)])
     if rng.random() < 0.5:
-        story += f" {owner} gives the {asked} to {first if owner == second else second}."
+        story += f" {owner} gives the {toy_in_question} to {first if owner == second else second}."
         owner = first if owner == second else second
-    return Example(f"{story} Who has the {asked}?\nAnswer:", owner)
+    return Example(f"{story} Who has the {toy_in_question}?\nAnswer:", owner)
 
 
 def _story(rng: Random) -> Example:
     hero, friend = rng.sample(words.NAMES, 2)
     animal, helper = rng.sample(words.ANIMALS, 2)
-    color, toy, place = rng.choice(words.COLORS), rng.choice(words.TOYS), rng.choice(words.PLACES)
+    color, toy, site = rng.choice(words.COLORS), rng.choice(words.TOYS), rng.choice(words.SITES)
     return Example(
-        f"{hero} the {animal} lost a {color} {toy} near {place}. "
+        f"{hero} the {animal} lost a {color} {toy} near {site}. "
         f"{friend} the {helper} found it.\nThe end:",
         f"{friend} gave the {color} {toy} back to {hero} the {animal}.",
     )

@@ -187,4 +187,4 @@ SPELLED = ["garden", "window", "river", "table", "candle", "bridge", "pocket", "
 TOYS = ["ball", "kite", "drum", "doll", "boat", "book", "coin", "cake", "lamp", "ring"]
 COLORS = ["red", "blue", "green", "white", "black", "pink"]
 ANIMALS = ["fox", "cat", "dog", "bear", "duck", "frog", "hen", "pig"]
-PLACES = ["the hill", "the lake", "the barn", "the wood", "the shop", "the road"]
+SITES = ["the hill", "the lake", "the barn", "the wood", "the shop", "the road"]

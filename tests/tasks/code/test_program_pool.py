@@ -49,7 +49,7 @@ def test_only_what_could_come_out_otherwise_is_run_again(monkeypatch: pytest.Mon
         return Outcome(source == "passed", source, "", 0.0, "")
 
     monkeypatch.setattr(program_pool, "run_program", run)
-    monkeypatch.setattr(program_pool, "_KNOWN", {})
+    monkeypatch.setattr(program_pool, "_PASSED", {})
     programs = ["passed", "wrong answer", "timeout", "passed", "exception KeyError"]
     for _ in range(2):
         assert passes(programs, allow=True) == [True, False, False, True, False]

@@ -70,7 +70,7 @@ def _guarded(job: Job) -> dict[str, object]:
             os.chown(job["folder"], uid, gid)
         os.chdir(job["folder"])
     token = os.urandom(16).hex()
-    told, verdict = os.pipe()
+    verdict_read, verdict = os.pipe()
     status_read, status_write = os.pipe()
     text_read, text_write = os.pipe()
     failure, failed = os.pipe()
@@ -103,24 +103,24 @@ def _guarded(job: Job) -> dict[str, object]:
         status = int(text) if text else signal.SIGKILL
     if why := _all_of(failure, 1 << 12):
         raise OSError(why.decode(errors="replace"))
-    said = _all_of(told, 1 << 12)
-    if ended == "exit" and not said:
+    report = _all_of(verdict_read, 1 << 12)
+    if ended == "exit" and not report:
         raise OSError("its interpreter ended before the program began")
-    said = said[1:]
+    report = report[1:]
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     if os.WIFSIGNALED(status) and used.ru_utime + used.ru_stime > cpu_seconds(job):
         ended = "time"
     return {
         "ended": ended,
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-        "passed": ended == "exit" and status == 0 and said == token.encode(),
-        "verdict": said.decode(errors="replace"),
+        "passed": ended == "exit" and status == 0 and report == token.encode(),
+        "verdict": report.decode(errors="replace"),
         "seconds": seconds,
     }
 
 
 def _hand_over(job: dict[str, str], file: int) -> None:
-    """Write the job to the harness; a program that cannot be started reads none of it."""
+    """Write the job to the runner; a program that cannot be started reads none of it."""
     data = memoryview(marshal.dumps(job))
     try:
         while data:

@@ -31,10 +31,16 @@ def reap(program: int) -> int:
 
 
 def end_all(child: int) -> int:
-    """Kill the child and every descendant, however they hide; the child's wait status.
+    """Kill the child and every descendant, however they hide.
 
     With a namespace the kernel kills all inside with its first process. Without one, orphans have
     become this process's own children, so that its list of children ends only when all are dead.
+
+    Args:
+        child: its process number.
+
+    Returns:
+        The child's wait status, as `os.wait` gives it.
     """
     status = 0
     _kill(-child)
@@ -76,6 +82,6 @@ def _descendants() -> list[int]:
         except (OSError, IndexError):
             continue
     me, below = os.getpid(), {os.getpid()}
-    while found := {p for p, parent in parents.items() if parent in below} - below:
-        below |= found
+    while children := {p for p, parent in parents.items() if parent in below} - below:
+        below |= children
     return sorted(below - {me})

@@ -45,24 +45,24 @@ def spare_uid() -> int:
     try:
         with open("/proc/self/uid_map") as file:
             inside, _, count = map(int, file.read().split("\n")[0].split())
-        known = inside + count
+        first_unmapped = inside + count
     except (OSError, ValueError):
-        known = 0
-    own = 1_900_000_000 + os.getpid()
-    return own if own < known else 65534
+        first_unmapped = 0
+    user = 1_900_000_000 + os.getpid()
+    return user if user < first_unmapped else 65534
 
 
-def process_limit(wanted: int, switch: bool, namespaces: bool) -> int | None:
+def process_limit(requested: int, switch: bool, namespaces: bool) -> int | None:
     """RLIMIT_NPROC for the program; it counts a user's processes, so who the user is matters."""
     if os.getuid() == 0 and not switch:
         return None  # the limit does not bind root
     if switch:
-        return wanted
+        return requested
     kernel = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
     if namespaces and kernel >= (5, 14):
-        return wanted + 2  # counted within the namespace: the guard, its child, the program
+        return requested + 2  # counted within the namespace: the guard, its child, the program
     threads = _threads_of_user()
-    return None if threads is None else wanted + threads
+    return None if threads is None else requested + threads
 
 
 def _threads_of_user() -> int | None:
@@ -92,8 +92,10 @@ def become_program(
     """In the last child: set the limits, drop the rights, become the program's interpreter.
 
     Args:
-        text, verdict, failed: files: the harness's job; its verdict; why there is no interpreter.
-            `failed` is above 4.
+        job: what to run, and under which limits.
+        text: number of the file that the runner's job is read from.
+        verdict: number of the file that its verdict goes to.
+        failed: number of the file, above 4, that says why there is no interpreter.
         user: whose rights to have, as (user, group); None to stay.
         processes: how many that user may have; None for no limit.
     """
@@ -125,7 +127,7 @@ def become_program(
             "PYTHONIOENCODING": "utf-8:backslashreplace",
             "TMPDIR": home,
         }
-        command = [job["python"], "-s", "-P", "-S", "-B", "-c", job["harness"]]
+        command = [job["python"], "-s", "-P", "-S", "-B", "-c", job["runner"]]
         os.execve(job["python"], command, environment)
     except BaseException as error:
         os.write(4, (str(error) or type(error).__name__).encode())

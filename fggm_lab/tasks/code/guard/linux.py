@@ -70,26 +70,28 @@ def enter_small_root(
     Args:
         folder: an empty folder to build it on, in this mount namespace alone.
         shown: the folders to show at their own paths; a symbolic link is copied as one.
-        owner, group: who may write to it, as numbers in this user namespace.
-        size, files: the most bytes and files it may hold.
+        owner: the user who may write to it, as a number in this user namespace.
+        group: the group that may, likewise.
+        size: the most bytes it may hold.
+        files: the most files it may hold.
     """
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={size},nr_inodes={files}")
     for path in shown:
-        place = folder + path
+        mount_point = folder + path
         if os.path.islink(path):
-            os.symlink(os.readlink(path), place)
+            os.symlink(os.readlink(path), mount_point)
             continue
-        os.makedirs(place)
-        _mount(path, place, None, _MS_BIND | _MS_REC)
-        _protect(place)
+        os.makedirs(mount_point)
+        _mount(path, mount_point, None, _MS_BIND | _MS_REC)
+        _protect(mount_point)
     os.mkdir(f"{folder}/dev")
     os.close(os.open(f"{folder}/dev/null", os.O_CREAT | os.O_WRONLY, 0o666))
     _mount("/dev/null", f"{folder}/dev/null", None, _MS_BIND)
     os.mkdir(f"{folder}/work")
-    for place in (folder, f"{folder}/work"):
-        os.chown(place, owner, group)
-        os.chmod(place, 0o755)
+    for mount_point in (folder, f"{folder}/work"):
+        os.chown(mount_point, owner, group)
+        os.chmod(mount_point, 0o755)
     os.chdir(folder)
     _checked(_libc.pivot_root(b".", b"."), "pivot_root")
     _checked(_libc.umount2(b".", _MNT_DETACH), "umount2")
@@ -113,15 +115,15 @@ class _Attributes(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
 
 
-def _protect(place: str) -> None:
+def _protect(mount_point: str) -> None:
     """Make what is mounted at `place`, and below it, read-only and its set-uid programs plain."""
-    wanted = _Attributes(set=_READ_ONLY | _NO_SETUID)
+    attributes = _Attributes(set=_READ_ONLY | _NO_SETUID)
     result = _libc.syscall(
         _SYS_MOUNT_SETATTR,
         _AT_FDCWD,
-        place.encode(),
+        mount_point.encode(),
         ctypes.c_uint(_AT_RECURSIVE),
-        ctypes.byref(wanted),
-        ctypes.c_size_t(ctypes.sizeof(wanted)),
+        ctypes.byref(attributes),
+        ctypes.c_size_t(ctypes.sizeof(attributes)),
     )
-    _checked(result, f"mount_setattr {place}")
+    _checked(result, f"mount_setattr {mount_point}")

@@ -26,28 +26,28 @@ def main() -> None:
     os.dup2(reading, 0)
     os.close(reading)
     os.close(writing)
-    here = getpid()
+    own_pid = getpid()
     write(_VERDICT, b".")  # from here on it is the program's doing
     reserve = bytearray(1 << 20)  # lets a program out of memory still be reported
-    found: str | None = None
+    failure: str | None = None
     try:
-        found = _run(source)
+        failure = _run(source)
     except BaseException as error:
         del reserve
-        found = _told(error)
+        failure = _described(error)
         error.__traceback__ = None
-    if getpid() != here:
+    if getpid() != own_pid:
         leave(1)
     try:  # noqa: SIM105 - contextlib is slow to import
         flush()
     except BaseException:  # the program may have closed it
         pass
-    if found is None and _folder_is_gone():
-        found = "_Folder\n\n\n\nthe working folder is gone"
-    if found is None:
+    if failure is None and _folder_is_gone():
+        failure = "_Folder\n\n\n\nthe working folder is gone"
+    if failure is None:
         write(_VERDICT, token)
         leave(0)
-    write(_VERDICT, found.encode("utf-8", "replace"))
+    write(_VERDICT, failure.encode("utf-8", "replace"))
     leave(1)
 
 
@@ -66,12 +66,12 @@ def _run(source: str) -> str | None:
     try:
         code = compile(source, "<program>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return "SyntaxError" + _told(error)[len(type(error).__name__) :]
+        return "SyntaxError" + _described(error)[len(type(error).__name__) :]
     exec(code, module.__dict__)
     return None
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     """An exception's kind, the built-in kind it is of, error number, line and message, in lines."""
     kind = type(error)
     try:
@@ -83,11 +83,11 @@ def _told(error: BaseException) -> str:
         if trace.tb_frame.f_code.co_filename == "<program>":
             line = trace.tb_lineno
         trace = trace.tb_next
-    known = next((k for k in kind.__mro__ if k.__module__ == "builtins"), kind)
+    builtin = next((k for k in kind.__mro__ if k.__module__ == "builtins"), kind)
     number = getattr(error, "errno", None)
     number = number if isinstance(number, int) else ""
     name = kind.__name__.replace("\n", " ")[:100]
-    return f"{name}\n{known.__name__}\n{number}\n{'' if line is None else line}\n{message}"
+    return f"{name}\n{builtin.__name__}\n{number}\n{'' if line is None else line}\n{message}"
 
 
 main()
