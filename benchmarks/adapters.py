@@ -115,7 +115,7 @@ def backpack(
         names: the parameters to score.
 
     Returns:
-        A call that scores the batch.
+        The call that scores the batch.
     """
     from backpack import backpack, extend
     from backpack.extensions import BatchGrad

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.harness import Column, Report, Row, Settings, Target, ratio, raw, side_by_side
 from fggm_lab.fisher import FisherInfo, FisherScores
-from fggm_lab.masks import SCOPES, Mask, expected_jaccard, jaccard, z_score
+from fggm_lab.masks import SCOPES, Mask, Scope, expected_jaccard, jaccard, z_score
 from fggm_lab.runs import Run, RunConfig
 from fggm_lab.widgets.explorer import Explorer
 
@@ -85,14 +85,14 @@ def run(settings: Settings) -> Report:
     return Report(title, columns, rows, targets, notes)
 
 
-def measure(explorer: Explorer, model: Units, scope: str, settings: Settings) -> list[Row]:
+def measure(explorer: Explorer, model: Units, scope: Scope, settings: Settings) -> list[Row]:
     """Time a move in every view that follows it, side by side with cutting all masks anew."""
     explorer.selection.named["scope"].value = scope
     rows = []
     for index, tab in enumerate(explorer.tabs.tabs):
         explorer.tabs.box.selected_index = index
         for name, view in tab.views.items():
-            if "keep" not in view.follows:
+            if "keep" not in view.shared_controls:
                 continue
             tab.view.value = name
             if tab.panel.figure is None:
@@ -127,7 +127,7 @@ def _move(explorer: Explorer) -> Callable[[], None]:
     return call
 
 
-def _anew(scores: list[FisherScores], scope: str) -> Callable[[], object]:
+def _anew(scores: list[FisherScores], scope: Scope) -> Callable[[], object]:
     """The same masks and numbers without ranks that are kept."""
     keeps = cycle(KEEPS)
 

@@ -62,18 +62,11 @@ def general(
     """Measure a model's general ability on skills, multiple choice, a text or public sets.
 
     Example: `fggm-lab general --model runs/demo/fggm/checkpoints/08-20Minuten`
-    """  # noqa: DOC501 - the docstring is the command's help
+    """
     from fggm_lab.models import load_model
     from fggm_lab.tasks import SHIPPED, load_general
 
-    if harness is not None and on is not None:
-        raise SettingError("--on and --harness exclude each other; give one of them")
-    if harness is None and include is not None:
-        raise SettingError("--include goes with --harness; name the harness task, too")
-    if harness is not None and allow_code_execution:
-        raise SettingError(
-            "--allow-code-execution is for skills with tests; leave it out with --harness"
-        )
+    _check_together(on, harness, include, allow_code_execution)
     if harness is None:
         way = cast("ChooseBy", choices)  # `load_general` checks it
         ability = load_general(on or SHIPPED, split, way).limited(limit)
@@ -100,6 +93,20 @@ def general(
         table.add_row(skill, f"{score:.3f}", measured.get("metrics", {}).get(skill, ""))
     table.add_row("General", f"{measured['score']:.3f}", measured.get("name", "mean"))
     console.print(table)
+
+
+def _check_together(
+    on: str | None, harness: str | None, include: Path | None, allow_code_execution: bool
+) -> None:
+    """Refuse options that exclude each other."""
+    if harness is not None and on is not None:
+        raise SettingError("--on and --harness exclude each other; give one of them")
+    if harness is None and include is not None:
+        raise SettingError("--include goes with --harness; name the harness task, too")
+    if harness is not None and allow_code_execution:
+        raise SettingError(
+            "--allow-code-execution is for skills with tests; leave it out with --harness"
+        )
 
 
 def _measure(

@@ -197,8 +197,8 @@ def _token_limit(model: PreTrainedModel, requested: int | None) -> int:
         return min(LONGEST_COMPLETION, context // 2)
     if not 1 <= requested < context:
         raise SettingError(
-            f"max_new_tokens is {requested}; it must be from 1 to {context - 1}, one below the model's "
-            "context, to leave room for a prompt"
+            f"max_new_tokens is {requested}; it must be from 1 to {context - 1}, one below the "
+            "model's context, to leave room for a prompt"
         )
     return requested
 
