@@ -2,6 +2,13 @@
 
 import sys
 import warnings
+from typing import Any
+
+OLD_NAMES = {
+    "scope": {"layer": "parameter"},
+    "estimator": {"exact": "true"},
+}
+"""Setting → values by the names they had in version 0.1, and what they are called now."""
 
 
 def warn_renamed(old: str, new: str) -> None:
@@ -19,3 +26,41 @@ def warn_renamed(old: str, new: str) -> None:
         FutureWarning,
         stacklevel=level,
     )
+
+
+def present_name(setting: str, value: str, *, stored: bool = False) -> str:
+    """Translate the old name of a setting's value.
+
+    Args:
+        setting: the setting, a key of `OLD_NAMES`.
+        value: its value, by the present name or the old one; any other is returned as it is.
+        stored: whether it was read from a file; only what a user writes is warned of.
+
+    Returns:
+        The value by its present name.
+    """
+    present = OLD_NAMES[setting].get(value)
+    if present is None:
+        return value
+    if not stored:
+        warn_renamed(f'{setting}="{value}"', f'{setting}="{present}"')
+    return present
+
+
+def stored_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """A method's settings as a file of any version has them, with values by their present names.
+
+    Args:
+        settings: the settings of one method, or of several combined ones, each under its name.
+
+    Returns:
+        A copy in which the values in `OLD_NAMES` have their present names.
+    """
+    return {
+        name: stored_settings(value)
+        if isinstance(value, dict)
+        else present_name(name, value, stored=True)
+        if name in OLD_NAMES and isinstance(value, str)
+        else value
+        for name, value in settings.items()
+    }

@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from fggm_lab.deprecation import stored_settings
 from fggm_lab.errors import RunError
 from fggm_lab.files import read_json, write_text
-from fggm_lab.masks.keep import stored_settings
 from fggm_lab.runs import NUMBERS, Run, find_runs
 
 Row = dict[str, Any]

@@ -86,7 +86,7 @@ def _bytes(text: str) -> int:
 
 def _print_scores(scores: Any) -> None:
     table = Table(
-        title=f"Fisher unit scores on {scores.made.task} ({scores.made.examples} examples)"
+        title=f"Fisher unit scores on {scores.info.task} ({scores.info.examples} examples)"
     )
     for column in ("parameter", "units", "total", "median", "max"):
         table.add_column(column, justify="left" if column == "parameter" else "right")

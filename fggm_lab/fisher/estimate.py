@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import fggm_lab.fisher.estimators  # noqa: F401  (fills the registry)
+from fggm_lab.deprecation import present_name
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher.budget import chunk_for, free_budget
 from fggm_lab.fisher.likelihood import evaluating
@@ -61,7 +62,7 @@ def fisher_scores(
         tokenizer: its tokenizer; needs an end token, but no padding token.
         examples: objects with `.prompt` and `.answer`, as texts or as token ids (`Encoded`);
             `adam` does not look at them.
-        estimator: a key of `ESTIMATORS`, whose values describe themselves. `sampled` and `exact`
+        estimator: a key of `ESTIMATORS`, whose values describe themselves. `sampled` and `true`
             are the true Fisher: labels from the model, not the data.
         elementwise: also keep the whole diagonal (as large as the model).
         aggregation: `input` (a unit is an output row), `output` (an input column, an ablation), or
@@ -118,9 +119,9 @@ def fisher_scores(
         _fill(chosen, work, report)
     averaged = max(1, len(encoded))
     errors = sums.standard_errors(averaged) if chosen.per_example else None
-    units, whole = sums.means(averaged)
-    made = FisherInfo(
-        estimator=estimator,
+    units, diagonal = sums.means(averaged)
+    info = FisherInfo(
+        estimator=chosen.name,
         aggregation=aggregation,
         examples=len(encoded),
         tokens=sum(len(item.answer) for item in encoded),
@@ -134,10 +135,10 @@ def fisher_scores(
             "seed": seed,
             "generic": sorted(sums.generic),
         }
-        | ({"draws": draws} if estimator == "sampled" else {})
+        | ({"draws": draws} if chosen.name == "sampled" else {})
         | ({"memory_budget": memory_budget} if memory_budget is not None else {}),
     )
-    return FisherScores(units, axes, whole, made, errors)
+    return FisherScores(units, axes, diagonal, info, errors)
 
 
 def _fill(estimator: Estimator, work: Work, report: Progress) -> None:
@@ -230,6 +231,7 @@ def reporting(progress: Progress | bool | None, task: str | None) -> Iterator[Pr
 
 
 def _estimator(name: str) -> Estimator:
+    name = present_name("estimator", name)
     if name not in ESTIMATORS:
         raise SettingError(f"no estimator is named '{name}'; there are: {', '.join(ESTIMATORS)}")
     return ESTIMATORS[name]

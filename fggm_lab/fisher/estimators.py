@@ -32,8 +32,8 @@ def sampled(work: Work) -> Batches:
     return _squared(work, of_draws(work.model, work.draws, work.seed))
 
 
-@estimator("exact", "every possible label weighted by its probability; answers of one token")
-def exact(work: Work) -> Batches:
+@estimator("true", "every possible label weighted by its probability; answers of one token")
+def true_fisher(work: Work) -> Batches:
     """F = 1/M Σ_j Σ_t Σ_v p(v) (∂ log p(v) / ∂θ)², for the answer's token and the end token.
 
     One backward pass per label of the vocabulary and position, over one forward pass.
@@ -42,7 +42,7 @@ def exact(work: Work) -> Batches:
         if len(item.answer) > 2:
             raise DataError(
                 f"the answer of example {number} has {len(item.answer) - 1} tokens, and estimator "
-                "'exact' takes answers of one; use estimator='sampled'"
+                "'true' takes answers of one; use estimator='sampled'"
             )
     return _squared(work, of_labels(work.model))
 

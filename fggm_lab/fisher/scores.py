@@ -3,18 +3,20 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from fggm_lab.errors import DataError, SettingError
+from fggm_lab.deprecation import present_name, warn_renamed
+from fggm_lab.errors import DataError
 from fggm_lab.files import write_json, write_whole
 from fggm_lab.models.names import own_weight, split_name
+from fggm_lab.models.unit_table import UnitTable
 
 FORMAT = "fggm-lab fisher 1"
 
@@ -44,7 +46,7 @@ class FisherInfo:
     task: str | None = None
     dtype: str = "float32"
     truncated: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def _stem(path: Path | str) -> Path:
@@ -54,14 +56,14 @@ def _stem(path: Path | str) -> Path:
 
 
 @dataclass
-class FisherScores:
+class FisherScores(UnitTable):
     """Scores per unit, averaged over examples.
 
     Attributes:
         units: parameter name → (units,) float tensor on the CPU.
         axes: parameter name → the axis its units lie along (`fggm_lab.models.units`).
         elementwise: parameter name → the whole diagonal, in the parameter's shape, if asked for.
-        made: estimator, examples, model and so on.
+        info: estimator, examples, model and so on.
         standard_errors: parameter name → (units,) the standard error of each score as the mean
             of a larger population of examples; None where it is not defined.
     """
@@ -69,23 +71,38 @@ class FisherScores:
     units: dict[str, Tensor]
     axes: dict[str, int]
     elementwise: dict[str, Tensor] | None
-    made: FisherInfo
+    info: FisherInfo
     standard_errors: dict[str, Tensor] | None = None
+    _missing: ClassVar[str] = "there are no scores for {}; see scores.names"
+
+    def __repr__(self) -> str:
+        task = "" if self.info.task is None else f", task {self.info.task}"
+        return (
+            f"FisherScores({self.info.estimator}{task}, {self.info.examples:,} examples: "
+            f"{self.unit_count:,} units in {len(self):,} parameters, total {self.total:.4g})"
+        )
 
     @property
-    def names(self) -> list[str]:
-        """The parameters' names, in the model's order."""
-        return list(self.units)
+    def made(self) -> FisherInfo:
+        """The name that `info` had in version 0.1."""
+        warn_renamed("scores.made", "scores.info")
+        return self.info
 
     @property
     def total(self) -> float:
         """The sum of all scores: the trace of the Fisher matrix."""
         return math.fsum(float(s.double().sum()) for s in self.units.values())
 
-    @property
-    def unit_count(self) -> int:
-        """How many units there are."""
-        return sum(s.numel() for s in self.units.values())
+    def _table_columns(self, names: list[str]) -> dict[str, str]:
+        """What the table of a notebook shows of some parameters."""
+        units = sum(self.units[name].numel() for name in names)
+        subtotal = math.fsum(float(self.units[name].double().sum()) for name in names)
+        total = self.total
+        return {
+            "units": f"{units:,}",
+            "mean score": f"{subtotal / units:.3g}" if units else "–",
+            "share of total": f"{subtotal / total:.1%}" if total > 0 else "–",
+        }
 
     def layer_of(self, name: str) -> int | None:
         """The layer a parameter belongs to; None for embeddings, the final norm and the head."""
@@ -95,19 +112,15 @@ class FisherScores:
         """The scores of the named parameters only.
 
         Raises:
-            SettingError: there are no scores for a parameter of that name.
+            SettingError: there is no parameter of one of these names.
         """
-        wanted = set(names)
-        unknown = wanted - self.units.keys()
-        if unknown:
-            raise SettingError(f"there are no scores for {min(unknown)}; see scores.names")
-        chosen = [name for name in self.units if name in wanted]
-        whole, errors = self.elementwise, self.standard_errors
+        chosen = self._checked_names(names)
+        diagonal, errors = self.elementwise, self.standard_errors
         return FisherScores(
             {name: self.units[name] for name in chosen},
             {name: self.axes[name] for name in chosen},
-            whole if whole is None else {name: whole[name] for name in chosen},
-            self.made,
+            diagonal if diagonal is None else {name: diagonal[name] for name in chosen},
+            self.info,
             errors if errors is None else {name: errors[name] for name in chosen},
         )
 
@@ -120,13 +133,13 @@ class FisherScores:
         """One row per parameter: name, layer, module, units, total, median, max, share of zero."""
         rows = []
         for name, scores in self.units.items():
-            place = split_name(name)
+            position = split_name(name)
             empty = scores.numel() == 0
             rows.append(
                 {
                     "name": name,
-                    "layer": place.layer,
-                    "module": place.module,
+                    "layer": position.layer,
+                    "module": position.module,
                     "units": scores.numel(),
                     "total": float(scores.double().sum()),
                     "median": None if empty else float(scores.median()),
@@ -146,15 +159,15 @@ class FisherScores:
             LabError: the disk refused; what was there before is still there.
         """
         stem = _stem(path)
-        record = {"format": FORMAT, "made": asdict(self.made), "axes": self.axes}
+        record = {"format": FORMAT, "made": asdict(self.info), "axes": self.axes}
         tensors = {f"units/{name}": s.contiguous() for name, s in self.units.items()}
-        if self.elementwise is not None and self.made.aggregation != "none":
+        if self.elementwise is not None and self.info.aggregation != "none":
             tensors |= {f"all/{name}": e.contiguous() for name, e in self.elementwise.items()}
         if self.standard_errors is not None:
             tensors |= {
                 f"errors/{name}": e.contiguous() for name, e in self.standard_errors.items()
             }
-        if self.elementwise is not None and self.made.aggregation == "none":
+        if self.elementwise is not None and self.info.aggregation == "none":
             record["shapes"] = {name: list(e.shape) for name, e in self.elementwise.items()}
         data = to_bytes(tensors, metadata={"fggm_lab": json.dumps(record)})
         write_whole(f"{stem}.safetensors", lambda temporary: temporary.write_bytes(data))
@@ -173,18 +186,19 @@ class FisherScores:
         file = Path(f"{_stem(path)}.safetensors")
         tensors, record = read_record(file, FORMAT, "Fisher scores")
         units = _under(tensors, "units/")
-        whole = _under(tensors, "all/")
+        diagonal = _under(tensors, "all/")
         errors = _under(tensors, "errors/")  # files written before there were any have none
         if "shapes" in record:
-            whole = {n: units[n].view(shape) for n, shape in record["shapes"].items()}
+            diagonal = {n: units[n].view(shape) for n, shape in record["shapes"].items()}
         axes: dict[str, int] = record["axes"]
-        known = {f.name for f in fields(FisherInfo)}
-        made = FisherInfo(**{k: v for k, v in record["made"].items() if k in known})
+        names = {f.name for f in fields(FisherInfo)}
+        info = FisherInfo(**{key: value for key, value in record["made"].items() if key in names})
+        info = replace(info, estimator=present_name("estimator", info.estimator, stored=True))
         return cls(
             {n: units[n] for n in axes},
             axes,
-            {n: whole[n] for n in axes if n in whole} or None,
-            made,
+            {n: diagonal[n] for n in axes if n in diagonal} or None,
+            info,
             {n: errors[n] for n in axes if n in errors} or None,
         )
 

@@ -1,18 +1,15 @@
 """The two settings by which a mask is cut: the share of units it keeps, and its scope."""
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from fggm_lab.checks import check_choice, is_number
-from fggm_lab.deprecation import warn_renamed
+from fggm_lab.deprecation import present_name
 from fggm_lab.errors import SettingError
 
 Scope = Literal["parameter", "global"]
 """Where a keep share holds: within each parameter, or over all units of the model."""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-
-_OLD_NAMES: dict[str, Scope] = {"layer": "parameter"}
-"""Names of scopes in version 0.1, and what they are called now."""
 
 
 def check_keep(keep: float) -> None:
@@ -60,28 +57,6 @@ def check_scope(scope: str, *, stored: bool = False) -> Scope:
     Raises:
         SettingError: there is no such scope.
     """
-    if scope in _OLD_NAMES:
-        if not stored:
-            warn_renamed(f'scope="{scope}"', f'scope="{_OLD_NAMES[scope]}"')
-        return _OLD_NAMES[scope]
+    scope = present_name("scope", scope, stored=stored)
     check_choice("scope", scope, Scope)
     return next(name for name in SCOPES if name == scope)
-
-
-def stored_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """A method's settings as a file of any version has them, with scopes by their present names.
-
-    Args:
-        settings: the settings of one method, or of several combined ones, each under its name.
-
-    Returns:
-        A copy in which every setting `scope` with an old name has the present one.
-    """
-    return {
-        name: stored_settings(value)
-        if isinstance(value, dict)
-        else check_scope(value, stored=True)
-        if name == "scope" and value in _OLD_NAMES
-        else value
-        for name, value in settings.items()
-    }

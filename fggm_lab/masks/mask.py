@@ -4,20 +4,26 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from fggm_lab.deprecation import warn_renamed
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher.scores import FisherScores, read_record
 from fggm_lab.masks.keep import Scope, check_scope
 from fggm_lab.masks.select import select
+from fggm_lab.models.unit_table import UnitTable
 from fggm_lab.models.units import spread, unit_axes, unit_count
 
 FORMAT = "fggm-lab mask 1"
+
+_SOURCE_WIDTH = 60
+"""The most characters of a combined mask's expression that its repr shows."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +46,19 @@ class MaskInfo:
 
 
 @dataclass(eq=False)
-class Mask:
+class Mask(UnitTable):
     """One bit per unit: True may move, False is frozen.
 
     Attributes:
         units: parameter name → (units,) bool tensor on the CPU.
         axes: parameter name → the axis its units lie along (`fggm_lab.models.units`).
-        made: keep share, scope and source.
+        info: keep share, scope and source.
     """
 
     units: dict[str, Tensor]
     axes: dict[str, int]
-    made: MaskInfo
+    info: MaskInfo
+    _missing: ClassVar[str] = "the mask has no parameter named {}; see mask.names"
 
     @classmethod
     def top(cls, scores: FisherScores, keep: float, scope: Scope = "parameter") -> "Mask":
@@ -69,9 +76,9 @@ class Mask:
             DataError: a score is not a number.
         """
         scope = check_scope(scope)
-        made = MaskInfo(keep, scope, "top", task=scores.made.task)
+        info = MaskInfo(keep, scope, "top", task=scores.info.task)
         values = {name: s.detach().cpu().numpy() for name, s in scores.units.items()}
-        return cls(select(values, keep, scope), dict(scores.axes), made)
+        return cls(select(values, keep, scope), dict(scores.axes), info)
 
     @classmethod
     def random(
@@ -102,16 +109,6 @@ class Mask:
         return cls(units, axes, MaskInfo(1.0, "parameter", "full"))
 
     @property
-    def names(self) -> list[str]:
-        """The parameters' names, in the model's order."""
-        return list(self.units)
-
-    @property
-    def unit_count(self) -> int:
-        """How many units there are, moving or frozen."""
-        return sum(bits.numel() for bits in self.units.values())
-
-    @property
     def count(self) -> int:
         """How many units may move."""
         return sum(count_bits(bits) for bits in self.units.values())
@@ -123,7 +120,9 @@ class Mask:
         return self.count / total if total else 0.0
 
     def __invert__(self) -> "Mask":
-        return self._made_of({n: ~bits for n, bits in self.units.items()}, f"~{self.made.source}")
+        return self._combination(
+            {n: ~bits for n, bits in self.units.items()}, f"~{self.info.source}"
+        )
 
     def __and__(self, other: "Mask") -> "Mask":
         return self._combined(other, torch.logical_and, "&")
@@ -147,22 +146,40 @@ class Mask:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
+        source = self.info.source
+        source = source if len(source) <= _SOURCE_WIDTH else f"{source[: _SOURCE_WIDTH - 1]}…"
         return (
-            f"Mask({self.made.source}, keep={self.made.keep:g}, scope={self.made.scope}: "
+            f"Mask({source}, keep={self.info.keep:g}, scope={self.info.scope}: "
             f"{self.count:,} of {self.unit_count:,} units move)"
         )
 
-    def _made_of(self, units: dict[str, Tensor], source: str) -> "Mask":
-        combined = Mask(units, dict(self.axes), self.made)
-        combined.made = MaskInfo(combined.share, self.made.scope, source)
-        return combined
+    @property
+    def made(self) -> MaskInfo:
+        """The name that `info` had in version 0.1."""
+        warn_renamed("mask.made", "mask.info")
+        return self.info
+
+    def _table_columns(self, names: list[str]) -> dict[str, str]:
+        """What the table of a notebook shows of some parameters."""
+        moving = sum(count_bits(self.units[name]) for name in names)
+        units = sum(self.units[name].numel() for name in names)
+        return {
+            "units": f"{units:,}",
+            "units that move": f"{moving:,}",
+            "share": f"{moving / units:.1%}" if units else "–",
+        }
+
+    def _combination(self, units: dict[str, Tensor], source: str) -> "Mask":
+        mask = Mask(units, dict(self.axes), self.info)
+        mask.info = MaskInfo(mask.share, self.info.scope, source)
+        return mask
 
     def _combined(
         self, other: "Mask", operation: Callable[[Tensor, Tensor], Tensor], sign: str
     ) -> "Mask":
         check_comparable(self, other)
         units = {name: operation(bits, other.units[name]) for name, bits in self.units.items()}
-        return self._made_of(units, f"({self.made.source} {sign} {other.made.source})")
+        return self._combination(units, f"({self.info.source} {sign} {other.info.source})")
 
     def restricted(self, names: Iterable[str]) -> "Mask":
         """The mask over the named parameters only; those left out it leaves alone.
@@ -170,12 +187,9 @@ class Mask:
         Raises:
             SettingError: the mask knows no parameter of that name.
         """
-        wanted = set(names)
-        unknown = wanted - self.units.keys()
-        if unknown:
-            raise SettingError(f"the mask has no parameter named {min(unknown)}; see mask.names")
-        units = {name: bits for name, bits in self.units.items() if name in wanted}
-        return Mask(units, {name: self.axes[name] for name in units}, self.made)
+        chosen = self._checked_names(names)
+        units = {name: bits for name, bits in self.units.items() if name in chosen}
+        return Mask(units, {name: self.axes[name] for name in units}, self.info)
 
     def check(self, model: nn.Module) -> None:
         """Refuse a model whose units are not those the mask was made for.
@@ -254,7 +268,7 @@ class Mask:
         }
         record = {
             "format": FORMAT,
-            "made": asdict(self.made),
+            "made": asdict(self.info),
             "axes": self.axes,
             "counts": {name: bits.numel() for name, bits in self.units.items()},
         }
@@ -273,10 +287,10 @@ class Mask:
         for name, count in record["counts"].items():
             bits = np.unpackbits(packed[name].numpy(), count=count)
             units[name] = torch.from_numpy(bits.view(np.bool_))
-        known = {f.name for f in fields(MaskInfo)}
-        made = MaskInfo(**{k: v for k, v in record["made"].items() if k in known})
-        made = replace(made, scope=check_scope(made.scope, stored=True))
-        return cls(units, record["axes"], made)
+        names = {f.name for f in fields(MaskInfo)}
+        info = MaskInfo(**{key: value for key, value in record["made"].items() if key in names})
+        info = replace(info, scope=check_scope(info.scope, stored=True))
+        return cls(units, record["axes"], info)
 
 
 def count_bits(bits: Tensor) -> int:

@@ -50,8 +50,8 @@ class Ranking:
             kept = self._within < np.repeat(counts, self._sizes)
         else:
             kept = self._among_all < kept_count(keep, sum(self._sizes))
-        made = MaskInfo(keep, scope, "top", task=self.scores.made.task)
-        return Mask(self._per_parameter(kept), dict(self.scores.axes), made)
+        info = MaskInfo(keep, scope, "top", task=self.scores.info.task)
+        return Mask(self._per_parameter(kept), dict(self.scores.axes), info)
 
     def kept(self, keeps: Sequence[float], scope: Scope = "parameter") -> np.ndarray:
         """How many units of each parameter `top` would keep, for many keep shares at once.

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.deprecation import present_name
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores, fisher_scores
 from fggm_lab.fisher.estimate import Progress, reporting
@@ -63,7 +64,7 @@ def mask_stability(
         DataError: fewer than two blocks of examples.
     """
     scope = check_scope(scope)
-    estimator = ESTIMATORS.get(settings.get("estimator", "empirical"))
+    estimator = ESTIMATORS.get(present_name("estimator", settings.get("estimator", "empirical")))
     if estimator is not None and not estimator.per_example:
         raise SettingError(
             f"estimator '{estimator.name}' does not work example by example, so its masks have no "
@@ -144,8 +145,8 @@ def _mean(blocks: Sequence[FisherScores]) -> FisherScores:
         name: torch.stack([block.units[name] for block in blocks]).mean(0)
         for name in blocks[0].units
     }
-    made = replace(blocks[0].made, examples=sum(block.made.examples for block in blocks))
-    return FisherScores(units, blocks[0].axes, None, made)
+    info = replace(blocks[0].info, examples=sum(block.info.examples for block in blocks))
+    return FisherScores(units, blocks[0].axes, None, info)
 
 
 def _similarity(a: Mask, b: Mask) -> float:

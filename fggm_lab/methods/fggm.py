@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from fggm_lab.checks import check_choice, check_optional_count
+from fggm_lab.deprecation import present_name
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores
 from fggm_lab.fisher.estimate import AGGREGATIONS
@@ -46,6 +47,7 @@ class FGGM(TaskMasking):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("aggregation", self.aggregation, AGGREGATIONS)
+        object.__setattr__(self, "estimator", present_name("estimator", self.estimator))
         check_choice("estimator", self.estimator, tuple(ESTIMATORS))
         check_optional_count("max_examples", self.max_examples)
         if self.protect_used and not self.first_task:
@@ -94,7 +96,7 @@ class FGGM(TaskMasking):
         # Behind all others, so that they are chosen only where too few are left, and then dropped.
         units = {n: s.masked_fill(used[n], -torch.inf) for n, s in scores.units.items()}
         mask = Mask.top(replace(scores, units=units), self.keep, self.scope)
-        mask = Mask({n: bits & ~used[n] for n, bits in mask.units.items()}, mask.axes, mask.made)
+        mask = Mask({n: bits & ~used[n] for n, bits in mask.units.items()}, mask.axes, mask.info)
         memory.update({_USED + name: used[name] | bits for name, bits in mask.units.items()})
         return mask
 

@@ -108,4 +108,4 @@ def complete(mask: Mask, model: PreTrainedModel, others: str) -> Mask:
         for name, p in model.named_parameters()
         if name not in mask.units
     }
-    return Mask({**mask.units, **frozen}, {**mask.axes, **{n: axes[n] for n in frozen}}, mask.made)
+    return Mask({**mask.units, **frozen}, {**mask.axes, **{n: axes[n] for n in frozen}}, mask.info)

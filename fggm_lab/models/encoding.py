@@ -32,7 +32,12 @@ class Encoded:
     truncated: bool
 
     def __len__(self) -> int:
+        """The number of tokens of prompt and answer."""
         return len(self.prompt) + len(self.answer)
+
+    def __repr__(self) -> str:
+        cut = ", cut from the left" if self.truncated else ""
+        return f"Encoded(prompt of {len(self.prompt)} tokens{cut}, answer of {len(self.answer)})"
 
 
 def encode(

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
+from fggm_lab.models.names import layer_name
 from fggm_lab.plots import theme
-from fggm_lab.plots.layer_shares import layer_name
 from fggm_lab.plots.parameter_groups import by_module, is_merged
 from fggm_lab.plots.thinning import MAX_POINTS
 

@@ -10,10 +10,10 @@ from plotly.subplots import make_subplots
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import SCOPES, Scope
 from fggm_lab.masks.keep import check_scope
-from fggm_lab.models.names import split_name
+from fggm_lab.models.names import OUTSIDE, layer_name, split_name
 from fggm_lab.plots import fisher_spectra_text as text
 from fggm_lab.plots import theme
-from fggm_lab.plots.layer_shares import OUTSIDE, Cut, cuts, layer_name
+from fggm_lab.plots.layer_shares import Cut, cuts
 from fggm_lab.plots.thinning import MAX_POINTS, PER_STRETCH, thin_sorted
 
 KEEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))
@@ -72,7 +72,7 @@ def fisher_spectra(
     )  # fmt: skip
     if controls:
         _add_controls(figure, scores, keep, scope, len(lines))
-    title = "Fisher spectra" + (f": {scores.made.task}" if scores.made.task else "")
+    title = "Fisher spectra" + (f": {scores.info.task}" if scores.info.task else "")
     return theme.finish(
         figure,
         title,

@@ -4,7 +4,8 @@ import numpy as np
 
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Scope
-from fggm_lab.plots.layer_shares import OUTSIDE, Cut
+from fggm_lab.models.names import OUTSIDE
+from fggm_lab.plots.layer_shares import Cut
 from fggm_lab.plots.theme import percent
 
 
@@ -28,7 +29,7 @@ def _zeros(scores: FisherScores) -> tuple[int, int]:
 def caption(scores: FisherScores, max_points: int) -> str:
     """How to read the figure, whose curves are drawn with at most `max_points` points each."""
     zero, units = _zeros(scores)
-    info = scores.made
+    info = scores.info
     longest = max(s.numel() for s in scores.units.values())
     task = f" on {info.task}" if info.task else ""
     text = (

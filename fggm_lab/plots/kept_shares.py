@@ -11,13 +11,12 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Ranking, Scope
 from fggm_lab.masks.keep import check_scope
+from fggm_lab.models.names import OUTSIDE, names_by_layer
 from fggm_lab.plots import theme
-from fggm_lab.plots.layer_shares import OUTSIDE
 from fggm_lab.plots.parameter_groups import (
     GROUPINGS,
     Grouping,
     Groups,
-    by_layer,
     by_module,
     merging_note,
 )
@@ -102,7 +101,7 @@ def kept_shares(
         height=max(430, 17 * len(shares.rows) + 130), margin={"t": 36, "b": 56, "l": 70, "r": 12},
         showlegend=False, bargap=0.35, hovermode="closest",
     )  # fmt: skip
-    task = f": {scores.made.task}" if scores.made.task else ""
+    task = f": {scores.info.task}" if scores.info.task else ""
     return theme.finish(
         figure, f"What a keep share lets move, by {by}{task}", _caption(shares, by, scope),
         _describe(shares, by, scope, keep),
@@ -131,7 +130,7 @@ def shares_by_keep(scores: FisherScores, by: Grouping, scope: Scope, keep: float
     names = [name for name, units in scores.units.items() if units.numel()]
     if not names:
         raise SettingError("the Fisher scores have no units to draw; score a model's parameters")
-    groups: Groups = (by_layer if by == "layer" else by_module)(names, _ROWS)
+    groups: Groups = (names_by_layer if by == "layer" else by_module)(names, _ROWS)
     steps = next((n for n in _STEPS if (n + 2) * len(groups) + len(groups) + 2 <= MAX_POINTS), 10)
     keeps = sorted({keep, *(round(i / steps, 2) for i in range(1, steps + 1))})
     counts = Ranking(scores).kept(keeps, scope)

@@ -6,10 +6,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import SCOPES, Mask, Scope
 from fggm_lab.masks.mask import count_bits
-from fggm_lab.models.names import split_name
-
-OUTSIDE = "outside layers"
-"""Embeddings, the final norm and the head."""
+from fggm_lab.models.names import layer_name, split_name
 
 
 class LayerShare(NamedTuple):
@@ -81,8 +78,3 @@ def lowest_moving(scores: FisherScores, mask: Mask) -> float:
     """The lowest score among the units a mask lets move; NaN if it moves none."""
     moving = [scores.units[n].cpu().numpy()[b.cpu().numpy()] for n, b in mask.units.items()]
     return min((float(values.min()) for values in moving if values.size), default=float("nan"))
-
-
-def layer_name(layer: int | None) -> str:
-    """`layer 3`, or for None `outside layers`."""
-    return OUTSIDE if layer is None else f"layer {layer}"

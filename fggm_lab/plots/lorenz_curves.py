@@ -88,7 +88,7 @@ def share_held(shares: np.ndarray, keep: float) -> float:
 def _named(scores: FisherScores | Mapping[str, FisherScores], keep: float) -> dict[str, np.ndarray]:
     kept_count(keep, 0)
     if isinstance(scores, FisherScores):
-        scores = {scores.made.task or "scores": scores}
+        scores = {scores.info.task or "scores": scores}
     if not scores:
         raise SettingError("there are no Fisher scores to draw; give those of at least one task")
     return {name: all_units(task_scores) for name, task_scores in scores.items()}

@@ -7,9 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fggm_lab.masks import Mask, sharing
+from fggm_lab.models.names import OUTSIDE
 from fggm_lab.plots import theme
-from fggm_lab.plots.layer_shares import OUTSIDE
-from fggm_lab.plots.mask_overlap import layer_name
+from fggm_lab.plots.mask_overlap import part_name
 from fggm_lab.plots.mask_strips import ORDERS, Order, Strips, groups_of, strips_of
 
 SCALE = [[0, "rgba(127,127,127,0.14)"], [1, theme.BLUE]]
@@ -38,7 +38,7 @@ def mask_map(
     Args:
         masks: task → its mask, at least one, all of one model.
         layer: None for the whole model, a strip per layer and task; a layer's number, or
-            `overlap.OUTSIDE`, for a strip per parameter and task.
+            `mask_overlap.OUTSIDE_LAYERS`, for a strip per parameter and task.
         parameter: a parameter's name, for one strip per task, unit by unit where they fit.
         order: `shared` or `position`.
         controls: draw a switch between the two orders into the figure.
@@ -146,7 +146,7 @@ def _add_orders(
 
 
 def _title(layer: int | None, parameter: str | None) -> str:
-    return f"Mask map: {parameter or layer_name(layer)}"
+    return f"Mask map: {parameter or part_name(layer)}"
 
 
 def _units_title(order: Order, strips: Strips) -> str:

@@ -9,12 +9,12 @@ from plotly.subplots import make_subplots
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
-from fggm_lab.masks.pairs import Counts, Pair, count, in_order
-from fggm_lab.models.names import split_name
+from fggm_lab.masks.pairs import Counts, Pair, count
+from fggm_lab.models.names import layer_name
 from fggm_lab.plots import theme
 from fggm_lab.plots.table_heatmap import Table, cell_texts, set_table_layout, table_heatmap
 
-OUTSIDE = -1
+OUTSIDE_LAYERS = -1
 """The layer's number that means embeddings, the final norm and the head."""
 
 
@@ -57,7 +57,7 @@ def mask_overlap(
 
     Args:
         masks: task → its mask, at least two, all of one model.
-        layer: a layer's number, `OUTSIDE`, or None: the whole model.
+        layer: a layer's number, `OUTSIDE_LAYERS`, or None: the whole model.
         controls: draw a list of layers into the figure itself, where `layer` is None.
         measure: `jaccard` (the Jaccard index) or `overlap` (the overlap coefficient).
 
@@ -84,7 +84,7 @@ def mask_overlap(
     figure.update_yaxes(title_text="task", row=1, col=1)
     if controls and layer is None and len(counts.layers) > 1:
         _add_layers(figure, counts, measure)
-    where = "" if layer is None else f": {layer_name(layer)}"
+    where = "" if layer is None else f": {part_name(layer)}"
     return theme.finish(
         figure, f"Mask overlap between tasks{where}", _caption(layer_counts, layer, measure_text),
         _describe(names, tables, layer, measure_text),
@@ -98,7 +98,7 @@ def overlap_tables(
 
     Args:
         masks: task → its mask, at least two, all of one model.
-        layer: a layer's number, `OUTSIDE`, or None: the whole model.
+        layer: a layer's number, `OUTSIDE_LAYERS`, or None: the whole model.
         measure: `jaccard` or `overlap`.
 
     Returns:
@@ -110,17 +110,11 @@ def overlap_tables(
     return _tables(_of_layer(_counted(masks), layer), measure)
 
 
-def layers_of(masks: Mapping[str, Mask]) -> list[int]:
-    """The layers' numbers, then `OUTSIDE` if a parameter lies outside the layers."""
-    layers = in_order(split_name(name).layer for mask in masks.values() for name in mask.names)
-    return [OUTSIDE if layer is None else layer for layer in layers]
-
-
-def layer_name(layer: int | None) -> str:
+def part_name(layer: int | None) -> str:
     """`whole model`, `layer 3` or `outside layers`."""
     if layer is None:
         return "whole model"
-    return "outside layers" if layer == OUTSIDE else f"layer {layer}"
+    return layer_name(None if layer == OUTSIDE_LAYERS else layer)
 
 
 def _counted(masks: Mapping[str, Mask]) -> Counts:
@@ -132,9 +126,9 @@ def _counted(masks: Mapping[str, Mask]) -> Counts:
 def _of_layer(counts: Counts, layer: int | None) -> Counts:
     if layer is None:
         return counts
-    layer_in_model = None if layer == OUTSIDE else layer
+    layer_in_model = None if layer == OUTSIDE_LAYERS else layer
     if layer_in_model not in counts.layers:
-        raise SettingError(f"the masks have no {layer_name(layer)}; see their parameters' names")
+        raise SettingError(f"the masks have no {part_name(layer)}; see their parameters' names")
     return counts.of_layer(layer_in_model)
 
 
@@ -172,7 +166,7 @@ def _hover(tables: Overlap) -> list[list[str]]:
 def _add_layers(figure: go.Figure, counts: Counts, measure: Measure) -> None:
     """A list inside the figure that swaps both tables for those of one layer."""
     parts: list[tuple[int | None, Counts]] = [(None, counts)]
-    parts += [(OUTSIDE if n is None else n, counts.of_layer(n)) for n in counts.layers]
+    parts += [(OUTSIDE_LAYERS if n is None else n, counts.of_layer(n)) for n in counts.layers]
     buttons = []
     for layer, layer_counts in parts:
         tables = _tables(layer_counts, measure)
@@ -181,7 +175,7 @@ def _add_layers(figure: go.Figure, counts: Counts, measure: Measure) -> None:
             "text": [cell_texts(tables.measured), cell_texts(tables.expected)],
             "customdata": [_hover(tables)],  # one for both
         }
-        buttons.append({"method": "restyle", "label": layer_name(layer), "args": [change, [0, 1]]})
+        buttons.append({"method": "restyle", "label": part_name(layer), "args": [change, [0, 1]]})
     figure.update_layout(
         updatemenus=[{**theme.MENU, "x": 0, "buttons": buttons}],
         margin_t=74,
@@ -204,7 +198,7 @@ def _caption(counts: Counts, layer: int | None, measure: MeasureText) -> str:
     low, high = theme.percent(float(shares_kept.min())), theme.percent(float(shares_kept.max()))
     share = low if low == high else f"{low} to {high}"
     return (
-        f"Units that two tasks' masks share, over {measure.divisor} ({layer_name(layer)}; each "
+        f"Units that two tasks' masks share, over {measure.divisor} ({part_name(layer)}; each "
         f"mask keeps {share}). Right: the mean for masks drawn by chance that keep as many units "
         "of every parameter. A mask with itself is left blank."
     )
@@ -215,10 +209,10 @@ def _describe(
 ) -> str:
     pairs, chance, above = (_pair_values(table) for table in tables)
     if not pairs:
-        return f"Mask overlap ({layer_name(layer)}): fewer than two masks keep a unit."
+        return f"Mask overlap ({part_name(layer)}): fewer than two masks keep a unit."
     (highest, a, b), (lowest, c, d) = max(pairs), min(pairs)
     text = (
-        f"Mask overlap ({layer_name(layer)}), {len(names)} tasks: the {measure.name} is "
+        f"Mask overlap ({part_name(layer)}), {len(names)} tasks: the {measure.name} is "
         f"{fmean(v for v, _, _ in pairs):.2f} on average, {fmean(v for v, _, _ in chance):.2f} by "
         f"chance."
     )

@@ -8,9 +8,9 @@ import numpy as np
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.masks.mask import check_comparable
-from fggm_lab.models.names import split_name
-from fggm_lab.plots.mask_overlap import OUTSIDE, layer_name
-from fggm_lab.plots.parameter_groups import Groups, by_layer, by_module, short_names
+from fggm_lab.models.names import names_by_layer, split_name
+from fggm_lab.plots.mask_overlap import OUTSIDE_LAYERS, part_name
+from fggm_lab.plots.parameter_groups import Groups, by_module, short_names
 from fggm_lab.plots.thinning import MAX_POINTS
 
 Order = Literal["shared", "position"]
@@ -51,7 +51,7 @@ def groups_of(masks: Mapping[str, Mask], layer: int | None, parameter: str | Non
 
     Args:
         masks: task → its mask, all of one model.
-        layer: a layer's number, `OUTSIDE`, or None for the whole model.
+        layer: a layer's number, `OUTSIDE_LAYERS`, or None for the whole model.
         parameter: a parameter's name, for that parameter alone.
 
     Returns:
@@ -70,17 +70,19 @@ def groups_of(masks: Mapping[str, Mask], layer: int | None, parameter: str | Non
     if not names:
         raise SettingError("the masks are over no units; make them from a model's scores")
     if parameter is not None:
-        layer_in_model = None if layer == OUTSIDE else layer
+        layer_in_model = None if layer == OUTSIDE_LAYERS else layer
         if parameter not in names:
             raise SettingError(f"the masks have no parameter named {parameter}; see mask.names")
         if layer is not None and split_name(parameter).layer != layer_in_model:
-            raise SettingError(f"{parameter} is not in {layer_name(layer)}; leave out the layer")
+            raise SettingError(f"{parameter} is not in {part_name(layer)}; leave out the layer")
         return {parameter: [parameter]}
     if layer is None:
-        return by_layer(names, max(2, MAX_POINTS // (_MIN_CELLS * len(masks))))
-    inside = [n for n in names if split_name(n).layer == (None if layer == OUTSIDE else layer)]
+        return names_by_layer(names, max(2, MAX_POINTS // (_MIN_CELLS * len(masks))))
+    inside = [
+        n for n in names if split_name(n).layer == (None if layer == OUTSIDE_LAYERS else layer)
+    ]
     if not inside:
-        raise SettingError(f"the masks have no {layer_name(layer)}; see their parameters' names")
+        raise SettingError(f"the masks have no {part_name(layer)}; see their parameters' names")
     return by_module(inside, max(1, MAX_POINTS // (_MIN_CELLS * len(masks))))
 
 

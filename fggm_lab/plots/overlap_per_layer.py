@@ -11,8 +11,8 @@ from plotly.subplots import make_subplots
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.masks.pairs import Counts, count
+from fggm_lab.models.names import OUTSIDE, layer_name
 from fggm_lab.plots import theme
-from fggm_lab.plots.layer_shares import OUTSIDE, layer_name
 
 
 class LayerOverlap(NamedTuple):

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 from fggm_lab.models.names import split_name
-from fggm_lab.plots.layer_shares import OUTSIDE, layer_name
 
 Groups = dict[str, list[str]]
 """A row's label → the names of its parameters."""
@@ -13,30 +12,6 @@ Groups = dict[str, list[str]]
 Grouping = Literal["layer", "module"]
 """What parameters can be grouped by."""
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
-
-
-def by_layer(names: Iterable[str], max_rows: int) -> Groups:
-    """Parameters by layer, what lies outside the layers last.
-
-    Args:
-        names: the parameters'.
-        max_rows: at least 2; of a deeper model neighbouring layers share a row.
-
-    Returns:
-        One group per row: `layer 3`, `layers 4–7` where layers share a row, `outside layers`.
-    """
-    names_of_layer: dict[int | None, list[str]] = {}
-    for name in names:
-        names_of_layer.setdefault(split_name(name).layer, []).append(name)
-    outside = names_of_layer.pop(None, None)
-    layers = sorted(layer for layer in names_of_layer if layer is not None)
-    layers_per_row = -(-len(layers) // max(1, max_rows - (outside is not None))) or 1
-    rows = {}
-    for start in range(0, len(layers), layers_per_row):
-        row = layers[start : start + layers_per_row]
-        label = layer_name(row[0]) if len(row) == 1 else f"layers {row[0]}–{row[-1]}"
-        rows[label] = [name for layer in row for name in names_of_layer[layer]]
-    return rows if outside is None else {**rows, OUTSIDE: outside}
 
 
 def by_module(names: Iterable[str], max_rows: int) -> Groups:

@@ -9,9 +9,9 @@ from plotly.subplots import make_subplots
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units
 from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.models.names import OUTSIDE, names_by_layer
 from fggm_lab.plots import theme
-from fggm_lab.plots.layer_shares import OUTSIDE
-from fggm_lab.plots.parameter_groups import by_layer, by_module, merging_note
+from fggm_lab.plots.parameter_groups import by_module, merging_note
 from fggm_lab.plots.thinning import MAX_POINTS
 
 _MODULES = 60
@@ -67,7 +67,7 @@ def score_heatmap(scores: FisherScores) -> go.Figure:
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", dtick=1)
     figure.update_yaxes(title_text="module", row=1, col=1)
     figure.update_layout(height=max(120, height) + 110, margin={"t": 40, "b": 70, "l": 150})
-    task = f": {scores.made.task}" if scores.made.task else ""
+    task = f": {scores.info.task}" if scores.info.task else ""
     return theme.finish(figure, f"Where the Fisher information sits{task}", _caption(grid),
                         _describe(grid))  # fmt: skip
 
@@ -93,7 +93,7 @@ def grid_of(scores: FisherScores) -> Grid:
             f"the scores are of {len(modules):,} modules, too many for a figure; choose some of "
             "them with scores.restricted"
         )
-    layers = by_layer(names, MAX_POINTS // (2 * len(modules)))
+    layers = names_by_layer(names, MAX_POINTS // (2 * len(modules)))
     shape = len(modules), len(layers)
     units, total, median = np.zeros(shape, int), np.full(shape, np.nan), np.full(shape, np.nan)
     for j, members_of_layer in enumerate(layers.values()):

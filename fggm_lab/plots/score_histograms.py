@@ -10,8 +10,9 @@ from plotly.subplots import make_subplots
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units
 from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.models.names import names_by_layer
 from fggm_lab.plots import theme
-from fggm_lab.plots.parameter_groups import Groups, by_layer, by_module, merging_note
+from fggm_lab.plots.parameter_groups import Groups, by_module, merging_note
 from fggm_lab.plots.thinning import MAX_POINTS
 
 SCORE = "Fisher score of a unit (nats² per weight²)"
@@ -65,7 +66,10 @@ def score_histograms(scores: FisherScores | Mapping[str, FisherScores]) -> go.Fi
     else:
         ((name, values),) = units.items()
         task_scores = scores_by_name[name]
-        layers, modules = by_layer(task_scores.names, _ROWS), by_module(task_scores.names, _ROWS)
+        layers, modules = (
+            names_by_layer(task_scores.names, _ROWS),
+            by_module(task_scores.names, _ROWS),
+        )
         rows = 1 + len(layers) + len(modules)
         bins = bins_of([values], min(BINS, MAX_POINTS // rows))
         figure, title = (
@@ -93,7 +97,7 @@ def by_name(scores: FisherScores | Mapping[str, FisherScores]) -> dict[str, Fish
         SettingError: there are none.
     """
     if isinstance(scores, FisherScores):
-        scores = {scores.made.task or "scores": scores}
+        scores = {scores.info.task or "scores": scores}
     if not scores:
         raise SettingError("there are no Fisher scores to draw; give those of at least one task")
     return dict(scores)

@@ -86,8 +86,8 @@ def _add_switch(figure: go.Figure, min_share: float) -> None:
 
 def _common_origin(scores_by_name: Mapping[str, FisherScores]) -> str:
     """What all scores have in common: the estimator, the task."""
-    estimators = {task_scores.made.estimator for task_scores in scores_by_name.values()}
-    tasks = {task_scores.made.task for task_scores in scores_by_name.values()}
+    estimators = {task_scores.info.estimator for task_scores in scores_by_name.values()}
+    tasks = {task_scores.info.task for task_scores in scores_by_name.values()}
     text = f"{estimators.pop().capitalize()} Fisher" if len(estimators) == 1 else "Fisher scores"
     return text + (f" on {task}" if len(tasks) == 1 and (task := tasks.pop()) else "")
 

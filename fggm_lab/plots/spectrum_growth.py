@@ -130,12 +130,12 @@ def _axis(values: np.ndarray) -> dict[str, Any]:
 
 def _task(scores: Mapping[int, FisherScores]) -> str | None:
     """The one task all scores are of."""
-    tasks = {step_scores.made.task for step_scores in scores.values()}
+    tasks = {step_scores.info.task for step_scores in scores.values()}
     return tasks.pop() if len(tasks) == 1 else None
 
 
 def _caption(scores: Mapping[int, FisherScores], growth: Growth) -> str:
-    first = scores[growth.steps[0]].made
+    first = scores[growth.steps[0]].info
     text = (
         f"{first.estimator.capitalize()} Fisher of {first.examples:,} examples, scored with the "
         "weights as they were at each step"

@@ -18,8 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from fggm_lab.deprecation import stored_settings
 from fggm_lab.errors import SettingError, nearest
-from fggm_lab.masks.keep import stored_settings
 
 SCHEMA = 3
 """The run folder's schema that this version writes: 2 has Fisher scores along a task, 3 has

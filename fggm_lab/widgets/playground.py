@@ -10,9 +10,8 @@ from fggm_lab.errors import LabError, SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import SCOPES, Mask
 from fggm_lab.models import fingerprint
-from fggm_lab.models.names import split_name
+from fggm_lab.models.names import layer_name, split_name
 from fggm_lab.plots import describe, mask_effects
-from fggm_lab.plots.layer_shares import layer_name
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.effects import (
     RANKS,

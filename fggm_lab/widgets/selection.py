@@ -9,12 +9,12 @@ from fggm_lab.errors import LabError
 from fggm_lab.masks import SCOPES
 from fggm_lab.masks.pairs import in_order
 from fggm_lab.models.names import split_name
-from fggm_lab.plots.mask_overlap import OUTSIDE, layer_name
+from fggm_lab.plots.mask_overlap import OUTSIDE_LAYERS, part_name
 from fggm_lab.runs import Run
 from fggm_lab.widgets.controls import WIDE, Controls, choice, switch
 from fggm_lab.widgets.run_cache import RunCache
 
-WHOLE_MODEL = layer_name(None)
+WHOLE_MODEL = part_name(None)
 """The entry for all layers; the list cannot hold None, which it would show as an empty field."""
 
 
@@ -56,7 +56,7 @@ class Selection(Controls):
             "method",
             [(name if run.finished else f"{name} (unfinished)", name) for name, run in runs],
         )
-        self._layers = {layer_name(layer): layer for layer in (None, *self._scored_layers())}
+        self._layers = {part_name(layer): layer for layer in (None, *self._scored_layers())}
         self.offer("layer", list(self._layers))
 
     @property
@@ -66,14 +66,14 @@ class Selection(Controls):
 
     @property
     def layer(self) -> int | None:
-        """The layer's number, `OUTSIDE`, or None for the whole model."""
+        """The layer's number, `OUTSIDE_LAYERS`, or None for the whole model."""
         return self._layers[self["layer"]]
 
     def within(self, names: Iterable[str]) -> list[str]:
         """The names of those parameters that lie in the layer selected."""
         if self.layer is None:
             return list(names)
-        layer = None if self.layer == OUTSIDE else self.layer
+        layer = None if self.layer == OUTSIDE_LAYERS else self.layer
         return [name for name in names if split_name(name).layer == layer]
 
     def note_layer(self, figure: go.Figure) -> go.Figure:
@@ -95,7 +95,7 @@ class Selection(Controls):
         per_run = (self._names(run) for run in self._cache.runs.values())
         names: list[str] = next((names for names in per_run if names), [])
         layers = in_order(split_name(name).layer for name in names)
-        return [OUTSIDE if layer is None else layer for layer in layers]
+        return [OUTSIDE_LAYERS if layer is None else layer for layer in layers]
 
     def _names(self, run: Run) -> list[str]:
         """The parameters of a run's first scores; none where those cannot be read."""

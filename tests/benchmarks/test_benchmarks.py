@@ -18,7 +18,7 @@ from benchmarks.models import Shape, make_batch, make_examples, make_model, word
 from benchmarks.peers import ours, relative_error
 from fggm_lab.methods.masking import linear_weights
 from fggm_lab.models.encoding import encode
-from tests.fisher.test_estimate import worst
+from tests.support.oracle import largest_error
 
 CPU = torch.device("cpu")
 TINY = Settings(CPU, "tiny", rounds=3, threads=1)
@@ -80,7 +80,7 @@ def test_what_is_compared_are_the_same_numbers(peer) -> None:  # type: ignore[no
     truth = ours(model, batch, linear_weights(model))
     found = peer.prepare(make_model(SHAPE, TINY), batch, SHAPE.answer, set(truth))()
     assert relative_error(found, truth) < 1e-5
-    assert worst({n: found[n] for n in truth}, truth, 1e-3) < 1e-3
+    assert largest_error({n: found[n] for n in truth}, truth, 1e-3) < 1e-3
 
 
 def test_the_growth_model_finds_the_costs_that_made_the_times() -> None:

@@ -26,7 +26,7 @@ def test_the_main_job(call: Callable[..., Said], model: Path, tasks: Path, tmp_p
         assert found["tasks"] == ["FOMC", "mine"]
         assert found["general"]["before"] > 0 and found["general"]["better"] == "lower"
         along = Run.open(out / method).fisher_along("mine")
-        assert list(along) == [0, 2] and along[2].made.examples == 3
+        assert list(along) == [0, 2] and along[2].info.examples == 3
 
     again = call(*run, *settings)
     assert again.status == 2

@@ -1,6 +1,7 @@
 """A memory budget is kept, by the allocator's own account, and changes no score."""
 
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -24,13 +25,13 @@ def model(family: str = "llama", attention: str = "sdpa") -> PreTrainedModel:
     return tiny_model(family, attention=attention, dtype=torch.float32, layers=4)
 
 
-def score(network: PreTrainedModel, budget: int | None, **settings: bool) -> FisherScores:
+def score(network: PreTrainedModel, budget: int | None, **settings: Any) -> FisherScores:
     return fisher_scores(
         network, TOKENIZER, EXAMPLES, batch_size=16, memory_budget=budget, **settings
     )
 
 
-def least(network: PreTrainedModel, **settings: bool) -> int:
+def least(network: PreTrainedModel, **settings: Any) -> int:
     """The smallest budget, from the refusal of a smaller one."""
     with pytest.raises(SettingError, match=r"an example of \d+ tokens needs \d+; raise") as refused:
         score(network, 1000, **settings)
@@ -59,7 +60,7 @@ def test_the_budget_is_kept_and_changes_no_score(
         for name, units in found[0].units.items():
             tolerance = 1e-5 * float(units.max())
             torch.testing.assert_close(units, free.units[name], rtol=1e-4, atol=tolerance)
-        assert found[0].made.extra["memory_budget"] == budget
+        assert found[0].info.extra["memory_budget"] == budget
     assert used[1] > used[0]  # what is allowed is used
 
 
@@ -76,10 +77,10 @@ def test_what_a_gpu_has_free_is_the_budget_unless_one_is_given(
     for name, units in found[0].units.items():
         tolerance = 1e-5 * float(units.max())
         torch.testing.assert_close(units, free.units[name], rtol=1e-4, atol=tolerance)
-    assert "memory_budget" not in found[0].made.extra  # what is recorded can be asked for again
+    assert "memory_budget" not in found[0].info.extra  # what is recorded can be asked for again
     assert peak_bytes(lambda: score(network, 4 * smallest)) > smallest
     batches = fisher_scores(network, TOKENIZER, EXAMPLES, estimator="batch")  # keeps no budget
-    assert batches.made.estimator == "batch"
+    assert batches.info.estimator == "batch"
 
 
 def test_the_computers_own_memory_is_no_bound() -> None:

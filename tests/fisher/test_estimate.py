@@ -16,25 +16,6 @@ from tests.support import oracle
 from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 
-def worst(found: dict[str, Tensor], truth: dict[str, Tensor], floor: float) -> float:
-    """Largest relative error of any unit.
-
-    Some units' gradients cancel to zero (attention does not feel a key's bias), in autograd too;
-    an error counts relative to the unit plus `floor` times its parameter's largest unit. Where all
-    of a parameter's units are such, they only have to be as small.
-    """
-    assert list(found) == list(truth)
-    errors = []
-    nothing = 1e-12 * max(float(true.max()) for true in truth.values())
-    for name, true in truth.items():
-        if true.max() < nothing:
-            assert found[name].max() < nothing
-            continue
-        scale = true + floor * true.max()
-        errors.append(((found[name].double() - true).abs() / scale).nan_to_num(0).max())
-    return float(max(errors))
-
-
 def truth_of(case: Case) -> dict[str, Tensor]:
     diagonal = oracle.diagonal_fisher(case.model, encode(case.tokenizer, case.examples, 64))
     return oracle.unit_sums(case.model, diagonal)
@@ -44,11 +25,13 @@ def test_exact_in_float64_and_float32(case: Case) -> None:
     truth = truth_of(case)
     exact = fisher_scores(case.model, case.tokenizer, case.examples, batch_size=4)
     assert all(scores.dtype == torch.float64 for scores in exact.units.values())
-    assert worst(exact.units, truth, 1e-20 if case.family == "llama" else 1e-6) <= 1e-8
+    assert (
+        oracle.largest_error(exact.units, truth, 1e-20 if case.family == "llama" else 1e-6) <= 1e-8
+    )
     single = fisher_scores(case.model.float(), case.tokenizer, case.examples, batch_size=4)
     assert all(scores.dtype == torch.float32 for scores in single.units.values())
-    assert worst(single.units, truth, 1e-4) <= 1e-4
-    assert exact.made.extra["generic"] == single.made.extra["generic"] == []
+    assert oracle.largest_error(single.units, truth, 1e-4) <= 1e-4
+    assert exact.info.extra["generic"] == single.info.extra["generic"] == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -163,13 +146,13 @@ def test_no_pad_token_is_needed_and_the_record_is_complete() -> None:
     )
     for name in scores.names:
         torch.testing.assert_close(scores.units[name], with_pad.units[name], rtol=1e-9, atol=0)
-    made = scores.made
+    made = scores.info
     assert (made.estimator, made.aggregation, made.task) == ("empirical", "input", "FOMC")
     assert (made.examples, made.dtype) == (6, "float64")
     assert made.tokens == sum(len(e.answer) + 1 for e in examples)
     assert made.truncated == sum(len(e.prompt) + len(e.answer) + 1 > 16 for e in examples) > 0
     assert seen[-1] == (6, 6)
-    assert fisher_scores(model, character_tokenizer(), examples, max_examples=2).made.examples == 2
+    assert fisher_scores(model, character_tokenizer(), examples, max_examples=2).info.examples == 2
 
 
 def test_a_weight_used_outside_its_module_is_scored_exactly_with_a_warning() -> None:
@@ -188,8 +171,8 @@ def test_a_weight_used_outside_its_module_is_scored_exactly_with_a_warning() -> 
     truth = oracle.diagonal_fisher(model, encode(tokenizer, examples, 64))
     with pytest.warns(UserWarning, match=r"layers\.0\.mlp\.down_proj\.inner\.weight"):
         scores = fisher_scores(model, tokenizer, examples)
-    assert worst(scores.units, oracle.unit_sums(model, truth), 1e-15) <= 1e-8
-    assert scores.made.extra["generic"] == ["model.layers.0.mlp.down_proj.inner.weight"]
+    assert oracle.largest_error(scores.units, oracle.unit_sums(model, truth), 1e-15) <= 1e-8
+    assert scores.info.extra["generic"] == ["model.layers.0.mlp.down_proj.inner.weight"]
 
 
 def test_a_module_called_twice_adds_before_the_square() -> None:
@@ -200,7 +183,7 @@ def test_a_module_called_twice_adds_before_the_square() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores = fisher_scores(model, tokenizer, examples)
-    assert worst(scores.units, truth, 1e-6) <= 1e-8
+    assert oracle.largest_error(scores.units, truth, 1e-6) <= 1e-8
 
 
 @pytest.mark.parametrize(
@@ -230,7 +213,7 @@ def test_only_some_examples_as_texts_and_as_tokens() -> None:
     mixed = [e if i % 2 else encode(tokenizer, [e], 64)[0] for i, e in enumerate(examples)]
     chosen = fisher_scores(model, tokenizer, mixed, only=[4, 1])
     alone = fisher_scores(model, tokenizer, [examples[1], examples[4]])
-    assert chosen.made.examples == 2
+    assert chosen.info.examples == 2
     for name, units in alone.units.items():
         torch.testing.assert_close(chosen.units[name], units)
     mute = [*mixed[:4], Encoded((3, 4), (), False)]

@@ -1,6 +1,9 @@
 """Each estimator is the number its name promises, by brute force."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +14,6 @@ from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores, fisher_scores
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.tasks import Example
-from tests.fisher.test_estimate import worst
 from tests.support import oracle
 from tests.support.families import character_tokenizer, some_examples, tiny_model
 
@@ -38,8 +40,10 @@ def squares(model: PreTrainedModel, value: Tensor, weight: float = 1.0) -> dict[
     return {name: weight * g**2 for name, g in zip(parameters, found, strict=True)}
 
 
-def mean_of(model: PreTrainedModel, all_squares: list[dict[str, Tensor]], count: int) -> dict:
-    total = {n: sum(s[n] for s in all_squares) / count for n in all_squares[0]}
+def mean_of(
+    model: PreTrainedModel, all_squares: list[dict[str, Tensor]], count: int
+) -> dict[str, Tensor]:
+    total = {n: torch.stack([s[n] for s in all_squares]).sum(0) / count for n in all_squares[0]}
     return oracle.unit_sums(model, total)
 
 
@@ -50,7 +54,7 @@ def test_token_squares_each_answer_token_by_itself() -> None:
         logs = log_probabilities(model, item)
         found += [squares(model, logs[t, token]) for t, token in enumerate(item.answer)]
     scores = fisher_scores(model, TOKENIZER, EXAMPLES, estimator="token")
-    assert worst(scores.units, mean_of(model, found, len(EXAMPLES)), 1e-6) <= 1e-8
+    assert oracle.largest_error(scores.units, mean_of(model, found, len(EXAMPLES)), 1e-6) <= 1e-8
 
 
 def every_label(model: PreTrainedModel) -> dict[str, Tensor]:
@@ -66,16 +70,16 @@ def every_label(model: PreTrainedModel) -> dict[str, Tensor]:
 
 def test_exact_weighs_every_label_by_its_probability() -> None:
     model = tiny_model("llama").eval()
-    scores = fisher_scores(model, TOKENIZER, SHORT, estimator="exact")
+    scores = fisher_scores(model, TOKENIZER, SHORT, estimator="true")
     # the root of p goes through norms that work in float32, p itself does not
-    assert worst(scores.units, every_label(model), 1e-6) <= 1e-6
+    assert oracle.largest_error(scores.units, every_label(model), 1e-6) <= 1e-6
     with pytest.raises(DataError, match=r"answer of example 1 has 3 tokens.*'sampled'"):
-        fisher_scores(model, TOKENIZER, [SHORT[0], Example("a", "bcd")], estimator="exact")
+        fisher_scores(model, TOKENIZER, [SHORT[0], Example("a", "bcd")], estimator="true")
 
 
 def test_sampled_converges_to_exact() -> None:
     model = tiny_model("llama")
-    exact = fisher_scores(model, TOKENIZER, SHORT, estimator="exact")
+    exact = fisher_scores(model, TOKENIZER, SHORT, estimator="true")
     some = [
         fisher_scores(model, TOKENIZER, SHORT, estimator="sampled", draws=40, seed=seed)
         for seed in range(12)
@@ -89,14 +93,14 @@ def test_sampled_converges_to_exact() -> None:
 def test_draws_depend_on_seed_and_example_alone() -> None:
     model = tiny_model("gpt2")
 
-    def score(**settings: int) -> FisherScores:
+    def score(**settings: Any) -> FisherScores:
         return fisher_scores(model, TOKENIZER, EXAMPLES, estimator="sampled", draws=3, **settings)
 
     one, same, other = score(batch_size=1), score(batch_size=4), score(seed=1)
     for name, units in one.units.items():
         torch.testing.assert_close(units, same.units[name], rtol=1e-6, atol=1e-10)
     assert any(not torch.allclose(one.units[n], other.units[n], rtol=0.01) for n in one.names)
-    assert one.made.extra["draws"] == 3
+    assert one.info.extra["draws"] == 3
 
 
 def test_adam_reads_the_second_moment() -> None:
@@ -112,8 +116,8 @@ def test_adam_reads_the_second_moment() -> None:
             running[name] = running.get(name, 0) + weight * p.grad**2
         optimizer.step()
     scores = fisher_scores(model, TOKENIZER, [], estimator="adam", optimizer=optimizer)
-    assert worst(scores.units, oracle.unit_sums(model, running), 1e-12) <= 1e-8
-    assert scores.made.examples == 0 and scores.standard_errors is None
+    assert oracle.largest_error(scores.units, oracle.unit_sums(model, running), 1e-12) <= 1e-8
+    assert scores.info.examples == 0 and scores.standard_errors is None
 
 
 def test_adam_without_its_moments_is_refused() -> None:
@@ -152,7 +156,7 @@ def test_max_examples_draws_a_seeded_subset() -> None:
     one, again, other = (
         fisher_scores(model, TOKENIZER, EXAMPLES, max_examples=3, seed=seed) for seed in (1, 1, 2)
     )
-    assert one.made.examples == 3 and one.made.extra["of"] == 6
+    assert one.info.examples == 3 and one.info.extra["of"] == 6
     assert all(torch.equal(one.units[n], again.units[n]) for n in one.names)
     assert one.total != other.total
     triples = [
@@ -197,7 +201,7 @@ def test_an_empty_answer_is_named() -> None:
 
 
 def test_every_estimator_describes_itself() -> None:
-    assert list(ESTIMATORS) == ["empirical", "sampled", "exact", "token", "batch", "adam"]
+    assert list(ESTIMATORS) == ["empirical", "sampled", "true", "token", "batch", "adam"]
     assert all(one.description and one.name == name for name, one in ESTIMATORS.items())
 
 
@@ -206,3 +210,15 @@ def test_token_ids_do_as_well_as_texts() -> None:
     texts = fisher_scores(model, TOKENIZER, EXAMPLES)
     ids = fisher_scores(model, TOKENIZER, encoded(EXAMPLES))
     assert all(torch.equal(ids.units[n], texts.units[n]) for n in texts.names)
+
+
+def test_the_true_fisher_was_called_exact(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    model = tiny_model("llama")
+    scores = fisher_scores(model, TOKENIZER, SHORT, estimator="true")
+    with pytest.warns(FutureWarning, match=r'estimator="exact" is now called estimator="true"'):
+        old = fisher_scores(model, TOKENIZER, SHORT, estimator="exact")
+    assert old.info == scores.info and scores.info.estimator == "true"
+    recwarn.clear()
+    replace(scores, info=replace(scores.info, estimator="exact")).save(tmp_path / "old")
+    assert FisherScores.load(tmp_path / "old").info == scores.info
+    assert not recwarn.list

@@ -17,7 +17,6 @@ from fggm_lab.fisher.objectives import of_data
 from fggm_lab.fisher.sums import SquareSums
 from fggm_lab.models.encoding import IGNORED, collate, encode
 from fggm_lab.models.units import unit_axes
-from tests.fisher.test_estimate import worst
 from tests.support import oracle
 from tests.support.families import (
     ALL_FAMILIES,
@@ -50,10 +49,10 @@ def truth_of(model: PreTrainedModel) -> dict[str, Tensor]:
 def test_float64_is_exact(family: str, tied: bool, attention: str) -> None:
     model = tiny_model(family, tied=tied, attention=attention)
     scores = fisher_scores(model, TOKENIZER, EXAMPLES, batch_size=4)
-    assert scores.made.extra["generic"] == []
+    assert scores.info.extra["generic"] == []
     # Gemma's norm works in float32 whatever the model's dtype
     bound = 1e-6 if family == "gemma" else 1e-8
-    assert worst(scores.units, truth_of(model), 1e-6) <= bound
+    assert oracle.largest_error(scores.units, truth_of(model), 1e-6) <= bound
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -67,7 +66,7 @@ def test_padding_on_either_side_changes_nothing(family: str, side: str) -> None:
         fisher.add(lambda some: collate([ENCODED[i] for i in some], 5, side), range(6))
     units, _ = sums.means(6)
     # the float32 softmax of some attentions rounds padded and unpadded rows apart
-    assert worst(units, truth, 1e-6) <= 1e-5
+    assert oracle.largest_error(units, truth, 1e-6) <= 1e-5
 
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)
@@ -82,7 +81,7 @@ def test_gaps_in_the_labels_do_not_count(family: str) -> None:
         counted = [t for t, label in enumerate(batch["labels"][0]) if label >= 0 and t > 0]
         value = sum(logs[t - 1, batch["labels"][0, t]] for t in counted)
         model.zero_grad()
-        value.backward()  # type: ignore[union-attr]
+        value.backward()
         for name, p in model.named_parameters():
             square = torch.zeros_like(p) if p.grad is None else p.grad.detach() ** 2
             truth[name] = truth.get(name, 0) + square / 3
@@ -95,14 +94,14 @@ def test_gaps_in_the_labels_do_not_count(family: str) -> None:
 
     sums = SquareSums(dict(model.named_parameters()), unit_axes(model), elementwise=False)
     ExactFisher(model, of_data(model), sums).add(load, range(3))
-    assert worst(sums.means(3)[0], oracle.unit_sums(model, truth), 1e-6) <= 1e-5
+    assert oracle.largest_error(sums.means(3)[0], oracle.unit_sums(model, truth), 1e-6) <= 1e-5
 
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_float32_is_close(family: str) -> None:
     truth = truth_of(tiny_model(family))
     single = fisher_scores(tiny_model(family, dtype=torch.float32), TOKENIZER, EXAMPLES)
-    assert worst(single.units, truth, 1e-3) <= 1e-3
+    assert oracle.largest_error(single.units, truth, 1e-3) <= 1e-3
 
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)
@@ -125,8 +124,8 @@ def test_experts_however_they_are_computed(family: str, experts: str) -> None:
     dtype = torch.float64 if experts == "eager" else torch.float32
     model = tiny_model(family, experts=experts, dtype=dtype)
     scores = fisher_scores(model, TOKENIZER, EXAMPLES)
-    assert scores.made.extra["generic"] == []
-    assert worst(scores.units, truth_of(tiny_model(family)), 1e-3) <= 1e-3
+    assert scores.info.extra["generic"] == []
+    assert oracle.largest_error(scores.units, truth_of(tiny_model(family)), 1e-3) <= 1e-3
 
 
 @pytest.mark.parametrize("reentrant", [True, False])
@@ -145,5 +144,5 @@ def test_checkpointing_changes_memory_alone(family: str, reentrant: bool) -> Non
     saving = tiny_model(family, layers=6)
     saving.activation_checkpointing_enable({"use_reentrant": reentrant})
     found, saved = scored(saving)
-    assert worst(found, plain, 1e-6) <= 1e-8
+    assert oracle.largest_error(found, plain, 1e-6) <= 1e-8
     assert saved < 0.7 * kept

@@ -23,7 +23,7 @@ def test_save_and_load_give_the_same(scores: FisherScores, tmp_path: Path, name:
     scores.save(tmp_path / name)
     assert {p.name for p in tmp_path.iterdir()} == {"qwen2.5.safetensors", "qwen2.5.json"}
     again = FisherScores.load(tmp_path / name)
-    assert (again.made, again.axes, again.names) == (scores.made, scores.axes, scores.names)
+    assert (again.info, again.axes, again.names) == (scores.info, scores.axes, scores.names)
     assert again.elementwise is not None and scores.elementwise is not None
     assert again.standard_errors is not None and scores.standard_errors is not None
     some = again.restricted(scores.names[:2])

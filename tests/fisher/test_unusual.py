@@ -142,5 +142,5 @@ def test_unusual_weights_are_scored_exactly(name: str) -> None:
     for parameter, truth in diagonal.items():
         assert truth.any(), parameter
         torch.testing.assert_close(scores.elementwise[parameter], truth, rtol=1e-7, atol=1e-12)
-    slow = set(scores.made.extra["generic"])
+    slow = set(scores.info.extra["generic"])
     assert {str(w.message) for w in caught if "no rule covers" in str(w.message)} or not slow

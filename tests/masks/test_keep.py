@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from fggm_lab import plots
+from fggm_lab.deprecation import stored_settings
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import SCOPES, Mask, Ranking
-from fggm_lab.masks.keep import check_keep, check_scope, stored_settings
+from fggm_lab.masks.keep import check_keep, check_scope
 from fggm_lab.methods import FGGM, make_method
 from fggm_lab.runs import Run
 from fggm_lab.training import FGGMCallback, run_sequence
@@ -82,7 +83,7 @@ def test_a_mask_file_of_an_earlier_version_is_read_without_a_warning(
     old = length.to_bytes(8, "little") + data[8:].replace(b'parameter\\"', b'layer\\"')
     (tmp_path / "old.safetensors").write_bytes(old)
     read = Mask.load(tmp_path / "old")
-    assert read == mask and read.made == mask.made and not recwarn.list
+    assert read == mask and read.info == mask.info and not recwarn.list
 
 
 def test_settings_of_combined_methods_are_translated_too() -> None:

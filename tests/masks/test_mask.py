@@ -5,32 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from fggm_lab.errors import DataError, LabError, ModelError, SettingError
-from fggm_lab.fisher import FisherInfo, FisherScores
+from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask, Scope
 from tests.support.families import tiny_model
-
-KEEPS = (0.01, 0.05, 0.1, 0.25, 0.3, 0.5, 0.7, 0.999, 1, 1.0)
-
-
-def scores_of(**units: Tensor) -> FisherScores:
-    made = FisherInfo("empirical", "input", 1, 1, "0" * 16, task="FOMC")
-    return FisherScores(units, dict.fromkeys(units, 0), None, made)
+from tests.support.masks import KEEPS, scores_of, uneven_scores
 
 
 @pytest.fixture
 def scores() -> FisherScores:
-    """Spread, tied, all-zero, single and odd-sized parameters."""
-    make = torch.Generator().manual_seed(3)
-    return scores_of(
-        spread=torch.rand(101, generator=make),
-        tied=torch.randint(0, 3, (50,), generator=make).float(),
-        zero=torch.zeros(37),
-        one=torch.tensor([2.0]),
-        equal=torch.full((5,), 0.5),
-    )
+    return uneven_scores()
 
 
 @pytest.mark.parametrize("keep", KEEPS)
@@ -93,7 +78,7 @@ def test_random_masks_have_the_share_and_follow_the_seed(
     assert first == Mask.random(scores, 0.3, scope, seed=1)
     assert first != Mask.random(scores, 0.3, scope, seed=2)
     counted = Mask.top(scores, 0.3, scope)
-    assert first.count == counted.count and first.made.seed == 1
+    assert first.count == counted.count and first.info.seed == 1
     model = tiny_model("gpt2")
     assert Mask.random(model, 0.3).names == [name for name, _ in model.named_parameters()]
 
@@ -105,7 +90,7 @@ def test_set_algebra(scores: FisherScores) -> None:
     assert (a - b) == (a & ~b) and ~(a | b) == (~a & ~b)
     assert (a | b).count + (a & b).count == a.count + b.count
     assert (a & b).share == pytest.approx((a & b).count / a.unit_count)
-    assert (a & b).made.source == "(top & random)"
+    assert (a & b).info.source == "(top & random)"
     with pytest.raises(SettingError, match="only one of the two masks has"):
         a & b.restricted(["tied"])
 
@@ -117,7 +102,7 @@ def test_saving_packs_eight_units_to_a_byte(
     mask = Mask.top(scores, keep)
     mask.save(tmp_path / "m")
     again = Mask.load(tmp_path / "m.safetensors")
-    assert again == mask and again.made == mask.made and again.names == mask.names
+    assert again == mask and again.info == mask.info and again.names == mask.names
     big = Mask.top(scores_of(p=torch.rand(80_000)), keep)
     big.save(tmp_path / "big")
     assert (tmp_path / "big.safetensors").stat().st_size < 80_000 / 8 + 1000

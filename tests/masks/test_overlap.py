@@ -5,11 +5,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-import torch
 
 from fggm_lab.masks import (
     Mask,
-    MaskInfo,
     chance,
     expected_jaccard,
     expected_overlap,
@@ -20,16 +18,7 @@ from fggm_lab.masks import (
     z_score,
 )
 from fggm_lab.masks.pairs import count
-
-
-def mask_of(**units: list[int]) -> Mask:
-    bits = {name: torch.tensor(values, dtype=torch.bool) for name, values in units.items()}
-    return Mask(bits, dict.fromkeys(bits, 0), MaskInfo(0.5, "layer", "top"))
-
-
-def kept(sizes: list[tuple[int, int]]) -> Mask:
-    """A mask with (units, kept) of each parameter."""
-    return mask_of(**{f"p{i}": [1] * k + [0] * (n - k) for i, (n, k) in enumerate(sizes)})
+from tests.support.masks import mask_of, mask_with_counts
 
 
 def test_measures_by_hand() -> None:
@@ -51,14 +40,17 @@ def test_chance_level_by_enumeration() -> None:
             both = len({0, 1} & set(one)) + len({0} & set(two))
             found.append(both / (3 + 5 - both))
             smaller.append(both / 3)
-    a = kept([(n, first) for n, first, _ in sizes])
-    b = kept([(n, second) for n, _, second in sizes])
+    a = mask_with_counts([(n, first) for n, first, _ in sizes])
+    b = mask_with_counts([(n, second) for n, _, second in sizes])
     assert expected_jaccard(a, b) == pytest.approx(np.mean(found), rel=1e-12)
     assert expected_overlap(a, b) == pytest.approx(np.mean(smaller), rel=1e-12)
 
 
 def test_chance_level_and_spread_by_simulation() -> None:
-    a, b = kept([(40, 12), (7, 2), (300, 20)]), kept([(40, 20), (7, 7), (300, 90)])
+    a, b = (
+        mask_with_counts([(40, 12), (7, 2), (300, 20)]),
+        mask_with_counts([(40, 20), (7, 7), (300, 90)]),
+    )
     draw = np.random.default_rng(0)
     overlaps = np.zeros(40_000)
     for name, bits in a.units.items():
@@ -74,7 +66,9 @@ def test_chance_level_and_spread_by_simulation() -> None:
 
 def test_chance_level_of_large_masks_is_the_known_176() -> None:
     sizes = [(100_000 + i, 30_000 + i) for i in range(60)]
-    assert expected_jaccard(kept(sizes), kept(sizes)) == pytest.approx(0.1765, abs=2e-4)
+    assert expected_jaccard(mask_with_counts(sizes), mask_with_counts(sizes)) == pytest.approx(
+        0.1765, abs=2e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +121,7 @@ def test_masks_counted_together_give_what_two_by_two_gives() -> None:
 
 
 def test_random_masks_lie_at_chance() -> None:
-    like = kept([(2000, 1)] * 10)
+    like = mask_with_counts([(2000, 1)] * 10)
     a, b = Mask.random(like, 0.3, seed=1), Mask.random(like, 0.3, seed=2)
     assert abs(z_score(a, b)) < 4  # type: ignore[arg-type]
     assert jaccard(a, b) == pytest.approx(expected_jaccard(a, b), abs=0.02)

@@ -5,17 +5,17 @@ import torch
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.masks import SCOPES, Mask, Ranking, Scope
-from tests.masks.test_mask import KEEPS, scores_of
-from tests.masks.test_mask import scores as scores
+from tests.support.masks import KEEPS, scores_of, uneven_scores
 from tests.support.records import made_scores
 
 
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("keep", KEEPS)
-def test_it_cuts_as_mask_top_does_ties_included(scores, keep: float, scope: Scope) -> None:  # type: ignore[no-untyped-def]
+def test_it_cuts_as_mask_top_does_ties_included(keep: float, scope: Scope) -> None:
+    scores = uneven_scores()
     ranking = Ranking(scores)
     mask, anew = ranking.top(keep, scope), Mask.top(scores, keep, scope)
-    assert mask == anew and mask.made == anew.made and mask.names == anew.names
+    assert mask == anew and mask.info == anew.info and mask.names == anew.names
 
 
 def test_every_keep_share_of_a_model() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, expected_jaccard, jaccard, sharing, usage
-from tests.masks.test_overlap import kept, mask_of
+from tests.support.masks import mask_of, mask_with_counts
 
 SIZES = [(4, (1, 2, 3)), (3, (1, 1, 2)), (1, (0, 1, 1))]
 """Three parameters: their units, and how many of them each of three masks keeps."""
@@ -16,7 +16,9 @@ SIZES = [(4, (1, 2, 3)), (3, (1, 1, 2)), (1, (0, 1, 1))]
 
 def masks_of(sizes: Sequence[tuple[int, tuple[int, ...]]]) -> dict[str, Mask]:
     """Some masks with these counts."""
-    return {f"t{t}": kept([(n, a[t]) for n, a in sizes]) for t in range(len(sizes[0][1]))}
+    return {
+        f"t{t}": mask_with_counts([(n, a[t]) for n, a in sizes]) for t in range(len(sizes[0][1]))
+    }
 
 
 def every_draw() -> list[list[set[tuple[int, int]]]]:

@@ -78,6 +78,6 @@ def test_settings_outside_their_range_are_refused() -> None:
         kept_shares(scores, keep=0)
     with pytest.raises(SettingError, match="scope"):
         kept_shares(scores, scope="row")  # type: ignore[arg-type]
-    empty = FisherScores({"w": torch.zeros(0)}, {"w": 0}, None, scores.made)
+    empty = FisherScores({"w": torch.zeros(0)}, {"w": 0}, None, scores.info)
     with pytest.raises(SettingError, match="no units"):
         kept_shares(empty)

@@ -9,7 +9,7 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo
 from fggm_lab.plots import caption_of, describe, description_of, figure_rows, mask_map
-from fggm_lab.plots.mask_overlap import OUTSIDE
+from fggm_lab.plots.mask_overlap import OUTSIDE_LAYERS
 from tests.support.records import TASKS, made_masks, made_scores
 
 QUERY = "model.layers.1.self_attn.q_proj.weight"
@@ -73,7 +73,9 @@ def test_sorting_puts_units_of_the_same_tasks_together() -> None:
 
 
 @pytest.mark.parametrize("order", ["shared", "position"])
-@pytest.mark.parametrize("level", [{}, {"layer": 2}, {"layer": OUTSIDE}, {"parameter": QUERY}])
+@pytest.mark.parametrize(
+    "level", [{}, {"layer": 2}, {"layer": OUTSIDE_LAYERS}, {"parameter": QUERY}]
+)
 def test_cells_count_every_unit_once(level, order: str) -> None:  # type: ignore[no-untyped-def]
     masks = made_masks()
     figure = mask_map(masks, **level, order=order)
@@ -102,7 +104,7 @@ def members(mask: Mask, level: dict[str, object], group: str) -> list[str]:
             n for n in mask.names if inside in n or (group.startswith("out") and "layers" not in n)
         ]
     ending = group if group.endswith(".bias") else f"{group}.weight"
-    place = "model." if level["layer"] == OUTSIDE else "model.layers.2."
+    place = "model." if level["layer"] == OUTSIDE_LAYERS else "model.layers.2."
     return [n for n in mask.names if n.startswith(place) and n.endswith(f".{ending}")
             and ("layers" in n) == ("layers" in place)]  # fmt: skip
 

@@ -9,7 +9,7 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo, expected_overlap, overlap_coefficient, z_score
 from fggm_lab.plots import caption_of, describe, mask_overlap
-from fggm_lab.plots.mask_overlap import OUTSIDE
+from fggm_lab.plots.mask_overlap import OUTSIDE_LAYERS
 from tests.support.records import TASKS, made_masks, made_scores
 
 
@@ -91,7 +91,7 @@ def test_what_lies_outside_the_layers_can_be_asked_for() -> None:
     masks = made_masks(TASKS[:2])
     names = [n for n in masks["FOMC"].names if "layers" not in n]
     inside = {task: mask.restricted(names) for task, mask in masks.items()}
-    outside = mask_overlap(masks, layer=OUTSIDE)
+    outside = mask_overlap(masks, layer=OUTSIDE_LAYERS)
     assert outside.data[0].z[1][0] == pytest.approx(by_hand(inside["FOMC"], inside["C-STANCE"]))
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from fggm_lab.plots.parameter_groups import by_layer, by_module, merging_note, short_names
+from fggm_lab.models.names import names_by_layer
+from fggm_lab.plots.parameter_groups import by_module, merging_note, short_names
 from tests.support.records import made_scores
 
 NAMES = made_scores(layers=5).names
@@ -10,20 +11,20 @@ NAMES = made_scores(layers=5).names
 
 @pytest.mark.parametrize("most", [100, 6, 4, 3, 2])
 def test_every_parameter_is_in_one_row_and_rows_are_few(most: int) -> None:
-    rows = by_layer(NAMES, most)
+    rows = names_by_layer(NAMES, most)
     assert len(rows) <= most
     assert sorted(n for some in rows.values() for n in some) == sorted(NAMES)
 
 
 def test_layers_keep_their_order_and_what_lies_outside_is_last() -> None:
-    rows = by_layer(reversed(NAMES), 100)
+    rows = names_by_layer(reversed(NAMES), 100)
     assert list(rows) == [*(f"layer {n}" for n in range(5)), "outside layers"]
     assert all(".layers.3." in name for name in rows["layer 3"])
     assert merging_note(rows) == ""
 
 
 def test_neighbouring_layers_share_a_row_where_there_are_too_many() -> None:
-    rows = by_layer(NAMES, 4)
+    rows = names_by_layer(NAMES, 4)
     assert list(rows) == ["layers 0–1", "layers 2–3", "layer 4", "outside layers"]
     assert "share a row" in merging_note(rows)
 

@@ -66,7 +66,7 @@ def test_a_rise_and_fall_is_told() -> None:
 
 
 def test_many_steps_are_thinned_and_counted() -> None:
-    tiny = FisherScores({"w": torch.tensor([1.0, 2.0])}, {"w": 0}, None, made_scores().made)
+    tiny = FisherScores({"w": torch.tensor([1.0, 2.0])}, {"w": 0}, None, made_scores().info)
     figure = spectrum_growth(dict.fromkeys(range(3000), tiny))
     assert sum(len(t.x) for t in figure.data) <= 5000
     assert (figure.data[0].x[0], figure.data[0].x[-1]) == (0, 2999)

@@ -45,3 +45,22 @@ def unit_sums(model: PreTrainedModel, diagonal: dict[str, Tensor]) -> dict[str, 
             value = value.sum(2).flatten()
         out[name] = value
     return out
+
+
+def largest_error(scores: dict[str, Tensor], truth: dict[str, Tensor], floor: float) -> float:
+    """The largest relative error of any unit.
+
+    Some units' gradients cancel to zero (attention does not feel a key's bias), in autograd too;
+    an error counts relative to the unit plus `floor` times its parameter's largest unit. Where all
+    of a parameter's units are such, they only have to be as small.
+    """
+    assert list(scores) == list(truth)
+    errors = []
+    nothing = 1e-12 * max(float(true.max()) for true in truth.values())
+    for name, true in truth.items():
+        if true.max() < nothing:
+            assert scores[name].max() < nothing
+            continue
+        scale = true + floor * true.max()
+        errors.append(((scores[name].double() - true).abs() / scale).nan_to_num(0).max())
+    return float(max(errors))

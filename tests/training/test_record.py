@@ -64,9 +64,9 @@ def test_the_scores_are_those_of_the_model_at_that_step(tmp_path: Path, method: 
     assert list(found) == [0, 6]
     for scores, right in ((found[0], scored(0)), (found[6], scored(1))):
         assert set(scores.units) == {name for name, _ in small_model().named_parameters()}
-        assert scores.made.task == "task-1" and scores.made.estimator == "empirical"
-        assert scores.made.examples == right.made.examples
-        assert scores.made.model == right.made.model
+        assert scores.info.task == "task-1" and scores.info.estimator == "empirical"
+        assert scores.info.examples == right.info.examples
+        assert scores.info.model == right.info.model
         for name, units in right.units.items():
             torch.testing.assert_close(scores.units[name], units, rtol=1e-5, atol=1e-12)
     before = run.fisher(1)
@@ -79,10 +79,10 @@ def test_the_same_examples_are_scored_all_along_and_fewer_if_there_are_fewer(
 ) -> None:
     some = small_run(SFT(), tmp_path / "some", fisher_points=2, fisher_examples=4)
     every = small_run(SFT(), tmp_path / "every", fisher_points=0)  # 128 asked, 10 there
-    tokens = {scores.made.tokens for scores in some.fisher_along(0).values()}
+    tokens = {scores.info.tokens for scores in some.fisher_along(0).values()}
     assert len(tokens) == 1
-    assert [s.made.examples for s in some.fisher_along(0).values()] == [4, 4, 4]
-    assert {step: s.made.examples for step, s in every.fisher_along(2).items()} == {0: 10}
+    assert [s.info.examples for s in some.fisher_along(0).values()] == [4, 4, 4]
+    assert {step: s.info.examples for step, s in every.fisher_along(2).items()} == {0: 10}
 
 
 def test_without_being_asked_nothing_is_recorded(tmp_path: Path) -> None:

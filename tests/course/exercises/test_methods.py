@@ -40,7 +40,7 @@ class Faulty(Method):
         if self.fault == "chance":
             mask = Mask.random(model, self.keep, seed=int(torch.randint(1 << 30, ())))
         if self.fault == "names":
-            mask = Mask({"nowhere": torch.ones(3, dtype=torch.bool)}, {"nowhere": 0}, mask.made)
+            mask = Mask({"nowhere": torch.ones(3, dtype=torch.bool)}, {"nowhere": 0}, mask.info)
         return mask if self.fault == "mask" else Plan(mask)  # type: ignore[return-value]
 
 
