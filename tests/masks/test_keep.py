@@ -62,10 +62,13 @@ def test_the_old_name_is_accepted_with_a_warning_at_the_line_that_wrote_it(
         (lambda: choose_units(scores, "top", 0.3, LAYER), new),
         (lambda: make_method("fggm", scope=LAYER), FGGM()),
         (lambda: FGGMCallback(scope=LAYER).scope, "parameter"),
-        (lambda: plots.describe_spectra(scores, 0.3, LAYER), plots.describe_spectra(scores, 0.3)),
         (
-            lambda: plots.describe_kept_shares(scores, scope=LAYER),
-            plots.describe_kept_shares(scores, scope="parameter"),
+            lambda: plots.describe(plots.fisher_spectra(scores, 0.3, LAYER)),
+            plots.describe(plots.fisher_spectra(scores, 0.3)),
+        ),
+        (
+            lambda: plots.describe(plots.kept_shares(scores, scope=LAYER)),
+            plots.describe(plots.kept_shares(scores, scope="parameter")),
         ),
     ]:
         with pytest.warns(FutureWarning, match=RENAMED):
