@@ -1,6 +1,6 @@
 """The two settings by which a mask is cut: the share of units it keeps, and its scope."""
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from fggm_lab.checks import check_choice, is_number
 from fggm_lab.deprecation import present_name
@@ -10,6 +10,18 @@ Scope = Literal["parameter", "global"]
 """Where a keep share holds: within each parameter, or over all units of the model."""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+class MaskSettings(NamedTuple):
+    """How masks are cut from scores.
+
+    Attributes:
+        keep: the share of units that may move.
+        scope: where that share holds.
+    """
+
+    keep: float = 0.3
+    scope: Scope = "parameter"
 
 
 def check_keep(keep: float) -> None:

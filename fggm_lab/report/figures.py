@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import RunError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask
+from fggm_lab.masks.keep import MaskSettings
 from fggm_lab.plots import FIGURES
 from fggm_lab.plots.mask_overlap import MEASURES
 from fggm_lab.plots.score_curves import GENERAL, run_labels
@@ -65,15 +66,6 @@ def scores_of(run: Run) -> dict[str, FisherScores]:
     return {task: scores.of_outputs() for task, scores in found.items() if scores is not None}
 
 
-def cut_of(run: Run) -> tuple[float, str]:
-    """The keep share and the scope of a run's masks: its method's, or those of a part of it."""
-    settings: dict[str, Any] = run.config.method_settings
-    for own in [settings, *(part for part in settings.values() if isinstance(part, dict))]:
-        if "keep" in own:
-            return own["keep"], own.get("scope", "parameter")
-    return 0.3, "parameter"
-
-
 def _forgetting(runs: Sequence[Run]) -> Block:
     kind = FIGURES["forgetting_curves"]
     names = list(dict.fromkeys(name for run in runs for name in run.config.task_names))
@@ -120,7 +112,7 @@ def _spectra(runs: dict[str, Run], scores: dict[str, dict[str, FisherScores]], n
     kind = FIGURES["fisher_spectra"]
     variants = []
     for label, found in scores.items():
-        keep, scope = cut_of(runs[label])
+        keep, scope = runs[label].config.mask_settings or MaskSettings()
         for task, one in found.items():
             variants.append(Variant(f"{label}: {task}", kind.draw(one, keep, scope)))
     return Block("spectra", kind.heading, "wide", "Method and task", variants, NO_SCORES, note)

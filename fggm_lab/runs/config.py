@@ -20,6 +20,7 @@ from pydantic import (
 
 from fggm_lab.deprecation import stored_settings
 from fggm_lab.errors import SettingError, nearest
+from fggm_lab.masks.keep import MaskSettings, check_scope
 
 SCHEMA = 3
 """The run folder's schema that this version writes: 2 has Fisher scores along a task, 3 has
@@ -191,6 +192,19 @@ class RunConfig(BaseModel):
     def epochs_of(self, task: str) -> float:
         """The epochs of a task by its name."""
         return self.epochs[task] if isinstance(self.epochs, dict) else self.epochs
+
+    @property
+    def mask_settings(self) -> MaskSettings | None:
+        """Keep share and scope of the run's masks; None if its method has no keep share.
+
+        Of combined methods the first one that has a keep share counts.
+        """
+        own = self.method_settings
+        for settings in (own, *own.values()):
+            if isinstance(settings, dict) and isinstance(keep := settings.get("keep"), int | float):
+                scope = settings.get("scope", MaskSettings().scope)
+                return MaskSettings(float(keep), check_scope(str(scope), stored=True))
+        return None
 
     def settings(self) -> dict[str, JsonValue]:
         """All settings but the versions, flat: `method_settings.keep` for a method's own.

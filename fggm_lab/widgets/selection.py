@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import LabError
 from fggm_lab.masks import SCOPES
+from fggm_lab.masks.keep import MaskSettings
 from fggm_lab.masks.pairs import in_order
 from fggm_lab.models.names import split_name
 from fggm_lab.plots.mask_overlap import OUTSIDE_LAYERS, part_name
@@ -19,7 +20,10 @@ WHOLE_MODEL = part_name(None)
 
 
 class Selection(Controls):
-    """The controls above the tabs, and what they select."""
+    """The controls above the tabs, and what they select.
+
+    At first that is the first run with Fisher scores, and the keep share and scope it trained with.
+    """
 
     def __init__(self, cache: RunCache) -> None:
         """Args:
@@ -27,13 +31,14 @@ class Selection(Controls):
         """
         self._cache = cache
         runs = list(cache.runs.values())
-        used = next((r.config.method_settings for r in runs if r.config.method == "fggm"), {})
+        first = self._first_scored()
+        used = _mask_settings([cache.runs[first], *runs])
         super().__init__(
             method=choice("method"),
             task=choice("task", runs[0].config.task_names),
             layer=choice("layer"),
             keep=ipywidgets.FloatSlider(
-                used.get("keep", 0.3),
+                used.keep,
                 min=0.01,
                 max=1,
                 step=0.01,
@@ -44,10 +49,10 @@ class Selection(Controls):
                 # While the kernel draws, the page collects moves and then sends the latest.
                 continuous_update=True,
             ),
-            scope=switch("scope", SCOPES, used.get("scope", "parameter"), "70px"),
+            scope=switch("scope", SCOPES, used.scope, "70px"),
         )
         self.refresh()
-        self.named["method"].value = self._first_scored()
+        self.named["method"].value = first
 
     def refresh(self) -> None:
         """Read again which runs are finished, and which layers their scores have."""
@@ -103,3 +108,9 @@ class Selection(Controls):
             return self._cache.scores(run, self._cache.scored(run)[0]).names
         except LabError:  # the tabs say what is wrong with it
             return []
+
+
+def _mask_settings(runs: Iterable[Run]) -> MaskSettings:
+    """The mask settings of the first run that has any, else the default ones."""
+    settings = (run.config.mask_settings for run in runs)
+    return next((own for own in settings if own is not None), MaskSettings())

@@ -29,7 +29,6 @@ from fggm_lab.methods import (
 from fggm_lab.methods.lora import factors
 from fggm_lab.models.encoding import Encoded, collate
 from fggm_lab.report import write_report
-from fggm_lab.report.figures import cut_of
 from fggm_lab.runs import Run
 from fggm_lab.runs.compare import labels
 from fggm_lab.training.checkpoints import saved_model
@@ -336,7 +335,8 @@ def test_runs_of_combinations_are_read_compared_and_reported(
     lab.compare(runs)
     masks = {task: first.mask(task) for task in first.config.task_names}
     lab.plots.mask_overlap({task: mask for task, mask in masks.items() if mask is not None})
-    assert [cut_of(run)[0] for run in runs[:2]] == [0.2, 0.3]
+    settings = [run.config.mask_settings for run in runs]
+    assert settings == [(0.2, "parameter"), (0.3, "parameter"), None]
     write_report(runs, tmp_path / "report.html")
     assert "lora+fggm (fggm.keep=0.2): task-1" in (tmp_path / "report.html").read_text("utf-8")
 

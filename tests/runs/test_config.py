@@ -132,3 +132,21 @@ def test_numbers_in_order_become_numbers_by_name() -> None:
     assert by_task("epochs", {"B": 1}, ["A", "B"]) == {"B": 1}
     with pytest.raises(SettingError, match=r"^epochs has 3 numbers for 2 tasks \(A, B\)"):
         by_task("epochs", (1, 2, 3), ["A", "B"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"keep": 0.1, "scope": "global"}, (0.1, "global")),
+        ({"keep": 0.1, "scope": "layer"}, (0.1, "parameter")),
+        ({"keep": 1}, (1.0, "parameter")),
+        ({"replay": {"share": 0.5}, "fggm": {"keep": 0.1, "scope": "global"}}, (0.1, "global")),
+        ({"lora": {"rank": 8}, "migu": {"keep": 0.2}}, (0.2, "parameter")),
+        ({"strength": 1000.0}, None),
+        ({}, None),
+    ],
+)
+def test_the_mask_settings_are_those_the_method_trained_with(
+    config: Make, settings: dict[str, Any], expected: tuple[float, str] | None
+) -> None:
+    assert config(method_settings=settings).mask_settings == expected

@@ -57,6 +57,34 @@ def test_five_tabs_and_one_selection_for_one_run_or_several(four_runs: list[Run]
         assert set(widget.selection.named) == {"method", "task", "layer", "keep", "scope"}
 
 
+@pytest.mark.parametrize(
+    ("method", "settings", "start"),
+    [
+        ("contrast", {"keep": 0.1, "scope": "global"}, (0.1, "global")),
+        ("replay+fggm", {"replay": {}, "fggm": {"keep": 0.2, "scope": "global"}}, (0.2, "global")),
+        ("migu", {"keep": 0.4}, (0.4, "parameter")),
+        ("ewc", {"strength": 1.0}, (0.3, "parameter")),
+    ],
+)
+def test_keep_share_and_scope_start_where_the_run_trained(
+    tmp_path: Path, method: str, settings: dict[str, Any], start: tuple[float, str]
+) -> None:
+    run = made_run(tmp_path, method, TASKS[:2], method_settings=settings)
+    selection = explorer(run).selection
+    assert (selection["keep"], selection["scope"]) == start
+
+
+def test_of_several_runs_the_one_shown_first_gives_keep_share_and_scope(tmp_path: Path) -> None:
+    runs = [
+        made_run(tmp_path, "sft", TASKS[:2]),
+        made_run(tmp_path, "fggm", TASKS[:2], method_settings={"keep": 0.2, "scope": "global"}),
+        made_run(tmp_path, "random", TASKS[:2], method_settings={"keep": 0.5}),
+    ]
+    selection = explorer(runs).selection
+    assert selection["method"] == "fggm"
+    assert (selection["keep"], selection["scope"]) == (0.2, "global")
+
+
 def test_nothing_is_drawn_before_a_page_shows_it(four_runs: list[Run]) -> None:
     widget = lab.explore(four_runs)
     assert isinstance(widget, Explorer)
