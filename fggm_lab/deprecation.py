@@ -2,7 +2,17 @@
 
 import sys
 import warnings
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar
+
+Class = TypeVar("Class")
+
+RENAMED_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "lora": {"rate": "lr_scale"},
+    "olora": {"rate": "lr_scale"},
+}
+"""Method → settings by the names they had in version 0.1, and what they are called now."""
 
 OLD_NAMES = {
     "scope": {"layer": "parameter"},
@@ -47,20 +57,53 @@ def present_name(setting: str, value: str, *, stored: bool = False) -> str:
     return present
 
 
-def stored_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """A method's settings as a file of any version has them, with values by their present names.
+def stored_settings(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A method's settings as a file of any version has them, in present words.
 
     Args:
-        settings: the settings of one method, or of several combined ones, each under its name.
+        method: the method's name; of combined methods, their names joined with a plus.
+        settings: its settings; of combined methods, each one's under its name.
 
     Returns:
-        A copy in which the values in `OLD_NAMES` have their present names.
+        A copy in which the settings in `RENAMED_SETTINGS` and the values in `OLD_NAMES` have their
+        present names.
     """
+    if "+" in method:
+        return {
+            part: stored_settings(part, of_part) if isinstance(of_part, Mapping) else of_part
+            for part, of_part in settings.items()
+        }
+    names = RENAMED_SETTINGS.get(method, {})
     return {
-        name: stored_settings(value)
-        if isinstance(value, dict)
-        else present_name(name, value, stored=True)
+        names.get(name, name): present_name(name, value, stored=True)
         if name in OLD_NAMES and isinstance(value, str)
         else value
         for name, value in settings.items()
     }
+
+
+def renamed_arguments(**new_names: str) -> Callable[[type[Class]], type[Class]]:
+    """Let a class take keyword arguments by their former names, too, with a warning.
+
+    Args:
+        new_names: former name → present name.
+
+    Returns:
+        The decorator; on a dataclass it stands above `@dataclass`.
+    """
+
+    def decorated(cls: type[Class]) -> type[Class]:
+        initialise = cls.__init__
+
+        @wraps(initialise)
+        def __init__(self: Class, *arguments: Any, **keywords: Any) -> None:
+            for old, new in new_names.items():
+                if old in keywords:
+                    warn_renamed(f"{cls.__name__}({old}=…)", f"{cls.__name__}({new}=…)")
+                    keywords.setdefault(new, keywords.pop(old))
+            initialise(self, *arguments, **keywords)
+
+        setattr(cls, "__init__", __init__)  # noqa: B010  (a type checker knows the class by its own)
+        return cls
+
+    return decorated

@@ -36,6 +36,8 @@ FIGURES_GROUP = "fggm_lab.figures"
 _IDENTIFIER = r"[^\W\d]\w*"
 REFERENCE = rf"{_IDENTIFIER}(?:\.{_IDENTIFIER})*:{_IDENTIFIER}"
 """The regular expression of a `module:name`."""
+_METHOD = rf"(?:{REFERENCE}|[\w-]+)"
+_SETTING = re.compile(rf"(?P<method>{_METHOD}(?:\+{_METHOD})*)\.(?P<setting>.+)")
 
 
 def is_reference(name: str) -> bool:
@@ -120,9 +122,21 @@ def look_up(kind: str, name: str, shipped: Mapping[str, Any], group: str) -> Any
         return load_entry_point(installed[name])
     names = list(dict.fromkeys([*shipped, *installed]))
     raise SettingError(
-        f"no {kind} is named '{name}'; there are: {', '.join(names)}, and your own as "
-        f"module:name{nearest(name, names)}"
+        f"no {kind} is named '{name}'; there are: {', '.join(names)}{nearest(name, names)}"
     )
+
+
+def split_setting(text: str) -> tuple[str, str] | None:
+    """Split `METHOD.SETTING` after the method, which may be a `module:Class` or a combination.
+
+    Args:
+        text: such as `fggm.keep`, `package.module:Class.keep` or `lora+fggm.fggm.keep`.
+
+    Returns:
+        The method as it was written, and its setting; None if the text has no such form.
+    """
+    match = _SETTING.fullmatch(text)
+    return None if match is None else (match["method"], match["setting"])
 
 
 @contextmanager

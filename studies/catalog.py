@@ -19,8 +19,8 @@ STRENGTHS: Mapping[str, tuple[str, tuple[str, str]]] = {
     "l2": ("strength", ("0.001", "0.1")),
     "lwf": ("weight", ("0.3", "3")),
     "replay": ("ratio", ("0.5", "2")),
-    "lora": ("rate", ("1", "3")),
-    "olora": ("rate", ("1", "3")),
+    "lora": ("lr_scale", ("1", "3")),
+    "olora": ("lr_scale", ("1", "3")),
 }
 """Methods with a main setting of their own: its name and the two values tried beside the default.
 

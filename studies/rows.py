@@ -80,5 +80,8 @@ def kept(study: str) -> dict[str, Any]:
     if not path.exists():
         return empty
     found = read_json(path, RunError)
-    rows = [{**row, "settings": stored_settings(row["settings"])} for row in found["rows"]]
+    rows = [
+        {**row, "settings": stored_settings(row["method"], row["settings"])}
+        for row in found["rows"]
+    ]
     return {**found, "rows": rows}

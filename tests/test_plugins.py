@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.errors import SettingError
-from fggm_lab.plugins import entry_points, is_reference, load_entry_point, load_object, look_up
+from fggm_lab.plugins import (
+    entry_points,
+    is_reference,
+    load_entry_point,
+    load_object,
+    look_up,
+    split_setting,
+)
 from tests.support.plugins import install_entry_points
 
 GROUP = "fggm_lab.tests"
@@ -95,8 +102,8 @@ def test_look_up_prefers_what_is_shipped_and_names_what_there_is(
     assert look_up("number", "lent_package:VALUE", shipped, GROUP) == 1
     with pytest.raises(
         SettingError,
-        match=r"^no number is named 'thre'; there are: two, three, one, and your own as "
-        r"module:name; did you mean 'three'\?$",
+        match=r"^no number is named 'thre'; there are: two, three, one; "
+        r"did you mean 'three'\?$",
     ):
         look_up("number", "thre", shipped, GROUP)
 
@@ -110,3 +117,20 @@ def test_importing_the_package_asks_for_no_entry_point() -> None:
     program = "import sys, fggm_lab; print('fggm_lab.plugins' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert printed.stdout == "False\n", printed.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [
+        ("fggm.keep", ("fggm", "keep")),
+        ("fggm-online.gather", ("fggm-online", "gather")),
+        ("package.module:Class.keep", ("package.module:Class", "keep")),
+        ("lora+fggm.fggm.keep", ("lora+fggm", "fggm.keep")),
+        ("sft+a.b:C.a.b:C.keep", ("sft+a.b:C", "a.b:C.keep")),
+        ("keep", None),
+        ("fggm.", None),
+        (".keep", None),
+    ],
+)
+def test_a_setting_is_split_after_its_method(text: str, split: tuple[str, str] | None) -> None:
+    assert split_setting(text) == split

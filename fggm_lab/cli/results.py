@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from fggm_lab.cli.console import console
-from fggm_lab.errors import RunError
+from fggm_lab.errors import RunError, SettingError
 
 
 def print_comparison(runs: list[Any]) -> None:
@@ -162,7 +162,7 @@ def info(
     import torch
 
     from fggm_lab.fisher import ESTIMATORS
-    from fggm_lab.methods import METHODS
+    from fggm_lab.methods import METHODS, installed_methods
     from fggm_lab.runs import versions
     from fggm_lab.tasks import SEQUENCES, load_tasks
     from fggm_lab.training.presets import PRESETS
@@ -175,9 +175,12 @@ def info(
         table.add_row(name, ", ".join(load_tasks(name).names))
     for estimator in ESTIMATORS.values():
         table.add_row(f"estimator {estimator.name}", estimator.description)
-    for name, method in METHODS.items():
-        does = (method.__doc__ or "").strip().splitlines()[0]
-        table.add_row(f"method {name}", f"{does} [dim]({method.paper})[/]")
+    for name, method in (METHODS | installed_methods()).items():
+        if isinstance(method, SettingError):
+            table.add_row(f"method {name}", f"[red]cannot be used:[/] {escape(str(method))}")
+            continue
+        summary = (method.__doc__ or "").strip().partition("\n")[0]
+        table.add_row(f"method {name}", f"{escape(summary)} [dim]({escape(method.paper)})[/]")
     for name, preset in PRESETS.items():
         table.add_row(f"preset {name}", preset.paper)
     table.add_row("several methods", "joined by a plus: replay+fggm, lora+fggm, replay+lora+migu")

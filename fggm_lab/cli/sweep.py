@@ -11,11 +11,12 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from fggm_lab.cli.console import console
-from fggm_lab.cli.methods import method_names, method_settings
+from fggm_lab.cli.methods import make_methods, method_names, method_settings
 from fggm_lab.cli.options import options_of
 from fggm_lab.cli.results import gathered, print_gathered, print_paired
 from fggm_lab.cli.train import train
 from fggm_lab.errors import LabError, SettingError, nearest
+from fggm_lab.plugins import split_setting
 from fggm_lab.runs.sweep import Cell, Variation, asked_before, is_finished, plan, remember
 
 PER_CELL = ("out", "quiet", "seed", "methods", "order", "resume", "from_", "task")
@@ -90,7 +91,11 @@ def _typed(name: str, value: str) -> Any:
 
 def _pairs(cell: Cell, pairs: Sequence[str]) -> list[str]:
     """The `--set` of one cell: those of its method, then those that are varied."""
-    own = [pair for pair in pairs if pair.partition(".")[0] == cell.method]
+    own = [
+        pair
+        for pair in pairs
+        if (split := split_setting(pair.partition("=")[0])) and split[0] == cell.method
+    ]
     return [*own, *(f"{cell.method}.{key}={value}" for key, value in cell.settings.items())]
 
 
@@ -198,7 +203,8 @@ def sweep(
     for one in varied:
         _read(one)
     orders = [None if name == "default" else name for name in order or ["default"]]
-    method_settings(names, options.get("keep"), options.get("set_") or [])
+    settings = method_settings(names, options.get("keep"), options.get("set_") or [])
+    own_names = {name: method.name for name, method in make_methods(names, settings).items()}
     cells = plan(names, _seeds(seeds), orders, varied)
     work = _Cells(out, options | {"keep_checkpoints": keep_checkpoints})
     places = {work.place(cell): cell for cell in cells}
@@ -225,7 +231,9 @@ def sweep(
     work.tell_failures()
     runs = [Run.open(out / name) for name in places if name not in work.failures]
     found: dict[str, Any] = gathered(runs) if runs else {}
-    found |= _paired(runs, baseline, names[0]) | {"failures": work.failures}
+    found |= _paired(runs, own_names.get(baseline or "", baseline), own_names[names[0]]) | {
+        "failures": work.failures
+    }
     text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if csv is not None and runs:
         write_text(csv, to_csv(found["runs"]))

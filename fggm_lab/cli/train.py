@@ -7,7 +7,7 @@ import typer
 
 from fggm_lab.cli.code import tell_about_code
 from fggm_lab.cli.console import console
-from fggm_lab.cli.methods import method_names, method_settings
+from fggm_lab.cli.methods import make_methods, method_names, method_settings
 from fggm_lab.cli.options import options_of
 from fggm_lab.cli.presets import choose_preset, numbers
 from fggm_lab.cli.results import print_comparison
@@ -169,7 +169,6 @@ def train(
 
     The options are those of `fggm-lab run`; `quiet` says nothing about the data.
     """
-    from fggm_lab.methods import make_method
     from fggm_lab.models import load_model
     from fggm_lab.progress import RunProgress
     from fggm_lab.runs import Run
@@ -186,7 +185,7 @@ def train(
 
     names = method_names(methods)
     settings = method_settings(names, keep, set_ or [])
-    made = [make_method(name, **settings[name]) for name in names]
+    chosen_methods = make_methods(names, settings)
     if (from_ is None) != (task is None):
         raise SettingError("--from and --task go together: the run, and the task it is left after")
     source = None if from_ is None else Run.open(from_)
@@ -208,7 +207,7 @@ def train(
     if not quiet:
         tell_about_code(sequence, ability, allow_code_execution)
     finished = []
-    for method in made:
+    for method in chosen_methods.values():
         network, tokenizer = load_model(
             model, device=device, dtype=dtype, trust_remote_code=trust_remote_code
         )

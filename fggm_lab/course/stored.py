@@ -61,9 +61,9 @@ STORED: dict[str, StoredSet] = {
             # Ten times the course's learning rate, the default, is more than adapters stand. Of 1,
             # 2, 3, 5 and 10 on the eval split 3 had the best mean of OP and General:
             # fggm-lab sweep --methods lora --order NumGLUE-cm,FOMC,NumGLUE-ds --limit 160
-            #   --epochs 4 --lr 1.5e-3 --points 0 --split eval --vary lora.rate=1,2,3,5,10
-            "lora": {"rate": 3.0},
-            "olora": {"rate": 3.0},
+            #   --epochs 4 --lr 1.5e-3 --points 0 --split eval --vary lora.lr_scale=1,2,3,5,10
+            "lora": {"lr_scale": 3.0},
+            "olora": {"lr_scale": 3.0},
             "fggm-online": {},
             "protect": {},
             "contrast": {},

@@ -1,4 +1,4 @@
-"""What every method is: a few words before, during and after each task of a sequence."""
+"""The protocol of methods: hooks that training calls before, during and after each task."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,18 +9,19 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.deprecation import warn_renamed
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
 
 Memory = dict[str, Tensor]
-"""What a method keeps from one task to the next, by names it chooses (`ewc.weight.…`).
+"""What a method remembers from one task to the next, by names it chooses (`ewc.weight.…`).
 
-The lab writes it into the run with every saved state, so that a resumed or branched run has it."""
+It is written into the run with every saved state, so that a resumed or branched run has it."""
 
 
-def _unknown() -> PreTrainedModel:
+def _model_before_is_unknown() -> PreTrainedModel:
     raise SettingError(
         "this context does not know the model as it was before the task; give TaskContext(before=…)"
     )
@@ -28,14 +29,18 @@ def _unknown() -> PreTrainedModel:
 
 @dataclass(frozen=True)
 class TaskContext:
-    """What a method may look at: the model, the new task's training data, and its own memory.
+    """What a method can use: the model, the new task's training data, and its own memory.
 
     Attributes:
-        examples, encoded: the training examples, as text and as token ids.
-        name, index: the task's name and its 0-based place in the sequence.
+        model: the model that is trained.
+        tokenizer: its tokenizer.
+        examples: the task's training examples, as text.
+        encoded: the same examples, as token ids.
+        name: the task's name.
+        index: the task's position in the sequence, from 0.
         seed: the run's seed.
-        max_length: the most tokens an example may have.
-        memory: what the method keeps; change it in place.
+        max_length: the maximum number of tokens of an example.
+        memory: what the method remembers from task to task; change it in place.
         before: makes a copy, on the CPU, of the plain model as it was when the task began.
     """
 
@@ -48,14 +53,17 @@ class TaskContext:
     seed: int
     max_length: int
     memory: Memory = field(default_factory=dict)
-    before: Callable[[], PreTrainedModel] = _unknown
+    before: Callable[[], PreTrainedModel] = _model_before_is_unknown
 
     def fisher(self, max_examples: int | None = None, **settings: Any) -> FisherScores:
-        """The Fisher scores of the model as it is, on the task's training examples.
+        """Score the model as it is now on the task's training examples.
 
         Args:
-            max_examples: use only so many, drawn by the run's seed (None: all).
-            settings: further ones of `fisher_scores`.
+            max_examples: use only so many examples, drawn by the run's seed (None: all).
+            settings: further settings of `fisher_scores`.
+
+        Returns:
+            The Fisher scores of every unit.
         """
         return fisher_scores(
             self.model,
@@ -71,11 +79,11 @@ class TaskContext:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a method decided for one task.
+    """What a method decided before one task.
 
     Attributes:
         mask: the units that may move; None lets every unit move.
-        scores: the scores the mask was cut from, kept for those who want to look.
+        scores: the scores the mask was cut from; they are written into the run.
     """
 
     mask: Mask | None = None
@@ -84,26 +92,46 @@ class Plan:
 
 @dataclass(frozen=True)
 class Method:
-    """Base of all methods; its dataclass fields are its settings.
+    """Base of all methods; the dataclass fields of a subclass are its settings.
 
-    A method of your own overrides what it needs, usually `plan` alone. The training loop keeps
-    frozen units bit-identical whatever the optimiser does, so a mask is all a method must give.
-    What must outlive a task goes into `context.memory`; what must outlive a step does, too, if a
-    run is to be resumed in the middle of a task.
+    A method of your own overrides what it needs, usually `plan` alone. Training keeps frozen units
+    bit-identical whatever the optimiser does, so a mask is all that such a method must give.
+
+    Training calls the hooks in this order:
+
+        check                     can the sequence be learned?
+        training_set              for each task: what it is trained on
+        epochs                    for each task: how often that is seen
+        for each task:
+            with adapted:         the model as the method trains it
+                plan              which units may move; not called again on resume
+                start             training starts or resumes
+                attach            the optimiser exists
+                for each step:
+                    batch         the examples of the step
+                    extra_loss    for each micro-batch: a term of the loss
+                    on_gradients  then mask, clip, and step of the optimiser
+                    remask        a new mask, if any
+                finish            training ended or was interrupted
+                after_task        only if all steps were taken
+
+    `begun` is called where a part of a combination needs the model before the task, and `lr_scale`
+    before each step of the optimiser. What must outlive a task goes into `context.memory`; so does
+    what must outlive a step, if a run is to be resumed within a task.
 
     Attributes:
-        name: what the command line, tables and figures call it.
+        name: what the command line, run folders, tables and figures call it.
         paper: where it is described, with the equation.
-        stores: what it keeps from task to task, in words.
+        stores: what it remembers from task to task, in words.
         masks: whether it chooses which units may move.
-        adapts: whether it trains parameters of its own in the model's place.
-        own_weights: whether it needs the model's own weights to be what is trained, and so cannot
-            be combined with a method that adapts.
+        adapts: whether it trains parameters of its own instead of the model's.
+        own_weights: whether the model's own weights must be what is trained, so that it cannot be
+            combined with a method that adapts.
         alone: whether it cannot be combined with another method.
     """
 
     name: ClassVar[str]
-    paper: ClassVar[str]
+    paper: ClassVar[str] = "unpublished"
     stores: ClassVar[str] = "nothing"
     masks: ClassVar[bool] = False
     adapts: ClassVar[bool] = False
@@ -116,13 +144,22 @@ class Method:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
 
     @property
-    def rate(self) -> float:
-        """How many times the run's learning rate it trains with."""
+    def lr_scale(self) -> float:
+        """The factor by which the run's learning rate is multiplied."""
+        if type(self).rate is not Method.rate:  # a subclass written for an older version
+            warn_renamed(f"{type(self).__name__}.rate", "lr_scale")
+            return self.rate
         return 1.0
 
     @property
+    def rate(self) -> float:
+        """The former name of `lr_scale`."""
+        warn_renamed("Method.rate", "lr_scale")
+        return self.lr_scale
+
+    @property
     def whole_gradients(self) -> bool:
-        """Whether it needs every parameter's whole gradient, or a say in the optimiser's steps."""
+        """Whether it needs every parameter's whole gradient, or hooks the optimiser's steps."""
         hooks = ("on_gradients", "attach", "remask")
         return any(getattr(type(self), hook) is not getattr(Method, hook) for hook in hooks)
 
@@ -132,12 +169,29 @@ class Method:
         """Raise a `SettingError` if it cannot learn a sequence of so many tasks."""
 
     def training_set(self, index: int, encoded: Sequence[list[Encoded]]) -> Sequence[Encoded]:
-        """What is trained on as the `index`-th task, given the training data of all tasks."""
+        """Choose what a task is trained on.
+
+        Args:
+            index: the task's position in the sequence, from 0.
+            encoded: the training examples of all tasks, as token ids.
+
+        Returns:
+            The examples to train on; no step is taken if there are none.
+        """
         return encoded[index]
 
-    def epochs(self, index: int, own: Sequence[float], examples: Sequence[int]) -> float:
-        """How often the `index`-th training set is seen, given each task's epochs and examples."""
-        return own[index]
+    def epochs(self, index: int, task_epochs: Sequence[float], examples: Sequence[int]) -> float:
+        """Choose how often a task's training set is seen.
+
+        Args:
+            index: the task's position in the sequence, from 0.
+            task_epochs: the epochs that the run's configuration gives each task.
+            examples: the number of training examples of each task.
+
+        Returns:
+            The number of epochs, which need not be whole.
+        """
+        return task_epochs[index]
 
     def adapted(self, context: TaskContext) -> AbstractContextManager[None]:
         """Inside, the model is as this method trains it; afterwards it is a plain one again."""
@@ -148,41 +202,62 @@ class Method:
         return context.before()
 
     def plan(self, context: TaskContext) -> Plan:
-        """Decide before a task; called once per task, not again on resume."""
+        """Choose the units that may move in a task; called once per task, not again on resume."""
         return Plan()
 
     # During a task
 
     def start(self, context: TaskContext) -> None:
-        """Training of a task starts or resumes: attach hooks to the model here."""
+        """Prepare when training of a task starts or resumes: register hooks on the model here."""
 
     def attach(self, optimizer: Optimizer) -> None:
-        """The optimiser is there, fresh or with its saved state: register hooks on it here."""
+        """Register hooks on the optimiser, which is new or has its saved state."""
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
-        """The examples of 0-based step `step`, given those of the new task."""
+        """Change the examples of a step.
+
+        Args:
+            context: of the task.
+            batch: the step's examples of the new task.
+            step: the number of the step within the task, from 0.
+
+        Returns:
+            The examples to train on in this step.
+        """
         return batch
 
     def extra_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
-        """What to add to the mean loss per answer token of a batch.
+        """Add a term to the mean loss per answer token of a batch.
 
         Args:
             batch: `input_ids`, `attention_mask` and `labels`, each (B, T).
-            logits: the model's, (B, T, vocabulary).
+            logits: the model's output, (B, T, vocabulary).
+
+        Returns:
+            The term, a scalar; None adds nothing.
         """
         return None
 
     def on_gradients(self, model: PreTrainedModel) -> None:
-        """Gradients are there, neither masked nor clipped yet: change `.grad` in place here."""
+        """Change the parameters' `.grad` in place, before they are masked and clipped."""
 
     def remask(self, context: TaskContext, step: int, steps: int) -> Mask | None:
-        """A new mask to train under after `step` of `steps` steps; None keeps the one there is."""
+        """Change the mask within a task.
+
+        Args:
+            context: of the task.
+            step: how many steps of the task have been taken.
+            steps: how many there are.
+
+        Returns:
+            The mask to train under from now on; None keeps the present one.
+        """
         return None
 
     def finish(self) -> None:
-        """Training of a task ended or was interrupted: detach hooks here."""
+        """Remove hooks: training of a task ended or was interrupted."""
 
     # After a task
 
     def after_task(self, context: TaskContext) -> None:
-        """All steps of a task were taken: put what must be remembered into the memory."""
+        """Put what must be remembered into the memory: all steps of a task were taken."""

@@ -59,11 +59,11 @@ class Composed(Method):
         return {part.name: part.settings for part in self.parts}
 
     @property
-    def rate(self) -> float:
+    def lr_scale(self) -> float:
         """The product of the parts'."""
         product = 1.0
         for part in self.parts:
-            product *= part.rate
+            product *= part.lr_scale
         return product
 
     @property

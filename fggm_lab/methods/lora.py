@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.checks import check_count, check_range
+from fggm_lab.deprecation import RENAMED_SETTINGS, renamed_arguments
 from fggm_lab.errors import SettingError, nearest
 from fggm_lab.methods.base import Method, TaskContext
 from fggm_lab.methods.masking import linear_weights
@@ -23,6 +24,7 @@ ADAPTER = "default"
 """peft's usual name for an adapter; it is in the names of its parameters."""
 
 
+@renamed_arguments(**RENAMED_SETTINGS["lora"])
 @dataclass(frozen=True)
 class LoRA(Method):
     """Train a fresh adapter for each task, and merge it into the weights when the task ends.
@@ -44,8 +46,8 @@ class LoRA(Method):
         dropout: the share of an adapter's inputs that are dropped in training.
         modules: the layers that are adapted: `linear` (all linear layers but the output head), or
             the ends of their names, such as `["q_proj", "v_proj"]`.
-        rate: how many times the run's learning rate adapters train with (10 in arXiv 2601.18261:
-            1e-4 in place of 1e-5).
+        lr_scale: the factor by which the run's learning rate is multiplied for adapters (10 in
+            arXiv 2601.18261: 1e-4 instead of 1e-5).
     """
 
     name: ClassVar[str] = "lora"
@@ -56,11 +58,11 @@ class LoRA(Method):
     alpha: float = 16.0
     dropout: float = 0.0
     modules: str | list[str] = "linear"
-    rate: float = 10.0
+    lr_scale: float = 10.0
 
     def __post_init__(self) -> None:
         check_count("rank", self.rank)
-        for name in ("alpha", "rate"):
+        for name in ("alpha", "lr_scale"):
             check_range(name, getattr(self, name), 0)
             if getattr(self, name) == 0:
                 raise SettingError(f"{name} is 0, so nothing would be learned; it must be above 0")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fggm_lab.checks import check_choice, check_range
+from fggm_lab.deprecation import RENAMED_SETTINGS, renamed_arguments
 from fggm_lab.methods.base import TaskContext
 from fggm_lab.methods.lora import LoRA, factors
 
@@ -15,6 +16,7 @@ NORMS = ("absolute", "squared")
 _KEPT = "olora."
 
 
+@renamed_arguments(**RENAMED_SETTINGS["olora"])
 @dataclass(frozen=True)
 class OLoRA(LoRA):
     """LoRA with a penalty on the overlap of the adapter's A with those of the tasks before it.

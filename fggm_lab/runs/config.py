@@ -14,6 +14,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -156,9 +157,11 @@ class RunConfig(BaseModel):
 
     @field_validator("method_settings", mode="after")
     @classmethod
-    def _present_names(cls, settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    def _present_names(
+        cls, settings: dict[str, JsonValue], info: ValidationInfo
+    ) -> dict[str, JsonValue]:
         """Translate what a run of an earlier version calls by another name."""
-        return stored_settings(settings)
+        return stored_settings(info.data.get("method", ""), settings)
 
     @model_validator(mode="wrap")
     @classmethod

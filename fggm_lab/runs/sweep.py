@@ -13,6 +13,7 @@ from typing import Any
 
 from fggm_lab.errors import LabError, RunError, SettingError
 from fggm_lab.files import read_json, write_json
+from fggm_lab.plugins import split_setting
 from fggm_lab.runs.run import CONFIG, Run
 
 RECORD = "sweep.json"
@@ -45,17 +46,15 @@ class Variation:
             SettingError: it is not written so, or a value is empty or named twice.
         """
         left, equals, right = text.partition("=")
-        method, dot, key = left.strip().partition(".")
-        if not dot:
-            method, key = "", method
+        method, key = split_setting(left.strip()) or (None, left.strip())
         values = tuple(value.strip() for value in right.split(","))
-        if not (equals and key) or (dot and not method) or not all(values):
+        if not (equals and key) or (method is None and "." in key) or not all(values):
             raise SettingError(
                 f"--vary {text}: write it as SETTING=VALUE,VALUE or METHOD.SETTING=VALUE,VALUE"
             )
         if len(set(values)) < len(values):
             raise SettingError(f"--vary {text}: a value stands there twice; name each once")
-        return cls(method or None, key.replace("-", "_"), values)
+        return cls(method, key.replace("-", "_"), values)
 
 
 @dataclass(frozen=True)

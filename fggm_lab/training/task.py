@@ -121,7 +121,7 @@ def train_task(
                     f"the loss is {value} and the gradient's norm {float(norm)} at step "
                     f"{number + 1} of task {context.name}"
                 )
-            lr = learning_rate(method.rate * config.lr, number, steps, config.schedule)
+            lr = learning_rate(method.lr_scale * config.lr, number, steps, config.schedule)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()

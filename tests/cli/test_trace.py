@@ -62,7 +62,7 @@ def test_the_papers_preset_runs_as_it_stands(
                 scores = [metric(row.prompt, row.prediction, row.answer) for row in rows]
                 assert scores == [row.score for row in rows]
     assert PRESETS["fggm-paper"].model == "Qwen/Qwen2-1.5B"
-    assert LoRA().rate * PRESETS["fggm-paper"].settings["lr"] == pytest.approx(1e-4)
+    assert LoRA().lr_scale * PRESETS["fggm-paper"].settings["lr"] == pytest.approx(1e-4)
 
 
 def test_what_is_given_overrides_a_preset(

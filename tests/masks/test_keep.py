@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from fggm_lab import plots
-from fggm_lab.deprecation import stored_settings
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import SCOPES, Mask, Ranking
@@ -87,12 +86,6 @@ def test_a_mask_file_of_an_earlier_version_is_read_without_a_warning(
     (tmp_path / "old.safetensors").write_bytes(old)
     read = Mask.load(tmp_path / "old")
     assert read == mask and read.info == mask.info and not recwarn.list
-
-
-def test_settings_of_combined_methods_are_translated_too() -> None:
-    old = {"replay": {"share": 0.1}, "fggm": {"keep": 0.3, "scope": "layer"}}
-    new = {"replay": {"share": 0.1}, "fggm": {"keep": 0.3, "scope": "parameter"}}
-    assert stored_settings(old) == stored_settings(new) == new
 
 
 def test_a_run_of_an_earlier_version_resumes_and_compares_equal(

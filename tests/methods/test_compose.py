@@ -67,16 +67,16 @@ def final(run: Run, like: PreTrainedModel) -> dict[str, Tensor]:
 
 
 def test_a_combination_says_what_its_parts_are() -> None:
-    method = make_method("replay+lora+fggm", fggm={"keep": 0.2}, lora={"rank": 4, "rate": 5})
-    assert method == Composed((Replay(), LoRA(rank=4, rate=5), FGGM(keep=0.2)))
+    method = make_method("replay+lora+fggm", fggm={"keep": 0.2}, lora={"rank": 4, "lr_scale": 5})
+    assert method == Composed((Replay(), LoRA(rank=4, lr_scale=5), FGGM(keep=0.2)))
     assert method.name == "replay+lora+fggm"
     assert method.settings == {
         "replay": Replay().settings,
-        "lora": LoRA(rank=4, rate=5).settings,
+        "lora": LoRA(rank=4, lr_scale=5).settings,
         "fggm": FGGM(keep=0.2).settings,
     }
     assert make_method(method.name, **method.settings) == method
-    assert method.rate == 5
+    assert method.lr_scale == 5
     assert method.masks and method.adapts and not method.alone and not method.whole_gradients
     assert method.stores == f"{Replay.stores}; {FGGM.stores}"
     assert make_method("lora+migu").whole_gradients
@@ -345,11 +345,11 @@ def test_explorers_show_every_view_of_a_combination(runs: list[Run]) -> None:
     found: Any = lab.explore(runs[0])
     found.fill()
     found.selection.named["task"].value = "task-1"
-    for place, tab in enumerate(found.pages.box.titles):
-        found.pages.box.selected_index = place
-        view = found.pages.shown.view
+    for index, title in enumerate(found.tabs.box.titles):
+        found.tabs.box.selected_index = index
+        view = found.tabs.shown.view
         for name in [None] if view is None else view.options:
             if view is not None:
                 view.value = name
-            stage = found.pages.shown.stage
-            assert stage.figure is not None, (tab, name, stage.text)
+            panel = found.tabs.shown.panel
+            assert panel.figure is not None, (title, name, panel.text)

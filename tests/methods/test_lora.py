@@ -135,7 +135,7 @@ def test_the_model_as_the_task_began_has_the_same_adapters() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_task_moves_every_adapted_weight_by_the_rank_at_most(tmp_path: Path, family: str) -> None:
-    run = small_run(LoRA(rank=2, rate=1), tmp_path / "run", family=family)
+    run = small_run(LoRA(rank=2, lr_scale=1), tmp_path / "run", family=family)
     like = small_model(family)
     places = [
         run.path / "checkpoints" / "00-start",
@@ -162,7 +162,7 @@ def test_a_task_moves_every_adapted_weight_by_the_rank_at_most(tmp_path: Path, f
 def test_adapters_learn_at_their_own_rate(tmp_path: Path) -> None:
     rates = [
         [event["lr"] for event in small_run(method, tmp_path / name).events("step")]
-        for name, method in (("sft", SFT()), ("lora", LoRA(rate=4)))
+        for name, method in (("sft", SFT()), ("lora", LoRA(lr_scale=4)))
     ]
     assert rates[1] == pytest.approx([4 * rate for rate in rates[0]])
 
@@ -170,7 +170,7 @@ def test_adapters_learn_at_their_own_rate(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_large_model_settings_train_adapters_too(tmp_path: Path, dtype: torch.dtype) -> None:
     run = small_run(
-        LoRA(rank=2, rate=1), tmp_path / "run", model=small_model(dtype=dtype),
+        LoRA(rank=2, lr_scale=1), tmp_path / "run", model=small_model(dtype=dtype),
         recompute=True, autocast=True, micro_batch=2,
     )  # fmt: skip
     moved = run.drift(2)
@@ -181,7 +181,7 @@ def test_large_model_settings_train_adapters_too(tmp_path: Path, dtype: torch.dt
 
 def test_bad_settings_are_one_sentence() -> None:
     for name, values in {
-        "rank": (0, 2.5, True), "alpha": (0, -1, float("nan")), "rate": (0, "fast"),
+        "rank": (0, 2.5, True), "alpha": (0, -1, float("nan")), "lr_scale": (0, "fast"),
         "dropout": (1, -0.1), "modules": ("q_proj", [], [1], None),
     }.items():  # fmt: skip
         for value in values:

@@ -75,7 +75,9 @@ def overlap(run: Run, rank: int = 2) -> float:
 
 def test_a_large_weight_makes_the_new_directions_more_orthogonal(tmp_path: Path) -> None:
     runs = {
-        weight: small_run(OLoRA(rank=2, weight=weight, rate=1), tmp_path / str(weight), epochs=6)
+        weight: small_run(
+            OLoRA(rank=2, weight=weight, lr_scale=1), tmp_path / str(weight), epochs=6
+        )
         for weight in (0.0, 20.0)
     }
     assert overlap(runs[20.0]) < 0.6 * overlap(runs[0.0])

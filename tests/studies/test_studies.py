@@ -66,11 +66,11 @@ def test_tuning_takes_the_best_mean_of_general_and_op() -> None:
 
 def test_a_combination_has_the_settings_of_its_parts() -> None:
     chosen = {
-        "lora": {"lr": "5e-4", "rate": "3"}, "fggm": {"lr": "1e-3"},
+        "lora": {"lr": "5e-4", "lr_scale": "3"}, "fggm": {"lr": "1e-3"},
         "replay": {"lr": "2e-3", "ratio": "2"},
     }  # fmt: skip
     lora, replay = catalog.with_chosen(["lora+fggm", "replay+fggm"], chosen, ())
-    assert lora.options == ("--lr", "5e-4", "--set", "lora+fggm.lora.rate=3")
+    assert lora.options == ("--lr", "5e-4", "--set", "lora+fggm.lora.lr_scale=3")
     assert replay.options == ("--lr", "1e-3", "--set", "replay+fggm.replay.ratio=2")
 
 
