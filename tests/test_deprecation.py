@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from fggm_lab.deprecation import stored_settings, renamed_arguments, warn_renamed
+from fggm_lab.deprecation import renamed_arguments, stored_settings, warn_renamed
 from fggm_lab.methods import LoRA, Method, OLoRA, make_method
 from tests.support.records import made_config
 
