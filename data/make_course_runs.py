@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fggm_lab.course.stored import FOLDER, STORED, store, train_set
+from fggm_lab.course.stored import FOLDER, STORED, SetName, store, train_set
 from fggm_lab.files import write_folder
 
 DATA = Path(__file__).resolve().parent
 
 
-def make(name: str, folder: Path = DATA / FOLDER, *, allow_code_execution: bool = False) -> None:
+def make(
+    name: SetName, folder: Path = DATA / FOLDER, *, allow_code_execution: bool = False
+) -> None:
     """Train a set and write `<folder>/<name>/<method>`, without weights."""
     for method in STORED[name].methods:
         with TemporaryDirectory() as temporary:

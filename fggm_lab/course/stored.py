@@ -7,7 +7,7 @@ They serve notebooks where training takes too long (fifteen rivals) or needs per
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fggm_lab.course.programs import OUTCOMES, outcomes
 from fggm_lab.course.runs import SETTINGS, TASKS
@@ -23,6 +23,10 @@ from fggm_lab.training import run_sequence
 
 FOLDER = "course-runs"
 """The folder of the stored runs in the shipped data: `course-runs/<set>/<method>`."""
+
+
+SetName = Literal["rivals", "code"]
+"""The names of the sets of stored runs."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class StoredSet:
     runs_code: bool = False
 
 
-STORED: dict[str, StoredSet] = {
+STORED: dict[SetName, StoredSet] = {
     "rivals": StoredSet(
         tasks=SHIPPED,
         order=TASKS,
@@ -90,7 +94,7 @@ STORED: dict[str, StoredSet] = {
 """The sets by name."""
 
 
-def stored_runs(name: str, *methods: str) -> list[Run]:
+def stored_runs(name: SetName, *methods: str) -> list[Run]:
     """The shipped runs of a set: scores, curves and, of code tasks, the programs; no weights.
 
     Seed 0, scored on the test split; `rivals` as `course_runs` trains, `code` on code-mini.
@@ -112,7 +116,7 @@ def stored_runs(name: str, *methods: str) -> list[Run]:
 
 
 def train_set(
-    name: str, folder: Path | str, *methods: str, allow_code_execution: bool = False
+    name: SetName, folder: Path | str, *methods: str, allow_code_execution: bool = False
 ) -> list[Run]:
     """Train the runs of a set as the stored ones were; those that are finished are read.
 
@@ -160,7 +164,7 @@ def train_set(
     ]
 
 
-def store(name: str, run: Run, folder: Path) -> None:
+def store(name: SetName, run: Run, folder: Path) -> None:
     """Copy the part of a run that notebooks read: settings, scores, events.
 
     For code tasks also the programs (`predictions`) and how each ended, for which they are run.
@@ -179,7 +183,7 @@ def store(name: str, run: Run, folder: Path) -> None:
         (folder / file).write_bytes((run.path / file).read_bytes())
 
 
-def _methods(name: str, methods: tuple[str, ...]) -> list[str]:
+def _methods(name: SetName, methods: tuple[str, ...]) -> list[str]:
     """The chosen methods of a set."""
     if name not in STORED:
         raise SettingError(

@@ -112,5 +112,7 @@ class Selection(Controls):
 
 def _mask_settings(runs: Iterable[Run]) -> MaskSettings:
     """The mask settings of the first run that has any, else the default ones."""
-    settings = (run.config.mask_settings for run in runs)
-    return next((own for own in settings if own is not None), MaskSettings())
+    return next(
+        (settings for run in runs if (settings := run.config.mask_settings) is not None),
+        MaskSettings(),
+    )

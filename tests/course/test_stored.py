@@ -12,6 +12,7 @@ import pytest
 import fggm_lab as lab
 from fggm_lab.course import STORED, stored, stored_runs, train_set
 from fggm_lab.course.programs import OUTCOMES, programs
+from fggm_lab.course.stored import SetName
 from fggm_lab.errors import OtherSettings, RunError, SettingError
 from fggm_lab.files import read_json, write_json
 from fggm_lab.runs import Run
@@ -32,12 +33,12 @@ def sandboxed() -> bool:
 needs_sandbox = pytest.mark.skipif(not sandboxed(), reason="programs cannot be run here")
 
 
-def allowed(name: str) -> dict[str, bool]:
+def allowed(name: SetName) -> dict[str, bool]:
     return {"allow_code_execution": STORED[name].runs_code}
 
 
 @every_set
-def test_they_are_shipped_finished_and_light(name: str) -> None:
+def test_they_are_shipped_finished_and_light(name: SetName) -> None:
     runs = stored_runs(name)
     assert [run.name for run in runs] == list(STORED[name].methods)
     assert sorted(path.name for path in (SHIPPED / name).iterdir()) == sorted(STORED[name].methods)
@@ -50,7 +51,7 @@ def test_they_are_shipped_finished_and_light(name: str) -> None:
 
 @needs_sandbox
 @every_set
-def test_todays_code_and_data_would_be_asked_for_the_same(name: str, tmp_path: Path) -> None:
+def test_todays_code_and_data_would_be_asked_for_the_same(name: SetName, tmp_path: Path) -> None:
     """A run is read, not trained, if model, data and settings are those it was made with."""
     shutil.copytree(SHIPPED / name, tmp_path / name)
     before = {path: path.read_bytes() for path in (tmp_path / name).rglob("*.json*")}
@@ -64,7 +65,7 @@ def test_todays_code_and_data_would_be_asked_for_the_same(name: str, tmp_path: P
 @needs_sandbox
 @every_set
 def test_todays_code_begins_them_as_it_did(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: SetName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The untrained model's scores and the first losses; later digits differ by machine."""
     train = stored.run_sequence
@@ -138,7 +139,7 @@ def test_the_line_that_failed_is_named() -> None:
 
 def test_what_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"no set of stored runs is named 'rival'.*'rivals'"):
-        stored_runs("rival")
+        stored_runs("rival")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match=r"the stored runs 'code' have no 'ewc'"):
         stored_runs("code", "ewc")
     with pytest.raises(SettingError, match="allow_code_execution=True"):

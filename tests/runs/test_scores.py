@@ -1,4 +1,4 @@
-"""scores.json holds what the architecture fixes, and a damaged one is refused in one sentence."""
+"""scores.json has the keys that stored runs have; a damaged one is refused in one sentence."""
 
 import json
 from pathlib import Path

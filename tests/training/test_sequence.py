@@ -190,7 +190,7 @@ def test_bad_data_is_named_before_anything_is_trained(tmp_path: Path) -> None:
         small_run(SFT(), tmp_path / "run", tasks=TaskSequence([long], "here"), split="eval")
 
 
-def test_scores_json_is_as_the_architecture_says(tmp_path: Path) -> None:
+def test_scores_json_has_the_keys_that_stored_runs_have(tmp_path: Path) -> None:
     run = small_run(SFT(), tmp_path / "run")
     found = json.loads((run.path / "scores.json").read_text())
     assert found["tasks"] == small_tasks().names
