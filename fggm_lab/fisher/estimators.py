@@ -7,85 +7,86 @@ from torch import Tensor
 
 from fggm_lab.errors import DataError
 from fggm_lab.fisher.adam import second_moments
-from fggm_lab.fisher.budget import plan_for
-from fggm_lab.fisher.exact import ExactFisher, Objective
 from fggm_lab.fisher.factors import widen
+from fggm_lab.fisher.fisher_pass import FisherPass
 from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
+from fggm_lab.fisher.memory_budget import batch_limit
 from fggm_lab.fisher.objectives import of_data, of_draws, of_labels, of_tokens
-from fggm_lab.fisher.work import Work, estimator
+from fggm_lab.fisher.per_example import Objective, PerExampleFisher
+from fggm_lab.fisher.registry import estimator
 
 Batches = Iterator[tuple[Sequence[int], Tensor]]
 
 
 @estimator("empirical", "every example's gradient of its answer's log-likelihood, squared; exact")
-def empirical(work: Work) -> Batches:
+def empirical(fisher_pass: FisherPass) -> Batches:
     """F = 1/M Σ_j (∂ log p(y_j | x_j) / ∂θ)²: every example squared by itself, exactly."""
-    return _squared(work, of_data(work.model))
+    return _squared(fisher_pass, of_data(fisher_pass.model))
 
 
 @estimator("sampled", "the same with answers drawn from the model: the true Fisher, by Monte Carlo")
-def sampled(work: Work) -> Batches:
+def sampled(fisher_pass: FisherPass) -> Batches:
     """F = 1/M Σ_j 1/k Σ_d (∂ log p(ŷ_jd | x_j) / ∂θ)², ŷ drawn from the model.
 
     A label is drawn at every answer position, each after the data's own tokens.
     """
-    return _squared(work, of_draws(work.model, work.draws, work.seed))
+    return _squared(fisher_pass, of_draws(fisher_pass.model, fisher_pass.draws, fisher_pass.seed))
 
 
 @estimator("true", "every possible label weighted by its probability; answers of one token")
-def true_fisher(work: Work) -> Batches:
+def true_fisher(fisher_pass: FisherPass) -> Batches:
     """F = 1/M Σ_j Σ_t Σ_v p(v) (∂ log p(v) / ∂θ)², for the answer's token and the end token.
 
     One backward pass per label of the vocabulary and position, over one forward pass.
     """
-    for number, item in zip(work.numbers, work.encoded, strict=True):
+    for number, item in zip(fisher_pass.numbers, fisher_pass.encoded, strict=True):
         if len(item.answer) > 2:
             raise DataError(
                 f"the answer of example {number} has {len(item.answer) - 1} tokens, and estimator "
                 "'true' takes answers of one; use estimator='sampled'"
             )
-    return _squared(work, of_labels(work.model))
+    return _squared(fisher_pass, of_labels(fisher_pass.model))
 
 
 @estimator("token", "every answer token's gradient squared by itself, summed over tokens")
-def token(work: Work) -> Batches:
+def token(fisher_pass: FisherPass) -> Batches:
     """F = 1/M Σ_j Σ_t (∂ log p(y_jt | x_j, y_j<t) / ∂θ)²: no products between tokens.
 
     One backward pass per answer position, over one forward pass.
     """
-    return _squared(work, of_tokens(work.model))
+    return _squared(fisher_pass, of_tokens(fisher_pass.model))
 
 
-def _squared(work: Work, objective: Objective) -> Batches:
+def _squared(fisher_pass: FisherPass, objective: Objective) -> Batches:
     """Every example's gradients of an objective, squared by themselves."""
-    fisher = ExactFisher(work.model, objective, work.sums)
-    shortest = min(range(len(work.encoded)), key=lambda i: len(work.encoded[i]))
-    fisher.check(work.load([shortest]), work.memory_budget)
-    for indices in work.batches(plan_for(work, fisher)):
-        yield indices, fisher.add(work.load, indices)
+    fisher = PerExampleFisher(fisher_pass.model, objective, fisher_pass.sums)
+    shortest = min(range(len(fisher_pass.encoded)), key=lambda i: len(fisher_pass.encoded[i]))
+    fisher.check(fisher_pass.load([shortest]), fisher_pass.memory_budget)
+    for indices in fisher_pass.batches(batch_limit(fisher_pass, fisher)):
+        yield indices, fisher.add(fisher_pass.load, indices)
 
 
 @estimator(
     "batch", "a batch's mean gradient, squared: biased, and often called Fisher", per_example=False
 )
-def batch_gradient(work: Work) -> Batches:
+def batch_gradient(fisher_pass: FisherPass) -> Batches:
     """The squared mean gradient of each batch, averaged: not the Fisher, and often called so.
 
     It shrinks with the batch size (for independent gradients of mean zero, by 1/B). Batches are
     consecutive examples; each counts by its number of examples.
     """
-    likelihood = AnswerLikelihood(work.model)
-    parameters = work.sums.parameters
-    for start in range(0, len(work.encoded), work.batch_size):
-        indices = range(start, min(len(work.encoded), start + work.batch_size))
-        with requiring_grad(work.model.parameters(), parameters.values()):
-            value = likelihood(work.load(indices))
+    likelihood = AnswerLikelihood(fisher_pass.model)
+    parameters = fisher_pass.sums.parameters
+    for start in range(0, len(fisher_pass.encoded), fisher_pass.batch_size):
+        indices = range(start, min(len(fisher_pass.encoded), start + fisher_pass.batch_size))
+        with requiring_grad(fisher_pass.model.parameters(), parameters.values()):
+            value = likelihood(fisher_pass.load(indices))
             gradients = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
-        work.sums.open_batch(1)
+        fisher_pass.sums.open_batch(1)
         for name, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:
-                work.sums.add_gradient(name, gradient / len(indices), weight=len(indices))
-        work.sums.close_batch()
+                fisher_pass.sums.add_gradient(name, gradient / len(indices), weight=len(indices))
+        fisher_pass.sums.close_batch()
         yield indices, value.detach()
 
 
@@ -95,13 +96,13 @@ def batch_gradient(work: Work) -> Batches:
     reads_examples=False,
     per_example=False,
 )
-def adam(work: Work) -> Batches:
+def adam(fisher_pass: FisherPass) -> Batches:
     """The optimiser's running mean of squared batch gradients ("Fishers for Free").
 
     Squares of batch means along the training trajectory, so biased as `batch` is, and for free.
     """
-    work.sums.open_batch(1)
-    for name, squares in second_moments(work.optimizer, work.sums.parameters):
-        work.sums.add_squares(name, widen(squares))
-    work.sums.close_batch()
+    fisher_pass.sums.open_batch(1)
+    for name, squares in second_moments(fisher_pass.optimizer, fisher_pass.sums.parameters):
+        fisher_pass.sums.add_squares(name, widen(squares))
+    fisher_pass.sums.close_batch()
     yield (), torch.zeros(())

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from fggm_lab.fisher.exact import Objective
 from fggm_lab.fisher.likelihood import AnswerLikelihood
+from fggm_lab.fisher.per_example import Objective
 from fggm_lab.models.encoding import IGNORED
 
 NUMBERS = "numbers"

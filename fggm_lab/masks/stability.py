@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.deprecation import present_name
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores, fisher_scores
-from fggm_lab.fisher.estimate import Progress, reporting
+from fggm_lab.fisher.scoring import Progress, reporting
 from fggm_lab.masks.keep import Scope, check_scope
 from fggm_lab.masks.mask import Mask
 from fggm_lab.masks.overlap import expected_jaccard, jaccard

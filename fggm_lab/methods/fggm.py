@@ -9,7 +9,7 @@ from fggm_lab.checks import check_choice, check_optional_count
 from fggm_lab.deprecation import present_name
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores
-from fggm_lab.fisher.estimate import AGGREGATIONS
+from fggm_lab.fisher.scoring import AGGREGATIONS
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Memory, Plan, TaskContext
 from fggm_lab.methods.masking import TaskMasking, masked_names

@@ -54,7 +54,7 @@ def test_a_notebook_becomes_prose_code_and_text_results(tmp_path: Path) -> None:
     ("code", "meant"),
     [
         ("Run.open", "fggm_lab.runs.run.Run.open"),
-        ("lab.fisher_scores(model, …)", "fggm_lab.fisher.estimate.fisher_scores"),
+        ("lab.fisher_scores(model, …)", "fggm_lab.fisher.scoring.fisher_scores"),
         ("lab.plots.mask_overlap", "fggm_lab.plots.mask_overlap.mask_overlap"),
         ("lab.audit", "fggm_lab.tasks.audit.audit"),
         ("ESTIMATORS", "fggm_lab.fisher.ESTIMATORS"),

@@ -1,5 +1,7 @@
 """Sums of squares from factors equal those of the gradients written out."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -25,24 +27,25 @@ def written_out(parts: list[Dense | Scattered]) -> Tensor:
 
 @pytest.fixture(params=["dense", "scattered", "both", "dense twice", "scattered twice"])
 def parts(request: pytest.FixtureRequest) -> list[Dense | Scattered]:
-    make = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
 
     def rand(*shape: int) -> Tensor:
-        return torch.randn(*shape, dtype=torch.float64, generator=make)
+        return torch.randn(*shape, dtype=torch.float64, generator=rng)
 
     def dense(length: int = T) -> Dense:
         return Dense(rand(B, length, OUT), rand(B, length, IN))
 
     def scattered() -> Scattered:
-        return Scattered(torch.randint(0, OUT, (B, 9), generator=make), rand(B, 9, IN))
+        return Scattered(torch.randint(0, OUT, (B, 9), generator=rng), rand(B, 9, IN))
 
-    return {
+    makers: dict[str, Callable[[], list[Dense | Scattered]]] = {
         "dense": lambda: [dense()],
         "scattered": lambda: [scattered()],
         "both": lambda: [scattered(), dense()],
         "dense twice": lambda: [dense(), dense(13)],
         "scattered twice": lambda: [scattered(), scattered()],
-    }[request.param]()
+    }
+    return makers[request.param]()
 
 
 @pytest.mark.parametrize("gram", [True, False])

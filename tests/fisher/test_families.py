@@ -10,11 +10,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.fisher.exact import ExactFisher
 from fggm_lab.fisher.likelihood import evaluating
-from fggm_lab.fisher.meter import Meter
+from fggm_lab.fisher.memory_meter import MemoryMeter
 from fggm_lab.fisher.objectives import of_data
-from fggm_lab.fisher.sums import SquareSums
+from fggm_lab.fisher.per_example import PerExampleFisher
+from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.encoding import IGNORED, collate, encode
 from fggm_lab.models.units import unit_axes
 from tests.support import oracle
@@ -62,7 +62,7 @@ def test_padding_on_either_side_changes_nothing(family: str, side: str) -> None:
     truth = truth_of(model)
     sums = SquareSums(dict(model.named_parameters()), unit_axes(model), elementwise=False)
     with evaluating(model):
-        fisher = ExactFisher(model, of_data(model), sums)
+        fisher = PerExampleFisher(model, of_data(model), sums)
         fisher.add(lambda some: collate([ENCODED[i] for i in some], 5, side), range(6))
     units, _ = sums.means(6)
     # the float32 softmax of some attentions rounds padded and unpadded rows apart
@@ -93,7 +93,7 @@ def test_gaps_in_the_labels_do_not_count(family: str) -> None:
         return batch
 
     sums = SquareSums(dict(model.named_parameters()), unit_axes(model), elementwise=False)
-    ExactFisher(model, of_data(model), sums).add(load, range(3))
+    PerExampleFisher(model, of_data(model), sums).add(load, range(3))
     assert oracle.largest_error(sums.means(3)[0], oracle.unit_sums(model, truth), 1e-6) <= 1e-5
 
 
@@ -136,8 +136,8 @@ def test_checkpointing_changes_memory_alone(family: str, reentrant: bool) -> Non
     def scored(model: PreTrainedModel) -> tuple[dict[str, Tensor], int]:
         sums = SquareSums(dict(model.named_parameters()), unit_axes(model), elementwise=False)
         items = encode(TOKENIZER, examples, 64)
-        with evaluating(model), Meter([*model.parameters(), *sums.tensors]) as meter:
-            ExactFisher(model, of_data(model), sums).add(lambda _: collate(items, 0), range(8))
+        with evaluating(model), MemoryMeter([*model.parameters(), *sums.tensors]) as meter:
+            PerExampleFisher(model, of_data(model), sums).add(lambda _: collate(items, 0), range(8))
         return sums.means(8)[0], meter.peak
 
     plain, kept = scored(tiny_model(family, layers=6))

@@ -12,10 +12,10 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.fisher.calls import Layout
+from fggm_lab.fisher.gradient_hooks import GradientHooks, HookedModule
+from fggm_lab.fisher.module_call import Layout
 from fggm_lab.fisher.rules import local, rule_for
 from fggm_lab.fisher.stacked import Piece, squares_of
-from fggm_lab.fisher.watch import Layer, Watch
 from fggm_lab.models.encoding import encode
 from tests.support import oracle
 from tests.support.families import character_tokenizer, some_examples, tiny_model
@@ -75,7 +75,7 @@ def layer_squares(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     parameters = dict(module.named_parameters())
     names = {id(p): name for name, p in parameters.items()}
     layers = [
-        Layer(m, rule_for(m) or local, {n: names[id(p)] for n, p in own})
+        HookedModule(m, rule_for(m) or local, {n: names[id(p)] for n, p in own})
         for m in module.modules()
         if (own := list(m.named_parameters(recurse=False)))
     ]
@@ -85,10 +85,10 @@ def layer_squares(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
         found[name] = squares_of(parts, tuple(parameters[name].shape), "rows")
 
     module.requires_grad_(False)
-    watch = Watch(Layout(B, T), take)
-    with watch.on(layers):
-        watch.differentiate([module(x).pow(3).sum()])
-    assert not watch.unknown
+    hooks = GradientHooks(Layout(B, T), take)
+    with hooks.on(layers):
+        hooks.differentiate([module(x).pow(3).sum()])
+    assert not hooks.unknown
     return found
 
 

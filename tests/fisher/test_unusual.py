@@ -22,7 +22,7 @@ WIDTH = 16
 class Recurrent(nn.Module):
     """An LSTM or a GRU, whose weights reach the operation inside a list."""
 
-    def __init__(self, kind: type[nn.RNNBase]) -> None:
+    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU]) -> None:
         super().__init__()
         self.rnn = kind(WIDTH, WIDTH, batch_first=True)
 

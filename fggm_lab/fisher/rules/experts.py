@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fggm_lab.fisher.calls import Call
 from fggm_lab.fisher.factors import Dense
+from fggm_lab.fisher.module_call import Call
 from fggm_lab.fisher.rules.registry import Parts, rule
 from fggm_lab.fisher.stacked import Slice, Stacked
 

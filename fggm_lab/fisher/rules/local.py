@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
-from fggm_lab.fisher.calls import Call, mapped, tensors_of
 from fggm_lab.fisher.factors import Dense, Entries, Part
+from fggm_lab.fisher.module_call import Call, mapped, tensors_of
 from fggm_lab.fisher.rules.layers import positions, scattered, sum_positions
 from fggm_lab.fisher.rules.registry import Parts
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fggm_lab.fisher.calls import Call
+from fggm_lab.fisher.module_call import Call
 from fggm_lab.fisher.stacked import Piece
 
 Parts = dict[str, Piece]

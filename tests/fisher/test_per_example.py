@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fggm_lab.fisher.exact import ExactFisher
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.objectives import of_data
-from fggm_lab.fisher.sums import SquareSums
+from fggm_lab.fisher.per_example import PerExampleFisher
+from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.encoding import collate, encode
 from fggm_lab.models.units import unit_axes
 from tests.support import oracle
@@ -30,7 +30,7 @@ def test_padded_batches_are_exact(family: str, side: str, tied: bool) -> None:
         return collate([encoded[i] for i in indices], pad=5, side=side)
 
     with evaluating(model):
-        value = ExactFisher(model, of_data(model), sums).add(load, range(6))
+        value = PerExampleFisher(model, of_data(model), sums).add(load, range(6))
         likelihood = sum(oracle.log_likelihood(model, e).detach() for e in encoded)
     torch.testing.assert_close(value, likelihood)
     units, _ = sums.means(6)

@@ -8,12 +8,12 @@ import torch
 from transformers import PreTrainedModel
 
 from fggm_lab.errors import SettingError
-from fggm_lab.fisher import FisherScores, estimate, fisher_scores
-from fggm_lab.fisher.budget import free_budget
-from fggm_lab.fisher.meter import Meter
+from fggm_lab.fisher import FisherScores, fisher_scores, scoring
+from fggm_lab.fisher.memory_budget import free_budget
+from fggm_lab.fisher.memory_meter import MemoryMeter
 from fggm_lab.tasks import Example
 from tests.support.families import character_tokenizer, some_examples, tiny_model
-from tests.support.meter import peak_bytes
+from tests.support.peak_memory import peak_bytes
 
 TOKENIZER = character_tokenizer()
 # lengths from 4 to 60, and one much longer than most
@@ -70,7 +70,7 @@ def test_what_a_gpu_has_free_is_the_budget_unless_one_is_given(
     # No GPU is needed: this stands for one with as little free as one example takes.
     network = model()
     free, smallest = score(network, None), least(network)
-    monkeypatch.setattr(estimate, "free_budget", lambda device: smallest)
+    monkeypatch.setattr(scoring, "free_budget", lambda device: smallest)
     found: list[FisherScores] = []
     peak = peak_bytes(lambda: found.append(score(network, None)))
     assert peak <= smallest
@@ -105,6 +105,6 @@ def test_the_meter_agrees_with_the_allocator() -> None:
         weight.grad = None
         x[:10].clone()
 
-    with Meter([weight]) as meter:
+    with MemoryMeter([weight]) as meter:
         work()
     assert meter.peak == pytest.approx(peak_bytes(work), rel=0.05)

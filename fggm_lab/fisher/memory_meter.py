@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class Meter(TorchDispatchMode):
+class MemoryMeter(TorchDispatchMode):
     """Counts the bytes of the tensors made inside its `with` block, on any device.
 
     What an operator allocates and frees within itself is not seen.
@@ -19,13 +19,13 @@ class Meter(TorchDispatchMode):
         peak: the most bytes alive at once.
     """
 
-    def __init__(self, known: Iterable[Tensor]) -> None:
+    def __init__(self, existing: Iterable[Tensor]) -> None:
         """Args:
-        known: tensors that were there before and are not to be counted.
+        existing: tensors that were there before and are not to be counted.
         """
         super().__init__()
         self.live = self.peak = 0
-        self._seen = {t.untyped_storage()._cdata for t in known}
+        self._storages = {t.untyped_storage()._cdata for t in existing}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -38,13 +38,13 @@ class Meter(TorchDispatchMode):
 
     def _count(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
-        if storage._cdata in self._seen:
+        if storage._cdata in self._storages:
             return
-        self._seen.add(storage._cdata)
+        self._storages.add(storage._cdata)
         self.live += storage.nbytes()
         self.peak = max(self.peak, self.live)
         weakref.finalize(storage, self._forget, storage._cdata, storage.nbytes())
 
     def _forget(self, key: int, size: int) -> None:
-        self._seen.discard(key)
+        self._storages.discard(key)
         self.live -= size

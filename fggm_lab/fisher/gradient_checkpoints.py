@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from fggm_lab.fisher.calls import tensors_of
+from fggm_lab.fisher.module_call import tensors_of
 
 
 def checkpointed(model: nn.Module) -> list[nn.Module]:

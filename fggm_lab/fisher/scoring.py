@@ -11,11 +11,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 import fggm_lab.fisher.estimators  # noqa: F401  (fills the registry)
 from fggm_lab.deprecation import present_name
 from fggm_lab.errors import DataError, ModelError, SettingError
-from fggm_lab.fisher.budget import chunk_for, free_budget
+from fggm_lab.fisher.fisher_pass import FisherPass
 from fggm_lab.fisher.likelihood import evaluating
+from fggm_lab.fisher.memory_budget import chunk_for, free_budget
+from fggm_lab.fisher.registry import ESTIMATORS, Estimator
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
-from fggm_lab.fisher.sums import SquareSums
-from fggm_lab.fisher.work import ESTIMATORS, Estimator, Work
+from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
@@ -103,7 +104,7 @@ def fisher_scores(
     if budget is None and chosen.per_example:
         budget = free_budget(model.device)
     sums = SquareSums(parameters, axes, elementwise, chunk_for(budget))
-    work = Work(
+    fisher_pass = FisherPass(
         model=model,
         encoded=encoded,
         numbers=numbers,
@@ -116,7 +117,7 @@ def fisher_scores(
         memory_budget=budget,
     )
     with evaluating(model), reporting(progress, task) as report:
-        _fill(chosen, work, report)
+        _fill(chosen, fisher_pass, report)
     averaged = max(1, len(encoded))
     errors = sums.standard_errors(averaged) if chosen.per_example else None
     units, diagonal = sums.means(averaged)
@@ -141,14 +142,14 @@ def fisher_scores(
     return FisherScores(units, axes, diagonal, info, errors)
 
 
-def _fill(estimator: Estimator, work: Work, report: Progress) -> None:
+def _fill(estimator: Estimator, fisher_pass: FisherPass, report: Progress) -> None:
     """Run the estimator, stop at the first number that is not finite, report progress."""
     done = 0
-    for indices, value in estimator.fill(work):
-        if not value.isfinite() or work.sums.unsound() is not None:
-            raise work.fault(indices)
+    for indices, value in estimator.fill(fisher_pass):
+        if not value.isfinite() or fisher_pass.sums.unsound() is not None:
+            raise fisher_pass.fault(indices)
         done += len(indices)
-        report(done, len(work.encoded))
+        report(done, len(fisher_pass.encoded))
 
 
 def _scored(model: PreTrainedModel) -> dict[str, nn.Parameter]:

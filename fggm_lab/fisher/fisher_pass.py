@@ -1,4 +1,4 @@
-"""What an estimator gets to work with, and the registry of estimators."""
+"""One pass over the examples: what an estimator reads, and where it puts the squares."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from fggm_lab.errors import ModelError
 from fggm_lab.fisher.factors import widen
 from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
 from fggm_lab.fisher.objectives import NUMBERS
-from fggm_lab.fisher.sums import SquareSums
+from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.encoding import Encoded, collate
 
 
 @dataclass(frozen=True)
-class Work:
+class FisherPass:
     """The model, the examples, the settings, and where the squares go.
 
     Attributes:
@@ -96,44 +96,3 @@ class Work:
             f"the scores of {self.sums.unsound()} are not finite after the batch of the examples "
             f"{numbers}; {remedy}"
         )
-
-
-Fill = Callable[[Work], Iterator[tuple[Sequence[int], Tensor]]]
-"""Fills the sums; after each batch yields its examples and a number that is finite if all is
-well."""
-
-
-@dataclass(frozen=True)
-class Estimator:
-    """One way to estimate the Fisher.
-
-    Attributes:
-        name: its key in `ESTIMATORS`.
-        description: one line.
-        fill: does the work.
-        reads_examples: whether it looks at examples at all.
-        per_example: whether it squares example by example: then its scores have standard errors
-            and its batches may be cut to a memory budget.
-    """
-
-    name: str
-    description: str
-    fill: Fill
-    reads_examples: bool = True
-    per_example: bool = True
-
-
-ESTIMATORS: dict[str, Estimator] = {}
-"""Name → estimator; the command line, docs and widgets list these."""
-
-
-def estimator(
-    name: str, description: str, *, reads_examples: bool = True, per_example: bool = True
-) -> Callable[[Fill], Fill]:
-    """Register a function under `name`; the arguments are `Estimator`'s."""
-
-    def register(fill: Fill) -> Fill:
-        ESTIMATORS[name] = Estimator(name, description, fill, reads_examples, per_example)
-        return fill
-
-    return register

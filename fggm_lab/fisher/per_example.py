@@ -1,8 +1,8 @@
 """The exact per-example Fisher of a batch from one backward pass that computes no weight gradient.
 
-Forward hooks keep each layer's input, tensor hooks meet the gradient at its output (`Watch`), and
-the layer's rule turns the two into per-example gradients in factored form, squared and summed on
-the spot.
+Forward hooks keep each module's input, tensor hooks get the gradient at its output
+(`GradientHooks`), and the module's rule turns the two into per-example gradients in factored form,
+which are squared and summed at once.
 """
 
 import math
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from fggm_lab.fisher.calls import Layout, tensors_of
-from fggm_lab.fisher.checkpoints import checkpointed, checkpointing
+from fggm_lab.fisher.gradient_checkpoints import checkpointed, checkpointing
+from fggm_lab.fisher.gradient_hooks import GradientHooks, HookedModule
 from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
+from fggm_lab.fisher.module_call import Layout, tensors_of
+from fggm_lab.fisher.parameter_uses import count_uses
 from fggm_lab.fisher.rules import local, rule_for
+from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.fisher.stacked import Piece
-from fggm_lab.fisher.sums import SquareSums
-from fggm_lab.fisher.uses import count_uses
-from fggm_lab.fisher.watch import Layer, Watch
 from fggm_lab.heap import keep_freed_memory
 from fggm_lab.models.encoding import IGNORED
 
@@ -40,7 +40,7 @@ _ROUNDING = {torch.float64: (1e-5, 1e-9), torch.float32: (1e-2, 1e-5)}
 """How far a rule's gradient norms may be off autograd's: relative to them, and to the largest."""
 
 
-class ExactFisher:
+class PerExampleFisher:
     """Adds the exact squares of every example's gradient, batch by batch."""
 
     def __init__(self, model: PreTrainedModel, objective: Objective, sums: SquareSums) -> None:
@@ -56,7 +56,7 @@ class ExactFisher:
         self._parameters = list(model.parameters())
         self._checkpointed = checkpointed(model)
 
-    def _find_layers(self) -> list[Layer]:
+    def _find_layers(self) -> list[HookedModule]:
         layers = []
         for module in self._model.modules():
             own = {
@@ -65,7 +65,7 @@ class ExactFisher:
                 if id(p) in self._names and not _registered_below(module, p)
             }
             if own and not hasattr(module, "parametrizations"):
-                layers.append(Layer(module, rule_for(module) or local, own))
+                layers.append(HookedModule(module, rule_for(module) or local, own))
         return layers
 
     def check(self, batch: dict[str, Tensor], memory_budget: int | None = None) -> None:
@@ -168,12 +168,12 @@ class ExactFisher:
                 mixed.add(name)
             squares[name] = squares.get(name, 0) + rows[0]
 
-        watch = Watch(Layout(*texts["labels"].shape), take)
-        with requiring_grad(self._parameters, ()), watch.on(self._layers):
-            watch.differentiate([likelihood(texts)])
+        hooks = GradientHooks(Layout(*texts["labels"].shape), take)
+        with requiring_grad(self._parameters, ()), hooks.on(self._layers):
+            hooks.differentiate([likelihood(texts)])
         self._sums.cache.clear()
         roots = {name: row.clamp(min=0).sqrt() for name, row in squares.items()}
-        return mixed | watch.unknown, roots
+        return mixed | hooks.unknown, roots
 
     def _go_generic(self, names: Iterable[str]) -> None:
         new = sorted(set(names) - self._sums.generic)
@@ -196,23 +196,23 @@ class ExactFisher:
             The objective's scalars, summed.
         """
         batch = load(indices)
-        watch = Watch(Layout(*batch["labels"].shape), self._sums.add_parts)
-        watch.unknown.update(self._sums.generic)
+        hooks = GradientHooks(Layout(*batch["labels"].shape), self._sums.add_parts)
+        hooks.unknown.update(self._sums.generic)
         self._sums.open_batch(len(indices))
         try:
             with (
                 requiring_grad(self._parameters, ()),
-                watch.on(self._layers),
+                hooks.on(self._layers),
                 checkpointing(self._checkpointed),
             ):
                 values = list(self._objective(batch))
-                watch.differentiate(values)
+                hooks.differentiate(values)
         finally:
             self._sums.cache.clear()
         self._sums.close_batch()
-        self._go_generic(watch.unknown)
-        if watch.unknown:
-            self._add_singly(sorted(watch.unknown), (load([index]) for index in indices))
+        self._go_generic(hooks.unknown)
+        if hooks.unknown:
+            self._add_singly(sorted(hooks.unknown), (load([index]) for index in indices))
         return torch.stack([value.detach() for value in values]).sum()
 
     def _add_singly(self, names: list[str], examples: Iterable[dict[str, Tensor]]) -> None:
