@@ -1,4 +1,4 @@
-"""How far what a model looks at has moved between two checkpoints."""
+"""Attribution drift: how far the tokens that answers depend on change in training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +19,12 @@ def attribution_drift(before: TokenAttribution, after: TokenAttribution) -> floa
 
     The size of the scores does not matter, only which tokens they point to.
 
+    Args:
+        before: the attribution of one example under one state of a model.
+        after: of the same example under another state.
+
     Returns:
-        None where one of them is zero everywhere.
+        From 0 to 2; None where one of them is zero everywhere.
 
     Raises:
         DataError: they are of different tokens.
@@ -35,14 +39,14 @@ def drift_along(
     task: int | str,
     **settings: Any,
 ) -> list[dict[str, Any]]:
-    """How far a run's model has moved, after each task, from what it looked at after one of them.
+    """The attribution drift of a run's model in every state, from its state after one task.
 
     Args:
         run: with a checkpoint after every task (`keep_checkpoints`).
         start: the model and tokenizer the run began with.
         examples: of the task, whose attributions are compared; a few are enough for a picture.
-        task: the task after which the model is the reference: its name, or its place from 0.
-        settings: of `attribute_tokens`.
+        task: the task after which the model is the reference: its name, or its index from 0.
+        **settings: of `attribute_tokens`.
 
     Returns:
         One row per state of the model: `after` (None: before training, then each task's name),
@@ -59,14 +63,14 @@ def drift_along(
     if reference >= len(names):
         raise RunError(f"{run.path} has not finished {run.config.task_names[reference]} yet")
     folders = [_checkpoint(run, name) for name in names]
-    found = [[attribute_tokens(*start, example, **settings) for example in examples]]
+    attributions = [[attribute_tokens(*start, example, **settings) for example in examples]]
     for folder in folders:
         model, tokenizer = load_model(folder)
-        found.append([attribute_tokens(model, tokenizer, e, **settings) for e in examples])
+        attributions.append([attribute_tokens(model, tokenizer, e, **settings) for e in examples])
     rows = []
     states: list[str | None] = [None, *names]
-    for state, some in zip(states, found, strict=True):
-        pairs = zip(found[reference + 1], some, strict=True)
+    for state, state_attributions in zip(states, attributions, strict=True):
+        pairs = zip(attributions[reference + 1], state_attributions, strict=True)
         drifts = [d for d in (attribution_drift(a, b) for a, b in pairs) if d is not None]
         rows.append(
             {

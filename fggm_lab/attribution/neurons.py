@@ -8,7 +8,6 @@ gained on the way from a baseline prompt to the real one, that flows through it.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from captum.attr import LayerConductance
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from fggm_lab.attribution.tokens import answer_logs
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import FisherScores
 from fggm_lab.fisher.likelihood import evaluating, requiring_grad
+from fggm_lab.fisher.ranks import rank_correlation
 from fggm_lab.models import split_name
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
@@ -31,7 +31,7 @@ def neuron_conductance(
     *,
     steps: int = 16,
 ) -> dict[str, Tensor]:
-    """The mean size of every neuron's conductance for the examples' answers.
+    """The mean absolute conductance of every neuron for the examples' answers.
 
     Args:
         model: a causal language model of transformers; it comes back as it was.
@@ -39,11 +39,11 @@ def neuron_conductance(
         examples: prompts and answers; the cost is one pass of `steps` prompts per example and
             layer.
         weights: names of linear layers' weights; by default all inside the layers.
-        steps: of the integral.
+        steps: the number of steps of the integral.
 
     Returns:
-        weight's name → (units,): the size of the conductance, summed over positions with its sign,
-        averaged over examples; in nats.
+        Weight's name → (units,): the absolute value of the conductance, summed over positions with
+        its sign, averaged over examples; in nats.
 
     Raises:
         DataError: there are no examples, or an answer does not fit.
@@ -53,24 +53,29 @@ def neuron_conductance(
         raise DataError("there are no examples to attribute; give at least one")
     modules = _linear_modules(model, weights)
     encoded = encode(tokenizer, examples, context_length(model))
-    found = {name: torch.zeros(len(module.weight)) for name, module in modules.items()}
+    totals = {name: torch.zeros(len(module.weight)) for name, module in modules.items()}
     with evaluating(model), requiring_grad(model.parameters(), ()):
-        for item in encoded:
-            inputs, baselines = _embedded(model, item, tokenizer.eos_token_id)
-            likelihood = _likelihood(model, item)
+        for example_tokens in encoded:
+            inputs, baselines = _embedded(model, example_tokens, tokenizer.eos_token_id)
+            likelihood = _likelihood(model, example_tokens)
             for name, module in modules.items():
                 flow = LayerConductance(likelihood, module).attribute(
                     inputs, baselines, n_steps=steps
                 )
-                found[name] += flow.detach().flatten(0, -2).sum(0).abs().cpu()
-    return {name: total / len(encoded) for name, total in found.items()}
+                totals[name] += flow.detach().flatten(0, -2).sum(0).abs().cpu()
+    return {name: total / len(encoded) for name, total in totals.items()}
 
 
 def beside_fisher(scores: FisherScores, conductance: dict[str, Tensor]) -> list[dict[str, Any]]:
-    """Do they name the same units? Spearman's rank correlation, a row per weight.
+    """Spearman's rank correlation of Fisher score and conductance over each weight's units.
+
+    Args:
+        scores: of output units, of the same model.
+        conductance: weight's name → (units,), as `neuron_conductance` returns it.
 
     Returns:
-        `name`, `layer`, `module`, `units`, `correlation` (None where one of them is constant).
+        A row per weight: `name`, `layer`, `module`, `units`, `correlation` (None
+        where one of them is constant).
 
     Raises:
         DataError: a weight has no Fisher scores, or not as many.
@@ -80,12 +85,12 @@ def beside_fisher(scores: FisherScores, conductance: dict[str, Tensor]) -> list[
         if name not in scores.units or scores.units[name].numel() != flow.numel():
             raise DataError(f"the Fisher scores have no {flow.numel()} units of {name}; score the "
                             "same model, aggregation 'input'")  # fmt: skip
-        place = split_name(name)
+        parts = split_name(name)
         rows.append(
             {
                 "name": name,
-                "layer": place.layer,
-                "module": place.module,
+                "layer": parts.layer,
+                "module": parts.module,
                 "units": flow.numel(),
                 "correlation": rank_correlation(scores.units[name].numpy(), flow.numpy()),
             }
@@ -93,48 +98,34 @@ def beside_fisher(scores: FisherScores, conductance: dict[str, Tensor]) -> list[
     return rows
 
 
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Spearman's ρ, equal values sharing their mean rank; None where one side is constant."""
-    ranks = [_ranks(values) for values in (a, b)]
-    if any(rank.std() == 0 for rank in ranks):
-        return None
-    return float(np.corrcoef(np.stack(ranks))[0, 1])
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[place]
-
-
 def _linear_modules(model: nn.Module, weights: Iterable[str] | None) -> dict[str, nn.Linear]:
-    every = {
+    linear = {
         f"{name}.weight": module
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear)
     }
     if weights is None:
-        return {n: module for n, module in every.items() if split_name(n).layer is not None}
-    wanted = list(weights)
-    for name in wanted:
-        if name not in every:
+        return {n: module for n, module in linear.items() if split_name(n).layer is not None}
+    names = list(weights)
+    for name in names:
+        if name not in linear:
             raise SettingError(f"{name} is not the weight of a linear layer of this model")
-    return {name: every[name] for name in wanted}
+    return {name: linear[name] for name in names}
 
 
-def _embedded(model: PreTrainedModel, item: Encoded, baseline: int) -> tuple[Tensor, Tensor]:
+def _embedded(model: PreTrainedModel, encoded: Encoded, baseline: int) -> tuple[Tensor, Tensor]:
     """The embeddings (1, T, hidden) of an example, and with a prompt of baseline tokens."""
     embed = model.get_input_embeddings()
-    ids = torch.tensor([item.prompt + item.answer], device=model.device)
+    ids = torch.tensor([encoded.prompt + encoded.answer], device=model.device)
     empty = ids.clone()
-    empty[:, : len(item.prompt)] = baseline
+    empty[:, : len(encoded.prompt)] = baseline
     with torch.no_grad():
         return embed(ids), embed(empty)
 
 
-def _likelihood(model: PreTrainedModel, item: Encoded) -> Callable[[Tensor], Tensor]:
+def _likelihood(model: PreTrainedModel, encoded: Encoded) -> Callable[[Tensor], Tensor]:
     """Embeddings (B, T, hidden) → log p of the example's answer, (B,)."""
-    answer = torch.tensor(item.answer, device=model.device)
+    answer = torch.tensor(encoded.answer, device=model.device)
 
     def forward(embedded: Tensor) -> Tensor:
         return answer_logs(model(inputs_embeds=embedded, use_cache=False).logits, answer).sum(1)

@@ -5,6 +5,7 @@ embeddings (Sundararajan et al., arXiv 1703.01365), or ablation of one token aft
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from captum.attr import (
@@ -22,14 +23,16 @@ from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 
-ATTRIBUTIONS = {
+Attribution = Literal["gradients", "ablation"]
+"""How tokens are scored."""
+ATTRIBUTIONS: dict[Attribution, str] = {
     "gradients": "integrated gradients from a baseline prompt: the scores add up to the difference",
     "ablation": "what the answer loses if one token is replaced by the baseline token",
 }
-"""Name → what the scores are."""
+"""What the scores of each are."""
 
 BLANKS = "▁Ġ"
-"""How SentencePiece and byte-level BPE write a blank before a word."""
+"""The characters by which SentencePiece and byte-level BPE mark a blank before a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,7 @@ class TokenAttribution:
     answer: tuple[str, ...]
     scores: Tensor
     difference: Tensor
-    method: str
+    method: Attribution
 
     @property
     def total(self) -> Tensor:
@@ -65,14 +68,24 @@ class TokenAttribution:
         return float((self.scores.sum(1) - self.difference).abs().max())
 
     def drift_to(self, after: "TokenAttribution") -> float | None:
-        """How far the attribution moved: see `fggm_lab.attribution.attribution_drift`."""
+        """1 − the cosine to another attribution: see `fggm_lab.attribution.attribution_drift`.
+
+        Args:
+            after: of the same example.
+
+        Returns:
+            From 0 to 2; None where one of the two is zero everywhere.
+
+        Raises:
+            DataError: they are of different tokens.
+        """
         if (self.prompt, self.answer) != (after.prompt, after.answer):
             raise DataError(
                 "the attributions are of different tokens; compare those of one example"
             )
-        one, other = (each.total.double() for each in (self, after))
-        length = one.norm() * other.norm()
-        return max(0.0, float(1 - (one @ other) / length)) if length > 0 else None
+        a, b = self.total.double(), after.total.double()
+        length = a.norm() * b.norm()
+        return max(0.0, float(1 - (a @ b) / length)) if length > 0 else None
 
 
 def attribute_tokens(
@@ -80,7 +93,7 @@ def attribute_tokens(
     tokenizer: PreTrainedTokenizerBase,
     example: HasPromptAndAnswer,
     *,
-    method: str = "gradients",
+    method: Attribution = "gradients",
     steps: int = 32,
     baseline: int | None = None,
     max_length: int | None = None,
@@ -92,11 +105,14 @@ def attribute_tokens(
         tokenizer: its tokenizer.
         example: `.prompt` and `.answer`.
         method: a key of `ATTRIBUTIONS`.
-        steps: of the integral, for `gradients`; more steps, a smaller `delta`.
-        baseline: the token that says nothing; by default the end token. Padding is often embedded
-            as zero, where a norm makes of any small step the whole way: no integral sees that, and
-            `delta` shows it.
+        steps: the number of steps of the integral, for `gradients`; more steps, a smaller `delta`.
+        baseline: the id of the token that stands for no information; by default the end token.
+            Padding is a poor choice: it is often embedded as zero, where a norm turns any small
+            step into a large one that the integral misses; `delta` is large then.
         max_length: the most tokens; longer prompts are cut from the left. By default the context.
+
+    Returns:
+        The scores, (answer tokens, prompt tokens).
 
     Raises:
         SettingError: `method` or `steps` is outside what it may be.
@@ -111,22 +127,22 @@ def attribute_tokens(
         raise SettingError(f"steps is {steps}; it must be 1 or more")
     encoded = encode(tokenizer, [example], max_length or context_length(model))[0]
     baseline = tokenizer.eos_token_id if baseline is None else baseline
-    given = _Tokens(encoded, tokenizer, baseline)
+    prompt_tokens = _Tokens(encoded, tokenizer, baseline)
     target = torch.tensor(encoded.answer, device=model.device)
     with evaluating(model):
         if method == "gradients":
             integrated = LayerIntegratedGradients(model, model.get_input_embeddings())
-            found = LLMGradientAttribution(integrated, tokenizer).attribute(
-                given, target, n_steps=steps
+            attribution = LLMGradientAttribution(integrated, tokenizer).attribute(
+                prompt_tokens, target, n_steps=steps
             )
         else:
             with torch.no_grad():
-                found = LLMAttribution(FeatureAblation(model), tokenizer).attribute(
-                    given, target, forward_in_tokens=False
+                attribution = LLMAttribution(FeatureAblation(model), tokenizer).attribute(
+                    prompt_tokens, target, forward_in_tokens=False
                 )
-        full = _log_likelihoods(model, given.inp_tensor, target)
-        empty = _log_likelihoods(model, torch.full_like(given.inp_tensor, baseline), target)
-    scores, difference = found.token_attr.detach().cpu(), (full - empty).cpu()
+        full = _log_likelihoods(model, prompt_tokens.inp_tensor, target)
+        empty = _log_likelihoods(model, torch.full_like(prompt_tokens.inp_tensor, baseline), target)
+    scores, difference = attribution.token_attr.detach().cpu(), (full - empty).cpu()
     if not scores.isfinite().all():
         raise ModelError("the attribution is not a finite number; load the model in float32")
     return TokenAttribution(
@@ -139,7 +155,7 @@ def attribute_tokens(
 
 
 class _Tokens(TextTokenInput):
-    """A prompt for captum that is token ids already, cut and framed as in training."""
+    """A prompt for captum that is token ids already, encoded as in training."""
 
     def __init__(self, encoded: Encoded, tokenizer: PreTrainedTokenizerBase, baseline: int) -> None:
         self.inp_tensor = self.itp_tensor = torch.tensor([encoded.prompt])
@@ -163,10 +179,10 @@ def answer_logs(logits: Tensor, answer: Tensor) -> Tensor:
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, ...]:
-    """Each token as its own text, with the blank that its mark stands for (decoders drop it)."""
-    found = []
+    """Each token as a text of its own, with the blank before a word, which decoders drop."""
+    texts = []
     for number, token in zip(ids, tokenizer.convert_ids_to_tokens(list(ids)), strict=True):
         text = tokenizer.decode([number]) or token
         marked = token[0] in BLANKS and not text.startswith(" ")
-        found.append(" " + text.lstrip(BLANKS) if marked else text)
-    return tuple(found)
+        texts.append(" " + text.lstrip(BLANKS) if marked else text)
+    return tuple(texts)

@@ -31,13 +31,13 @@ def with_masks(run: Run, *masks: Mask) -> Run:
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """A and B share 1 unit of 5, A and C share 2 of 4, B and C 2 of 4."""
-    made = run_of(tmp_path / "fggm", MATRIX, method="fggm")
-    return with_masks(made, mask_of(0, 3), mask_of(2, 5), mask_of(1, 4))
+    unmasked = run_of(tmp_path / "fggm", MATRIX, method="fggm")
+    return with_masks(unmasked, mask_of(0, 3), mask_of(2, 5), mask_of(1, 4))
 
 
 def test_every_pair_has_its_overlap_and_the_change_in_that_step(run: Run) -> None:
-    found = [(r.earlier, r.later, r.jaccard, round(r.change, 9)) for r in task_pairs(run)]
-    assert found == [("A", "B", 0.2, -0.2), ("A", "C", 0.5, -0.1), ("B", "C", 0.5, -0.5)]
+    pairs = [(r.earlier, r.later, r.jaccard, round(r.change, 9)) for r in task_pairs(run)]
+    assert pairs == [("A", "B", 0.2, -0.2), ("A", "C", 0.5, -0.1), ("B", "C", 0.5, -0.5)]
     # of 10 units two threes meet in 0, 1, 2, 3 units in 35, 63, 21, 1 of 120 cases
     chance = (63 * 1 / 5 + 21 * 2 / 4 + 1) / 120
     assert all(row.expected == pytest.approx(chance) for row in task_pairs(run))

@@ -36,15 +36,15 @@ def dots(figure: Any) -> dict[str, list[tuple[float, float]]]:
 
 def test_a_dot_per_weight_at_its_layer_with_a_look_per_module() -> None:
     figure = conductance_against_fisher(ROWS)
-    found = dots(figure)
-    assert {m: [y for _, y in some] for m, some in found.items()} == {
+    dots_of_module = dots(figure)
+    assert {m: [y for _, y in positions] for m, positions in dots_of_module.items()} == {
         "q_proj": [0.5, 0.8], "up_proj": [-0.1, 0.3],
     }  # fmt: skip
-    for some in found.values():
-        assert [round(x) for x, _ in some] == [0, 1]
+    for positions in dots_of_module.values():
+        assert [round(x) for x, _ in positions] == [0, 1]
     assert len({(t.marker.color, t.marker.symbol) for t in figure.data}) == 2
     assert len({t.marker.symbol for t in figure.data}) == 2  # not by colour alone
-    assert not {x for x, _ in found["q_proj"]} & {x for x, _ in found["up_proj"]}
+    assert not {x for x, _ in dots_of_module["q_proj"]} & {x for x, _ in dots_of_module["up_proj"]}
     assert [(s.y0, s.y1) for s in figure.layout.shapes] == [(0, 0)]
     assert list(figure.layout.xaxis.ticktext) == ["0", "1"]
     # by chance ρ over n units spreads by 1/√(n − 1)
@@ -86,8 +86,8 @@ def test_many_weights_become_medians_with_their_range_and_the_caption_says_so() 
     assert "median of a layer's weights" in caption_of(figure)
     assert "differ in a number alone" in caption_of(figure)
     assert "of 5494 weights" in re.sub(",", "", description_of(figure))
-    few = conductance_against_fisher(experts[:100])  # few enough to be shown one by one
-    assert sum(len(t.x) for t in few.data) == 100 and not few.data[0].error_y.visible
+    figure = conductance_against_fisher(experts[:100])  # few enough to be shown one by one
+    assert sum(len(t.x) for t in figure.data) == 100 and not figure.data[0].error_y.visible
 
 
 def test_it_draws_what_beside_fisher_returns() -> None:
@@ -96,8 +96,8 @@ def test_it_draws_what_beside_fisher_returns() -> None:
         "model.layers.1.mlp.up_proj.weight": torch.tensor([1.0, 2.0, 3.0]),
     }
     flow = dict(zip(units, torch.tensor([[3.0, 2, 1], [5, 6, 7]]), strict=True))
-    made = FisherInfo("empirical", "input", examples=4, tokens=9, model="0" * 16)
-    rows = beside_fisher(FisherScores(units, dict.fromkeys(units, 0), None, made), flow)
+    info = FisherInfo("empirical", "input", examples=4, tokens=9, model="0" * 16)
+    rows = beside_fisher(FisherScores(units, dict.fromkeys(units, 0), None, info), flow)
     (trace,) = conductance_against_fisher(rows).data
     assert list(trace.y) == pytest.approx([-1, 1])
 

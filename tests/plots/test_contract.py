@@ -49,8 +49,8 @@ class Records:
         """A correlation per parameter, from -1 to 1."""
         return [
             {"name": name, "layer": split_name(name).layer, "module": split_name(name).module,
-             "units": units.numel(), "correlation": np.cos(7 * place)}
-            for place, (name, units) in enumerate(self.one.units.items())
+             "units": units.numel(), "correlation": np.cos(7 * index)}
+            for index, (name, units) in enumerate(self.one.units.items())
         ]  # fmt: skip
 
 
@@ -96,19 +96,23 @@ OF_MODELS = {
 CASES = [*((name, "small") for name in sorted(FIGURES)), *((n, "large") for n in sorted(OF_MODELS))]
 
 
+Draw = Callable[[str, str], go.Figure]
+"""A figure's name and the size of the model → the figure."""
+
+
 @pytest.fixture(scope="session")
 def records(four_runs: list[Run]) -> dict[str, Records]:
     """Of a small model and of one with 0.65 M units, eight tasks each."""
-    found = {}
+    by_size = {}
     for size, make in (("small", made_scores), ("large", large_scores)):
         scores = {task: make(task, seed) for seed, task in enumerate(TASKS)}
         masks = {task: Mask.top(item, 0.3) for task, item in scores.items()}
-        found[size] = Records(four_runs, scores, masks)
-    return found
+        by_size[size] = Records(four_runs, scores, masks)
+    return by_size
 
 
 @pytest.fixture(scope="session")
-def draw(records: dict[str, Records]) -> Callable[[str, str], go.Figure]:
+def draw(records: dict[str, Records]) -> Draw:
     """Draws a figure of the registry once, and remembers it."""
     drawn: dict[tuple[str, str], go.Figure] = {}
 
@@ -130,7 +134,7 @@ def test_the_large_model_is_large(records: dict[str, Records]) -> None:
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)
-def test_it_carries_its_texts(draw, records, name: str, size: str) -> None:  # type: ignore[no-untyped-def]
+def test_it_carries_its_texts(draw: Draw, name: str, size: str) -> None:
     figure = draw(name, size)
     assert describe(figure) == description_of(figure)
     assert len(describe(figure)) > 40 and describe(figure).endswith(".")
@@ -139,43 +143,43 @@ def test_it_carries_its_texts(draw, records, name: str, size: str) -> None:  # t
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)
-def test_axes_have_names(draw, name: str, size: str) -> None:  # type: ignore[no-untyped-def]
+def test_axes_have_names(draw: Draw, name: str, size: str) -> None:
     figure = draw(name, size)
     assert any(axis.title.text for axis in figure.select_xaxes())
     assert any(axis.title.text for axis in figure.select_yaxes())
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)
-def test_it_is_small_enough_for_a_browser(draw, name: str, size: str) -> None:  # type: ignore[no-untyped-def]
+def test_it_is_small_enough_for_a_browser(draw: Draw, name: str, size: str) -> None:
     figure = draw(name, size)
     assert 0 < sum(points(trace) for trace in figure.data) <= MAX_POINTS
     assert len(figure.to_json()) <= BYTES
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)
-def test_no_text_speaks_of_nan(draw, name: str, size: str) -> None:  # type: ignore[no-untyped-def]
+def test_no_text_speaks_of_nan(draw: Draw, name: str, size: str) -> None:
     figure = draw(name, size)
-    said = [
+    bad_texts = [
         text for text in texts(figure.to_plotly_json()) if re.search(r"\b(nan|inf|None)\b", text)
     ]
-    assert said == []
+    assert bad_texts == []
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)
-def test_its_colours_are_the_themes(draw, name: str, size: str) -> None:  # type: ignore[no-untyped-def]
+def test_its_colours_are_the_themes(draw: Draw, name: str, size: str) -> None:
     figure = draw(name, size)
     used = {colour for trace in figure.data for colour in colours(trace)}
     for trace in figure.data:
         if trace.type == "heatmap":
             scale = trace.colorscale or figure.layout[trace.coloraxis].colorscale
             used |= {colour for _, colour in scale}
-    assert [colour for colour in used if not known(colour)] == []
+    assert [colour for colour in used if not is_of_theme(colour)] == []
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)
 def test_its_table_holds_the_numbers_of_its_traces(
-    draw, tmp_path: Path, name: str, size: str
-) -> None:  # type: ignore[no-untyped-def]
+    draw: Draw, tmp_path: Path, name: str, size: str
+) -> None:
     figure = draw(name, size)
     rows = figure_rows(figure)
     expected = [value for trace in figure.data for value in shown(trace)]
@@ -226,12 +230,12 @@ def colours(trace: Any) -> Iterator[str]:
     """The colours of a trace's lines, markers and areas."""
     drawn = trace.to_plotly_json()
     for part in ("line", "marker", "fillcolor"):
-        found = drawn.get(part)
-        found = found.get("color") if isinstance(found, dict) else found
-        yield from [found] if isinstance(found, str) else found if found is not None else []
+        colour = drawn.get(part)
+        colour = colour.get("color") if isinstance(colour, dict) else colour
+        yield from [colour] if isinstance(colour, str) else colour if colour is not None else []
 
 
-def known(colour: str) -> bool:
+def is_of_theme(colour: str) -> bool:
     """Whether a colour is one of the theme's, or of its scale of depth, however opaque."""
     if colour == "white":
         return True

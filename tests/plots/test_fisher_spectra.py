@@ -118,4 +118,4 @@ def test_a_keep_share_outside_its_range_is_refused() -> None:
         with pytest.raises(SettingError, match="keep"):
             fisher_spectra(made_scores(), keep)
     with pytest.raises(SettingError, match="scope"):
-        fisher_spectra(made_scores(), 0.3, "row")
+        fisher_spectra(made_scores(), 0.3, "row")  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask, Scope
 from fggm_lab.plots import describe, description_of, kept_shares
+from fggm_lab.plots.parameter_groups import Grouping
 from tests.support.records import made_scores
 
 
@@ -29,19 +30,21 @@ def members(scores: FisherScores, row: str) -> list[str]:
 @pytest.mark.parametrize("by", ["layer", "module"])
 @pytest.mark.parametrize("scope", ["global", "parameter"])
 @pytest.mark.parametrize("scores", [made_scores(), tied()], ids=["distinct", "tied"])
-def test_every_point_is_the_share_of_a_mask(scores: FisherScores, scope: Scope, by: str) -> None:
+def test_every_point_is_the_share_of_a_mask(
+    scores: FisherScores, scope: Scope, by: Grouping
+) -> None:
     figure = kept_shares(scores, by, scope, keep=0.123)
     lines = [t for t in figure.data if t.meta and "row" in t.meta]
     assert lines[0].x[0] == 0 and lines[0].x[-1] == 1 and 0.123 in lines[0].x
-    for place, keep in enumerate(lines[0].x):
-        if place == 0:
+    for index, keep in enumerate(lines[0].x):
+        if index == 0:
             assert all(line.y[0] == 0 for line in lines)
             continue
         mask = Mask.top(scores, keep, scope)
         for line in lines:
             names = members(scores, line.name)
-            kept = sum(int(mask.units[n].sum()) for n in names)
-            assert line.y[place] == kept / sum(mask.units[n].numel() for n in names)
+            moved = sum(int(mask.units[n].sum()) for n in names)
+            assert line.y[index] == moved / sum(mask.units[n].numel() for n in names)
 
 
 def test_bars_repeat_the_lines_at_the_marked_share() -> None:
@@ -73,7 +76,7 @@ def test_lines_of_a_deep_model_stay_within_the_points_a_browser_likes() -> None:
 def test_settings_outside_their_range_are_refused() -> None:
     scores = made_scores()
     with pytest.raises(SettingError, match="by is 'row'; choose one of: layer, module"):
-        kept_shares(scores, "row")
+        kept_shares(scores, "row")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="keep is 0"):
         kept_shares(scores, keep=0)
     with pytest.raises(SettingError, match="scope"):

@@ -20,6 +20,6 @@ def test_shares_add_up_to_the_mask(scope: Scope) -> None:
 def test_a_layer_counts_its_own_parameters() -> None:
     scores = made_scores()
     mask = Mask.top(scores, 0.3, "global")
-    kept = sum(int(b.sum()) for n, b in mask.units.items() if ".layers.2." in n)
+    moved = sum(int(b.sum()) for n, b in mask.units.items() if ".layers.2." in n)
     row = share_per_layer(scores, 0.3, "global")[2]
-    assert (row.moved, row.share) == (kept, kept / row.units)
+    assert (row.moved, row.share) == (moved, moved / row.units)

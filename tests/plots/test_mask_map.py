@@ -1,8 +1,10 @@
 """A mask map shows, at every level and in both orders, what the masks hold."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo
 from fggm_lab.plots import caption_of, describe, description_of, figure_rows, mask_map
 from fggm_lab.plots.mask_overlap import OUTSIDE_LAYERS
+from fggm_lab.plots.mask_strips import ORDERS, Order
 from tests.support.records import TASKS, made_masks, made_scores
 
 QUERY = "model.layers.1.self_attn.q_proj.weight"
@@ -17,31 +20,32 @@ QUERY = "model.layers.1.self_attn.q_proj.weight"
 
 def mask_of(**units: list[int]) -> Mask:
     bits = {
-        name.replace("_", "."): torch.tensor(some, dtype=torch.bool) for name, some in units.items()
+        name.replace("_", "."): torch.tensor(kept_units, dtype=torch.bool)
+        for name, kept_units in units.items()
     }
     return Mask(bits, dict.fromkeys(bits, 0), MaskInfo(0.5, "layer", "top"))
 
 
-def cells(figure) -> dict[str, list[float]]:  # type: ignore[no-untyped-def]
+def cells(figure: go.Figure) -> dict[str, list[float]]:
     """Strip → its cells, from left to right."""
-    found: dict[str, list[float]] = {}
+    strips: dict[str, list[float]] = {}
     for row in figure_rows(figure):
-        found.setdefault(row["y"], []).append(row["z"])
-    return found
+        strips.setdefault(row["y"], []).append(row["z"])
+    return strips
 
 
 def test_one_parameter_is_drawn_unit_by_unit() -> None:
     masks = made_masks(TASKS[:3])
-    found = cells(mask_map(masks, parameter=QUERY, order="position"))
+    strips = cells(mask_map(masks, parameter=QUERY, order="position"))
     for task, mask in masks.items():
-        assert found[task] == mask.units[QUERY].double().tolist()
+        assert strips[task] == mask.units[QUERY].double().tolist()
 
 
 def test_a_colour_bar_stands_where_cells_hold_several_units_and_is_no_longer_than_the_map() -> None:
     masks = made_masks(TASKS[:3])
     assert mask_map(masks, parameter=QUERY).data[0].showscale is False
-    many = {"a": mask_of(w=[1, 0] * 20_000), "b": mask_of(w=[0, 1] * 20_000)}
-    for shown in (many, masks):
+    large_masks = {"a": mask_of(w=[1, 0] * 20_000), "b": mask_of(w=[0, 1] * 20_000)}
+    for shown in (large_masks, masks):
         figure = mask_map(shown)
         margin = figure.layout.margin
         (heatmap,) = figure.data
@@ -51,10 +55,12 @@ def test_a_colour_bar_stands_where_cells_hold_several_units_and_is_no_longer_tha
 
 def test_sorted_units_stand_by_how_many_tasks_keep_them() -> None:
     masks = made_masks(TASKS[:4])
-    found = np.array(list(cells(mask_map(masks, parameter=QUERY)).values()))
+    drawn_units = np.array(list(cells(mask_map(masks, parameter=QUERY)).values()))
     truth = np.stack([mask.units[QUERY].numpy() for mask in masks.values()])
-    assert (np.diff(found.sum(0)) <= 0).all()
-    assert sorted(map(tuple, found.T)) == sorted(map(tuple, truth.T))  # the same units, rearranged
+    assert (np.diff(drawn_units.sum(0)) <= 0).all()
+    assert sorted(map(tuple, drawn_units.T)) == sorted(
+        map(tuple, truth.T)
+    )  # the same units, rearranged
 
 
 def test_sorting_puts_units_of_the_same_tasks_together() -> None:
@@ -62,8 +68,8 @@ def test_sorting_puts_units_of_the_same_tasks_together() -> None:
         "a": mask_of(layers_0_w=[0, 1, 1, 0, 0, 1]),
         "b": mask_of(layers_0_w=[1, 0, 1, 0, 1, 0]),
     }
-    found = cells(mask_map(masks, parameter="layers.0.w"))
-    assert found == {"a": [1, 1, 1, 0, 0, 0], "b": [1, 0, 0, 1, 1, 0]}
+    strips = cells(mask_map(masks, parameter="layers.0.w"))
+    assert strips == {"a": [1, 1, 1, 0, 0, 0], "b": [1, 0, 0, 1, 1, 0]}
     texts = [cell[2] for cell in mask_map(masks, parameter="layers.0.w").data[0].customdata[0]]
     assert texts == [
         "w 2, kept by 2 tasks",
@@ -73,24 +79,22 @@ def test_sorting_puts_units_of_the_same_tasks_together() -> None:
 
 
 @pytest.mark.parametrize("order", ["shared", "position"])
-@pytest.mark.parametrize(
-    "level", [{}, {"layer": 2}, {"layer": OUTSIDE_LAYERS}, {"parameter": QUERY}]
-)
-def test_cells_count_every_unit_once(level, order: str) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("level", [{}, {"layer": 2}, {"layer": OUTSIDE_LAYERS}, {"parameter": QUERY}])
+def test_cells_count_every_unit_once(level: dict[str, Any], order: Order) -> None:
     masks = made_masks()
     figure = mask_map(masks, **level, order=order)
     labels = list(figure.data[0].y)
     counts = np.array(figure.data[0].customdata[..., :2], dtype=int)
     np.testing.assert_allclose(figure.data[0].z, counts[..., 0] / counts[..., 1])
-    for place, label in enumerate(labels):
+    for index, label in enumerate(labels):
         group, _, task = label.rpartition(" · ")
         names = members(masks[task], level, group)
         units = sum(masks[task].units[n].numel() for n in names)
         if units >= counts.shape[1]:
-            assert counts[place, :, 1].sum() == units
-            assert counts[place, :, 0].sum() == sum(int(masks[task].units[n].sum()) for n in names)
+            assert counts[index, :, 1].sum() == units
+            assert counts[index, :, 0].sum() == sum(int(masks[task].units[n].sum()) for n in names)
         else:  # a unit wide enough for several cells
-            assert set(counts[place, :, 1]) == {1}
+            assert set(counts[index, :, 1]) == {1}
     assert len(labels) == len(set(labels))
 
 
@@ -104,15 +108,15 @@ def members(mask: Mask, level: dict[str, object], group: str) -> list[str]:
             n for n in mask.names if inside in n or (group.startswith("out") and "layers" not in n)
         ]
     ending = group if group.endswith(".bias") else f"{group}.weight"
-    place = "model." if level["layer"] == OUTSIDE_LAYERS else "model.layers.2."
-    return [n for n in mask.names if n.startswith(place) and n.endswith(f".{ending}")
-            and ("layers" in n) == ("layers" in place)]  # fmt: skip
+    prefix = "model." if level["layer"] == OUTSIDE_LAYERS else "model.layers.2."
+    return [n for n in mask.names if n.startswith(prefix) and n.endswith(f".{ending}")
+            and ("layers" in n) == ("layers" in prefix)]  # fmt: skip
 
 
 def test_cells_in_the_models_order_hold_neighbours() -> None:
     bits = (np.random.default_rng(1).random(7003) < 0.3).astype(int)
-    found = cells(mask_map({"a": mask_of(layers_0_w=bits.tolist())}, order="position"))
-    (strip,) = found.values()
+    strips = cells(mask_map({"a": mask_of(layers_0_w=bits.tolist())}, order="position"))
+    (strip,) = strips.values()
     ends = [i * 7003 // len(strip) for i in range(len(strip) + 1)]
     assert strip == [bits[a:b].mean() for a, b in pairwise(ends)]
 
@@ -120,9 +124,7 @@ def test_cells_in_the_models_order_hold_neighbours() -> None:
 def test_the_switch_holds_what_drawing_the_other_order_gives() -> None:
     masks = made_masks(TASKS[:2])
     figure = mask_map(masks, 1)
-    for button, order in zip(
-        figure.layout.updatemenus[0].buttons, ("shared", "position"), strict=True
-    ):
+    for button, order in zip(figure.layout.updatemenus[0].buttons, ORDERS, strict=True):
         change, layout = button.args
         other = mask_map(masks, 1, order=order)
         assert np.array_equal(change["z"][0], other.data[0].z)
@@ -158,7 +160,7 @@ def test_what_cannot_be_drawn_is_said() -> None:
         (lambda: mask_map(masks, 9), "no layer 9"),
         (lambda: mask_map(masks, parameter="w"), "no parameter named w"),
         (lambda: mask_map(masks, 0, QUERY), "is not in layer 0"),
-        (lambda: mask_map(masks, order="size"), "choose one of: shared, position"),
+        (lambda: mask_map(masks, order="size"), "choose one of: shared, position"),  # type: ignore[arg-type]
         (lambda: mask_map({"a": mask_of(w=[])}), "over no units"),
         (lambda: mask_map({"a": mask_of(w=[1]), "b": mask_of(v=[1])}), "only one of the two masks"),
         (lambda: mask_map(dict.fromkeys(map(str, range(5001)), mask_of(w=[1]))), "too many"),

@@ -16,11 +16,13 @@ from tests.support.records import TASKS, made_masks, made_scores
 def by_hand(a: Mask, b: Mask, within: str = "") -> float:
     """|a ∩ b| / |a ∪ b| with Python sets."""
 
-    def kept(mask: Mask) -> set[tuple[str, int]]:
-        found = {n: bits.nonzero().flatten().tolist() for n, bits in mask.units.items()}
-        return {(name, i) for name, places in found.items() if within in name for i in places}
+    def kept_units(mask: Mask) -> set[tuple[str, int]]:
+        kept_indices = {n: bits.nonzero().flatten().tolist() for n, bits in mask.units.items()}
+        return {
+            (name, i) for name, indices in kept_indices.items() if within in name for i in indices
+        }
 
-    left, right = kept(a), kept(b)
+    left, right = kept_units(a), kept_units(b)
     return len(left & right) / len(left | right)
 
 
@@ -115,4 +117,4 @@ def test_one_mask_and_unknown_layers_are_refused() -> None:
     with pytest.raises(SettingError, match="no layer 9"):
         mask_overlap(made_masks(TASKS[:2]), layer=9)
     with pytest.raises(SettingError, match="measure is 'dice'; choose one of: jaccard, overlap"):
-        mask_overlap(made_masks(TASKS[:2]), measure="dice")
+        mask_overlap(made_masks(TASKS[:2]), measure="dice")  # type: ignore[arg-type]

@@ -22,16 +22,16 @@ def test_dots_are_means_and_bars_ranges_over_pairs() -> None:
     masks = made_masks(TASKS[:4])
     measured, chance, z = overlap_per_layer(masks).data
     assert list(measured.x) == list(z.x) == ["0", "1", "2", "3", "outside"]
-    for place, layer in enumerate(measured.x):
+    for index, layer in enumerate(measured.x):
         pairs = list(combinations([within(mask, layer) for mask in masks.values()], 2))
         for trace, measure in ((measured, jaccard), (z, z_score)):
-            found = [measure(a, b) or 0.0 for a, b in pairs]
-            assert trace.y[place] == pytest.approx(fmean(found))
-            top = trace.y[place] + trace.error_y.array[place]
-            bottom = trace.y[place] - trace.error_y.arrayminus[place]
-            assert (top, bottom) == (pytest.approx(max(found)), pytest.approx(min(found)))
+            values = [measure(a, b) or 0.0 for a, b in pairs]
+            assert trace.y[index] == pytest.approx(fmean(values))
+            top = trace.y[index] + trace.error_y.array[index]
+            bottom = trace.y[index] - trace.error_y.arrayminus[index]
+            assert (top, bottom) == (pytest.approx(max(values)), pytest.approx(min(values)))
         expected = fmean(expected_jaccard(a, b) or 0.0 for a, b in pairs)
-        assert chance.y[place] == pytest.approx(expected)
+        assert chance.y[index] == pytest.approx(expected)
 
 
 def test_hover_names_the_closest_and_the_most_distant_pair() -> None:
@@ -44,13 +44,13 @@ def test_hover_names_the_closest_and_the_most_distant_pair() -> None:
 
 def test_layers_without_kept_units_are_blank_and_said() -> None:
     scores = {task: made_scores(task, seed=n) for n, task in enumerate(TASKS[:3])}
-    for one in scores.values():
-        for name, units in one.units.items():
+    for task_scores in scores.values():
+        for name, units in task_scores.units.items():
             if ".layers.2." in name:
                 units.zero_()
             elif "layers" not in name:
                 units += 1e6
-    masks = {task: Mask.top(one, 0.2, "global") for task, one in scores.items()}
+    masks = {task: Mask.top(task_scores, 0.2, "global") for task, task_scores in scores.items()}
     figure = overlap_per_layer(masks)
     assert [y is None for y in figure.data[0].y] == [False, False, True, False, False]
     assert "no mask keeps a unit there: 1 of 5" in caption_of(figure)

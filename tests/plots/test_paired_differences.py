@@ -38,8 +38,8 @@ def test_every_seed_the_mean_and_the_interval_are_drawn(runs: list[Run]) -> None
         if row["metric"] == "general_after":
             assert names == [], "what no run measured has no panel"
             continue
-        place = names.index(row["method"])
-        seeds, mean = (part(figure, kind, row["metric"])[place] for kind in ("seeds", "mean"))
+        index = names.index(row["method"])
+        seeds, mean = (part(figure, kind, row["metric"])[index] for kind in ("seeds", "mean"))
         assert list(seeds.x) == row["differences"] and list(seeds.customdata) == row["seeds"]
         assert mean.x[0] == row["mean"]
         assert mean.x[0] + mean.error_x.array[0] == pytest.approx(row["high"])
@@ -49,17 +49,19 @@ def test_every_seed_the_mean_and_the_interval_are_drawn(runs: list[Run]) -> None
 def test_words_give_means_intervals_and_the_better_direction(runs: list[Run]) -> None:
     (row,) = [row for row in paired(runs, "random", ["op_final"]) if row["method"] == "fggm"]
     text = describe(paired_differences(runs, "random"))
-    said = f"fggm {row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}, 3 seeds)"
-    assert "OP (higher is better): sft" in text and said in text
+    sentence = f"fggm {row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}, 3 seeds)"
+    assert "OP (higher is better): sft" in text and sentence in text
 
 
 def test_one_seed_has_dots_and_no_interval(runs: list[Run]) -> None:
-    some = [run for run in runs if run.config.seed == 1]
-    figure = paired_differences(some, "random", ["op_final"])
+    single_seed_runs = [run for run in runs if run.config.seed == 1]
+    figure = paired_differences(single_seed_runs, "random", ["op_final"])
     assert part(figure, "mean", "op_final") == []
     assert [t.x[0] for t in part(figure, "seeds", "op_final")] == pytest.approx([-0.1, 0.1])
     assert "no interval can be given" in caption_of(figure)
-    assert "sft -0.100 (one seed)" in describe(paired_differences(some, "random", ["op_final"]))
+    assert "sft -0.100 (one seed)" in describe(
+        paired_differences(single_seed_runs, "random", ["op_final"])
+    )
 
 
 def test_a_loss_has_an_axis_of_its_own_and_better_points_left(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from tests.support.records import made_scores
 NAMES = made_scores(layers=5).names
 
 
-@pytest.mark.parametrize("most", [100, 6, 4, 3, 2])
-def test_every_parameter_is_in_one_row_and_rows_are_few(most: int) -> None:
-    rows = names_by_layer(NAMES, most)
-    assert len(rows) <= most
-    assert sorted(n for some in rows.values() for n in some) == sorted(NAMES)
+@pytest.mark.parametrize("max_rows", [100, 6, 4, 3, 2])
+def test_every_parameter_is_in_one_row_and_rows_are_few(max_rows: int) -> None:
+    rows = names_by_layer(NAMES, max_rows)
+    assert len(rows) <= max_rows
+    assert sorted(n for members in rows.values() for n in members) == sorted(NAMES)
 
 
 def test_layers_keep_their_order_and_what_lies_outside_is_last() -> None:

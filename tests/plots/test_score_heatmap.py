@@ -42,10 +42,10 @@ def test_a_deep_model_shares_columns() -> None:
 def test_parameters_of_one_module_in_one_cell_are_taken_together() -> None:
     scores = made_scores(layers=400)
     grid = grid_of(scores)
-    place = grid.modules.index("q_proj")
-    both = [scores.units[f"model.layers.{n}.self_attn.q_proj.weight"] for n in (0, 1)]
-    assert grid.units[place, 0] == 256
-    assert grid.median[place, 0] == pytest.approx(float(torch.cat(both).double().quantile(0.5)))
+    row = grid.modules.index("q_proj")
+    two_layers = [scores.units[f"model.layers.{n}.self_attn.q_proj.weight"] for n in (0, 1)]
+    assert grid.units[row, 0] == 256
+    assert grid.median[row, 0] == pytest.approx(float(torch.cat(two_layers).double().quantile(0.5)))
 
 
 def test_words_name_where_most_is() -> None:
@@ -53,9 +53,9 @@ def test_words_name_where_most_is() -> None:
     for name, units in scores.units.items():
         units.fill_(9.0 if name == "model.layers.3.mlp.down_proj.weight" else 1.0)
     text = describe(score_heatmap(scores))
-    whole = 4576 + 8 * 128
-    assert f"Total score {whole:.2e} over 4,576 units" in text
-    assert f"gate_proj {100 * 4 * 384 / whole:.1f} %" in text
+    total = 4576 + 8 * 128
+    assert f"Total score {total:.2e} over 4,576 units" in text
+    assert f"gate_proj {100 * 4 * 384 / total:.1f} %" in text
     assert "The place that holds most: layer 3" in text
     assert "9.0e+00, is down_proj's in layer 3" in text
 

@@ -40,11 +40,11 @@ def test_rows_hold_a_layers_and_a_modules_own_units() -> None:
         (layers, "outside layers", ["model.embed_tokens.weight", "model.norm.weight"]),
     ]
     for trace, label, names in rows:
-        place = list(trace.y).index(label)
+        row = list(trace.y).index(label)
         values = torch.cat([scores.units[n] for n in names]).double().numpy()
         truth, _ = np.histogram(values[values > 0], edges)
-        assert [cell[0] for cell in trace.customdata[place]] == truth.tolist()
-        shown = [z or 0 for z in trace.z[place]]
+        assert [cell[0] for cell in trace.customdata[row]] == truth.tolist()
+        shown = [z or 0 for z in trace.z[row]]
         np.testing.assert_allclose(shown, truth / len(values))
     assert len(layers.y) == 5 and len(modules.y) == 10
 

@@ -23,10 +23,12 @@ def test_a_row_per_state_and_a_column_per_task(four_runs: list[Run]) -> None:
 
 def test_the_replications_matrix_is_drawn_with_its_blanks(tmp_path: Path, shared: Path) -> None:
     fixture = json.loads((shared / "fixtures" / "trace_replication.json").read_text())
-    given = fixture["runs"]["sft"]["matrix"]
-    run = run_of(tmp_path / "a", [[v if v is None else v / 100 for v in row] for row in given])
+    percentages = fixture["runs"]["sft"]["matrix"]
+    run = run_of(
+        tmp_path / "a", [[v if v is None else v / 100 for v in row] for row in percentages]
+    )
     (table,) = score_matrix(run).data
-    for row, cells, texts in zip(given, table.z[1:], table.text[1:], strict=True):
+    for row, cells, texts in zip(percentages, table.z[1:], table.text[1:], strict=True):
         for value, cell, text in zip(row, cells, texts, strict=True):
             assert (cell is None) == (value is None)
             expected = "" if value is None else f"{value / 100:.2f}".removeprefix("0")

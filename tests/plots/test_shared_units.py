@@ -9,20 +9,20 @@ from fggm_lab.plots import describe, shared_units, union_growth
 from tests.support.records import TASKS, made_masks
 
 
-def kept(mask: Mask) -> set[tuple[str, int]]:
-    found = {n: bits.nonzero().flatten().tolist() for n, bits in mask.units.items()}
-    return {(name, i) for name, places in found.items() for i in places}
+def kept_units(mask: Mask) -> set[tuple[str, int]]:
+    kept_indices = {n: bits.nonzero().flatten().tolist() for n, bits in mask.units.items()}
+    return {(name, i) for name, indices in kept_indices.items() for i in indices}
 
 
 def test_bars_are_shares_of_units_kept_by_exactly_so_many() -> None:
     masks = made_masks(TASKS[:4])
-    sets = [kept(mask) for mask in masks.values()]
+    sets = [kept_units(mask) for mask in masks.values()]
     total = masks["FOMC"].unit_count
-    every = set().union(*sets)
+    all_units = set().union(*sets)
     bars, chance = shared_units(masks).data
     for k, y in zip(bars.x, bars.y, strict=True):
-        counted = sum(sum(unit in one for one in sets) == k for unit in every)
-        assert y == pytest.approx((counted if k else total - len(every)) / total)
+        counted = sum(sum(unit in task_units for task_units in sets) == k for unit in all_units)
+        assert y == pytest.approx((counted if k else total - len(all_units)) / total)
     rows = sharing(masks)
     assert list(chance.y) == [row["expected"] / total for row in rows]
     assert list(chance.error_y.array) == [2 * row["sd"] / total for row in rows]
@@ -42,13 +42,13 @@ def test_the_union_and_the_fresh_units_grow_as_sets_do() -> None:
     masks = made_masks(TASKS[:5])
     total = masks["FOMC"].unit_count
     fresh, used, chance = union_growth(masks).data
-    so_far: set[tuple[str, int]] = set()
-    for place, (task, mask) in enumerate(masks.items()):
-        new = kept(mask) - so_far
-        so_far |= new
-        assert used.x[place] == task
-        assert used.y[place] == pytest.approx(len(so_far) / total)
-        assert fresh.y[place] == pytest.approx(len(new) / total)
+    used_units: set[tuple[str, int]] = set()
+    for index, (task, mask) in enumerate(masks.items()):
+        new = kept_units(mask) - used_units
+        used_units |= new
+        assert used.x[index] == task
+        assert used.y[index] == pytest.approx(len(used_units) / total)
+        assert fresh.y[index] == pytest.approx(len(new) / total)
     assert list(chance.y) == [row["expected_used"] / total for row in usage(masks)]
     text = describe(union_growth(masks))
     assert "29.8 % of the units move" in text and f"{used.y[-1]:.1%}"[:-1] in text

@@ -12,12 +12,12 @@ from tests.support.records import made_scores
 def test_each_curve_holds_the_sorted_scores_of_all_units() -> None:
     scores = {"FOMC": made_scores("FOMC"), "Py150": made_scores("Py150", seed=2)}
     figure = spectra_overlaid(scores)
-    for curve, item in zip(figure.data, scores.values(), strict=True):
-        ordered = np.sort(torch.cat(list(item.units.values())).double().numpy())[::-1]
-        places = np.rint(np.array(curve.x) * len(ordered)).astype(int) - 1
-        assert np.array_equal(curve.y, ordered[places])
+    for curve, task_scores in zip(figure.data, scores.values(), strict=True):
+        ordered = np.sort(torch.cat(list(task_scores.units.values())).double().numpy())[::-1]
+        ranks = np.rint(np.array(curve.x) * len(ordered)).astype(int) - 1
+        assert np.array_equal(curve.y, ordered[ranks])
         assert curve.y[0] == ordered[0] and curve.y[-1] == ordered[ordered > 0][-1]
-        assert (places[:20] == np.arange(20)).all()  # nothing of the top is left out
+        assert (ranks[:20] == np.arange(20)).all()  # nothing of the top is left out
     assert "36 of" not in caption_of(figure) and "0.8 % of the units" in caption_of(figure)
 
 
@@ -32,8 +32,8 @@ def test_estimators_of_one_task_are_named_by_the_mapping() -> None:
 def test_words_say_what_the_tops_share() -> None:
     a, b = made_scores(), made_scores(seed=3)
     top = {}
-    for name, item in (("a", a), ("b", b)):
-        flat = [(-float(v), n, i) for n, u in item.units.items() for i, v in enumerate(u)]
+    for name, task_scores in (("a", a), ("b", b)):
+        flat = [(-float(v), n, i) for n, u in task_scores.units.items() for i, v in enumerate(u)]
         top[name] = {unit[1:] for unit in sorted(flat)[: round(0.1 * len(flat))]}
     share = len(top["a"] & top["b"]) / len(top["a"])
     assert f"a and b share {100 * share:.1f} %; chance would give 10 %" in describe(

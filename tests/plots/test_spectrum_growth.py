@@ -14,7 +14,8 @@ from tests.support.records import made_scores
 def along() -> dict[int, FisherScores]:
     """Scores that halve with every step; steps out of order."""
     return {
-        step: scaled(made_scores("FOMC"), 2.0**-place) for place, step in [(2, 40), (0, 0), (1, 20)]
+        step: scaled(made_scores("FOMC"), 2.0**-halvings)
+        for halvings, step in [(2, 40), (0, 0), (1, 20)]
     }
 
 

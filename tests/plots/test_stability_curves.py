@@ -1,11 +1,13 @@
 """The stability figure shows the rows, and its text what they say."""
 
+from typing import Any
+
 import pytest
 
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import describe, description_of, stability_curves
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"examples": 10, "jaccard": 0.5, "sd": 0.02, "expected": 0.18},
     {"examples": 20, "jaccard": 0.7, "sd": 0.01, "expected": 0.18},
     {"examples": 40, "jaccard": 0.9, "sd": None, "expected": 0.18},

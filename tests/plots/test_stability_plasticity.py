@@ -35,10 +35,10 @@ def part(figure: go.Figure, name: str) -> list[go.Scatter]:
 
 
 def test_paths_are_means_over_seeds_task_by_task(runs: list[Run]) -> None:
-    for place, path in enumerate(part(stability_plasticity(runs), "path")):
-        own = [run_path(run) for run in runs[3 * place : 3 * place + 3]]
+    for index, path in enumerate(part(stability_plasticity(runs), "path")):
+        run_paths = [run_path(run) for run in runs[3 * index : 3 * index + 3]]
         for index, tasks in enumerate((2, 3)):
-            points = [one[tasks] for one in own]
+            points = [run_path_points[tasks] for run_path_points in run_paths]
             assert path.x[index] == pytest.approx(sum(x for x, _ in points) / 3)
             assert path.y[index] == pytest.approx(sum(y for _, y in points) / 3)
 

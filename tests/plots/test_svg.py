@@ -25,7 +25,7 @@ def lines(figure: go.Figure) -> list[list[tuple[float, float]]]:
     pairs = [
         re.findall(r"(-?[\d.]+) (-?[\d.]+)", d) for d in paths if re.fullmatch(r"[M\d .-]+", d)
     ]
-    return [[(float(x), float(y)) for x, y in some] for some in pairs if len(some) > 1]
+    return [[(float(x), float(y)) for x, y in points] for points in pairs if len(points) > 1]
 
 
 def ticks(figure: go.Figure) -> dict[str, tuple[float, float]]:

@@ -53,5 +53,5 @@ def test_methods_without_a_style_of_their_own_differ_in_shape_as_well_as_colour(
     styles = method_styles(["fggm", *names])
     assert len(set(styles.values())) == 9
     assert len({styles[name].symbol for name in names}) == 8
-    many = [f"method {number}" for number in range(40)]
-    assert len(set(method_styles(many).values())) == 40
+    labels = [f"method {number}" for number in range(40)]
+    assert len(set(method_styles(labels).values())) == 40

@@ -9,13 +9,15 @@ from fggm_lab.plots import caption_of, description_of, training_progress
 from fggm_lab.plots.run_state import STRETCHES, RunState
 from fggm_lab.plots.thinning import MAX_POINTS
 from fggm_lab.plots.training_progress import MAX_SCORE_POINTS, fill, progress_sentence
+from fggm_lab.runs.events import StepEvent, TaskScores
 from tests.support.records import STEPS, TASKS, made_run
 
 SHORT = TASKS[:3]
 
 
-def state_of(tmp_path: Path, **how: object) -> RunState:
-    return RunState.of(made_run(tmp_path, "fggm", SHORT, **how))  # type: ignore[arg-type]
+def step_event(task: int, step: int, loss: float = 1.0) -> StepEvent:
+    return {"kind": "step", "task": task, "task_step": 1, "step": step, "loss": loss,
+            "lr": 5e-4, "norm": 1.0}  # fmt: skip
 
 
 def test_it_shows_what_the_events_say(tmp_path: Path) -> None:
@@ -25,7 +27,8 @@ def test_it_shows_what_the_events_say(tmp_path: Path) -> None:
     evaluations = [e for e in run.events("evaluation") if "FOMC" in e["tasks"]]
     assert list(lines["FOMC"].x) == [e["step"] for e in evaluations]
     assert list(lines["FOMC"].y) == [e["tasks"]["FOMC"]["score"] for e in evaluations]
-    assert list(lines["General"].y) == [e["general"]["score"] for e in run.events("evaluation")]
+    general = [e["general"] for e in run.events("evaluation")]
+    assert list(lines["General"].y) == [scores["score"] if scores else None for scores in general]
     assert list(lines["loss"].y) == [e["loss"] for e in run.events("step")]
     assert list(lines["mask share"].x) == [0, STEPS, None]
     assert list(lines["mask share"].y) == [0.3, 0.3, None]
@@ -73,7 +76,7 @@ def test_stretches_hold_every_step(steps: int) -> None:
     state = RunState(["a"])
     losses = np.random.default_rng(steps).random(steps)
     for step, loss in enumerate(losses, start=1):
-        state.take({"kind": "step", "task": 0, "step": step, "loss": float(loss)})
+        state.take(step_event(0, step, float(loss)))
     curve = state.losses()
     assert len(curve.step) == -(-steps // curve.width) <= STRETCHES
     assert curve.step[-1] == steps
@@ -86,7 +89,7 @@ def test_stretches_hold_every_step(steps: int) -> None:
 def test_a_branch_knows_its_own_steps_only() -> None:
     state = RunState(["a", "b"])
     for step in (41, 42):
-        state.take({"kind": "step", "task": 1, "step": step, "loss": 1.0})
+        state.take(step_event(1, step))
     assert list(state.losses().step) == [41, 42]
     assert progress_sentence(state) == "Step 42, task 2 of 2 (b)"
 
@@ -94,13 +97,13 @@ def test_a_branch_knows_its_own_steps_only() -> None:
 def test_a_long_run_of_many_tasks_stays_within_the_points_a_browser_likes() -> None:
     names = [f"task {n}" for n in range(30)]
     state = RunState(names)
-    state.take({"kind": "start", "steps": [1000] * 30})
-    score = {name: {"score": 0.5} for name in names}
+    state.take({"kind": "start", "time": "2026-11-24T00:00:00+00:00", "steps": [1000] * 30})
+    scores: dict[str, TaskScores] = {name: {"score": 0.5} for name in names}
     for step in range(1, 30_001):
-        state.take({"kind": "step", "task": step // 1001, "step": step, "loss": 1.0})
+        state.take(step_event(step // 1001, step))
         if step % 50 == 0:
-            state.take({"kind": "evaluation", "task": step // 1001, "step": step, "final": False,
-                         "tasks": score, "general": None})  # fmt: skip
+            state.take({"kind": "evaluation", "task": step // 1001, "task_step": 50, "step": step,
+                        "final": False, "tasks": scores, "general": None})  # fmt: skip
     figure = training_progress(state)
     assert sum(len(trace.x) for trace in figure.data) < MAX_POINTS
     # 3,000 points for 31 curves are 96 a curve; of 600 measurements every 7th is shown
@@ -112,4 +115,4 @@ def test_a_long_run_of_many_tasks_stays_within_the_points_a_browser_likes() -> N
 
 def test_before_the_first_step_there_are_words(tmp_path: Path) -> None:
     assert description_of(training_progress(RunState(SHORT))) == "No step has been taken yet."
-    assert state_of(tmp_path, done=0).task == 0
+    assert RunState.of(made_run(tmp_path, "fggm", SHORT, done=0)).task == 0

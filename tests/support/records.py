@@ -20,25 +20,25 @@ STEPS = 40
 
 def made_scores(task: str | None = None, seed: int = 0, layers: int = 4) -> FisherScores:
     """Scores of a small Qwen2: unequal among layers, some exactly 0 in the embedding."""
-    draw = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     sizes = {"self_attn.q_proj.weight": 128, "self_attn.k_proj.weight": 64,
              "self_attn.v_proj.weight": 64, "self_attn.v_proj.bias": 64,
              "self_attn.o_proj.weight": 128, "mlp.gate_proj.weight": 384,
              "mlp.down_proj.weight": 128, "input_layernorm.weight": 128}  # fmt: skip
-    units = {"model.embed_tokens.weight": torch.rand(96, generator=draw).exp()}
+    units = {"model.embed_tokens.weight": torch.rand(96, generator=rng).exp()}
     units["model.embed_tokens.weight"][60:] = 0
     for layer in range(layers):
-        for place, (module, size) in enumerate(sizes.items()):
-            spread = torch.randn(size, generator=draw) * 2 + place - layer
+        for index, (module, size) in enumerate(sizes.items()):
+            spread = torch.randn(size, generator=rng) * 2 + index - layer
             units[f"model.layers.{layer}.{module}"] = spread.exp()
-    units["model.norm.weight"] = torch.rand(128, generator=draw)
-    made = FisherInfo("empirical", "input", 100, 1200, "0123456789abcdef", task)
-    return FisherScores(units, dict.fromkeys(units, 0), None, made)
+    units["model.norm.weight"] = torch.rand(128, generator=rng)
+    info = FisherInfo("empirical", "input", 100, 1200, "0123456789abcdef", task)
+    return FisherScores(units, dict.fromkeys(units, 0), None, info)
 
 
 def large_scores(task: str | None = None, seed: int = 0, layers: int = 28) -> FisherScores:
     """Scores with as many units as a 1.5 B-parameter model has, half of the embedding's 0."""
-    draw, shared = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(12345)
+    rng, shared_rng = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(12345)
     sizes = {"self_attn.q_proj.weight": 1536, "self_attn.q_proj.bias": 1536,
              "self_attn.k_proj.weight": 256, "self_attn.k_proj.bias": 256,
              "self_attn.v_proj.weight": 256, "self_attn.v_proj.bias": 256,
@@ -47,18 +47,18 @@ def large_scores(task: str | None = None, seed: int = 0, layers: int = 28) -> Fi
              "input_layernorm.weight": 1536, "post_attention_layernorm.weight": 1536}  # fmt: skip
 
     def scores(size: int, centre: float) -> torch.Tensor:
-        common, own = torch.randn(size, generator=shared), torch.randn(size, generator=draw)
-        return (centre + 1.5 * common + own).exp()
+        common, specific = torch.randn(size, generator=shared_rng), torch.randn(size, generator=rng)
+        return (centre + 1.5 * common + specific).exp()
 
     units = {"model.embed_tokens.weight": scores(120_000, -8)}
     units["model.embed_tokens.weight"][60_000:] = 0
     for layer in range(layers):
-        for place, (module, size) in enumerate(sizes.items()):
-            centre = -4 - place / 3 - ((layer - 8) / 8) ** 2
+        for index, (module, size) in enumerate(sizes.items()):
+            centre = -4 - index / 3 - ((layer - 8) / 8) ** 2
             units[f"model.layers.{layer}.{module}"] = scores(size, centre)
     units["model.norm.weight"] = scores(1536, -3)
-    made = FisherInfo("empirical", "input", 128, 1500, "0123456789abcdef", task)
-    return FisherScores(units, dict.fromkeys(units, 0), None, made)
+    info = FisherInfo("empirical", "input", 128, 1500, "0123456789abcdef", task)
+    return FisherScores(units, dict.fromkeys(units, 0), None, info)
 
 
 def made_masks(tasks: Sequence[str] = TASKS, keep: float = 0.3) -> dict[str, Mask]:
@@ -66,10 +66,10 @@ def made_masks(tasks: Sequence[str] = TASKS, keep: float = 0.3) -> dict[str, Mas
     shared = made_scores()
     masks = {}
     for index, task in enumerate(tasks):
-        own = made_scores(task, seed=index + 1)
-        for name, scores in own.units.items():
+        scores_of_task = made_scores(task, seed=index + 1)
+        for name, scores in scores_of_task.units.items():
             scores += shared.units[name] * (1 + index % 3)
-        masks[task] = Mask.top(own, keep)
+        masks[task] = Mask.top(scores_of_task, keep)
     return masks
 
 
@@ -189,13 +189,13 @@ def _evaluate(
     loss = LOSS.get(run.config.method, 0.4)
     scores = {}
     for name in measured:
-        place = names.index(name)
-        if place > index:
-            score = 0.1 + 0.02 * place
-        elif place == index:
+        task_index = names.index(name)
+        if task_index > index:
+            score = 0.1 + 0.02 * task_index
+        elif task_index == index:
             score = 0.1 + 0.85 * share
         else:
-            score = 0.95 * (1 - loss) ** (index - place - 1 + share)
+            score = 0.95 * (1 - loss) ** (index - task_index - 1 + share)
         if not final:
             score = round(score * 8) / 8
         scores[name] = {"score": score, "exact": score / 2, "nll": 2 - score,
