@@ -1,12 +1,10 @@
 """Plots: pure functions from records to Plotly figures, each with a text that says the same.
 
-`FIGURES` lists them by name; the report, the explorers and the documentation read it.
+`FIGURES` lists them by name, with the heading of each; the report and the documentation read it.
+`figure_kind` also finds the figures that users bring along.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-import plotly.graph_objects as go
+from typing import Any
 
 from fggm_lab.deprecation import warn_renamed
 from fggm_lab.plots.change_against_overlap import change_against_overlap
@@ -24,6 +22,7 @@ from fggm_lab.plots.mask_map import mask_map
 from fggm_lab.plots.mask_overlap import mask_overlap
 from fggm_lab.plots.overlap_per_layer import overlap_per_layer
 from fggm_lab.plots.paired_differences import paired_differences
+from fggm_lab.plots.registry import FIGURES, FigureKind, draw, figure_kind
 from fggm_lab.plots.score_heatmap import score_heatmap
 from fggm_lab.plots.score_histograms import score_histograms
 from fggm_lab.plots.score_matrix import score_matrix
@@ -36,47 +35,6 @@ from fggm_lab.plots.theme import bare, caption_of, description_of
 from fggm_lab.plots.token_text import TokenText, token_comparison, token_text
 from fggm_lab.plots.training_progress import training_progress
 from fggm_lab.plots.union_growth import union_growth
-
-
-class FigureKind(NamedTuple):
-    """A figure: the function that draws it, and its heading."""
-
-    draw: Callable[..., go.Figure]
-    heading: str
-
-
-FIGURES: dict[str, FigureKind] = {
-    "forgetting_curves": FigureKind(forgetting_curves, "Forgetting curves"),
-    "training_progress": FigureKind(
-        training_progress, "Scores, loss and mask share while a run trains"
-    ),
-    "fisher_spectra": FigureKind(fisher_spectra, "Fisher spectra"),
-    "score_histograms": FigureKind(score_histograms, "Histograms of Fisher scores"),
-    "score_heatmap": FigureKind(score_heatmap, "Where the Fisher information sits"),
-    "spectra_overlaid": FigureKind(spectra_overlaid, "Fisher spectra of the whole model"),
-    "spectrum_growth": FigureKind(spectrum_growth, "Growth of the Fisher spectrum"),
-    "kept_shares": FigureKind(kept_shares, "What a keep share lets move"),
-    "mask_map": FigureKind(mask_map, "Mask map"),
-    "stability_curves": FigureKind(stability_curves, "Mask stability"),
-    "drift_curve": FigureKind(drift_curve, "Attribution drift"),
-    "score_matrix": FigureKind(score_matrix, "Score matrix"),
-    "stability_plasticity": FigureKind(stability_plasticity, "Stability–plasticity plane"),
-    "paired_differences": FigureKind(paired_differences, "Differences paired by seed"),
-    "lorenz_curves": FigureKind(lorenz_curves, "How few units hold the Fisher information"),
-    "drift_against_fisher": FigureKind(
-        drift_against_fisher, "Movement against earlier Fisher scores"
-    ),
-    "mask_effects": FigureKind(mask_effects, "What zeroing or freezing units does"),
-    "conductance_against_fisher": FigureKind(
-        conductance_against_fisher, "Conductance beside Fisher scores"
-    ),
-    "mask_overlap": FigureKind(mask_overlap, "Mask overlap between tasks"),
-    "overlap_per_layer": FigureKind(overlap_per_layer, "Mask overlap along the depth"),
-    "shared_units": FigureKind(shared_units, "Units that tasks share"),
-    "union_growth": FigureKind(union_growth, "How much of the model is used up"),
-    "change_against_overlap": FigureKind(change_against_overlap, "Overlap and what it cost"),
-}
-"""Every figure, by the name of the function that draws it; `describe(figure)` says it in words."""
 
 _DESCRIBED = {
     "describe_forgetting": "forgetting_curves",
@@ -111,9 +69,9 @@ _DESCRIBED = {
 def __getattr__(name: str) -> Any:
     if name not in _DESCRIBED:
         raise AttributeError(f"module 'fggm_lab.plots' has no attribute '{name}'")
-    draw = globals()[_DESCRIBED[name]]
-    warn_renamed(f"plots.{name}(…)", f"plots.describe(plots.{draw.__name__}(…))")
-    return lambda *args, **settings: describe(draw(*args, **settings))
+    drawn_by = globals()[_DESCRIBED[name]]
+    warn_renamed(f"plots.{name}(…)", f"plots.describe(plots.{drawn_by.__name__}(…))")
+    return lambda *records, **settings: describe(drawn_by(*records, **settings))
 
 
 __all__ = [
@@ -126,9 +84,11 @@ __all__ = [
     "conductance_against_fisher",
     "describe",
     "description_of",
+    "draw",
     "drift_against_fisher",
     "drift_curve",
     "export",
+    "figure_kind",
     "figure_rows",
     "fisher_spectra",
     "forgetting_curves",

@@ -7,12 +7,15 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.plots import theme
-from fggm_lab.runs import Run, RunsLike, as_runs
+from fggm_lab.runs import NUMBERS, Run, RunsLike, as_runs
 from fggm_lab.runs.paths import MethodPath, Step, pareto_front, paths
 
 Stability = Literal["bwt", "general"]
-NAMES: dict[Stability, str] = {"bwt": "BWT", "general": "General"}
-"""What can stand for stability, and its name."""
+"""What can stand for stability."""
+_NUMBERS = {"bwt": NUMBERS["bwt_gem"], "general": NUMBERS["general_after"]}
+NAMES = {name: number.short_label or number.label for name, number in _NUMBERS.items()}
+"""What can stand for stability → its name."""
+_LEARNING = NUMBERS["learning_accuracy"].label
 
 
 def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Figure:
@@ -47,7 +50,7 @@ def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Fig
     steps = [step for trajectory in trajectories for step in trajectory.steps]
     low, high = theme.padded(_bar_ends([(s.kept, s.kept_sd) for s in steps]))
     figure.update_xaxes(
-        title_text="learning accuracy, tasks so far (0–1)<br>→ learns better",
+        title_text=f"{_LEARNING}, tasks so far (0–1)<br>→ learns better",
         range=theme.padded(_bar_ends([(s.learned, s.learned_sd) for s in steps])),
     )
     figure.update_yaxes(
@@ -141,7 +144,7 @@ def _hover(step: Step, stability: Stability, task: str | None = None) -> str:
 
     after = f"after {_tasks(step.tasks)}" + (f" ({task})" if task else "")
     return (
-        f"{after}<br>learning accuracy {show(step.learned, step.learned_sd)}<br>"
+        f"{after}<br>{_LEARNING} {show(step.learned, step.learned_sd)}<br>"
         f"{NAMES[stability]} {show(step.kept, step.kept_sd)}<br>{_seeds(step.seeds)}"
     )
 

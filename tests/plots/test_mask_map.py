@@ -79,7 +79,9 @@ def test_sorting_puts_units_of_the_same_tasks_together() -> None:
 
 
 @pytest.mark.parametrize("order", ["shared", "position"])
-@pytest.mark.parametrize("level", [{}, {"layer": 2}, {"layer": OUTSIDE_LAYERS}, {"parameter": QUERY}])
+@pytest.mark.parametrize(
+    "level", [{}, {"layer": 2}, {"layer": OUTSIDE_LAYERS}, {"parameter": QUERY}]
+)
 def test_cells_count_every_unit_once(level: dict[str, Any], order: Order) -> None:
     masks = made_masks()
     figure = mask_map(masks, **level, order=order)
