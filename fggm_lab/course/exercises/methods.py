@@ -182,7 +182,7 @@ def _not_a_method(method: Any) -> str | None:
     if isinstance(method, type):
         return f"give an instance: {method.__name__}(), not the class."
     if not isinstance(method, Method):
-        return "a method is a dataclass derived from fggm_lab.methods.Method."
+        return "a method is a dataclass derived from lab.Method."
     if not isinstance(getattr(method, "name", None), str):
         return "the method has no name; write `name: ClassVar[str] = …`."
     try:
