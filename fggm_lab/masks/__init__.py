@@ -1,6 +1,6 @@
 """Masks: which units may move, their set algebra, and how much masks overlap beyond chance."""
 
-from fggm_lab.masks.keep import SCOPES, Scope
+from fggm_lab.mask_settings import SCOPES, Scope
 from fggm_lab.masks.mask import Mask, MaskInfo
 from fggm_lab.masks.moving import moving_units
 from fggm_lab.masks.overlap import (

@@ -15,7 +15,7 @@ from fggm_lab.deprecation import warn_renamed
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher.scores import FisherScores, read_record
-from fggm_lab.masks.keep import Scope, check_scope
+from fggm_lab.mask_settings import Scope, check_scope
 from fggm_lab.masks.select import select
 from fggm_lab.models.unit_table import UnitTable
 from fggm_lab.models.units import spread, unit_axes, unit_count

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.masks.keep import Scope, check_scope, kept_count
+from fggm_lab.mask_settings import Scope, check_scope, kept_count
 from fggm_lab.masks.mask import Mask, MaskInfo
 from fggm_lab.masks.select import check_scores
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fggm_lab.errors import DataError
-from fggm_lab.masks.keep import Scope, check_keep, check_scope, kept_count
+from fggm_lab.mask_settings import Scope, check_keep, check_scope, kept_count
 
 
 def check_scores(values: Mapping[str, np.ndarray]) -> None:

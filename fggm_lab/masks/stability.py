@@ -18,7 +18,7 @@ from fggm_lab.deprecation import present_name
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores, fisher_scores
 from fggm_lab.fisher.scoring import Progress, reporting
-from fggm_lab.masks.keep import Scope, check_scope
+from fggm_lab.mask_settings import Scope, check_scope
 from fggm_lab.masks.mask import Mask
 from fggm_lab.masks.overlap import expected_jaccard, jaccard
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer

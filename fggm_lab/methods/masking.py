@@ -9,8 +9,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.checks import check_choice
+from fggm_lab.mask_settings import check_keep, check_scope
 from fggm_lab.masks import Mask, Scope
-from fggm_lab.masks.keep import check_keep, check_scope
 from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.models import unit_axes
 from fggm_lab.models.names import own_weight

@@ -10,7 +10,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from fggm_lab.masks.keep import check_keep
+from fggm_lab.mask_settings import check_keep
 from fggm_lab.methods.base import Method, TaskContext
 
 

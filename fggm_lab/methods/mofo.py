@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.errors import SettingError
-from fggm_lab.masks.keep import check_keep
+from fggm_lab.mask_settings import check_keep
 from fggm_lab.methods.base import Method
 
 

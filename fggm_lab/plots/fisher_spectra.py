@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.mask_settings import check_scope
 from fggm_lab.masks import SCOPES, Scope
-from fggm_lab.masks.keep import check_scope
 from fggm_lab.models.names import OUTSIDE, layer_name, split_name
 from fggm_lab.plots import fisher_spectra_text as text
 from fggm_lab.plots import theme

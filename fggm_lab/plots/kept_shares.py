@@ -9,8 +9,8 @@ from plotly.subplots import make_subplots
 
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.mask_settings import check_scope
 from fggm_lab.masks import Ranking, Scope
-from fggm_lab.masks.keep import check_scope
 from fggm_lab.models.names import OUTSIDE, names_by_layer
 from fggm_lab.plots import theme
 from fggm_lab.plots.parameter_groups import (

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units, gini, lorenz
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.masks.keep import kept_count
+from fggm_lab.mask_settings import kept_count
 from fggm_lab.plots import theme
 from fggm_lab.plots.thinning import MAX_POINTS, thin_sorted
 

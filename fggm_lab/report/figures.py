@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.fisher.scores import FisherScores
+from fggm_lab.mask_settings import MaskSettings
 from fggm_lab.masks import Mask
-from fggm_lab.masks.keep import MaskSettings
 from fggm_lab.plots import FIGURES
 from fggm_lab.plots.mask_overlap import MEASURES
 from fggm_lab.plots.score_curves import GENERAL, run_labels

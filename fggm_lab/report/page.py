@@ -15,15 +15,15 @@ from fggm_lab.report import tables
 from fggm_lab.report.block import Block
 from fggm_lab.report.figures import figure_blocks
 from fggm_lab.report.look import SCRIPT, STYLE
-from fggm_lab.runs import Run, comparison
+from fggm_lab.runs import Run, RunsLike, as_runs, comparison
 
 
-def write_report(runs: Sequence[Run], path: Path | str) -> None:
+def write_report(runs: RunsLike, path: Path | str) -> None:
     """Write the report of `runs` to `path`, whole or not at all.
 
     Args:
-        runs: at least one, over the same tasks; those still being written are shown as far as
-            they got.
+        runs: a run, a folder of runs, or several of either; over the same tasks. Runs still being
+            written are shown as far as they got.
         path: the HTML file.
 
     Raises:
@@ -33,15 +33,15 @@ def write_report(runs: Sequence[Run], path: Path | str) -> None:
     write_text(path, report_html(runs))
 
 
-def report_html(runs: Sequence[Run]) -> str:
+def report_html(runs: RunsLike) -> str:
     """The report as HTML; see `write_report`."""
-    runs = sorted(runs, key=_place)
-    rows = comparison(runs)
-    blocks = figure_blocks(runs)
-    tasks = len(runs[0].config.task_names)
-    title = f"Forgetting in {runs[0].config.model}: {tasks} task{'s' if tasks != 1 else ''}"
+    ordered = sorted(as_runs(runs), key=_rank)
+    rows = comparison(ordered)
+    blocks = figure_blocks(ordered)
+    tasks = len(ordered[0].config.task_names)
+    title = f"Forgetting in {ordered[0].config.model}: {tasks} task{'s' if tasks != 1 else ''}"
     parts = [
-        f"<header><h1>{escape(title)}</h1>{_summary(runs)}{_contents(blocks)}</header>",
+        f"<header><h1>{escape(title)}</h1>{_summary(ordered)}{_contents(blocks)}</header>",
         '<main><section aria-labelledby="comparison"><h2 id="comparison">Comparison</h2>',
         _unfinished(rows),
         tables.comparison_html(rows),
@@ -49,9 +49,9 @@ def report_html(runs: Sequence[Run]) -> str:
         "</section>",
         *(_block_html(block) for block in blocks),
         '<section aria-labelledby="matrices"><h2 id="matrices">Score matrices</h2>',
-        tables.matrices_html(runs),
+        tables.matrices_html(ordered),
         '</section><section aria-labelledby="settings"><h2 id="settings">What was run</h2>',
-        tables.settings_html(runs),
+        tables.settings_html(ordered),
         "</section></main>",
     ]
     return (
@@ -64,7 +64,7 @@ def report_html(runs: Sequence[Run]) -> str:
     )
 
 
-def _place(run: Run) -> int:
+def _rank(run: Run) -> int:
     """Known methods first, the baseline before all; the rest as they came."""
     known = list(METHOD_STYLES)
     return known.index(run.config.method) if run.config.method in known else len(known)

@@ -21,7 +21,7 @@ from pydantic import (
 
 from fggm_lab.deprecation import stored_settings
 from fggm_lab.errors import SettingError, nearest
-from fggm_lab.masks.keep import MaskSettings, check_scope
+from fggm_lab.mask_settings import MaskSettings, check_scope
 
 SCHEMA = 3
 """The run folder's schema that this version writes: 2 has Fisher scores along a task, 3 has

@@ -16,8 +16,8 @@ from transformers import (
 
 from fggm_lab.errors import DataError, ModelError
 from fggm_lab.fisher import fisher_scores
+from fggm_lab.mask_settings import check_scope
 from fggm_lab.masks import Mask, Scope
-from fggm_lab.masks.keep import check_scope
 from fggm_lab.methods.masking import masked_names
 from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer

@@ -6,8 +6,8 @@ import ipywidgets
 import plotly.graph_objects as go
 
 from fggm_lab.errors import LabError
+from fggm_lab.mask_settings import MaskSettings
 from fggm_lab.masks import SCOPES
-from fggm_lab.masks.keep import MaskSettings
 from fggm_lab.masks.pairs import in_order
 from fggm_lab.models.names import split_name
 from fggm_lab.plots.mask_overlap import OUTSIDE_LAYERS, part_name

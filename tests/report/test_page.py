@@ -13,14 +13,14 @@ import plotly.graph_objects as go
 import pytest
 
 from fggm_lab.errors import LabError, RunError
-from fggm_lab.plots import drift_against_fisher
+from fggm_lab.plots import drift_against_fisher, fisher_spectra
 from fggm_lab.plots.theme import finish
 from fggm_lab.report import write_report
 from fggm_lab.report.block import Variant
 from fggm_lab.report.page import report_html
 from fggm_lab.runs import NUMBERS, Run, comparison
 from tests.plots.conftest import four_runs as four_runs
-from tests.support.records import TASKS, made_run
+from tests.support.records import TASKS, made_run, made_scores
 
 
 class Page(HTMLParser):
@@ -128,6 +128,24 @@ def test_the_lists_offer_methods_baselines_and_measures(html: str) -> None:
         "random: overlap coefficient",
     ]  # fmt: skip
     assert choices(html, "lorenz") == choices(html, "drift") == [], "only fggm kept scores"
+
+
+def test_spectra_are_cut_as_the_runs_masks_were(tmp_path: Path) -> None:
+    settings = {"replay": {"ratio": 1.0}, "fggm": {"keep": 0.1, "scope": "global"}}
+    run = made_run(tmp_path, "replay+fggm", TASKS[:2], method_settings=settings)
+    scores = made_scores(TASKS[0])
+    scores.save(run.file("fisher", 0))
+    truth = fisher_spectra(scores.of_outputs(), 0.1, "global")
+    assert stored(report_html(run), "spectra")["layout"]["meta"] == truth.layout.meta
+
+
+def test_known_methods_come_in_the_order_of_their_styles(tmp_path: Path) -> None:
+    methods = ("unheard-of", "random", "fggm", "another", "migu", "sft")
+    runs = [made_run(tmp_path, method, TASKS[:2], done=1) for method in methods]
+    html = report_html(runs)
+    rows = re.findall(r'<tr><th scope="row">([\w-]+)[ <]', html)
+    in_order = ["sft", "migu", "fggm", "random", "unheard-of", "another"]
+    assert rows[:6] == in_order
 
 
 def test_drift_is_the_last_tasks_against_the_scores_of_all_before(

@@ -11,8 +11,8 @@ import torch
 from fggm_lab import plots
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherInfo, FisherScores
+from fggm_lab.mask_settings import check_keep, check_scope
 from fggm_lab.masks import SCOPES, Mask, Ranking
-from fggm_lab.masks.keep import check_keep, check_scope
 from fggm_lab.methods import FGGM, make_method
 from fggm_lab.runs import Run
 from fggm_lab.training import FGGMCallback, run_sequence
