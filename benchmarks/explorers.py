@@ -13,6 +13,7 @@ from benchmarks.harness import Column, Report, Row, Settings, Target, ratio, raw
 from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import SCOPES, Mask, Scope, expected_jaccard, jaccard, z_score
 from fggm_lab.runs import Run, RunConfig
+from fggm_lab.settings import TrainingSettings
 from fggm_lab.widgets.explorer import Explorer
 
 TASKS = 8
@@ -152,8 +153,7 @@ def _explorer(model: Units) -> Iterator[Explorer]:
     with TemporaryDirectory() as folder:
         config = RunConfig(
             model=model.name, model_fingerprint="0" * 16, tasks="made", task_names=_names(),
-            task_fingerprint="0" * 16, method="fggm", seed=0, epochs=1, batch_size=1, lr=0,
-            max_length=1,
+            task_fingerprint="0" * 16, method="fggm", training=TrainingSettings(max_length=1),
         )  # fmt: skip
         run = Run.create(Path(folder) / "fggm", config)
         for seed, name in enumerate(_names()):

@@ -41,7 +41,7 @@ def measure(settings: Settings) -> list[Row]:
     """Train side by side: unwatched, watched without a page, watched with one."""
     model, tokenizer = lab.load_model(device=settings.device.type)
     tasks = lab.load_tasks("trace-mini", order=list(TASKS))
-    how: dict[str, Any] = SETTINGS | {"general": lab.load_general("trace-mini")}
+    how: dict[str, Any] = {"settings": SETTINGS, "general": lab.load_general("trace-mini")}
     if settings.size != "full":
         how |= {"limit": 8, "epochs": 1} if settings.size == "tiny" else {"limit": 64}
     with TemporaryDirectory() as folder, patch("comm.create_comm", _Kernel):

@@ -28,11 +28,11 @@ def row_of(run: Run) -> Row:
     shown = {key: numbers[key] for key, number in NUMBERS.items() if number.in_tables}
     return {
         "method": config.method,
-        "seed": config.seed,
-        "lr": config.lr,
+        "seed": config.training.seed,
+        "lr": config.training.lr,
         "settings": config.method_settings,
         "tasks": config.task_names,
-        "split": config.split,
+        "split": config.training.split,
         "general_before": numbers["general_before"],
         **{key: value for key, value in shown.items() if not NUMBERS[key].cost},
         **_losses(run),

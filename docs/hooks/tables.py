@@ -78,6 +78,8 @@ def commands() -> str:
 def _options(params: Iterable[Any]) -> str:
     rows = []
     for param in params:
+        if getattr(param, "hidden", False):
+            continue  # an option's former name
         option = param.param_type_name == "option"
         spelled = " / ".join(f"`{o}`" for o in [*param.opts, *param.secondary_opts])
         spelled = spelled if option else f"`{param.name.upper()}`"

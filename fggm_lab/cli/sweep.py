@@ -1,6 +1,5 @@
 """`fggm-lab sweep`: methods × seeds × orders × varied settings, and what they came to."""
 
-import inspect
 import json
 import traceback
 from collections.abc import Sequence
@@ -8,39 +7,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from fggm_lab.cli.console import console
 from fggm_lab.cli.methods import make_methods, method_names, method_settings
-from fggm_lab.cli.options import options_of
+from fggm_lab.cli.options import options_of, read_setting, settings_from, shown_settings
 from fggm_lab.cli.results import gathered, print_gathered, print_paired
 from fggm_lab.cli.train import train
 from fggm_lab.errors import LabError, SettingError, nearest
 from fggm_lab.plugins import split_setting
 from fggm_lab.runs.sweep import Cell, Variation, asked_before, is_finished, plan, remember
+from fggm_lab.settings import TrainingSettings
 
 PER_CELL = ("out", "quiet", "seed", "methods", "order", "resume", "from_", "task")
 """What a sweep sets itself for every run."""
-UNVARIED = (
-    "preset",
-    "model",
-    "tasks",
-    "variant",
-    "allow_missing",
-    "general",
-    "general_choices",
-    "limit",
-    "score_limit",
-    "split",
-    "max_new_tokens",
-    "keep",
-    "set_",
-    "keep_checkpoints",
-    "device",
-    "trust_remote_code",
-    "allow_code_execution",
-)
-"""Options under which runs could not stand in one table, or that are no settings of training."""
+BESIDE = ("dtype",)
+"""Options that can be varied beside the training settings."""
 
 
 def _seeds(text: str) -> list[int]:
@@ -54,17 +35,13 @@ def _seeds(text: str) -> list[int]:
     return found
 
 
-def _variable() -> dict[str, Any]:
-    """The options of training that can be varied, with their types."""
-    parameters = inspect.signature(train, eval_str=True).parameters
-    return {
-        name: parameter.annotation
-        for name, parameter in parameters.items()
-        if name not in (*PER_CELL, *UNVARIED)
-    }
+def _variable() -> list[str]:
+    """The options of training that can be varied."""
+    shown = shown_settings().items()
+    return [*(name for name, (_, _, option) in shown if option.sweep), *BESIDE]
 
 
-def _read(one: Variation) -> None:
+def _check(one: Variation) -> None:
     """Raise a `SettingError` unless a varied option of training exists and takes its values."""
     known = _variable()
     if one.method is not None:
@@ -74,19 +51,31 @@ def _read(one: Variation) -> None:
     if one.key not in known:
         raise SettingError(
             f"--vary {one.key}: no such setting of training can be varied"
-            f"{nearest(one.key, list(known))}; there are: {', '.join(known)}"
+            f"{nearest(one.key, known)}; there are: {', '.join(known)}"
         )
     for value in one.values:
-        _typed(one.key, value)
+        _value(one.key, value)
 
 
-def _typed(name: str, value: str) -> Any:
+def _value(name: str, text: str) -> Any:
     """A varied option's value as `train` takes it."""
-    try:
-        return TypeAdapter(_variable()[name]).validate_python(value)
-    except ValidationError as problem:
-        told = problem.errors()[0]["msg"].lower()
-        raise SettingError(f"--vary {name}={value}: {told}; mend the value") from None
+    if name in BESIDE:
+        return text
+    field_name, _, _ = shown_settings()[name]
+    return read_setting(TrainingSettings, field_name, text, f"--vary {name}={text}")
+
+
+def _same(asked: dict[str, Any], before: dict[str, Any] | None) -> bool:
+    """Whether two records of what a cell is to be ask for the same run.
+
+    Versions differ in how a record spells a training setting, and in which settings there are.
+    """
+    if before is None:
+        return False
+    settings = shown_settings()
+    names = {*settings, *(option.formerly for _, _, option in settings.values())}
+    beside = [{n: v for n, v in one.items() if n not in names} for one in (asked, before)]
+    return beside[0] == beside[1] and settings_from(asked) == settings_from(before)
 
 
 def _pairs(cell: Cell, pairs: Sequence[str]) -> list[str]:
@@ -109,7 +98,7 @@ class _Cells:
 
     def asked(self, cell: Cell) -> dict[str, Any]:
         """What `train` is to do for a cell, as JSON has it."""
-        options = self.options | {key: _typed(key, value) for key, value in cell.options.items()}
+        options = self.options | {key: _value(key, value) for key, value in cell.options.items()}
         options["set_"] = _pairs(cell, options.get("set_") or [])
         own = {"methods": cell.method, "seed": cell.seed, "order": cell.order}
         return {name: str(v) if isinstance(v, Path) else v for name, v in (options | own).items()}
@@ -125,8 +114,8 @@ class _Cells:
     def is_done(self, cell: Cell, before: dict[str, Any]) -> bool:
         """Whether its run is finished and was asked to be what it is asked to be now."""
         name = self.place(cell)
-        same = json.loads(json.dumps(self.asked(cell))) == before.get(name)
-        return same and is_finished(self.out / name)
+        asked = json.loads(json.dumps(self.asked(cell)))
+        return _same(asked, before.get(name)) and is_finished(self.out / name)
 
     def train(self, cell: Cell) -> None:
         """Train a cell, or go on with it; whatever goes wrong is kept, and the sweep goes on."""
@@ -201,7 +190,7 @@ def sweep(
     names = method_names(methods)
     varied = [Variation.parse(text) for text in vary or []]
     for one in varied:
-        _read(one)
+        _check(one)
     orders = [None if name == "default" else name for name in order or ["default"]]
     settings = method_settings(names, options.get("keep"), options.get("set_") or [])
     own_names = {name: method.name for name, method in make_methods(names, settings).items()}

@@ -8,8 +8,8 @@ import typer
 from fggm_lab.cli.code import tell_about_code
 from fggm_lab.cli.console import console
 from fggm_lab.cli.methods import make_methods, method_names, method_settings
-from fggm_lab.cli.options import options_of
-from fggm_lab.cli.presets import choose_preset, numbers
+from fggm_lab.cli.options import options_of, settings_from, training_options
+from fggm_lab.cli.presets import choose_preset
 from fggm_lab.cli.results import print_comparison
 from fggm_lab.errors import SettingError
 
@@ -27,6 +27,7 @@ def _task_index(run: Any, task: str) -> int:
     )
 
 
+@training_options()
 def train(
     out: Annotated[Path, typer.Option(help="Folder that gets one run folder per method.")],
     model: Annotated[
@@ -68,44 +69,12 @@ def train(
             "`character` or `token` of a choice or its `sum`, or by `generation`."
         ),
     ] = "character",
-    seed: Annotated[int, typer.Option(help="Orders the data and draws random masks.")] = 0,
-    epochs: Annotated[
-        str,
-        typer.Option(
-            help="Passes over each task's training split: `5`, one for each task (`5,3,7`), or by "
-            "name (`FOMC=3,Py150=5`)."
-        ),
-    ] = "5",
-    batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 32,
-    lr: Annotated[float, typer.Option(help="Peak learning rate, falling linearly to 0.")] = 5e-4,
-    weight_decay: Annotated[float, typer.Option(help="AdamW's weight decay.")] = 0.0,
-    clip: Annotated[float, typer.Option(help="Largest gradient norm, after masking.")] = 1.0,
-    micro_batch: Annotated[
-        int | None, typer.Option(help="Examples per forward pass. [default: the batch]")
-    ] = None,
-    autocast: Annotated[
-        bool, typer.Option("--autocast/--no-autocast", help="Matrix products in bfloat16.")
-    ] = False,
-    recompute: Annotated[
-        bool,
-        typer.Option(
-            "--recompute/--no-recompute", help="Compute activations anew in backward; saves memory."
-        ),
-    ] = False,
     keep: Annotated[
         float | None, typer.Option(help="Share of units that may move, for masking methods.")
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="A method's setting, such as `fggm.scope=global`; repeatable."),
-    ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(help="Tokens per example. [default: the context, at most 1024]")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Use the first N examples of a split.")] = None,
-    score_limit: Annotated[
-        int | None,
-        typer.Option(help="Score the first N examples of a task and of a skill of General."),
     ] = None,
     order: Annotated[
         str | None,
@@ -114,28 +83,6 @@ def train(
             "[default: TRACE's order]"
         ),
     ] = None,
-    split: Annotated[
-        str, typer.Option(help="The split that is scored; `eval` to choose settings.")
-    ] = "test",
-    max_new_tokens: Annotated[
-        str | None,
-        typer.Option(
-            help="Most tokens of a scored answer: `512`, one for each task, or by name "
-            "(`MeetingBank=512`). [default: as many as can matter to a task's score]"
-        ),
-    ] = None,
-    points: Annotated[int, typer.Option(help="Evaluations inside each task.")] = 12,
-    probe: Annotated[int, typer.Option(help="Examples per task for each of them.")] = 8,
-    fisher_points: Annotated[
-        int | None,
-        typer.Option(
-            help="Keep Fisher scores before each task and N times along it. [default: only what "
-            "a method itself scores]"
-        ),
-    ] = None,
-    fisher_examples: Annotated[
-        int, typer.Option(help="Training examples for each of those scores.")
-    ] = 128,
     device: Annotated[
         str | None, typer.Option(help="`cpu`, `cuda`, … [default: a GPU where there is one]")
     ] = None,
@@ -164,10 +111,12 @@ def train(
         ),
     ] = False,
     quiet: bool = False,
+    **training: Any,
 ) -> list[Any]:
     """Train a model through a task sequence under each of the methods; the runs.
 
-    The options are those of `fggm-lab run`; `quiet` says nothing about the data.
+    The options are those of `fggm-lab run`; `quiet` says nothing about the data, and `training` is
+    the options that are made of `TrainingSettings`.
     """
     from fggm_lab.models import load_model
     from fggm_lab.progress import RunProgress
@@ -184,8 +133,8 @@ def train(
     from fggm_lab.training import run_sequence
 
     names = method_names(methods)
-    settings = method_settings(names, keep, set_ or [])
-    chosen_methods = make_methods(names, settings)
+    settings = settings_from(training)
+    chosen_methods = make_methods(names, method_settings(names, keep, set_ or []))
     if (from_ is None) != (task is None):
         raise SettingError("--from and --task go together: the run, and the task it is left after")
     source = None if from_ is None else Run.open(from_)
@@ -198,12 +147,9 @@ def train(
         warnings.insert(0, f"going on without {', '.join(missing)}, which TRACE has")
     for warning in warnings:
         console.print(f"[yellow]warning[/] {warning}", highlight=False)
-    most = None
-    if max_new_tokens is not None:
-        most = numbers("--max-new-tokens", max_new_tokens, sequence.names, int)
     if general is None:
         general = SHIPPED if model == "tiny" else "none"
-    ability = None if general == "none" else load_general(general, split, general_choices)  # type: ignore[arg-type]
+    ability = None if general == "none" else load_general(general, settings.split, general_choices)  # type: ignore[arg-type]
     if not quiet:
         tell_about_code(sequence, ability, allow_code_execution)
     finished = []
@@ -220,25 +166,8 @@ def train(
                     method,
                     out / method.name,
                     general=ability,
-                    seed=seed,
-                    epochs=numbers("--epochs", epochs, sequence.names, float),
-                    batch_size=batch_size,
-                    lr=lr,
-                    weight_decay=weight_decay,
-                    clip=clip,
-                    micro_batch=micro_batch,
-                    autocast=autocast,
-                    recompute=recompute,
-                    max_length=max_length,
-                    limit=limit,
-                    score_limit=score_limit,
-                    split=split,  # type: ignore[arg-type]
-                    max_new_tokens=most,
+                    settings=settings,
                     allow_code_execution=allow_code_execution,
-                    points_per_task=points,
-                    probe=probe,
-                    fisher_points=fisher_points,
-                    fisher_examples=fisher_examples,
                     model_name=model,
                     resume=resume,
                     branch=branch,

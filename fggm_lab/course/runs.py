@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -17,6 +16,7 @@ from fggm_lab.methods import make_method
 from fggm_lab.models import load_model
 from fggm_lab.runs import Run
 from fggm_lab.runs.run import CONFIG
+from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import SHIPPED, load_general, load_tasks
 from fggm_lab.training import run_sequence
 
@@ -26,14 +26,9 @@ TASKS = ("NumGLUE-cm", "FOMC", "NumGLUE-ds")
 METHODS = ("sft", "migu", "fggm", "random")
 """The methods that the course compares unless a notebook asks for others."""
 
-SETTINGS: dict[str, Any] = {
-    "lr": 1.5e-3,
-    "epochs": 4,
-    "limit": 160,
-    "points_per_task": 5,
-    "fisher_points": 2,
-    "fisher_examples": 64,
-}
+SETTINGS = TrainingSettings(
+    lr=1.5e-3, epochs=4, limit=160, points_per_task=5, fisher_points=2, fisher_examples=64
+)
 """How every method is trained: in seconds, and long enough for forgetting to show. The settings
 were chosen on the eval split and are the same for all methods."""
 
@@ -81,7 +76,7 @@ def course_runs(
         general=load_general(SHIPPED),
         model_name="tiny",
         resume=True,
-        **SETTINGS,
+        settings=SETTINGS,
     )
     runs = []
     for method in chosen:

@@ -17,6 +17,7 @@ from fggm_lab.methods import make_method
 from fggm_lab.models import load_model
 from fggm_lab.runs import Run
 from fggm_lab.runs.run import CONFIG
+from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import SHIPPED, data_folder, load_general, load_tasks
 from fggm_lab.tasks.code import CODE_MINI
 from fggm_lab.training import run_sequence
@@ -36,14 +37,14 @@ class StoredSet:
     Attributes:
         tasks: the name of the shipped sequence they learn.
         methods: name of a method → its settings that differ from the defaults.
-        settings: the training settings of all, as keywords of `run_sequence`.
+        settings: the training settings of all.
         order: names of tasks, if not all of the sequence.
         runs_code: whether scoring runs programs that the model wrote.
     """
 
     tasks: str
     methods: Mapping[str, Mapping[str, Any]]
-    settings: Mapping[str, Any]
+    settings: TrainingSettings
     order: tuple[str, ...] | None = None
     runs_code: bool = False
 
@@ -53,7 +54,7 @@ STORED: dict[SetName, StoredSet] = {
         tasks=SHIPPED,
         order=TASKS,
         # Which Fisher scores are recorded changes nothing in training.
-        settings={**SETTINGS, "fisher_points": None},
+        settings=SETTINGS.with_changes(fisher_points=None),
         methods={
             "magnitude": {},
             "mofo": {},
@@ -79,14 +80,9 @@ STORED: dict[SetName, StoredSet] = {
     "code": StoredSet(
         tasks=CODE_MINI,
         # Chosen on the eval split: plain fine-tuning learns each skill and forgets it by degrees.
-        settings={
-            "lr": 1e-3,
-            "epochs": 4,
-            "batch_size": 16,
-            "limit": 320,
-            "score_limit": 40,
-            "points_per_task": 4,
-        },
+        settings=TrainingSettings(
+            lr=1e-3, epochs=4, batch_size=16, limit=320, score_limit=40, points_per_task=4
+        ),
         methods={"sft": {}, "migu": {}, "fggm": {}, "random": {}},
         runs_code=True,
     ),
@@ -158,7 +154,7 @@ def train_set(
             allow_code_execution=stored_set.runs_code,
             keep_checkpoints=False,
             resume=True,
-            **stored_set.settings,
+            settings=stored_set.settings,
         )
         for method in chosen
     ]

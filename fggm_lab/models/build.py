@@ -6,6 +6,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from fggm_lab.errors import ModelError
+from fggm_lab.settings import DEFAULT_MAX_LENGTH
 
 _CONTEXT_NAMES = (
     "max_position_embeddings",
@@ -16,9 +17,6 @@ _CONTEXT_NAMES = (
     "n_ctx",
 )
 _DEFAULT_CONTEXT = 2048
-
-MAX_LENGTH = 1024
-"""The most tokens per example in training and evaluation unless `max_length` says otherwise."""
 
 
 def build_model(config: dict[str, Any] | PreTrainedConfig, seed: int) -> PreTrainedModel:
@@ -62,9 +60,9 @@ def example_length(model: PreTrainedModel, max_length: int | None = None) -> int
 
     Args:
         model: whose context is the limit.
-        max_length: what the user asks for. None: `MAX_LENGTH`.
+        max_length: what the user asks for. None: `fggm_lab.settings.DEFAULT_MAX_LENGTH`.
 
     Returns:
         `max_length`, at most the model's context.
     """
-    return min(max_length or MAX_LENGTH, context_length(model))
+    return min(max_length or DEFAULT_MAX_LENGTH, context_length(model))

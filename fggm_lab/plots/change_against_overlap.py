@@ -136,7 +136,7 @@ def _pairs_of_run(run: Run, label: str, source: Run) -> list[TaskPair]:
         overlap, expected = jaccard(earlier, later), expected_jaccard(earlier, later)
         if overlap is not None and expected is not None:
             pairs.append(
-                TaskPair(label, run.config.seed, names[i], names[j], overlap, expected,
+                TaskPair(label, run.config.training.seed, names[i], names[j], overlap, expected,
                         after - before)
             )  # fmt: skip
     return pairs
@@ -166,7 +166,7 @@ def _caption(pairs: Sequence[TaskPair], masks: Run | None) -> str:
     if masks is not None:
         text += (
             f" All overlaps are those of the masks of {masks.config.method}, seed "
-            f"{masks.config.seed}; the other runs never saw them."
+            f"{masks.config.training.seed}; the other runs never saw them."
         )
     fewest = min(
         sum(pair.label == name for pair in pairs) for name in {pair.label for pair in pairs}

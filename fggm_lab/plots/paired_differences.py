@@ -159,7 +159,7 @@ def _caption(runs: Sequence[Run], rows: Rows, baseline: str) -> str:
     if alone:
         text += f" Nothing to pair (no common seed, or not finished): {', '.join(alone)}."
     unfinished = list(dict.fromkeys(
-        f"{run.config.method} (seed {run.config.seed})" for run in runs if not run.finished
+        f"{run.config.method} (seed {run.config.training.seed})" for run in runs if not run.finished
     ))  # fmt: skip
     if unfinished:
         text += f" Unfinished: {', '.join(unfinished)}."

@@ -85,7 +85,10 @@ def curves_of(runs: Sequence[Run]) -> list[Curves]:
 def run_labels(runs: Sequence[Run]) -> list[str]:
     """Method names; with the settings, the seed or the folder that tell equal ones apart."""
     names = labels([run.config for run in runs])
-    for extra in ([f"seed {run.config.seed}" for run in runs], [str(run.path) for run in runs]):
+    for extra in (
+        [f"seed {run.config.training.seed}" for run in runs],
+        [str(run.path) for run in runs],
+    ):
         names = [
             f"{name} ({extra_text})" if names.count(name) > 1 else name
             for name, extra_text in zip(names, extra, strict=True)

@@ -36,13 +36,13 @@ def score_matrix(run: Run | str | Path) -> go.Figure:
             line={"color": theme.VERMILLION, "width": 2.5},
         )  # fmt: skip
     set_table_layout(figure, len(states), "score (0–1)")
-    figure.update_xaxes(title_text=f"scored on the {run.config.split} split of task")
+    figure.update_xaxes(title_text=f"scored on the {run.config.training.split} split of task")
     figure.update_yaxes(title_text="state of the model")
     caption = (
         f"Score of {_label(run)} on each task (column) after learning each task (row), whole "
-        f"{run.config.split} split. Framed: the task just learned. Below a frame a task's score "
-        "falls as it is forgotten, above it the task has not been trained; blank cells were not "
-        "measured."
+        f"{run.config.training.split} split. Framed: the task just learned. Below a frame a task's "
+        "score falls as it is forgotten, above it the task has not been trained; blank cells were "
+        "not measured."
     )
     if not run.finished:
         caption += " The run is unfinished."
@@ -57,7 +57,7 @@ def _scores(run: Run) -> ScoreMatrix:
 
 
 def _label(run: Run) -> str:
-    return f"{run.config.method}, seed {run.config.seed}"
+    return f"{run.config.method}, seed {run.config.training.seed}"
 
 
 def _hover(scores: ScoreMatrix) -> list[list[str]]:

@@ -73,13 +73,14 @@ def _rank(run: Run) -> int:
 def _summary(runs: Sequence[Run]) -> str:
     config = runs[0].config
     methods = ", ".join(dict.fromkeys(run.config.method for run in runs))
-    seeds = ", ".join(str(seed) for seed in sorted({run.config.seed for run in runs}))
+    seeds = ", ".join(str(seed) for seed in sorted({run.config.training.seed for run in runs}))
     made = ", ".join(f"{name} {number}" for name, number in config.versions.items())
     general = f"; General: {config.general}" if config.general else ""
     return (
         f"<p>Learned one after the other: {escape(', '.join(config.task_names))} "
         f"(from {escape(config.tasks)}). Methods: {escape(methods)}. Seed {escape(seeds)}. Scored "
-        f'on the {config.split} split{escape(general)}.</p><p class="note">{escape(made)}</p>'
+        f"on the {config.training.split} split{escape(general)}.</p>"
+        f'<p class="note">{escape(made)}</p>'
     )
 
 

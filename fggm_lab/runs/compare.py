@@ -174,9 +174,9 @@ def group_labels(runs: Sequence[Run]) -> list[str]:
     seen = set()
     for run, label in zip(runs, labels([run.config for run in runs]), strict=True):
         order = tuple(run.config.task_names)
-        if (label, run.config.seed, order) in seen:
+        if (label, run.config.training.seed, order) in seen:
             label = f"{label} (repeat: {run.path})"
-        seen.add((label, run.config.seed, order))
+        seen.add((label, run.config.training.seed, order))
         found.append(label)
     return found
 
@@ -187,7 +187,7 @@ def row_of(run: Run, label: str) -> Row:
     general = scores.general if scores is not None else None
     return {
         "method": label,
-        "seed": run.config.seed,
+        "seed": run.config.training.seed,
         **{key: number.read(run) for key, number in NUMBERS.items()},
         "general_name": general and general["name"],
         "general_better": general and general["better"],

@@ -3,25 +3,32 @@
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     JsonValue,
     ModelWrapValidatorHandler,
-    Tag,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
 from fggm_lab.deprecation import stored_settings
-from fggm_lab.errors import SettingError, nearest
+from fggm_lab.errors import SettingError
 from fggm_lab.mask_settings import MaskSettings, check_scope
+from fggm_lab.settings import (
+    TrainingSettings,
+    check_every_task,
+    check_names,
+    dotted,
+    former_names,
+)
 
 SCHEMA = 3
 """The run folder's schema that this version writes: 2 has Fisher scores along a task, 3 has
@@ -47,28 +54,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-Value = TypeVar("Value", int, float)
-
-
-def _shape(value: Any) -> str:
-    """Which of the two forms of a setting per task this is, as a tag for pydantic."""
-    return "@each" if isinstance(value, dict) else "@all"
-
-
-_Epochs = Annotated[float, Field(gt=0)]
-_Tokens = Annotated[int, Field(ge=1)]
-Epochs = Annotated[
-    Annotated[_Epochs, Tag("@all")] | Annotated[dict[str, _Epochs], Tag("@each")],
-    Discriminator(_shape),
-]
-"""One number for all tasks, or one for each task's name."""
-NewTokens = Annotated[
-    Annotated[_Tokens | None, Tag("@all")] | Annotated[dict[str, _Tokens], Tag("@each")],
-    Discriminator(_shape),
-]
-"""One number for all tasks, or numbers for some tasks' names; None: as many as can matter."""
-
-
 class Branch(BaseModel):
     """The run a run continues, and the 0-based task after which it left that run."""
 
@@ -81,6 +66,9 @@ class Branch(BaseModel):
 class RunConfig(BaseModel):
     """Everything needed to repeat a run.
 
+    In `config.json` the training settings stand beside the others, not in an object of their own,
+    and `RunConfig(…)` takes them so, too. `config.lr` is short for `config.training.lr`.
+
     Attributes:
         model, model_fingerprint: what was loaded (a shipped name, a folder, a hub id), and the
             fingerprint of its weights before the first task.
@@ -91,23 +79,11 @@ class RunConfig(BaseModel):
         general: what General was measured on; None if it was not.
         general_choices: how its multiple-choice questions were answered; None if it has none.
         method, method_settings: the method's registered name and its own settings.
-        epochs, batch_size, lr, schedule, weight_decay, clip, optimizer: the training of one task;
-            `epochs` is one number or one for each task's name; `clip` is the largest gradient norm,
-            None for no clipping.
-        micro_batch: the most examples in one forward pass, None for the whole batch; gradients of a
-            batch's parts add up to those of the batch.
-        autocast, recompute: matrix products in bfloat16; activations computed anew in backward.
-        max_length: the most tokens an example may have.
-        limit: the most examples used of each split; None for all.
-        score_limit: the most examples scored of each task and each skill of General; None for all.
-        split: the split that is scored.
-        max_new_tokens: the most tokens a scored answer may have, one number or one for a task's
-            name; None, or no number for a task: as many as can matter to its score.
+        training: how each task was trained and what was measured, with a number for every task
+            where tasks differ, and with the tokens per example (`max_length`) that were used.
         code_execution: code tasks, and General's skills with tests, are scored by running
             programs, not by exact match of the text; False where there are none.
-        points_per_task, probe: evaluations inside one task, and the examples per task each uses.
-        fisher_points, fisher_examples: Fisher scores kept along one task (None: only those the
-            method makes), and the training examples each uses (None: all).
+        device, dtype: what the model was trained on and in, such as `cuda` and `float32`.
         branch: the run this one continues, if any.
         schema_version, versions: of the run folder, and of packages; recorded, but no part of what
             was asked for.
@@ -129,27 +105,8 @@ class RunConfig(BaseModel):
     general_choices: str | None = None
     method: str
     method_settings: dict[str, JsonValue] = {}
-    seed: int = Field(ge=0)
-    epochs: Epochs
-    batch_size: int = Field(ge=1)
-    lr: float = Field(ge=0)
-    schedule: str = "linear"
-    weight_decay: float = Field(default=0.0, ge=0)
-    clip: float | None = Field(default=None, gt=0)
-    max_length: int = Field(ge=1)
-    limit: int | None = Field(default=None, ge=1)
-    score_limit: int | None = Field(default=None, ge=1)
-    split: Literal["test", "eval"] = "test"
-    max_new_tokens: NewTokens = None
+    training: TrainingSettings
     code_execution: bool = False
-    points_per_task: int = Field(default=12, ge=0)
-    probe: int = Field(default=32, ge=0)
-    fisher_points: int | None = Field(default=None, ge=0)
-    fisher_examples: int | None = Field(default=128, ge=1)
-    optimizer: str = "adamw"
-    micro_batch: int | None = Field(default=None, ge=1)
-    autocast: bool = False
-    recompute: bool = False
     device: str = "cpu"
     dtype: str = "float32"
     branch: Branch | None = None
@@ -165,36 +122,64 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _in_one_sentence(
-        cls, data: Any, handler: ModelWrapValidatorHandler["RunConfig"]
-    ) -> "RunConfig":
+    def _in_one_sentence(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
-            return handler(data)
+            return handler(_nested(data) if isinstance(data, dict) else data)
         except ValidationError as error:
             first = error.errors()[0]
-            parts = [str(part) for part in first["loc"] if not str(part).startswith("@")]
-            name = ".".join(parts) or "the configuration"
             given = "" if first["type"] == "missing" else f" (it is {first['input']!r})"
             raise SettingError(
-                f"setting {name}: {first['msg'].lower()}{given}; give it as RunConfig asks"
+                f"setting {dotted(first) or 'of a run'}: {first['msg'].lower()}{given}"
             ) from None
 
     @model_validator(mode="after")
-    def _every_task_has_its_epochs(self) -> "RunConfig":
-        if isinstance(self.epochs, dict):
-            _check_names("epochs", self.epochs, self.task_names)
-            if without := [name for name in self.task_names if name not in self.epochs]:
+    def _is_resolved(self) -> Self:
+        """Every number is known that depends on the tasks or the model."""
+        for name in ("epochs", "max_new_tokens"):
+            numbers = getattr(self.training, name)
+            if isinstance(numbers, list | tuple):
                 raise SettingError(
-                    f"epochs has no number for {', '.join(without)}; give one for every task, or "
-                    "one number for all"
+                    f"setting {name}: a run has one number, or numbers by task name (it is "
+                    f"{numbers!r})"
                 )
-        if isinstance(self.max_new_tokens, dict):
-            _check_names("max_new_tokens", self.max_new_tokens, self.task_names)
+            if isinstance(numbers, dict):
+                check_names(name, numbers, self.task_names)
+        check_every_task(self.training.epochs, self.task_names)
+        if self.training.max_length is None:
+            raise SettingError("setting max_length: field required")
         return self
 
-    def epochs_of(self, task: str) -> float:
-        """The epochs of a task by its name."""
-        return self.epochs[task] if isinstance(self.epochs, dict) else self.epochs
+    @model_serializer(mode="wrap")
+    def _flat_on_disk(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        formerly = {now: former for former, now in former_names().items()}
+        flat: dict[str, Any] = {}
+        for name, value in handler(self).items():
+            if name == "training":
+                flat |= {formerly.get(key, key): inner for key, inner in value.items()}
+            else:
+                flat[name] = value
+        return flat
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """A training setting under the name that it has beside the others in config.json."""
+            if name.startswith("_") or name == "training":
+                return super().__getattr__(name)
+            return getattr(self.training, former_names().get(name, name))
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens an example may have."""
+        assert self.training.max_length is not None  # so says `_is_resolved`
+        return self.training.max_length
+
+    @property
+    def max_new_tokens(self) -> int | Mapping[str, int] | None:
+        """The most tokens of a scored answer: one number, or by task name."""
+        numbers = self.training.max_new_tokens
+        assert not isinstance(numbers, Sequence)  # so says `_is_resolved`
+        return numbers
 
     @property
     def mask_settings(self) -> MaskSettings | None:
@@ -215,7 +200,9 @@ class RunConfig(BaseModel):
         `data_fingerprint` is left out, too: `task_fingerprint` says all that it says, and more.
         """
         left_out = {"schema_version", "versions", "data_fingerprint"}
-        return _flat(self.model_dump(mode="json", exclude=left_out))
+        now = former_names()
+        stored = self.model_dump(mode="json", exclude=left_out)
+        return _flat({now.get(name, name): value for name, value in stored.items()})
 
     def difference(self, other: "RunConfig") -> list[str]:
         """One line per setting in which `other` ("there") differs from this one ("here").
@@ -229,37 +216,20 @@ class RunConfig(BaseModel):
         return _lines(dict(self.versions), dict(other.versions))
 
 
-def by_task(
-    setting: str, values: Value | Sequence[Value] | Mapping[str, Value], tasks: Sequence[str]
-) -> Value | dict[str, Value]:
-    """A setting as `RunConfig` keeps it: one number, or a number by task name.
-
-    Args:
-        setting: its name, for the message.
-        values: one number, one for each task in order, or numbers by task name.
-
-    Raises:
-        SettingError: the list is longer or shorter than the tasks are.
-    """
-    if isinstance(values, Mapping):
-        return dict(values)
-    if isinstance(values, Sequence):
-        if len(values) != len(tasks):
-            raise SettingError(
-                f"{setting} has {len(values)} numbers for {len(tasks)} tasks "
-                f"({', '.join(tasks)}); give one for each, or one number for all"
-            )
-        return dict(zip(tasks, values, strict=True))
-    return values
+_ALWAYS = ("seed", "epochs", "batch_size", "lr")
+"""Training settings that every configuration names, for a run's record has no defaults."""
 
 
-def _check_names(setting: str, values: Mapping[str, object], tasks: Sequence[str]) -> None:
-    for name in values:
-        if name not in tasks:
-            raise SettingError(
-                f"{setting} names a task '{name}' that is not learned; there are: "
-                f"{', '.join(tasks)}{nearest(name, tasks)}"
-            )
+def _nested(flat: dict[str, Any]) -> dict[str, Any]:
+    """A configuration as config.json holds it, with the training settings as one record."""
+    if "training" in flat:
+        return flat
+    now = former_names()
+    named = {now.get(name, name): value for name, value in flat.items()}
+    training = {name: named.pop(name) for name in TrainingSettings.model_fields if name in named}
+    if "model" in flat and (missing := [name for name in _ALWAYS if name not in training]):
+        raise SettingError(f"setting {missing[0]}: field required")
+    return named | {"training": TrainingSettings(**training)}
 
 
 _ABSENT = object()

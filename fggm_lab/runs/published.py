@@ -103,14 +103,14 @@ def unlike(config: RunConfig) -> list[str]:
     elif config.task_names != known["order"]:
         found.append("another task order")
     for setting, theirs in known["training"].items():
-        ours = getattr(config, setting)
+        ours = getattr(config.training, setting)
         if ours != theirs:
             more = isinstance(theirs, dict)
             found.append(f"other {setting}" if more else f"{setting} {ours:g}, not {theirs:g}")
-    if config.limit is not None:
-        found.append(f"the first {config.limit} examples of a split")
-    if config.score_limit is not None:
-        found.append(f"the first {config.score_limit} examples of each task scored")
-    if config.split != "test":
-        found.append(f"scored on the {config.split} split")
+    if config.training.limit is not None:
+        found.append(f"the first {config.training.limit} examples of a split")
+    if config.training.score_limit is not None:
+        found.append(f"the first {config.training.score_limit} examples of each task scored")
+    if config.training.split != "test":
+        found.append(f"scored on the {config.training.split} split")
     return found

@@ -281,6 +281,6 @@ class Run(TaskRecords):
         state = "finished" if self.finished else "unfinished"
         tasks = len(self.config.task_names)
         return (
-            f"Run({self.path}: {self.config.method}, {tasks} tasks, seed {self.config.seed}, "
-            f"{state})"
+            f"Run({self.path}: {self.config.method}, {tasks} tasks, "
+            f"seed {self.config.training.seed}, {state})"
         )

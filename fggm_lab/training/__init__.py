@@ -1,5 +1,6 @@
 """Masked training: one task, or a whole sequence with checkpoint and resume."""
 
+from fggm_lab.settings import TrainingSettings
 from fggm_lab.training.active import ActiveRows
 from fggm_lab.training.background import BackgroundTraining
 from fggm_lab.training.callback import FGGMCallback
@@ -14,6 +15,7 @@ __all__ = [
     "Effect",
     "FGGMCallback",
     "MaskedGradients",
+    "TrainingSettings",
     "choose_units",
     "freezing",
     "measured",

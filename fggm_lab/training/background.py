@@ -10,9 +10,10 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.errors import SettingError
+from fggm_lab.errors import SettingError, nearest
 from fggm_lab.methods import Method
 from fggm_lab.runs import Run
+from fggm_lab.settings import former_names
 from fggm_lab.tasks import TaskSequence
 from fggm_lab.training.sequence import run_sequence
 from fggm_lab.workers import release_workers
@@ -51,13 +52,14 @@ class BackgroundTraining:
         Raises:
             SettingError: `run_sequence` has no such setting, or it is this class's to set.
         """
-        known = inspect.signature(run_sequence).parameters
+        known = {*inspect.signature(run_sequence).parameters, *former_names()}
         for name in settings:
             if name in _OWN:
                 raise SettingError(f"{name} is set here; leave it out")
             if name not in known:
                 raise SettingError(
-                    f"run_sequence has no setting '{name}'; see help(lab.run_sequence)"
+                    f"run_sequence has no setting '{name}'{nearest(name, list(known))}; see "
+                    "help(lab.run_sequence)"
                 )
         self._call = (model, tokenizer, tasks, method, out)
         self._settings = settings

@@ -18,9 +18,9 @@ from fggm_lab.methods import SFT, TaskContext
 from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.models import example_length
 from fggm_lab.models.encoding import encode
-from fggm_lab.runs import RunConfig
+from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import General, ScoredSplit, TaskSequence
-from fggm_lab.training.schedule import step_count, task_seed
+from fggm_lab.training.schedule import task_seed
 from fggm_lab.training.task import make_optimizer, masked, train_task
 
 RANKS = ("top", "bottom", "random")
@@ -223,25 +223,23 @@ def freezing(
         raise SettingError(f"steps is {steps}; train for 1 or more")
     task = tasks[train]
     index = tasks.names.index(train)
-    encoded = encode(tokenizer, task.train, example_length(model))
-    config = RunConfig(
-        model=type(model).__name__, model_fingerprint="", tasks=tasks.source,
-        task_names=tasks.names, task_fingerprint="", method=SFT.name, seed=seed,
-        epochs=steps / step_count(len(encoded), 1, batch_size), batch_size=batch_size, lr=lr,
-        clip=1.0, max_length=example_length(model),
-    )  # fmt: skip
+    longest = example_length(model)
+    encoded = encode(tokenizer, task.train, longest)
+    settings = TrainingSettings(lr=lr, batch_size=batch_size, seed=seed)
     ask: dict[str, Any] = {"general": general, "examples": examples, "split": split}
     moving, units = moving_units(model, mask)
 
     def trained(mask: Mask | None) -> PreTrainedModel:
         trial, method = copy.deepcopy(model), SFT()
         context = TaskContext(
-            trial, tokenizer, task.train, encoded, task.name, index, seed, config.max_length
+            trial, tokenizer, task.train, encoded, task.name, index, seed, longest
         )
         with torch.random.fork_rng(), masked(trial, mask, method) as path:
             torch.manual_seed(task_seed(seed, index))
-            optimizer = path.attach(make_optimizer(trial, config))
-            train_task(context, method, path, optimizer, config, encoded, steps, 0, lambda _: True)
+            optimizer = path.attach(make_optimizer(trial, settings))
+            train_task(
+                context, method, path, optimizer, settings, encoded, steps, 0, lambda _: True
+            )
         return trial
 
     before = before or measured(model, tokenizer, tasks, **ask)

@@ -1,10 +1,9 @@
-"""Settings known by a name: what a paper trained with, as arguments of `run_sequence`."""
+"""Settings known by a name: what a paper trained with."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from fggm_lab.errors import SettingError, nearest
+from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import ORDERS, TRACE_NEW_TOKENS
 
 
@@ -19,7 +18,7 @@ class Preset:
         order: of the tasks, by its name.
         methods: which ones the paper compares.
         keep: the share of units that may move.
-        settings: arguments of `run_sequence`; some have a number for each of TRACE's tasks.
+        settings: how to train; some have a number for each of TRACE's tasks.
     """
 
     name: str
@@ -28,16 +27,7 @@ class Preset:
     order: str
     methods: tuple[str, ...]
     keep: float
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def for_tasks(self, names: Collection[str]) -> dict[str, Any]:
-        """The settings for a sequence of these tasks: numbers of other tasks are left out."""
-        return {
-            key: {name: number for name, number in value.items() if name in names}
-            if isinstance(value, dict)
-            else value
-            for key, value in self.settings.items()
-        }
+    settings: TrainingSettings
 
 
 PRESETS: dict[str, Preset] = {
@@ -53,21 +43,21 @@ PRESETS: dict[str, Preset] = {
             order="trace-1",
             methods=("sft", "migu", "fggm"),
             keep=0.3,
-            settings={
-                "epochs": dict(zip(ORDERS["trace-1"], (5, 3, 7, 5, 3, 5, 5, 7), strict=True)),
-                "lr": 1e-5,
-                "batch_size": 128,
-                "weight_decay": 0.0,
+            settings=TrainingSettings(
+                epochs=dict(zip(ORDERS["trace-1"], (5, 3, 7, 5, 3, 5, 5, 7), strict=True)),
+                lr=1e-5,
+                batch_size=128,
+                weight_decay=0.0,
                 # float32 weights under autocast, as mixed precision keeps them: in bfloat16 alone a
                 # step of 1e-5 is lost to rounding.
-                "autocast": True,
+                autocast=True,
                 # With Qwen2's 151,936 logits a token this is what fits beside AdamW's moments.
-                "micro_batch": 4,
-                "recompute": True,
+                micro_batch=4,
+                gradient_checkpointing=True,
                 # As TRACE's scripts: a prompt of 1024 tokens at most, an answer of 512.
-                "max_length": 1536,
-                "max_new_tokens": TRACE_NEW_TOKENS,
-            },
+                max_length=1536,
+                max_new_tokens=TRACE_NEW_TOKENS,
+            ),
         ),
     )
 }

@@ -5,8 +5,7 @@ import math
 import torch
 
 from fggm_lab.errors import SettingError
-
-SCHEDULES = ("linear", "constant")
+from fggm_lab.settings import Schedule
 
 
 def task_seed(seed: int, task: int) -> int:
@@ -36,13 +35,9 @@ def batch_indices(examples: int, steps: int, batch_size: int, seed: int) -> list
     return batches[:steps]
 
 
-def learning_rate(peak: float, step: int, steps: int, schedule: str) -> float:
+def learning_rate(peak: float, step: int, steps: int, schedule: Schedule) -> float:
     """The rate of step `step` (0-based) of `steps`: falling linearly to 0, or constant."""
-    if schedule == "constant":
-        return peak
-    if schedule == "linear":
-        return peak * (1 - step / steps)
-    raise SettingError(f"schedule is '{schedule}'; choose one of: {', '.join(SCHEDULES)}")
+    return peak if schedule == "constant" else peak * (1 - step / steps)
 
 
 def measuring_steps(steps: int, points: int) -> set[int]:

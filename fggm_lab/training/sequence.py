@@ -1,8 +1,9 @@
 """The main job: train a model through a task sequence, measuring and saving as it goes."""
 
 import copy
-from collections.abc import Mapping, Sequence
+import inspect
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -12,12 +13,11 @@ from fggm_lab.methods import Method
 from fggm_lab.models import context_length, example_length
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
-from fggm_lab.runs import Run, RunConfig
-from fggm_lab.runs.config import by_task
+from fggm_lab.runs import Branch, Run, RunConfig
+from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import (
     PASS_AT_1,
     General,
-    ScoredSplit,
     Split,
     Task,
     TaskSequence,
@@ -35,28 +35,9 @@ def run_sequence(
     method: Method,
     out: str | Path,
     *,
+    settings: TrainingSettings | None = None,
     general: General | None = None,
-    seed: int = 0,
-    epochs: float | Sequence[float] | Mapping[str, float] = 5,
-    batch_size: int = 32,
-    lr: float = 5e-4,
-    schedule: str = "linear",
-    weight_decay: float = 0.0,
-    clip: float | None = 1.0,
-    optimizer: str = "adamw",
-    micro_batch: int | None = None,
-    autocast: bool = False,
-    recompute: bool = False,
-    max_length: int | None = None,
-    limit: int | None = None,
-    score_limit: int | None = None,
-    split: ScoredSplit = "test",
-    max_new_tokens: int | Sequence[int] | Mapping[str, int] | None = None,
     allow_code_execution: bool = False,
-    points_per_task: int = 12,
-    probe: int = 8,
-    fisher_points: int | None = None,
-    fisher_examples: int | None = 128,
     model_name: str | None = None,
     resume: bool = False,
     branch: tuple[Run, int] | None = None,
@@ -65,36 +46,24 @@ def run_sequence(
     in_place: bool = False,
     listener: Listener | None = None,
     pause: Pause | None = None,
+    **overrides: Any,
 ) -> Run:
     """Train through `tasks` in order under `method`, and write a run folder.
 
+        lab.run_sequence(model, tokenizer, tasks, lab.FGGM(), "runs/fggm", lr=1e-3, epochs=3)
+
     Args:
+        model: what is trained: a copy of it, unless `in_place`.
+        tokenizer: the model's.
+        tasks: the sequence, in the order in which it is learned.
+        method: how forgetting is countered.
         out: the run folder; must not hold a run yet, unless `resume`.
+        settings: how to train and what to measure, `TrainingSettings()` unless given.
         general: what General is measured on (None: not measured).
-        seed: orders the data and draws whatever the method draws.
-        epochs, batch_size, lr, schedule, weight_decay, clip, optimizer: the training of each
-            task; `epochs` is one number, one for each task, or a dictionary by task name; `clip` is
-            the largest gradient norm, taken after masking. The optimiser starts fresh with each
-            task.
-        micro_batch, autocast, recompute: for large models: the most examples in one forward pass,
-            matrix products in bfloat16, activations computed anew in backward.
-        max_length: tokens per example; longer prompts are cut from the left.
-        limit: use at most so many examples of each split.
-        score_limit: score at most so many examples of each task and, of General, of each skill.
-        split: the split that is scored, `test` or, to choose settings, `eval`.
-        max_new_tokens: the most tokens of a scored answer: one number, one for each task, or a
-            dictionary by task name; None, or no number for a task: as many as can matter to its
-            score (the longest right answer, 4 more where texts are compared as a whole).
         allow_code_execution: score code tasks, and General's skills with tests, by running what
             the model wrote, shut in as far as the system allows (`fggm_lab.tasks.code.isolation`);
             without, they are scored by exact match of the text.
-        points_per_task, probe: how often to measure inside a task, and on how many examples of
-            each task seen so far.
-        fisher_points: keep Fisher scores before every task and at so many points along it, the last
-            at its end (0: only before); None keeps what the method itself scores and no more.
-            Training is the same, bit for bit; read them with `Run.fisher_along`.
-        fisher_examples: of how many of a task's training examples, drawn by the seed (None: all);
-            what the method itself scores before a task stays as it makes it.
+        model_name: what the run's record calls the model; by default its folder or hub id.
         resume: go on with the run in `out` if there is one; on the CPU the result equals that of
             an uninterrupted run, bit for bit.
         branch: another run and the 0-based task after which to take up its model and history.
@@ -104,21 +73,28 @@ def run_sequence(
         listener: called with every event.
         pause: asked after every step; once it says True the state is saved and the unfinished run
             returned, to go on with `resume`.
+        overrides: fields of `TrainingSettings` that differ from `settings`, such as `lr=1e-3`.
+
+    Returns:
+        The run: finished, or paused by `pause`.
 
     Raises:
         SettingError, DataError, ModelError: the input cannot be used.
         RunError: `out` holds another run, is in use by another process, or is damaged.
         TrainingError: the loss is not a number any more; the last good state is kept.
     """
-    tasks = tasks.limited(limit).limited(score_limit, [split])
-    general = None if general is None else general.limited(score_limit)
+    training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
+    split = training.split
+    tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
+    general = None if general is None else general.limited(training.score_limit)
     method.check(len(tasks))
     for task in tasks:
         if not task.split(split):
             raise DataError(f"task {task.name} has no {split} split; add {split}.json")
-    if recompute and not model.supports_gradient_checkpointing:
+    if training.gradient_checkpointing and not model.supports_gradient_checkpointing:
         raise SettingError(
-            f"{type(model).__name__} cannot compute activations anew; train without recompute"
+            f"{type(model).__name__} cannot compute activations again in the backward pass; train "
+            "without gradient_checkpointing"
         )
     code = [task.name for task in tasks if task.metric == PASS_AT_1]
     code += general.code if general is not None else []
@@ -126,7 +102,7 @@ def run_sequence(
     if runs_code:
         isolation()  # raises here, not after an hour, where programs cannot be run
     context = context_length(model)
-    longest = example_length(model, max_length)
+    longest = example_length(model, training.max_length)
     # An answer that does not fit is better known now than an hour later.
     encoded = [_encode(tokenizer, task, "train", longest, context) for task in tasks]
     for task in tasks:
@@ -142,32 +118,11 @@ def run_sequence(
         general_choices=general.choose if general is not None and general.choices else None,
         method=method.name,
         method_settings=method.settings,
-        seed=seed,
-        epochs=by_task("epochs", epochs, tasks.names),
-        batch_size=batch_size,
-        lr=lr,
-        schedule=schedule,
-        weight_decay=weight_decay,
-        clip=clip,
-        max_length=longest,
-        limit=limit,
-        score_limit=score_limit,
-        split=split,
-        max_new_tokens=None
-        if max_new_tokens is None
-        else by_task("max_new_tokens", max_new_tokens, tasks.names),
+        training=training.with_changes(max_length=longest),
         code_execution=runs_code,
-        points_per_task=points_per_task,
-        probe=probe,
-        fisher_points=fisher_points,
-        fisher_examples=fisher_examples,
-        optimizer=optimizer,
-        micro_batch=micro_batch,
-        autocast=autocast,
-        recompute=recompute,
         device=model.device.type,
         dtype=str(model.dtype).removeprefix("torch."),
-        branch=None if branch is None else {"run": str(branch[0].path), "task": branch[1]},  # type: ignore[arg-type]
+        branch=None if branch is None else Branch(run=str(branch[0].path), task=branch[1]),
     )
     held = resume and (Path(out) / "config.json").exists()
     run = Run.resume(out, config) if held else Run.create(out, config)
@@ -191,6 +146,22 @@ def run_sequence(
     with run.lock():
         session.go(branch)
     return run
+
+
+def _with_settings_named(function: Any) -> inspect.Signature:
+    """A function's signature with every training setting in the place of its `**overrides`."""
+    signature = inspect.signature(function)
+    named = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    settings = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.annotation
+        )
+        for name, field in TrainingSettings.model_fields.items()
+    ]
+    return signature.replace(parameters=[*named, *settings])
+
+
+run_sequence.__signature__ = _with_settings_named(run_sequence)  # type: ignore[attr-defined]
 
 
 def _encode(

@@ -65,7 +65,7 @@ class Session:
         keep_checkpoints: bool,
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
-        self.config = run.config
+        self.config, self.settings = run.config, run.config.training
         self.writer = RunWriter(run, model, tokenizer, tasks, general, listener)
         self.tasks, self.method, self.general = tasks, method, general
         self.encoded = encoded
@@ -79,10 +79,10 @@ class Session:
 
     def _steps(self) -> list[int]:
         """How many steps each task takes."""
-        own = [self.config.epochs_of(name) for name in self.tasks.names]
+        own = [self.settings.epochs_of(name) for name in self.tasks.names]
         examples = [len(task) for task in self.encoded]
         return [
-            step_count(len(trained), self.method.epochs(i, own, examples), self.config.batch_size)
+            step_count(len(trained), self.method.epochs(i, own, examples), self.settings.batch_size)
             for i, trained in enumerate(self.training)
         ]
 
@@ -96,11 +96,11 @@ class Session:
                 self.tokenizer,
                 list(self.tasks) if final else list(self.tasks)[: task + 1],
                 self.general,
-                split=self.config.split,
+                split=self.settings.split,
                 max_length=self.config.max_length,
                 max_new_tokens=self.config.max_new_tokens,
-                autocast=self.config.autocast,
-                probe=None if final else self.config.probe,
+                autocast=self.settings.autocast,
+                probe=None if final else self.settings.probe,
                 allow_code_execution=self.config.code_execution,
             )
         self.writer.evaluation(task, measured, final, self.progress)
@@ -191,8 +191,8 @@ class Session:
             self.measure(index, final=True)
         except TrainingError as error:
             raise TrainingError(
-                f"{error}; lower the learning rate (now {self.config.lr:g}) and train into another "
-                f"folder; the last good state is kept in {self.run.path}"
+                f"{error}; lower the learning rate (now {self.settings.lr:g}) and train into "
+                f"another folder; the last good state is kept in {self.run.path}"
             ) from error
         self._finish_task(context, moving)
         return True
@@ -204,13 +204,13 @@ class Session:
         index = context.index
         forget_peak(self.model.device)
         if saved is None:
-            torch.manual_seed(task_seed(self.config.seed, index))
+            torch.manual_seed(task_seed(self.settings.seed, index))
             mask = self._plan(context)
         else:
             restore_model(self.model, saved)
             mask = self.run.mask(index, self.progress.mask_step)
         with masked(self.model, mask, self.method) as path:
-            optimizer = path.attach(make_optimizer(self.model, self.config))
+            optimizer = path.attach(make_optimizer(self.model, self.settings))
             if saved is not None:
                 restore_optimizer(optimizer, saved)
                 restore_random(saved)
@@ -219,7 +219,7 @@ class Session:
                 self.method,
                 path,
                 optimizer,
-                self.config,
+                self.settings,
                 self.training[index],
                 self.steps[index],
                 self.progress.task_step,
@@ -249,9 +249,9 @@ class Session:
         self.progress.step += 1
         self._note_peak()
         self.writer.step(report, self.progress)
-        if report.task_step in measuring_steps(self.steps[index], self.config.points_per_task):
+        if report.task_step in measuring_steps(self.steps[index], self.settings.points_per_task):
             self.measure(index, final=False)
-        if report.task_step in recording_steps(self.steps[index], self.config.fisher_points):
+        if report.task_step in recording_steps(self.steps[index], self.settings.fisher_points):
             self._record(context, report.task_step, path)
         pausing = self.pause is not None and self.pause()
         if pausing or report.task_step % self.checkpoint_every == 0:
@@ -272,7 +272,7 @@ class Session:
             self.encoded[index],
             task.name,
             index,
-            self.config.seed,
+            self.settings.seed,
             self.config.max_length,
             self.memory,
             lambda: self._before(index),
@@ -283,7 +283,7 @@ class Session:
             plan = self.method.plan(context)
         if plan.scores is not None:
             plan.scores.save(self.run.file("fisher", context.index))
-        elif self.config.fisher_points is not None:
+        elif self.settings.fisher_points is not None:
             self._record(context)
         if plan.mask is not None:
             plan.mask.save(self.run.file("masks", context.index))
@@ -297,7 +297,7 @@ class Session:
     ) -> None:
         """Keep the Fisher scores of the model as it is after `step` steps of the task."""
         with self._timed("record"):
-            scores = recorded_scores(context, self.config.fisher_examples, path)
+            scores = recorded_scores(context, self.settings.fisher_examples, path)
             scores.save(self.run.file("fisher", context.index, step))
 
     def _before(self, index: int) -> PreTrainedModel:

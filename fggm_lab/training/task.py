@@ -9,16 +9,16 @@ import torch
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
-from fggm_lab.errors import SettingError, TrainingError
+from fggm_lab.errors import TrainingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models.encoding import IGNORED, Encoded, collate
-from fggm_lab.runs import RunConfig
+from fggm_lab.settings import OptimizerName, TrainingSettings
 from fggm_lab.training.active import ActiveRows, odd_one
 from fggm_lab.training.dense import MaskedGradients
 from fggm_lab.training.schedule import batch_indices, learning_rate, task_seed
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+OPTIMIZERS: dict[OptimizerName, Callable[..., Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
 }
@@ -52,18 +52,11 @@ def masked(
     return ActiveRows(model, mask)
 
 
-def make_optimizer(model: PreTrainedModel, config: RunConfig) -> Optimizer:
-    """A fresh optimiser over all trainable parameters, as every task starts with.
-
-    Raises:
-        SettingError: no optimiser has that name.
-    """
-    if config.optimizer not in OPTIMIZERS:
-        raise SettingError(
-            f"optimizer is '{config.optimizer}'; choose one of: {', '.join(OPTIMIZERS)}"
-        )
+def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> Optimizer:
+    """A fresh optimiser over all trainable parameters, as every task starts with."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    return OPTIMIZERS[config.optimizer](parameters, lr=config.lr, weight_decay=config.weight_decay)
+    kind = OPTIMIZERS[settings.optimizer]
+    return kind(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
 
 
 def train_task(
@@ -71,7 +64,7 @@ def train_task(
     method: Method,
     path: ActiveRows | MaskedGradients,
     optimizer: Optimizer,
-    config: RunConfig,
+    settings: TrainingSettings,
     examples: Sequence[Encoded],
     steps: int,
     done: int,
@@ -85,6 +78,7 @@ def train_task(
     Args:
         path: what keeps frozen units frozen; the optimiser is attached to it.
         optimizer: fresh, or restored together with the model after `done` steps.
+        settings: how to train; its `epochs` do not count, `steps` does.
         examples: what is trained on.
         steps: how many there are in all.
         after_step: called after every step; training goes on while it says True. Time spent there
@@ -98,12 +92,12 @@ def train_task(
     """
     model = context.model
     batches = batch_indices(
-        len(examples), steps, config.batch_size, task_seed(config.seed, context.index)
+        len(examples), steps, settings.batch_size, task_seed(settings.seed, context.index)
     )
     trained = list(path.parameters())
-    clip = math.inf if config.clip is None else config.clip
+    clip = math.inf if settings.clip is None else settings.clip
     model.train()
-    if config.recompute:
+    if settings.gradient_checkpointing:
         model.activation_checkpointing_enable()
     method.start(context)
     method.attach(optimizer)
@@ -112,7 +106,7 @@ def train_task(
             start = time.perf_counter()
             optimizer.zero_grad(set_to_none=True)
             batch = method.batch(context, [examples[i] for i in batches[number]], number)
-            value = _backward(context, method, batch, config)
+            value = _backward(context, method, batch, settings)
             method.on_gradients(model)
             path.project()
             norm = torch.nn.utils.clip_grad_norm_(trained, clip)
@@ -121,7 +115,7 @@ def train_task(
                     f"the loss is {value} and the gradient's norm {float(norm)} at step "
                     f"{number + 1} of task {context.name}"
                 )
-            lr = learning_rate(method.lr_scale * config.lr, number, steps, config.schedule)
+            lr = learning_rate(method.lr_scale * settings.lr, number, steps, settings.schedule)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()
@@ -134,22 +128,22 @@ def train_task(
         return True
     finally:
         method.finish()
-        if config.recompute:
+        if settings.gradient_checkpointing:
             model.activation_checkpointing_disable()
         optimizer.zero_grad(set_to_none=True)
         model.eval()
 
 
 def _backward(
-    context: TaskContext, method: Method, examples: Sequence[Encoded], config: RunConfig
+    context: TaskContext, method: Method, examples: Sequence[Encoded], settings: TrainingSettings
 ) -> float:
     """Add the gradients of a batch's mean loss per answer token; returns that loss.
 
-    The batch goes through in parts of `config.micro_batch` examples, each counting by its tokens.
+    The batch goes through in parts of `settings.micro_batch` examples, each counting by its tokens.
     What the method adds to the loss is in the gradients, but not in what is returned.
     """
     model = context.model
-    size = config.micro_batch or len(examples)
+    size = settings.micro_batch or len(examples)
     parts = [
         collate(examples[j : j + size], context.tokenizer.pad_token_id)
         for j in range(0, len(examples), size)
@@ -159,7 +153,7 @@ def _backward(
     for part, count in zip(parts, tokens, strict=True):
         batch = {name: tensor.to(model.device) for name, tensor in part.items()}
         share = count / sum(tokens)
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=config.autocast):
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.autocast):
             found = model(**batch, use_cache=False)
             extra = method.extra_loss(batch, found.logits)
             loss = found.loss if extra is None else found.loss + extra

@@ -102,11 +102,11 @@ BROKEN = {
     "keep outside": (("--keep", 1.5, "--methods", "fggm"), "keep is 1.5"),
     "unknown setting": (("--set", "sft.alpha=1"), "sft has no setting 'alpha'"),
     "malformed setting": (("--set", "alpha"), "METHOD.SETTING=VALUE"),
-    "no such split": (("--split", "train2"), "no split is named 'train2'"),
+    "no such split": (("--split", "train2"), "--split train2: input should be 'test' or 'eval'"),
     "no such general": (("--general", "./nowhere.txt"), "nowhere.txt"),
     "no such run": (("--from", "./nowhere", "--task", "1"), "there is no run folder nowhere"),
     "half a branch": (("--task", "1"), "--from and --task go together"),
-    "epochs": (("--epochs", 0), "setting epochs: input should be greater than 0"),
+    "epochs": (("--epochs", 0), "--epochs 0: input should be greater than 0"),
 }
 
 

@@ -62,7 +62,7 @@ def test_the_papers_preset_runs_as_it_stands(
                 scores = [metric(row.prompt, row.prediction, row.answer) for row in rows]
                 assert scores == [row.score for row in rows]
     assert PRESETS["fggm-paper"].model == "Qwen/Qwen2-1.5B"
-    assert LoRA().lr_scale * PRESETS["fggm-paper"].settings["lr"] == pytest.approx(1e-4)
+    assert LoRA().lr_scale * PRESETS["fggm-paper"].settings.lr == pytest.approx(1e-4)
 
 
 def test_what_is_given_overrides_a_preset(
@@ -112,7 +112,7 @@ BROKEN = {
     "too few epochs": (("--variant", 500, "--epochs", "1,2"), "epochs has 2 numbers for 8 tasks"),
     "a task without": (("--variant", 500, "--epochs", "FOMC=2"), "epochs has no number for C-ST"),
     "epochs of a stranger": (("--variant", 500, "--epochs", "FOMk=2"), "did you mean 'FOMC'?"),
-    "no tokens": (("--variant", 500, "--max-new-tokens", 0), "setting max_new_tokens: input sho"),
+    "no tokens": (("--variant", 500, "--max-new-tokens", 0), "--max-new-tokens 0: input should"),
     "half a token": (("--variant", 500, "--max-new-tokens", 1.5), "write a number (512)"),
 }
 

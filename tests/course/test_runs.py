@@ -26,7 +26,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return dataclasses.replace(shipped, skills=skills)
 
     small = {"limit": 4, "epochs": 2, "points_per_task": 0, "fisher_examples": 2}
-    monkeypatch.setattr(course, "SETTINGS", {**course.SETTINGS, **small})
+    monkeypatch.setattr(course, "SETTINGS", course.SETTINGS.with_changes(**small))
     monkeypatch.setattr(course, "load_general", general)
 
 
@@ -95,12 +95,12 @@ def test_one_of_an_earlier_course_is_trained_anew(
 ) -> None:
     folder = tmp_path / "course"
     with monkeypatch.context() as patch:
-        patch.setattr(course, "SETTINGS", {**course.SETTINGS, "lr": 1e-4})
+        patch.setattr(course, "SETTINGS", course.SETTINGS.with_changes(lr=1e-4))
         lab.course_runs("sft", "random", folder=folder)
     (folder / "notes.txt").write_text("mine")
     (run,) = lab.course_runs("sft", folder=folder)
-    assert run.config.lr == course.SETTINGS["lr"] and run.finished
-    assert Run.open(folder / "0" / "random").config.lr == 1e-4  # only what was asked for
+    assert run.config.training.lr == course.SETTINGS.lr and run.finished
+    assert Run.open(folder / "0" / "random").config.training.lr == 1e-4  # only what was asked for
     assert (folder / "notes.txt").read_text() == "mine"
 
 

@@ -16,6 +16,7 @@ from fggm_lab.course.stored import SetName
 from fggm_lab.errors import OtherSettings, RunError, SettingError
 from fggm_lab.files import read_json, write_json
 from fggm_lab.runs import Run
+from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks.shipped import data_folder
 
 SHIPPED = data_folder(stored.FOLDER)
@@ -155,7 +156,7 @@ def test_what_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:
 
 @needs_sandbox
 def test_the_script_writes_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = {"limit": 2, "score_limit": 2, "epochs": 1, "points_per_task": 0}
+    small = TrainingSettings(limit=2, score_limit=2, epochs=1, points_per_task=0)
     quick_set = replace(STORED["code"], settings=small, methods={"random": {}})
     monkeypatch.setitem(STORED, "code", quick_set)
     script().make("code", tmp_path, allow_code_execution=True)

@@ -8,7 +8,8 @@ import pytest
 
 from fggm_lab.errors import SettingError
 from fggm_lab.runs import RunConfig, versions
-from fggm_lab.runs.config import SCHEMA, by_task
+from fggm_lab.runs.config import SCHEMA
+from fggm_lab.settings import by_task
 
 Make = Callable[..., RunConfig]
 
@@ -70,7 +71,7 @@ def test_the_difference_lists_every_setting_and_no_version(config: Make) -> None
 
 
 def test_a_setting_only_one_side_has_is_a_difference(config: Make) -> None:
-    plain, clipped = config(), config(clip=1.0, method_settings={"rows": 2})
+    plain, clipped = config(clip=None), config(clip=1.0, method_settings={"rows": 2})
     assert plain.difference(clipped) == [
         "clip: 1.0 there, not set here",
         "method_settings.rows: 2 there, not set here",
@@ -102,7 +103,11 @@ def test_versions_are_recorded_unless_given(config: Make) -> None:
 def test_epochs_and_new_tokens_may_be_a_tasks_own(config: Make) -> None:
     made = config(epochs={"A": 0.5, "B": 2}, max_new_tokens={"B": 7})
     assert RunConfig.model_validate(json.loads(made.model_dump_json())) == made
-    assert (made.epochs_of("A"), made.epochs_of("B"), config().epochs_of("B")) == (0.5, 2, 3)
+    assert (
+        made.training.epochs_of("A"),
+        made.training.epochs_of("B"),
+        config().training.epochs_of("B"),
+    ) == (0.5, 2, 3)
     assert made.difference(config()) == [
         "epochs.A: not set there, 0.5 here",
         "epochs.B: not set there, 2.0 here",

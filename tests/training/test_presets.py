@@ -1,6 +1,5 @@
-"""A preset is arguments that `run_sequence` takes, for all of TRACE's tasks or some."""
+"""A preset is settings that `run_sequence` takes, for all of TRACE's tasks or some."""
 
-import inspect
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,22 +21,22 @@ def test_a_preset_trains_any_of_its_tasks(tmp_path: Path) -> None:
     paper = preset("fggm-paper")
     run = run_sequence(
         small_model(), character_tokenizer(), TaskSequence(tasks, "some"), SFT(), tmp_path / "run",
-        **paper.for_tasks(names), points_per_task=0,
+        settings=paper.settings, points_per_task=0,
     )  # fmt: skip
-    assert run.finished and run.config.epochs == {"Py150": 5, "FOMC": 3, "20Minuten": 7}
+    assert run.finished and run.config.training.epochs == {"Py150": 5, "FOMC": 3, "20Minuten": 7}
     assert run.config.max_new_tokens == {"Py150": 512, "20Minuten": 512}
 
 
 def test_every_preset_is_settings_that_exist() -> None:
-    known = inspect.signature(run_sequence).parameters
     for name, one in PRESETS.items():
         assert one.name == name and one.order in ORDERS
-        assert set(one.settings) <= set(known)
-        assert one.for_tasks(ORDERS[one.order]) == one.settings
+        assert one.settings.for_tasks(ORDERS[one.order]) == one.settings
     with pytest.raises(SettingError, match=r"no preset is named 'fggm'; there are: fggm-paper"):
         preset("fggm")
 
 
 def test_published_numbers_are_those_of_the_papers_preset() -> None:
     settings = preset("fggm-paper").settings
-    assert {name: settings[name] for name in published()["training"]} == published()["training"]
+    assert {name: getattr(settings, name) for name in published()["training"]} == published()[
+        "training"
+    ]

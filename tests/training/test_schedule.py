@@ -5,6 +5,7 @@ from itertools import chain
 import pytest
 
 from fggm_lab.errors import SettingError
+from fggm_lab.settings import TrainingSettings
 from fggm_lab.training.schedule import (
     batch_indices,
     learning_rate,
@@ -49,5 +50,5 @@ def test_bad_settings_are_named() -> None:
         step_count(10, 0, 4)
     with pytest.raises(SettingError, match="batch size is 0"):
         step_count(10, 1, 0)
-    with pytest.raises(SettingError, match="choose one of: linear, constant"):
-        learning_rate(1, 0, 1, "cosine")
+    with pytest.raises(SettingError, match="write one of: constant, linear"):
+        TrainingSettings(schedule="cosine")  # type: ignore[arg-type]

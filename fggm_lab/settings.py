@@ -1,0 +1,321 @@
+"""How a model is trained and measured: one record that holds every such setting.
+
+`run_sequence` takes the record or its fields, a run's `config.json` holds it, and the options of
+`fggm-lab run` and `fggm-lab sweep` are made from it. A new setting is one field here, with its
+description below it, and the line of the training loop where it acts.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+from annotated_types import Ge, Gt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    ModelWrapValidatorHandler,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from fggm_lab.deprecation import warn_renamed
+from fggm_lab.errors import SettingError, nearest
+
+Schedule = Literal["linear", "constant"]
+"""How the learning rate goes on from its peak."""
+OptimizerName = Literal["adamw", "sgd"]
+"""The optimisers of `torch.optim` that a task can be trained with."""
+
+DEFAULT_MAX_LENGTH = 1024
+"""The most tokens per example in training and evaluation unless `max_length` says otherwise."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the command line makes of a setting, beside its type, bounds, default and description.
+
+    Attributes:
+        name: the option's name where it differs from the field's.
+        shown: whether `fggm-lab run` and `sweep` have the option at all.
+        sweep: whether `sweep --vary` takes it; runs that differ in it stand in one table.
+        default: what the help says in place of a default of None.
+        formerly: the field's name in version 0.1. It stays the name in `config.json`, and one
+            release accepts it, with a warning, as keyword and as option.
+    """
+
+    name: str | None = None
+    shown: bool = True
+    sweep: bool = True
+    default: str | None = None
+    formerly: str | None = None
+
+
+def _form(value: Any) -> str:
+    """In which form a number per task is written, as a tag for pydantic's messages."""
+    if isinstance(value, Mapping):
+        return "@by name"
+    return "@in order" if isinstance(value, list | tuple) else "@all"
+
+
+_Epochs = Annotated[float, Field(gt=0)]
+_Tokens = Annotated[int, Field(ge=1)]
+Epochs = Annotated[
+    Annotated[_Epochs, Tag("@all")]
+    | Annotated[Sequence[_Epochs], Tag("@in order")]
+    | Annotated[Mapping[str, _Epochs], Tag("@by name")],
+    Discriminator(_form),
+]
+"""One number for all tasks, one for each task in order, or numbers by task name."""
+NewTokens = Annotated[
+    Annotated[_Tokens | None, Tag("@all")]
+    | Annotated[Sequence[_Tokens], Tag("@in order")]
+    | Annotated[Mapping[str, _Tokens], Tag("@by name")],
+    Discriminator(_form),
+]
+"""As `Epochs`, but a task may have no number; None: none has."""
+
+Number = TypeVar("Number", int, float)
+
+
+class TrainingSettings(BaseModel):
+    """How the tasks of a sequence are trained, and what is measured on the way.
+
+    Each field's description is also the help of its command-line option, where None is written
+    `none`.
+
+    Raises:
+        SettingError: a setting is unknown or outside what it may be.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    seed: Annotated[int, Option(sweep=False)] = Field(default=0, ge=0)
+    """Orders the data and draws random masks and whatever else a method draws."""
+    epochs: Epochs = 5.0
+    """Passes over each task's training split: `5`, one for each task (`5,3,7`), or by name
+    (`FOMC=3,Py150=5`)."""
+    batch_size: int = Field(default=32, ge=1)
+    """Examples per step."""
+    lr: float = Field(default=5e-4, ge=0)
+    """Peak learning rate."""
+    schedule: Schedule = "linear"
+    """How the learning rate goes on from its peak: `linear` falls to 0, `constant` stays."""
+    optimizer: OptimizerName = "adamw"
+    """The optimiser; it starts fresh with each task."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """The optimiser's weight decay."""
+    clip: float | None = Field(default=1.0, gt=0)
+    """Largest gradient norm, after masking; `none` switches clipping off."""
+    micro_batch: Annotated[int | None, Option(default="the batch")] = Field(default=None, ge=1)
+    """Examples per forward pass; the gradients of a batch's parts are added up."""
+    autocast: bool = False
+    """Matrix products in bfloat16."""
+    gradient_checkpointing: Annotated[bool, Option(formerly="recompute")] = False
+    """Keep few activations and compute the others again in the backward pass; saves memory."""
+    max_length: Annotated[
+        int | None, Option(default=f"the context, at most {DEFAULT_MAX_LENGTH}")
+    ] = Field(default=None, ge=1)
+    """Tokens per example; longer prompts are cut from the left."""
+    limit: Annotated[int | None, Option(sweep=False)] = Field(default=None, ge=1)
+    """Use the first N examples of a split."""
+    score_limit: Annotated[int | None, Option(sweep=False)] = Field(default=None, ge=1)
+    """Score the first N examples of a task and of a skill of General."""
+    split: Annotated[Literal["test", "eval"], Option(sweep=False)] = "test"
+    """The split that is scored; `eval` to choose settings."""
+    max_new_tokens: Annotated[
+        NewTokens, Option(sweep=False, default="as many as can matter to a task's score")
+    ] = None
+    """Most tokens of a scored answer: `512`, one for each task, or by name (`MeetingBank=512`)."""
+    points_per_task: Annotated[int, Option(name="points")] = Field(default=12, ge=0)
+    """Evaluations inside each task."""
+    probe: int = Field(default=8, ge=0)
+    """Examples per task for each of them."""
+    fisher_points: Annotated[int | None, Option(default="only what a method itself scores")] = (
+        Field(default=None, ge=0)
+    )
+    """Keep Fisher scores before each task and N times along it, the last time at its end; training
+    is the same, bit for bit."""
+    fisher_examples: int | None = Field(default=128, ge=1)
+    """Training examples for each of those scores, drawn by the seed; `none` uses all."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_sentence(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            if name not in cls.model_fields:
+                known = list(cls.model_fields)
+                raise SettingError(
+                    f"setting {name}: there is no such setting{nearest(name, known)}; there are: "
+                    f"{', '.join(known)}"
+                ) from None
+            raise SettingError(
+                f"setting {dotted(first)}: {first['msg'].lower()} (it is {first['input']!r}); "
+                f"write {allowed_values(cls.model_fields[name])}"
+            ) from None
+
+    def with_changes(self, **changes: Any) -> Self:
+        """The same settings with some changed.
+
+        Args:
+            changes: fields and their values; a former name of a field is accepted with a warning.
+
+        Returns:
+            A new record; this one stays as it is.
+
+        Raises:
+            SettingError: a setting is unknown or outside what it may be.
+        """
+        former = former_names(type(self))
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        for name, value in changes.items():
+            if name in former:
+                warn_renamed(name, former[name])
+            given[former.get(name, name)] = value
+        return type(self)(**given)
+
+    def for_tasks(self, names: Sequence[str]) -> Self:
+        """The settings of one sequence: what each task has a number of its own for, by its name.
+
+        Numbers for TRACE's tasks that are not learned are left out, so that one set of numbers
+        serves every part of TRACE.
+
+        Args:
+            names: the tasks that are learned, in order.
+
+        Returns:
+            Settings whose `epochs` and `max_new_tokens` are one number or a dictionary by name.
+
+        Raises:
+            SettingError: there are more or fewer numbers than tasks, a name is no task's, or a
+                task has no epochs.
+        """
+        epochs = by_task("epochs", self.epochs, names)
+        tokens = self.max_new_tokens
+        if tokens is not None:
+            tokens = by_task("max_new_tokens", tokens, names)
+        check_every_task(epochs, names)
+        return self.with_changes(epochs=epochs, max_new_tokens=tokens)
+
+    def epochs_of(self, task: str) -> float:
+        """The epochs of a task by its name, of settings made by `for_tasks`."""
+        if isinstance(self.epochs, Sequence):
+            raise SettingError("epochs is a list; call settings.for_tasks(names) first")
+        return self.epochs[task] if isinstance(self.epochs, Mapping) else self.epochs
+
+
+def option_of(field: FieldInfo) -> Option:
+    """What the command line makes of a field of `TrainingSettings`."""
+    return next((mark for mark in field.metadata if isinstance(mark, Option)), Option())
+
+
+def former_names(record: type[TrainingSettings] = TrainingSettings) -> dict[str, str]:
+    """Former name of a setting → its name now."""
+    options = {name: option_of(field) for name, field in record.model_fields.items()}
+    return {option.formerly: name for name, option in options.items() if option.formerly}
+
+
+def allowed_values(field: FieldInfo) -> str:
+    """What a setting may be, in words: `a number above 0, or none`."""
+    types = set(_parts(field.annotation))
+    if choices := sorted(part for part in types if isinstance(part, str)):
+        words = f"one of: {', '.join(choices)}"
+    elif bool in types:
+        words = "true or false"
+    else:
+        words = "a whole number" if int in types else "a number"
+        for mark in [*field.metadata, *types]:
+            words += f" above {mark.gt:g}" if isinstance(mark, Gt) else ""
+            words += f" of {mark.ge:g} or more" if isinstance(mark, Ge) else ""
+        words += ", one for each task, or numbers by task name" if is_per_task(field) else ""
+    return words + (", or none" if takes_none(field) else "")
+
+
+def number_type(field: FieldInfo) -> type[int] | type[float]:
+    """Whether the numbers of a setting are whole."""
+    return int if int in _parts(field.annotation) else float
+
+
+def takes_none(field: FieldInfo) -> bool:
+    """Whether None is a value of a setting."""
+    return type(None) in _parts(field.annotation)
+
+
+def is_per_task(field: FieldInfo) -> bool:
+    """Whether a task may have a number of its own for a setting."""
+    return any(isinstance(mark, Discriminator) for mark in field.metadata)
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """All that an annotation is made of: types, bounds, and the words of a `Literal`."""
+    inner = [
+        part
+        for argument in get_args(annotation)
+        for part in (argument.metadata if isinstance(argument, FieldInfo) else _parts(argument))
+    ]
+    return inner or [annotation]
+
+
+def dotted(error: ErrorDetails) -> str:
+    """Where in a record a value is wrong, as a dotted name: `epochs.FOMC`."""
+    return ".".join(str(part) for part in error["loc"] if not str(part).startswith("@"))
+
+
+def by_task(
+    setting: str, values: Number | Sequence[Number] | Mapping[str, Number], tasks: Sequence[str]
+) -> Number | dict[str, Number]:
+    """A setting that a task may have a number of its own for: one number, or by task name.
+
+    Args:
+        setting: its name, for the message.
+        values: one number, one for each task in order, or numbers by task name.
+        tasks: the names of the tasks that are learned.
+
+    Returns:
+        One number, or task name → number; without numbers of TRACE's tasks that are not learned.
+
+    Raises:
+        SettingError: there are more or fewer numbers than tasks, or a name is no task's.
+    """
+    if isinstance(values, Mapping):
+        check_names(setting, values, tasks)
+        return {name: number for name, number in values.items() if name in tasks}
+    if isinstance(values, Sequence):
+        if len(values) != len(tasks):
+            raise SettingError(
+                f"{setting} has {len(values)} numbers for {len(tasks)} tasks "
+                f"({', '.join(tasks)}); give one for each, or one number for all"
+            )
+        return dict(zip(tasks, values, strict=True))
+    return values
+
+
+def check_names(setting: str, names: Iterable[str], tasks: Sequence[str]) -> None:
+    """Raise a `SettingError` unless each name is a learned task's or another one of TRACE's."""
+    from fggm_lab.tasks import TRACE_ORDER
+
+    for name in names:
+        if name not in tasks and name not in TRACE_ORDER:
+            raise SettingError(
+                f"{setting} names a task '{name}' that is not learned; there are: "
+                f"{', '.join(tasks)}{nearest(name, tasks)}"
+            )
+
+
+def check_every_task(epochs: object, tasks: Sequence[str]) -> None:
+    """Raise a `SettingError` unless epochs by task name have a number for every task."""
+    if isinstance(epochs, Mapping) and (without := [name for name in tasks if name not in epochs]):
+        raise SettingError(
+            f"epochs has no number for {', '.join(without)}; give one for every task, or "
+            "one number for all"
+        )
