@@ -20,8 +20,8 @@ def shared() -> Path:
 
     Where it is absent the test is skipped, or fails if FGGM_LAB_REQUIRE_SHARED is 1, as in CI.
     """
-    place = os.environ.get("FGGM_LAB_SHARED")
-    folder = Path(place) if place else Path(__file__).resolve().parents[2] / "shared"
+    setting = os.environ.get("FGGM_LAB_SHARED")
+    folder = Path(setting) if setting else Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
         refuse = pytest.fail if os.environ.get("FGGM_LAB_REQUIRE_SHARED") == "1" else pytest.skip
         refuse(f"no real inputs at {folder}; set FGGM_LAB_SHARED to their folder")

@@ -144,8 +144,8 @@ def test_a_reader_sees_the_old_or_the_new_file_never_a_part(tmp_path: Path) -> N
     writer = threading.Thread(target=write)
     writer.start()
     while not done.is_set():
-        found = read_json(path)
-        assert len(found) == 2000 and len(set(found)) == 1
+        content = read_json(path)
+        assert len(content) == 2000 and len(set(content)) == 1
     writer.join()
 
 

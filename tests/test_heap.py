@@ -39,6 +39,8 @@ def test_freed_memory_is_kept_only_when_asked() -> None:
 
 def test_a_users_own_tuning_stays() -> None:
     code = "from fggm_lab.heap import keep_freed_memory; print(keep_freed_memory())"
-    own = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "131072"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=own)
+    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "131072"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
     assert run.stdout.strip() == "False"

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-ASKED = [
+REQUESTED = [
     Requirement(line)
     for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
 ]
@@ -29,21 +29,21 @@ PINS = {
 
 
 def test_every_dependency_is_bounded_and_pinned_inside_its_bounds() -> None:
-    assert {canonicalize_name(r.name) for r in ASKED} == set(PINS)
-    for requirement in [*ASKED, *BENCH, *PEERS]:
+    assert {canonicalize_name(r.name) for r in REQUESTED} == set(PINS)
+    for requirement in [*REQUESTED, *BENCH, *PEERS]:
         operators = {specifier.operator for specifier in requirement.specifier}
         assert "<" in operators, f"{requirement} has no upper bound"
-    for requirement in ASKED:
+    for requirement in REQUESTED:
         assert PINS[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
 def test_other_libraries_are_measured_and_never_used() -> None:
     rivals = {canonicalize_name(r.name) for r in [*BENCH, *PEERS]}
-    assert not rivals & {canonicalize_name(r.name) for r in ASKED}
+    assert not rivals & {canonicalize_name(r.name) for r in REQUESTED}
     modules = "opacus|backpack|kronfluence|nngeometry|asdl|asdfghjkl|curvlinops"
     for path in (ROOT / "fggm_lab").rglob("*.py"):
-        found = re.search(rf"^\s*(import|from) ({modules})\b", path.read_text("utf-8"), re.M)
-        assert found is None, f"{path}: {found}"
+        match = re.search(rf"^\s*(import|from) ({modules})\b", path.read_text("utf-8"), re.M)
+        assert match is None, f"{path}: {match}"
 
 
 def test_conda_users_get_the_same_versions() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -40,7 +41,7 @@ def test_short_calls_are_timed_more_often() -> None:
 
 
 def test_peak_memory_counts_what_is_alive_at_once() -> None:
-    kept = torch.zeros(1000)
+    outer_tensor = torch.zeros(1000)
 
     def call() -> None:
         big = torch.zeros(250_000)  # 1 MB
@@ -48,7 +49,7 @@ def test_peak_memory_counts_what_is_alive_at_once() -> None:
         first = torch.ones(125_000)  # 0.5 MB
         second = first + 1  # 0.5 MB
         second.add_(first)[:10].view(2, 5)
-        kept.mul_(2)[5:].view(-1)
+        outer_tensor.mul_(2)[5:].view(-1)
 
     assert peak_bytes(call, CPU) == 1_000_000
     weight = torch.zeros(100, 1000, requires_grad=True)
@@ -78,13 +79,13 @@ def test_what_is_compared_are_the_same_numbers(peer) -> None:  # type: ignore[no
         pytest.skip(peer.why_not)
     model, batch = make_model(SHAPE, TINY), make_batch(SHAPE, TINY)
     truth = ours(model, batch, linear_weights(model))
-    found = peer.prepare(make_model(SHAPE, TINY), batch, SHAPE.answer, set(truth))()
-    assert relative_error(found, truth) < 1e-5
-    assert largest_error({n: found[n] for n in truth}, truth, 1e-3) < 1e-3
+    scores = peer.prepare(make_model(SHAPE, TINY), batch, SHAPE.answer, set(truth))()
+    assert relative_error(scores, truth) < 1e-5
+    assert largest_error({n: scores[n] for n in truth}, truth, 1e-3) < 1e-3
 
 
 def test_the_growth_model_finds_the_costs_that_made_the_times() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"x_ms": 3 * a + 2 * c, "x_counts": [a, b, c]}
         for a, b, c in [(1.0, 1.0, 4.0), (2.0, 5.0, 1.0), (5.0, 2.0, 2.0), (3.0, 9.0, 3.0)]
     ]
@@ -103,14 +104,14 @@ def threads() -> Iterator[None]:
 @pytest.mark.usefixtures("threads")
 def test_every_case_runs_and_is_written(tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
-    found = CliRunner().invoke(
+    result = CliRunner().invoke(
         app, ["--tiny", "--rounds", "1", "--patience", "0", "--threads", "1", "--out", str(out)]
     )
-    assert found.exit_code == 0, found.output
+    assert result.exit_code == 0, result.output
     record = json.loads(out.read_text())
     assert set(record["cases"]) == set(CASES)
     assert record["environment"]["versions"]["torch"].startswith("2.")
     assert all(case["rows"] for case in record["cases"].values())
-    assert "must be" in found.output
+    assert "must be" in result.output
     refused = CliRunner().invoke(app, ["--only", "nonsense"])
     assert refused.exit_code == 2 and "nonsense" in refused.output

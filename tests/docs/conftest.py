@@ -29,9 +29,11 @@ def newest(path: Path) -> float:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site: what `make docs` left if nothing changed since, else built here, strictly."""
-    made = ROOT / "site" / "objects.inv"
-    if made.exists() and made.stat().st_mtime > max(newest(ROOT / name) for name in SOURCES):
-        return made.parent
+    inventory = ROOT / "site" / "objects.inv"
+    if inventory.exists() and inventory.stat().st_mtime > max(
+        newest(ROOT / name) for name in SOURCES
+    ):
+        return inventory.parent
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(folder)]
     env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}

@@ -32,11 +32,11 @@ def project(tmp_path: Path) -> Path:
 
 def store(project: Path, *cells: tuple[str, str]) -> None:
     """Write a notebook: each cell's source, and the text stored below it."""
-    made = []
+    cells_of_code = []
     for source, text in cells:
         outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)] if text else []
-        made.append(nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=1))
-    notebook = nbformat.v4.new_notebook(cells=made)
+        cells_of_code.append(nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=1))
+    notebook = nbformat.v4.new_notebook(cells=cells_of_code)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, project / "notebooks" / "one.ipynb")
 
@@ -78,11 +78,11 @@ def test_bulky_outputs_are_found(project: Path) -> None:
         cell.outputs = [output]
     nbformat.write(notebook, path)
     done = run(project, commands("strict")[0])
-    told = done.stdout.splitlines()
-    assert done.returncode == 1 and len(told) == 3
-    assert "cell 0: stores image/png" in told[0]
-    assert "cell 1: stores an error" in told[1]
-    assert "cell 2: stores more than 20000 characters" in told[2]
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1 and len(lines) == 3
+    assert "cell 0: stores image/png" in lines[0]
+    assert "cell 1: stores an error" in lines[1]
+    assert "cell 2: stores more than 20000 characters" in lines[2]
 
 
 def test_the_workflow_is_complete() -> None:

@@ -11,8 +11,8 @@ pytestmark = pytest.mark.usefixtures("hooks")
 def test_links_of_the_repository_become_links_of_the_site() -> None:
     from places import relinked
 
-    said = "[map](../../notebooks/README.md#top), [ci](../ci.md), ![p](../forgetting.png)"
-    assert relinked(said, "howto/teacher.md") == (
+    text = "[map](../../notebooks/README.md#top), [ci](../ci.md), ![p](../forgetting.png)"
+    assert relinked(text, "howto/teacher.md") == (
         "[map](../course/index.md#top), [ci](../ci.md), ![p](../forgetting.png)"
     )
     assert relinked("[home](../README.md)", "course/index.md") == "[home](../index.md)"
@@ -25,8 +25,8 @@ def test_links_that_the_site_cannot_follow() -> None:
     from places import relinked
 
     assert relinked("[bench](../benchmarks/README.md)", "index.md") == "bench"
-    gone = "[x](nowhere.md) [y](https://example.org/a.md)"
-    assert relinked(gone, "index.md") == gone
+    text = "[x](nowhere.md) [y](https://example.org/a.md)"
+    assert relinked(text, "index.md") == text
 
 
 def test_a_notebook_becomes_prose_code_and_text_results(tmp_path: Path) -> None:
@@ -83,10 +83,10 @@ def test_a_name_of_two_rooms_means_the_pages_own(monkeypatch: pytest.MonkeyPatch
 def test_code_is_linked_but_not_inside_links_headings_and_blocks() -> None:
     from names import linked
 
-    kept = (
+    unchanged = (
         "<pre><code>Run.open</code></pre><a href='x'><code>Run</code></a><h2><code>Run</code></h2>"
     )
-    assert linked(kept) == kept
+    assert linked(unchanged) == unchanged
     assert linked("<p><code>Run</code></p>") == (
         '<p><autoref identifier="fggm_lab.runs.run.Run" optional><code>Run</code></autoref></p>'
     )

@@ -20,12 +20,12 @@ SHELL = ("", "bash", "sh", "console")
 
 def typed(name: str) -> list[tuple[str, str]]:
     """Every command line that begins with a program's name, inside a block: (page, arguments)."""
-    found = []
+    pieces = []
     for block in blocks(*SHELL):
         for line in block.code.replace("\\\n", " ").split("\n"):
             if match := re.match(rf"(?:\$ )?(?:\w+=\S+ )*{name} (.*)", line.strip()):
-                found.append((block.page, match[1]))
-    return found
+                pieces.append((block.page, match[1]))
+    return pieces
 
 
 @pytest.mark.parametrize(("page", "line"), typed("fggm-lab"))
@@ -45,7 +45,7 @@ def test_commands_in_prose_exist_and_have_the_options_named() -> None:
 
 
 def test_options_in_prose_belong_to_some_command() -> None:
-    known = {
+    options = {
         option
         for command in COMMANDS.values()
         for param in command.params
@@ -53,14 +53,14 @@ def test_options_in_prose_belong_to_some_command() -> None:
     }
     pages = {"README.md", "docs/howto/researcher.md", "docs/howto/teacher.md"}
     named = [code.split()[0] for page, code in inline() if page in pages and code.startswith("--")]
-    assert named and set(named) <= known | {"--help"}
+    assert named and set(named) <= options | {"--help"}
 
 
 def test_every_make_target_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
-    said = [code.split()[1] for _, code in inline() if re.match(r"make [a-z]+$", code)]
-    said += [line.split()[0] for _, line in typed("make")]
-    assert {"demo", "test", "lab", "docs", "pictures"} <= set(said) <= targets
+    defined = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    quoted = [code.split()[1] for _, code in inline() if re.match(r"make [a-z]+$", code)]
+    quoted += [line.split()[0] for _, line in typed("make")]
+    assert {"demo", "test", "lab", "docs", "pictures"} <= set(quoted) <= defined
 
 
 PYTHON = blocks("python")
@@ -77,10 +77,10 @@ def dotted(node: ast.expr) -> list[str]:
 
 def public(names: list[str]) -> Any:
     """What `lab.a.b` is; raises AttributeError if there is none."""
-    thing: Any = lab
+    value: Any = lab
     for name in names[1:]:
-        thing = getattr(thing, name)
-    return thing
+        value = getattr(value, name)
+    return value
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=[f"{b.page}-{i}" for i, b in enumerate(PYTHON)])
@@ -95,9 +95,9 @@ def test_python_compiles_and_names_what_there_is(block: Block) -> None:
         if isinstance(node, ast.Call) and dotted(node.func)[:1] == ["lab"]:
             takes = inspect.signature(public(dotted(node.func))).parameters
             if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
-                given = {keyword.arg for keyword in node.keywords if keyword.arg}
-                assert given <= takes.keys(), (
-                    f"{ast.unparse(node.func)} takes no {given - {*takes}}"
+                arguments = {keyword.arg for keyword in node.keywords if keyword.arg}
+                assert arguments <= takes.keys(), (
+                    f"{ast.unparse(node.func)} takes no {arguments - {*takes}}"
                 )
 
 

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,10 @@ def test_every_name_of_the_public_surface_is_linked_to_its_page(site: Path) -> N
 
 
 def test_every_registered_figure_method_and_estimator_is_listed(site: Path) -> None:
-    for page, names in {"plots": FIGURES, "methods": METHODS, "fisher": ESTIMATORS}.items():
+    registries: dict[str, Iterable[str]] = {
+        "plots": FIGURES, "methods": METHODS, "fisher": ESTIMATORS,
+    }  # fmt: skip
+    for page, names in registries.items():
         listed = text(site / "api" / f"{page}.html")
         assert not [name for name in names if name not in listed]
 

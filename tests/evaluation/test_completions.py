@@ -31,8 +31,8 @@ PROBLEMS = [
 
 
 def drawn(samples: int = 3, model: Any = None, **settings: Any) -> list[Completion]:
-    asked = {"allow": True, "max_new_tokens": 12, **settings}
-    return sample_completions(model or small_model(), TOKENIZER, PROBLEMS, samples, **asked)
+    settings = {"allow": True, "max_new_tokens": 12, **settings}
+    return sample_completions(model or small_model(), TOKENIZER, PROBLEMS, samples, **settings)
 
 
 @pytest.fixture
@@ -57,23 +57,26 @@ def test_the_same_seed_draws_the_same_and_nothing_else_moves(ran: list[str]) -> 
     assert torch.equal(torch.get_rng_state(), state) and model.training
     assert first == drawn(model=model, seed=1)
     assert first != drawn(model=model, seed=2)
-    assert len({one.completion for one in first}) > 3
-    places = [(one.problem, one.sample) for one in first]
-    assert places == [(name, sample) for name in ("right", "wrong") for sample in range(3)]
-    assert all(len(one.completion) <= 12 for one in first)
+    assert len({completion.completion for completion in first}) > 3
+    samples = [(completion.problem, completion.sample) for completion in first]
+    assert samples == [(name, sample) for name in ("right", "wrong") for sample in range(3)]
+    assert all(len(completion.completion) <= 12 for completion in first)
 
 
 def test_a_program_that_comes_again_runs_once(ran: list[str]) -> None:
-    found = drawn(samples=1, temperature=0.0) + drawn(samples=4, temperature=1e-4)
-    assert len({one.completion for one in found if one.problem == "right"}) == 1
+    completions = drawn(samples=1, temperature=0.0) + drawn(samples=4, temperature=1e-4)
+    assert len({c.completion for c in completions if c.problem == "right"}) == 1
     assert len(ran) == 2 + 2
 
 
 def test_low_temperatures_approach_the_greedy_answer_in_a_batch_of_prompts(ran: list[str]) -> None:
-    greedy = {one.problem: one.completion for one in drawn(samples=1, temperature=0.0)}
+    greedy = {
+        completion.problem: completion.completion
+        for completion in drawn(samples=1, temperature=0.0)
+    }
     assert len(set(greedy.values())) == 2
-    for one in drawn(samples=3, temperature=1e-4, batch_size=4):
-        assert one.completion == greedy[one.problem]
+    for completion in drawn(samples=3, temperature=1e-4, batch_size=4):
+        assert completion.completion == greedy[completion.problem]
 
 
 def test_temperature_is_that_of_the_whole_distribution(ran: list[str]) -> None:
@@ -85,23 +88,25 @@ def test_temperature_is_that_of_the_whole_distribution(ran: list[str]) -> None:
         chance = (model(ids).logits[0, -1] / 2.0).softmax(-1)
     letters = {TOKENIZER.decode([i], skip_special_tokens=True): i for i in range(len(chance))}
     count = 4000
-    found = sample_completions(
+    completions = sample_completions(
         model, TOKENIZER, PROBLEMS[:1], count,
         temperature=2.0, max_new_tokens=1, batch_size=1000, allow=True,
     )  # fmt: skip
-    for letter, place in letters.items():
+    for letter, index in letters.items():
         if len(letter) == 1:
-            expected = float(chance[place])
-            share = sum(one.completion == letter for one in found) / count
+            expected = float(chance[index])
+            share = sum(completion.completion == letter for completion in completions) / count
             assert abs(share - expected) < 5 * (expected / count) ** 0.5 + 1e-9
 
 
 def test_programs_really_run_and_pass_at_k_is_the_estimators(tmp_path: Path) -> None:
-    found = drawn(samples=2)
-    assert [one.reason for one in found] == ["passed"] * 2 + ["wrong answer"] * 2
-    assert pass_at_every_k(found) == {1: 0.5, 2: 0.5}
-    write_completions(tmp_path / "completions.parquet", found)
-    assert read_completions(tmp_path / "completions.parquet") == found
+    completions = drawn(samples=2)
+    assert [completion.reason for completion in completions] == ["passed"] * 2 + [
+        "wrong answer"
+    ] * 2
+    assert pass_at_every_k(completions) == {1: 0.5, 2: 0.5}
+    write_completions(tmp_path / "completions.parquet", completions)
+    assert read_completions(tmp_path / "completions.parquet") == completions
     (tmp_path / "other.parquet").write_bytes(b"no such thing")
     with pytest.raises(DataError, match="holds no completions"):
         read_completions(tmp_path / "other.parquet")
@@ -110,12 +115,12 @@ def test_programs_really_run_and_pass_at_k_is_the_estimators(tmp_path: Path) -> 
 def test_pass_at_k_counts_each_problems_own_completions() -> None:
     def made(problem: str, passed: Sequence[bool]) -> list[Completion]:
         return [
-            Completion(problem, i, "", "", one, "passed" if one else "timeout", "", 0.0, False)
-            for i, one in enumerate(passed)
+            Completion(problem, i, "", "", ok, "passed" if ok else "timeout", "", 0.0, False)
+            for i, ok in enumerate(passed)
         ]
 
-    found = pass_at_every_k(made("a", [True, False, False, True]) + made("b", [False] * 3))
-    assert found == pytest.approx({k: pass_at_k(4, 2, k) / 2 for k in (1, 2, 3)})
+    estimates = pass_at_every_k(made("a", [True, False, False, True]) + made("b", [False] * 3))
+    assert estimates == pytest.approx({k: pass_at_k(4, 2, k) / 2 for k in (1, 2, 3)})
 
 
 def test_a_completion_that_goes_on_with_something_else_is_ended_and_cut(ran: list[str]) -> None:
@@ -125,24 +130,26 @@ def test_a_completion_that_goes_on_with_something_else_is_ended_and_cut(ran: lis
     model = small_model(context=512)
     steps: list[int] = []
 
-    def dictate(module: object, given: object, out: Any) -> None:
+    def dictate(module: object, args: object, out: Any) -> None:
         steps.append(1)
         out.logits[...] = -1e9
         out.logits[:, -1, ids[(len(steps) - 1) % len(ids)]] = 0.0
 
     model.register_forward_hook(dictate)
-    (found,) = sample_completions(
+    (completion,) = sample_completions(
         model, TOKENIZER, PROBLEMS[:1], 1, temperature=0.0, max_new_tokens=300, allow=True
     )
     assert TOKENIZER.decode(ids) == text
-    assert found.completion == " one\n    \n"
+    assert completion.completion == " one\n    \n"
     assert len(steps) < 60
 
 
 def test_a_prompt_is_cut_for_the_model_and_whole_in_the_program(ran: list[str]) -> None:
     model = small_model(context=32)
-    found = drawn(samples=1, model=model, temperature=0.0)
-    assert [one.truncated for one in found] == [len(p.prompt) > 20 for p in PROBLEMS]
+    completions = drawn(samples=1, model=model, temperature=0.0)
+    assert [completion.truncated for completion in completions] == [
+        len(p.prompt) > 20 for p in PROBLEMS
+    ]
     assert [program.startswith(p.prompt) for program, p in zip(ran, PROBLEMS, strict=True)] == [
         True,
         True,
@@ -181,9 +188,9 @@ def test_right_solutions_of_humaneval_pass_as_completions(
     """Cutting and stopping as a model's completion is takes nothing from a right answer."""
     problems = read_problems(shared / "general" / "humaneval.json")[:6]
 
-    def solutions(*given: Any) -> list[str]:
+    def solutions(*args: Any) -> list[str]:
         return [p.solution + "\ndef more():\n    pass\n" for p in problems for _ in range(2)]
 
     monkeypatch.setattr(completions, "generate", solutions)
-    found = sample_completions(small_model(), TOKENIZER, problems, 2, allow=True)
-    assert pass_at_every_k(found) == {1: 1.0, 2: 1.0}
+    answered = sample_completions(small_model(), TOKENIZER, problems, 2, allow=True)
+    assert pass_at_every_k(answered) == {1: 1.0, 2: 1.0}

@@ -29,14 +29,14 @@ def test_an_answer_ends_where_the_context_does(family: str) -> None:
     # GPT-2 has no position beyond its context: one token more and it fails.
     model = small_model(family, dtype=torch.float64, context=32)
 
-    def never_the_end(module: object, given: object, out: CausalLMOutput) -> None:
+    def never_the_end(module: object, args: object, out: CausalLMOutput) -> None:
         out.logits[..., TOKENIZER.all_special_ids] = -1e9
 
     model.register_forward_hook(never_the_end)
     prompts = [[5 + i % 7 for i in range(length)] for length in (31, 4, 30, 4, 20, 31)]
-    found = generate(model, TOKENIZER, prompts, [100] * 6, batch_size=4)
-    assert [len(text) for text in found] == [1, 28, 2, 28, 12, 1]
-    assert found == [generate(model, TOKENIZER, [p], [100])[0] for p in prompts]
+    texts = generate(model, TOKENIZER, prompts, [100] * 6, batch_size=4)
+    assert [len(text) for text in texts] == [1, 28, 2, 28, 12, 1]
+    assert texts == [generate(model, TOKENIZER, [p], [100])[0] for p in prompts]
 
 
 def test_nothing_to_say_takes_no_step() -> None:

@@ -38,12 +38,12 @@ def test_the_other_measures_come_from_them_too(run: Run) -> None:
     for event in run.events("evaluation"):
         if event["final"]:
             after = None if event["task"] < 0 else event["task"]
-            for name, found in event["tasks"].items():
+            for name, scores in event["tasks"].items():
                 rows = run.predictions(after, name)
-                assert found["examples"] == len(rows) == 4
-                assert found["exact"] == sum(r.exact for r in rows) / 4
-                assert found["nll"] == sum(r.nll for r in rows) / sum(r.tokens for r in rows)
-                assert found["empty"] == sum(not r.prediction.strip() for r in rows)
+                assert scores["examples"] == len(rows) == 4
+                assert scores["exact"] == sum(r.exact for r in rows) / 4
+                assert scores["nll"] == sum(r.nll for r in rows) / sum(r.tokens for r in rows)
+                assert scores["empty"] == sum(not r.prediction.strip() for r in rows)
 
 
 def test_a_resumed_run_keeps_the_same(run: Run, tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_a_run_of_an_older_version_is_read_without_them(run: Run, tmp_path: Path
     (old / "config.json").write_text(json.dumps(config))
     lines = [json.loads(line) for line in (old / "events.jsonl").read_text().splitlines()]
     for event in lines:
-        for found in event.get("tasks", {}).values():
-            del found["empty"]
+        for scores in event.get("tasks", {}).values():
+            del scores["empty"]
     (old / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     again = Run.open(old)
     assert again.predictions(None) == again.predictions(NAMES[0]) == []
@@ -89,16 +89,16 @@ def test_a_run_of_an_older_version_is_read_without_them(run: Run, tmp_path: Path
 def test_epochs_may_be_a_tasks_own(tmp_path: Path) -> None:
     by_name = small_run(SFT(), tmp_path / "a", epochs={"task-2": 1, "task-0": 2, "task-1": 0.5})
     in_order = small_run(SFT(), tmp_path / "b", epochs=[2, 0.5, 1])
-    for found in (by_name, in_order):
-        assert found.events("start")[0]["steps"] == [6, 2, 3]
-        taken = [event["task"] for event in found.events("step")]
-        assert [taken.count(index) for index in range(3)] == [6, 2, 3]
+    for run in (by_name, in_order):
+        assert run.events("start")[0]["steps"] == [6, 2, 3]
+        steps = [event["task"] for event in run.events("step")]
+        assert [steps.count(index) for index in range(3)] == [6, 2, 3]
     assert by_name.scores == in_order.scores
     assert small_run(SFT(), tmp_path / "a", epochs=[2, 0.5, 1], resume=True).finished
 
 
 def test_the_most_new_tokens_of_a_run_cut_its_answers(tmp_path: Path) -> None:
-    found = small_run(SFT(), tmp_path / "run", max_new_tokens={"task-1": 1}, points_per_task=0)
+    run = small_run(SFT(), tmp_path / "run", max_new_tokens={"task-1": 1}, points_per_task=0)
     for after in (None, *NAMES):
-        assert all(len(row.prediction) <= 1 for row in found.predictions(after, "task-1"))
-    assert any(len(row.prediction) > 1 for row in found.predictions(None, "task-0"))
+        assert all(len(row.prediction) <= 1 for row in run.predictions(after, "task-1"))
+    assert any(len(row.prediction) > 1 for row in run.predictions(None, "task-0"))

@@ -33,10 +33,10 @@ class Block:
 def blocks(*languages: str) -> list[Block]:
     """Every fenced piece of code in one of these languages."""
     return [
-        Block(str(path.relative_to(ROOT)), *found)
+        Block(str(path.relative_to(ROOT)), *match)
         for path in PAGES
-        for found in _FENCE.findall(path.read_text(encoding="utf-8"))
-        if found[0] in languages
+        for match in _FENCE.findall(path.read_text(encoding="utf-8"))
+        if match[0] in languages
     ]
 
 

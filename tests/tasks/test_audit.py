@@ -1,7 +1,6 @@
 """The audit counts planted faults, each where it was planted, and stays silent on clean tasks."""
 
 import json
-import time
 from pathlib import Path
 
 from fggm_lab.tasks import Example, Task, TaskSequence, audit, load_tasks
@@ -29,15 +28,15 @@ FAULTY = Task(
 
 
 def test_planted_faults_are_counted_by_hand() -> None:
-    found = audit([FAULTY]).tasks["Faulty"]
-    assert found.examples == {"train": 6, "eval": 3, "test": 3}
-    assert found.duplicate_prompts == {"train": 2, "eval": 1, "test": 0}
-    assert found.empty_prompts == {"train": 1, "eval": 0, "test": 0}
-    assert found.empty_answers == {"train": 1, "eval": 0, "test": 1}
+    findings = audit([FAULTY]).tasks["Faulty"]
+    assert findings.examples == {"train": 6, "eval": 3, "test": 3}
+    assert findings.duplicate_prompts == {"train": 2, "eval": 1, "test": 0}
+    assert findings.empty_prompts == {"train": 1, "eval": 0, "test": 0}
+    assert findings.empty_answers == {"train": 1, "eval": 0, "test": 1}
     # p in train; over the whole task also r (1 and 9) and q ("" and "\n")
-    assert found.conflicting_answers == {"train": 1, "eval": 0, "test": 0, "all": 3}
-    assert found.shared_prompts == {"train/eval": 1, "train/test": 2, "eval/test": 1}
-    assert not found.eval_is_test
+    assert findings.conflicting_answers == {"train": 1, "eval": 0, "test": 0, "all": 3}
+    assert findings.shared_prompts == {"train/eval": 1, "train/test": 2, "eval/test": 1}
+    assert not findings.eval_is_test
 
 
 def test_every_finding_is_a_sentence_with_its_count() -> None:
@@ -54,38 +53,53 @@ def test_every_finding_is_a_sentence_with_its_count() -> None:
 
 
 def test_a_clean_sequence_is_clean() -> None:
-    found = audit(TaskSequence([CLEAN], "here"))
-    assert found.clean
-    assert found.warnings() == []
+    findings = audit(TaskSequence([CLEAN], "here"))
+    assert findings.clean
+    assert findings.warnings() == []
     assert not audit([FAULTY]).clean
 
 
 def test_eval_identical_to_test_is_seen_in_any_order_and_named_once() -> None:
     both = examples(("x", "1"), ("y", "2"))
     task = Task("T", train=examples(("a", "1")), eval=both, test=both[::-1])
-    found = audit([task])
-    assert found.tasks["T"].eval_is_test
-    assert found.tasks["T"].shared_prompts["eval/test"] == 2
-    assert len(found.warnings()) == 1
-    assert "eval and test hold the same 2 examples" in found.warnings()[0]
+    findings = audit([task])
+    assert findings.tasks["T"].eval_is_test
+    assert findings.tasks["T"].shared_prompts["eval/test"] == 2
+    assert len(findings.warnings()) == 1
+    assert "eval and test hold the same 2 examples" in findings.warnings()[0]
     assert not audit([Task("T", both, both[:1], both)]).tasks["T"].eval_is_test
     assert not audit([Task("T", both, (), both)]).tasks["T"].eval_is_test
 
 
 def test_the_audit_is_json() -> None:
-    found = audit(TaskSequence([CLEAN, FAULTY], "here"))
-    record = json.loads(json.dumps(found.to_json()))
+    findings = audit(TaskSequence([CLEAN, FAULTY], "here"))
+    record = json.loads(json.dumps(findings.to_json()))
     assert record["source"] == "here"
     assert record["clean"] is False
-    assert record["warnings"] == found.warnings()
+    assert record["warnings"] == findings.warnings()
     assert record["tasks"]["Faulty"]["shared_prompts"]["train/test"] == 2
 
 
-def test_fifty_thousand_examples_take_no_time() -> None:
-    many = examples(*((f"prompt {i} " * 20, str(i)) for i in range(50_000)))
-    start = time.perf_counter()
-    assert audit([Task("T", many, many[:100], many[100:200])]).tasks["T"].eval_is_test is False
-    assert time.perf_counter() - start < 5
+class CountedText(str):
+    """A text that counts how often any of its kind is compared."""
+
+    comparisons = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        CountedText.comparisons += 1
+        return str.__eq__(self, other)
+
+
+def test_comparisons_grow_linearly_with_the_examples() -> None:
+    def comparisons(count: int) -> int:
+        CountedText.comparisons = 0
+        texts = [(CountedText(f"prompt {i}"), str(i)) for i in range(count)]
+        large = examples(*texts, *texts)
+        audit([Task("T", large, large[:100], large[100:200])])
+        return CountedText.comparisons
+
+    assert comparisons(1000) >= 1000 and comparisons(4000) < 5 * comparisons(1000)
 
 
 def test_the_real_tasks_are_clean(shared: Path) -> None:

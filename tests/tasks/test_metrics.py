@@ -16,12 +16,12 @@ from fggm_lab.tasks.metrics import restore_literals
 CAT = "the cat sat on the mat"
 
 
-def common(one: Sequence[str], other: Sequence[str]) -> int:
+def common(first: Sequence[str], second: Sequence[str]) -> int:
     """The length of the longest common subsequence, by the textbook's table."""
-    above = [0] * (len(other) + 1)
-    for a in one:
+    above = [0] * (len(second) + 1)
+    for a in first:
         row = [0]
-        for j, b in enumerate(other):
+        for j, b in enumerate(second):
             row.append(above[j] + 1 if a == b else max(above[j + 1], row[j]))
         above = row
     return above[-1]
@@ -101,33 +101,33 @@ def test_literals_of_real_code_are_restored_as_trace_does(shared: Path) -> None:
 def test_edit_similarity_is_that_of_a_longest_common_subsequence(shared: Path) -> None:
     # Levenshtein's ratio with a substitution counted as a deletion and an insertion: 2 common / all
     lines = [e.answer for e in load_tasks(shared / "trace", order=["Py150"])["Py150"].test[:40]]
-    for one, other in pairwise(lines):
-        a, b = (restored_as_trace_does(text).strip() for text in (one, other))
+    for first, second in pairwise(lines):
+        a, b = (restored_as_trace_does(text).strip() for text in (first, second))
         expected = 2 * common(a, b) / (len(a) + len(b)) if a and b else 0
-        assert score("edit_similarity", "", one, other) == pytest.approx(expected, abs=1e-12)
+        assert score("edit_similarity", "", first, second) == pytest.approx(expected, abs=1e-12)
 
 
 def test_rouge_l_is_that_of_a_longest_common_subsequence_of_words(shared: Path) -> None:
     test = load_tasks(shared / "trace", order=["NumGLUE-ds"])["NumGLUE-ds"].test[:60]
-    seen = set()
-    for one, other in pairwise(e.prompt for e in test):
-        a, b = (re.findall(r"[a-z0-9]+", text.lower()) for text in (one, other))
+    values = set()
+    for first, second in pairwise(e.prompt for e in test):
+        a, b = (re.findall(r"[a-z0-9]+", text.lower()) for text in (first, second))
         shares = common(a, b) / len(a), common(a, b) / len(b)
         expected = 2 * shares[0] * shares[1] / sum(shares)
-        assert score("rouge_l", "", one, other) == pytest.approx(expected, abs=1e-12)
-        seen.add(expected)
-    assert len(seen) > 30
+        assert score("rouge_l", "", first, second) == pytest.approx(expected, abs=1e-12)
+        values.add(expected)
+    assert len(values) > 30
 
 
 def test_edit_similarity_on_real_code_is_near_difflibs(shared: Path) -> None:
     lines = [e.answer for e in load_tasks(shared / "trace", order=["Py150"])["Py150"].test[:60]]
-    for one, other in pairwise(lines):
-        ours = score("edit_similarity", "", one, other)
-        a, b = restore_literals(one).strip(), restore_literals(other).strip()
+    for first, second in pairwise(lines):
+        ours = score("edit_similarity", "", first, second)
+        a, b = restore_literals(first).strip(), restore_literals(second).strip()
         if a and b:
             # difflib's matching is greedy: never better than the optimum, and itself where equal
             assert ours >= difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() - 1e-12
-            assert ours == score("edit_similarity", "", other, one)
+            assert ours == score("edit_similarity", "", second, first)
             assert ours <= 1 - abs(len(a) - len(b)) / (len(a) + len(b)) + 1e-12
 
 
@@ -168,8 +168,8 @@ def test_what_is_exact_is_also_lenient(shared: Path) -> None:
 
 def test_scores_stay_between_zero_and_one(shared: Path) -> None:
     test = load_tasks(shared / "trace", order=["NumGLUE-ds"])["NumGLUE-ds"].test[:20]
-    for one, other in pairwise(test):
+    for first, second in pairwise(test):
         for metric in METRICS:
-            value = score(metric, one.prompt, other.prompt, one.prompt)
+            value = score(metric, first.prompt, second.prompt, first.prompt)
             assert 0 <= value <= 1
             assert math.isfinite(value)

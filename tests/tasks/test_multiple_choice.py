@@ -45,7 +45,7 @@ def test_how_choices_are_made_is_part_of_the_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"label": 3}, "the label is 3; it must be a place from 0 to 2"),
         ({"label": -1}, "the label is -1"),
@@ -61,9 +61,9 @@ def test_how_choices_are_made_is_part_of_the_name(tmp_path: Path) -> None:
         ({"prompt": "\ud800"}, "'prompt' holds an incomplete character"),
     ],
 )
-def test_broken_questions_are_named(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+def test_broken_questions_are_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     path = written(tmp_path, [GOOD, GOOD | change])
-    with pytest.raises(DataError, match=told) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         load_general(path)
     assert str(caught.value).startswith(f"{path}, item 1: ")
 

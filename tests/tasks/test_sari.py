@@ -58,8 +58,8 @@ def test_sari_ignores_case_and_separates_punctuation() -> None:
 def slow_sari(source: str, prediction: str, reference: str) -> Fraction:
     """Equations 1 to 8 of Xu et al. 2016 for one reference, n-gram by n-gram, in fractions."""
 
-    def share(part: Fraction | int, whole: int) -> Fraction:
-        return Fraction(part) / whole if whole else Fraction(1)
+    def share(part: Fraction | int, total: int) -> Fraction:
+        return Fraction(part) / total if total else Fraction(1)
 
     def f1(precision: Fraction, recall: Fraction) -> Fraction:
         both = precision + recall
@@ -71,14 +71,16 @@ def slow_sari(source: str, prediction: str, reference: str) -> Fraction:
         for text in (source, prediction, reference):
             words = text.split()
             lists.append([tuple(words[i : i + n]) for i in range(len(words) - n + 1)])
-        before, after, wanted = lists
-        grams = sorted({*before, *after, *wanted})
-        counts = {g: (before.count(g), after.count(g), wanted.count(g)) for g in grams}
-        kept = {g: min(i, o) for g, (i, o, _) in counts.items() if min(i, o)}
-        right = {g: min(k, counts[g][2]) for g, k in kept.items()}
+        before, after, reference = lists
+        grams = sorted({*before, *after, *reference})
+        counts = {g: (before.count(g), after.count(g), reference.count(g)) for g in grams}
+        retained = {g: min(i, o) for g, (i, o, _) in counts.items() if min(i, o)}
+        right = {g: min(k, counts[g][2]) for g, k in retained.items()}
         keepable = sum(min(i, r) for i, _, r in counts.values())
         keep = f1(
-            share(sum((Fraction(right[g], kept[g]) for g in kept), Fraction(0)), len(kept)),
+            share(
+                sum((Fraction(right[g], retained[g]) for g in retained), Fraction(0)), len(retained)
+            ),
             share(sum(right.values()), keepable),
         )
         deleted = {g: i - o for g, (i, o, _) in counts.items() if i > o}
@@ -94,13 +96,13 @@ def slow_sari(source: str, prediction: str, reference: str) -> Fraction:
 
 def test_sari_equals_a_slow_one_in_fractions() -> None:
     draw = random.Random(5)
-    seen = set()
+    values = set()
     for _ in range(300):
         texts = [" ".join(draw.choices("abcde", k=draw.randint(1, 9))) for _ in range(3)]
         value = sentence_sari(texts[0], texts[1], [texts[2]])
         assert value == pytest.approx(float(slow_sari(*texts)), abs=1e-12)
-        seen.add(round(value, 6))
-    assert len(seen) > 150
+        values.add(round(value, 6))
+    assert len(values) > 150
 
 
 @pytest.mark.parametrize(

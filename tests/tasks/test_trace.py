@@ -7,7 +7,7 @@ import pytest
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.tasks import ORDERS, TRACE_ORDER, load_tasks
-from tests.support.task_folders import GOOD, write_task
+from tests.support.task_folders import write_task
 
 SECOND = "NumGLUE-cm NumGLUE-ds FOMC 20Minuten C-STANCE Py150 MeetingBank ScienceQA"
 
@@ -36,14 +36,14 @@ def release(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("variant", [500, "1000", "5000", "Reasoning", "reasoning"])
 def test_a_variant_is_found_from_every_folder_above_it(release: Path, variant: str | int) -> None:
     named = "Reasoning" if variant == "reasoning" else variant
-    own = release / f"LLM-CL-Benchmark_{named}"
-    for place in (release.parent, release, own):
-        tasks = load_tasks(place, variant=variant)
+    variant_folder = release / f"LLM-CL-Benchmark_{named}"
+    for folder in (release.parent, release, variant_folder):
+        tasks = load_tasks(folder, variant=variant)
         assert tasks.names == list(TRACE_ORDER)
-        assert {task.train[0].prompt for task in tasks} == {own.name}
-        assert tasks.source == str(own)
-    assert load_tasks(own).names == list(TRACE_ORDER)
-    assert load_tasks(own)["20Minuten"].eval == ()
+        assert {task.train[0].prompt for task in tasks} == {variant_folder.name}
+        assert tasks.source == str(variant_folder)
+    assert load_tasks(variant_folder).names == list(TRACE_ORDER)
+    assert load_tasks(variant_folder)["20Minuten"].eval == ()
 
 
 def test_an_unnamed_or_unknown_variant_lists_those_present(release: Path) -> None:
@@ -101,9 +101,9 @@ def test_missing_tasks_are_named_and_gone_on_without_when_allowed(
     folder = write_trace(tmp_path / name, without=GAPS)
     with pytest.raises(DataError, match=r"lacks 2 of TRACE's eight tasks: FOMC, NumGLUE-ds; "):
         load_tasks(folder, order=order)
-    found = load_tasks(folder, order=order, allow_missing=True).names
-    whole = ORDERS[order] if order else TRACE_ORDER
-    assert found == [task for task in whole if task not in GAPS]
+    names = load_tasks(folder, order=order, allow_missing=True).names
+    full_order = ORDERS[order] if order else TRACE_ORDER
+    assert names == [task for task in full_order if task not in GAPS]
     assert load_tasks(folder, order=["Py150", "C-STANCE"]).names == ["Py150", "C-STANCE"]
 
 
@@ -123,4 +123,4 @@ def test_a_release_task_may_lack_only_its_eval_split(tmp_path: Path) -> None:
     (folder / "FOMC" / "test.json").unlink()
     with pytest.raises(DataError, match=r"FOMC has no test\.json"):
         load_tasks(folder)
-    assert load_tasks(folder, order=["Py150"])["Py150"].eval[0].prompt == GOOD[0]["prompt"]
+    assert load_tasks(folder, order=["Py150"])["Py150"].eval[0].prompt == "p1"

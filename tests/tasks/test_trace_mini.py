@@ -24,15 +24,15 @@ def _script(name: str) -> ModuleType:
 
 def test_the_generator_writes_the_shipped_bytes(tmp_path: Path) -> None:
     _script("make_tasks").make(tmp_path)
-    made = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*.json"))
+    generated = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*.json"))
     shipped = sorted(
         p.relative_to(DATA)
         for folder in ("trace-mini", "general")
         for p in (DATA / folder).rglob("*.json")
     )
-    assert made == shipped
-    assert len(made) == 8 * 3 + len(SKILLS) * 2
-    for path in made:
+    assert generated == shipped
+    assert len(generated) == 8 * 3 + len(SKILLS) * 2
+    for path in generated:
         assert (tmp_path / path).read_bytes() == (DATA / path).read_bytes(), path
 
 
@@ -57,16 +57,16 @@ def test_pretraining_never_sees_a_held_out_prompt() -> None:
     }
     assert held_out == shipped
     rng = Random(3)
-    seen = {pretraining_example(rng, held_out).prompt for _ in range(5000)}
-    assert not seen & held_out
-    assert not seen & {e.prompt for task in load_tasks("trace-mini") for e in task.test}
+    prompts = {pretraining_example(rng, held_out).prompt for _ in range(5000)}
+    assert not prompts & held_out
+    assert not prompts & {e.prompt for task in load_tasks("trace-mini") for e in task.test}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_halves_of_a_family_share_the_form_but_not_the_words(name: str) -> None:
     rng = Random(name)
-    known = [FAMILIES[name].draw(rng, "known").prompt for _ in range(400)]
+    known_prompts = [FAMILIES[name].draw(rng, "known").prompt for _ in range(400)]
     new = [FAMILIES[name].draw(rng, "new").prompt for _ in range(400)]
-    words = [{w for prompt in half for w in prompt.split()} for half in (known, new)]
+    words = [{w for prompt in half for w in prompt.split()} for half in (known_prompts, new)]
     assert words[0] & words[1]
     assert len(words[1] - words[0]) >= 8

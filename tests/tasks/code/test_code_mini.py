@@ -31,10 +31,10 @@ def test_the_generator_writes_the_shipped_bytes(tmp_path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.make(tmp_path)
-    made = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*.json"))
-    assert made == sorted(p.relative_to(DATA) for p in (DATA / CODE_MINI).rglob("*.json"))
-    assert len(made) == 4 * 3
-    for path in made:
+    generated = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*.json"))
+    assert generated == sorted(p.relative_to(DATA) for p in (DATA / CODE_MINI).rglob("*.json"))
+    assert len(generated) == 4 * 3
+    for path in generated:
         assert (tmp_path / path).read_bytes() == (DATA / path).read_bytes(), path
 
 
@@ -53,7 +53,9 @@ def test_every_answer_passes_its_tests_and_no_other_answer_does(skill: str) -> N
     for example in (*task.train, *task.eval, *task.test):
         assert _runs(example, example.answer)
         (number,) = re.findall(r"[0-9]+", example.answer)
-        answers = [f"    return {one.expression.replace('K', number)}" for one in OPERATIONS]
+        answers = [
+            f"    return {operation.expression.replace('K', number)}" for operation in OPERATIONS
+        ]
         assert example.answer in answers
         others = [answer for answer in answers if answer != example.answer]
         others.append(example.answer.replace(number, str(int(number) + 1)))
@@ -62,9 +64,9 @@ def test_every_answer_passes_its_tests_and_no_other_answer_does(skill: str) -> N
 
 def test_what_is_asked_names_one_operation_only() -> None:
     for task in TASKS:
-        asked = {re.sub("[0-9]+", "K", example.prompt) for example in task.train}
+        phrasings = {re.sub("[0-9]+", "K", example.prompt) for example in task.train}
         done = {re.sub("[0-9]+", "K", example.prompt + example.answer) for example in task.train}
-        assert len(asked) == len(done) == len(OPERATIONS)
+        assert len(phrasings) == len(done) == len(OPERATIONS)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="programs are not run there")

@@ -12,9 +12,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="programs are no
 
 @pytest.fixture(scope="module")
 def problems(shared: Path) -> tuple[CodeProblem, ...]:
-    found = read_problems(shared / "general" / "humaneval.json")
-    assert len(found) == 164
-    return found
+    problems = read_problems(shared / "general" / "humaneval.json")
+    assert len(problems) == 164
+    return problems
 
 
 def _broken(solution: str) -> str:

@@ -71,7 +71,7 @@ def test_an_example_has_the_problems_texts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "said"),
+    ("item", "message"),
     [
         ({**MINI, "test": ""}, "item 1: a code task without a test: 'test' is missing or empty"),
         ({k: v for k, v in HUMANEVAL.items() if k != "test"}, "a code task without a test"),
@@ -85,8 +85,8 @@ def test_an_example_has_the_problems_texts(tmp_path: Path) -> None:
         ("text", "is no object"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(item: Any, said: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=said) as error:
+def test_what_is_wrong_is_named_with_its_place(item: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message) as error:
         _read(tmp_path, MINI, item)
     assert "problems.json, item 1: " in str(error.value)
     assert "\n" not in str(error.value)

@@ -14,10 +14,10 @@ PLAIN = {"prompt": "1 + 1 =", "answer": "2"}
 
 
 def _load(folder: Path, train: list[Any], test: list[Any]) -> Task:
-    place = folder / "mine"
-    place.mkdir(parents=True)
+    task_folder = folder / "mine"
+    task_folder.mkdir(parents=True)
     for split, rows in (("train", train), ("test", test)):
-        (place / f"{split}.json").write_text(json.dumps(rows))
+        (task_folder / f"{split}.json").write_text(json.dumps(rows))
     return load_tasks(folder)["mine"]
 
 
