@@ -98,7 +98,7 @@ def measure(explorer: Explorer, model: Units, scope: Scope, settings: Settings) 
             tab.view.value = name
             if tab.panel.figure is None:
                 raise RuntimeError(f"{tab.title}, {name}: {tab.panel.text}")
-            scores = [explorer.records.scores(explorer.selection.run, t) for t in _names()]
+            scores = [explorer.cache.scores(explorer.selection.run, t) for t in _names()]
             calls = {"move": _move(explorer), "anew": _anew(scores, scope)}
             timings = side_by_side(calls, settings)
             move, anew = timings["move"], timings["anew"]

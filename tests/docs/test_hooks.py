@@ -77,7 +77,7 @@ def test_a_name_of_two_rooms_means_the_pages_own(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(names, "public", lambda room: ("Record",) if room in rooms else ())
     monkeypatch.setattr(names, "path_of", lambda room, name: f"fggm_lab.{room}.{name}")
     assert names.identifier("Record") is None
-    assert names.identifier("Record", own="runs") == "fggm_lab.runs.Record"
+    assert names.identifier("Record", own_room="runs") == "fggm_lab.runs.Record"
 
 
 def test_code_is_linked_but_not_inside_links_headings_and_blocks() -> None:

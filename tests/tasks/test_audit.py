@@ -94,12 +94,11 @@ class CountedText(str):
 def test_comparisons_grow_linearly_with_the_examples() -> None:
     def comparisons(count: int) -> int:
         CountedText.comparisons = 0
-        texts = [(CountedText(f"prompt {i}"), str(i)) for i in range(count)]
-        large = examples(*texts, *texts)
+        large = examples(*((CountedText(f"prompt {i // 2}"), str(i)) for i in range(count)))
         audit([Task("T", large, large[:100], large[100:200])])
         return CountedText.comparisons
 
-    assert comparisons(1000) >= 1000 and comparisons(4000) < 5 * comparisons(1000)
+    assert comparisons(1000) > 0 and comparisons(4000) < 5 * comparisons(1000)
 
 
 def test_the_real_tasks_are_clean(shared: Path) -> None:

@@ -71,9 +71,9 @@ def slow_sari(source: str, prediction: str, reference: str) -> Fraction:
         for text in (source, prediction, reference):
             words = text.split()
             lists.append([tuple(words[i : i + n]) for i in range(len(words) - n + 1)])
-        before, after, reference = lists
-        grams = sorted({*before, *after, *reference})
-        counts = {g: (before.count(g), after.count(g), reference.count(g)) for g in grams}
+        before, after, target = lists
+        grams = sorted({*before, *after, *target})
+        counts = {g: (before.count(g), after.count(g), target.count(g)) for g in grams}
         retained = {g: min(i, o) for g, (i, o, _) in counts.items() if min(i, o)}
         right = {g: min(k, counts[g][2]) for g, k in retained.items()}
         keepable = sum(min(i, r) for i, _, r in counts.values())
