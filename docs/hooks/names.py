@@ -30,7 +30,7 @@ def identifier(code: str, own_room: str | None = None) -> str | None:
 
     Args:
         code: such as `Run.open` or `lab.Mask.top(scores, keep=0.3)`.
-        own: the room of the page it stands on, which goes first where two have such a name.
+        own_room: the room of the page it stands on, which goes first where two have such a name.
     """
     if command := _COMMAND.match(code):
         return f"fggm-lab-{command[1]}"

@@ -5,7 +5,7 @@ A page asks for one with a line `<!-- table: methods -->`.
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any, NotRequired, Required, get_args, get_origin, get_type_hints
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
@@ -18,6 +18,8 @@ from fggm_lab.cli import app
 from fggm_lab.fisher import ESTIMATORS
 from fggm_lab.methods import METHODS
 from fggm_lab.plots import FIGURES
+from fggm_lab.runs import NUMBERS
+from fggm_lab.runs.events import EVENT_TYPES, MeasuredGeneral, TaskScores
 
 _MARK = re.compile(r"^<!-- table: (\w+) -->$", re.M)
 
@@ -53,6 +55,47 @@ def figures() -> str:
         for name, kind in FIGURES.items()
     )
     return table(["drawn by", "figure", "what it shows"], rows)
+
+
+def numbers() -> str:
+    """Every number of a run: the columns of the tables."""
+    rows = (
+        [
+            f"`{key}`",
+            number.label,
+            number.definition,
+            number.unit,
+            {"higher": "more", "lower": "less", None: "as of General"}[number.better],
+            number.source or "–",
+        ]
+        for key, number in NUMBERS.items()
+    )
+    return table(["key", "column", "what it is", "unit", "better", "source"], rows)
+
+
+def events() -> str:
+    """Every kind of event of a run's log, with its fields."""
+    kinds = {f"## {kind}": event for kind, event in EVENT_TYPES.items()}
+    kinds |= {"### One task in `evaluation.tasks`": TaskScores}
+    kinds |= {"### `evaluation.general`": MeasuredGeneral}
+    return "\n\n".join(
+        f"{heading}\n\n{sentence(event.__doc__ or '')}.\n\n{_fields(event)}"
+        for heading, event in kinds.items()
+    )
+
+
+def _fields(event: Any) -> str:
+    """The fields of one kind of event, in the order in which they are written."""
+    hints = get_type_hints(event, include_extras=True)
+    rows = []
+    for name, hint in hints.items():
+        optional = name in event.__optional_keys__
+        while get_origin(hint) in (Required, NotRequired):
+            hint = get_args(hint)[0]
+        what = hint.__metadata__[0] if get_origin(hint) is Annotated else "the kind of the event"
+        note = " (not in runs of every version)" if optional else ""
+        rows.append([f"`{name}`", what + note])
+    return table(["field", "what it holds"], rows)
 
 
 def surface() -> str:
@@ -102,7 +145,8 @@ def _default(value: Any) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    make.__name__: make for make in (methods, estimators, figures, surface, commands)
+    make.__name__: make
+    for make in (methods, estimators, figures, numbers, events, surface, commands)
 }
 
 

@@ -1,17 +1,20 @@
 """The stability–plasticity plane: how well a method learns, against how well it keeps."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.plots import theme
 from fggm_lab.runs import NUMBERS, Run, RunsLike, as_runs
-from fggm_lab.runs.paths import MethodPath, Step, pareto_front, paths
+from fggm_lab.runs.trajectories import (
+    Stability,
+    Trajectory,
+    TrajectoryPoint,
+    method_trajectories,
+    pareto_front,
+)
 
-Stability = Literal["bwt", "general"]
-"""What can stand for stability."""
 _NUMBERS = {"bwt": NUMBERS["bwt_gem"], "general": NUMBERS["general_after"]}
 NAMES = {name: number.short_label or number.label for name, number in _NUMBERS.items()}
 """What can stand for stability → its name."""
@@ -66,8 +69,10 @@ def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Fig
     )  # fmt: skip
 
 
-def _measured(runs: Sequence[Run], stability: Stability) -> list[MethodPath]:
-    trajectories = [trajectory for trajectory in paths(runs, stability) if trajectory.steps]
+def _measured(runs: Sequence[Run], stability: Stability) -> list[Trajectory]:
+    trajectories = [
+        trajectory for trajectory in method_trajectories(runs, stability) if trajectory.steps
+    ]
     if not trajectories:
         raise RunError(
             "no run has finished two tasks yet, as BWT asks; wait for the second task"
@@ -84,7 +89,7 @@ def _is_loss(runs: Sequence[Run], stability: Stability) -> bool:
     )
 
 
-def _ends(trajectories: Sequence[MethodPath]) -> list[tuple[MethodPath, Step]]:
+def _ends(trajectories: Sequence[Trajectory]) -> list[tuple[Trajectory, TrajectoryPoint]]:
     """The ends that can be compared: those after as many tasks as any method has got to."""
     max_tasks = max(trajectory.steps[-1].tasks for trajectory in trajectories)
     return [
@@ -98,7 +103,7 @@ def _ends(trajectories: Sequence[MethodPath]) -> list[tuple[MethodPath, Step]]:
 
 
 def _path(
-    trajectory: MethodPath, style: theme.Style, stability: Stability, tasks: Sequence[str]
+    trajectory: Trajectory, style: theme.Style, stability: Stability, tasks: Sequence[str]
 ) -> go.Scatter:
     return go.Scatter(
         x=[step.learned for step in trajectory.steps],
@@ -120,7 +125,7 @@ def _path(
     )  # fmt: skip
 
 
-def _end(trajectory: MethodPath, style: theme.Style, stability: Stability) -> go.Scatter:
+def _end(trajectory: Trajectory, style: theme.Style, stability: Stability) -> go.Scatter:
     last = trajectory.steps[-1]
     return go.Scatter(
         x=[last.learned],
@@ -138,7 +143,7 @@ def _end(trajectory: MethodPath, style: theme.Style, stability: Stability) -> go
     )  # fmt: skip
 
 
-def _hover(step: Step, stability: Stability, task: str | None = None) -> str:
+def _hover(step: TrajectoryPoint, stability: Stability, task: str | None = None) -> str:
     def show(value: float, sd: float | None) -> str:
         return f"{value:.3f}" + ("" if sd is None else f" ± {sd:.3f}")
 
@@ -154,7 +159,7 @@ def _bar_ends(means: Sequence[tuple[float, float | None]]) -> list[float]:
     return [mean + sign * (sd or 0) for mean, sd in means for sign in (-1, 1)]
 
 
-def _add_front(figure: go.Figure, front: Sequence[Step]) -> None:
+def _add_front(figure: go.Figure, front: Sequence[TrajectoryPoint]) -> None:
     """A staircase through the ends on the front; what lies left of and below it is dominated."""
     line = {"color": theme.INK, "dash": "dash", "width": 1.5}
     figure.add_scatter(
@@ -185,8 +190,8 @@ def _seeds(number: int) -> str:
 
 
 def _caption(
-    trajectories: Sequence[MethodPath],
-    ends: Sequence[tuple[MethodPath, Step]],
+    trajectories: Sequence[Trajectory],
+    ends: Sequence[tuple[Trajectory, TrajectoryPoint]],
     stability: Stability,
 ) -> str:
     numbers = sorted({trajectory.steps[-1].seeds for trajectory in trajectories})
@@ -225,9 +230,9 @@ def _caption(
 
 
 def _describe(
-    trajectories: Sequence[MethodPath],
-    ends: Sequence[tuple[MethodPath, Step]],
-    front: Sequence[MethodPath],
+    trajectories: Sequence[Trajectory],
+    ends: Sequence[tuple[Trajectory, TrajectoryPoint]],
+    front: Sequence[Trajectory],
     stability: Stability,
     loss: bool,
 ) -> str:

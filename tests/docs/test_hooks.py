@@ -5,6 +5,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from fggm_lab.runs import NUMBERS
+from fggm_lab.runs.events import EVENT_TYPES
+
 pytestmark = pytest.mark.usefixtures("hooks")
 
 
@@ -109,6 +112,24 @@ def test_a_docstring_that_begins_with_its_arguments_is_indented() -> None:
     )
     for sound in ("Text.\n\nArgs:\n    a: one.", "Args:\n    a: one.", "Text."):
         assert mended(sound) == sound
+
+
+def test_every_event_and_every_field_is_documented() -> None:
+    from tables import events
+
+    page = events()
+    for kind, event in EVENT_TYPES.items():
+        section = page.partition(f"## {kind}\n")[2].partition("\n#")[0]
+        assert section
+        for name in event.__annotations__:
+            assert f"| `{name}` |" in section
+
+
+def test_every_number_of_a_run_is_documented() -> None:
+    from tables import numbers
+
+    for key, number in NUMBERS.items():
+        assert f"| `{key}` | {number.label} | {number.definition} |" in numbers()
 
 
 def test_tables_escape_what_would_end_a_cell() -> None:

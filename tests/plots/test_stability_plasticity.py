@@ -9,7 +9,7 @@ import pytest
 from fggm_lab.errors import RunError
 from fggm_lab.plots import caption_of, describe, stability_plasticity
 from fggm_lab.runs import Run
-from fggm_lab.runs.paths import run_path
+from fggm_lab.runs.trajectories import run_trajectory
 from tests.support.records import run_of
 
 
@@ -36,7 +36,7 @@ def part(figure: go.Figure, name: str) -> list[go.Scatter]:
 
 def test_paths_are_means_over_seeds_task_by_task(runs: list[Run]) -> None:
     for index, path in enumerate(part(stability_plasticity(runs), "path")):
-        run_paths = [run_path(run) for run in runs[3 * index : 3 * index + 3]]
+        run_paths = [run_trajectory(run) for run in runs[3 * index : 3 * index + 3]]
         for index, tasks in enumerate((2, 3)):
             points = [run_path_points[tasks] for run_path_points in run_paths]
             assert path.x[index] == pytest.approx(sum(x for x, _ in points) / 3)
@@ -46,7 +46,7 @@ def test_paths_are_means_over_seeds_task_by_task(runs: list[Run]) -> None:
 def test_ends_carry_the_spread_over_seeds(runs: list[Run]) -> None:
     figure = stability_plasticity(runs)
     sft = part(figure, "end")[0]
-    ends = [run_path(run)[3] for run in runs[:3]]
+    ends = [run_trajectory(run)[3] for run in runs[:3]]
     assert sft.error_x.array[0] == pytest.approx(stdev(x for x, _ in ends))
     assert sft.error_y.array[0] == pytest.approx(stdev(y for _, y in ends))
     assert "Means over 3 seeds" in caption_of(figure)

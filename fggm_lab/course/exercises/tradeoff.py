@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
 from fggm_lab.runs import Run, comparison
 from fggm_lab.runs.metrics import forgetting
-from fggm_lab.runs.paths import Point, pareto_front
+from fggm_lab.runs.trajectories import TradeOff, pareto_front
 
 Matrix = list[list[float]]
 
@@ -53,7 +53,7 @@ def check_bwt(answer: Callable[[Matrix], float]) -> str:
     return verdict(problem, "what learning later tasks did to each earlier one, on average.")
 
 
-_ENDS: dict[str, dict[str, Point]] = {
+_ENDS: dict[str, dict[str, TradeOff]] = {
     "a simple case": {"a": (0.9, -0.3), "b": (0.8, -0.1), "c": (0.7, -0.2)},
     "a clear winner": {"a": (0.9, -0.1), "b": (0.8, -0.2), "c": (0.7, -0.3)},
     "a bend": {"a": (0.99, -0.4), "b": (0.9, -0.12), "c": (0.5, -0.1), "d": (0.89, -0.13)},
@@ -61,7 +61,7 @@ _ENDS: dict[str, dict[str, Point]] = {
 }
 
 
-def check_front(answer: Callable[[Mapping[str, Point]], Collection[str]]) -> str:
+def check_front(answer: Callable[[Mapping[str, TradeOff]], Collection[str]]) -> str:
     """Try a function that finds the methods which no other method beats.
 
     Args:
@@ -78,7 +78,7 @@ def check_front(answer: Callable[[Mapping[str, Point]], Collection[str]]) -> str
     return verdict(None, "whoever is on the front can be beaten in one number, never in both.")
 
 
-def _wrong_front(returned: object, ends: Mapping[str, Point]) -> str | None:
+def _wrong_front(returned: object, ends: Mapping[str, TradeOff]) -> str | None:
     if returned is None or returned is ...:
         return NOTHING
     if not isinstance(returned, Collection) or isinstance(returned, str):
@@ -96,7 +96,7 @@ def _wrong_front(returned: object, ends: Mapping[str, Point]) -> str | None:
     return None
 
 
-def _at_least(a: Point, b: Point) -> bool:
+def _at_least(a: TradeOff, b: TradeOff) -> bool:
     return a[0] >= b[0] and a[1] >= b[1]
 
 

@@ -1,22 +1,29 @@
-"""Learning against keeping, task by task: each method's path over its seeds, and the best ends."""
+"""Learning against keeping, task by task: each method's trajectory over its seeds, and the ends
+that no other method beats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import Literal
 
-from fggm_lab.errors import SettingError
+from fggm_lab.checks import check_choice
 from fggm_lab.runs.compare import check_comparable, group_labels
+from fggm_lab.runs.listing import RunsLike, as_runs
 from fggm_lab.runs.metrics import bwt_gem, learning_accuracy, so_far
 from fggm_lab.runs.run import Run
 
-STABILITIES = ("bwt", "general")
-"""What `paths` can set against learning accuracy."""
+Stability = Literal["bwt", "general"]
+"""What a trajectory sets against learning accuracy: backward transfer, or General."""
 
-Point = tuple[float, float]
+TradeOff = tuple[float, float]
+"""Learning accuracy, and how much is kept: BWT or General."""
+
+_DIGITS = 12
+"""To how many digits a trade-off is rounded, so that the rounding of sums decides no comparison."""
 
 
 @dataclass(frozen=True)
-class Step:
+class TrajectoryPoint:
     """A method after so many tasks.
 
     Attributes:
@@ -36,8 +43,8 @@ class Step:
 
 
 @dataclass(frozen=True)
-class MethodPath:
-    """What became of one method.
+class Trajectory:
+    """How one method learned and kept, task after task.
 
     Attributes:
         label: the method, with settings where those tell methods apart.
@@ -47,32 +54,36 @@ class MethodPath:
     """
 
     label: str
-    steps: list[Step]
+    steps: list[TrajectoryPoint]
     seeds: int
     unfinished: int
 
 
-def paths(runs: Sequence[Run], stability: str = "bwt") -> list[MethodPath]:
+def method_trajectories(runs: RunsLike, stability: Stability = "bwt") -> list[Trajectory]:
     """Each method's learning accuracy and BWT (or General), over the tasks trained so far.
 
     Args:
-        runs: of several methods and seeds over the same tasks; unfinished ones as far as they go.
+        runs: a run, a folder of runs, or several of either: of several methods and seeds over the
+            same tasks; unfinished ones as far as they go.
         stability: `bwt`, backward transfer divided by tasks − 1, from two tasks on; or `general`.
+
+    Returns:
+        One trajectory per method, in the order of their first runs.
 
     Raises:
         SettingError: `stability` is neither.
         RunError: no runs, or runs that cannot be compared.
     """
-    if stability not in STABILITIES:
-        raise SettingError(f"stability is '{stability}'; choose one of: {', '.join(STABILITIES)}")
+    check_choice("stability", stability, Stability)
+    runs = as_runs(runs)
     check_comparable(runs)
     groups: dict[str, list[Run]] = {}
     for run, label in zip(runs, group_labels(runs), strict=True):
         groups.setdefault(label, []).append(run)
     return [
-        MethodPath(
+        Trajectory(
             label,
-            _gathered([run_path(run, stability) for run in group]),
+            _mean_over_seeds([run_trajectory(run, stability) for run in group]),
             len(group),
             sum(not run.finished for run in group),
         )
@@ -80,43 +91,43 @@ def paths(runs: Sequence[Run], stability: str = "bwt") -> list[MethodPath]:
     ]
 
 
-def run_path(run: Run, stability: str = "bwt") -> dict[int, Point]:
+def run_trajectory(run: Run, stability: Stability = "bwt") -> dict[int, TradeOff]:
     """Tasks trained → (learning accuracy, BWT or General) of one run, where both are measured."""
     scores = run.scores
     if scores is None:
         return {}
-    ability = general_after_tasks(run)
-    found = {}
+    general = general_after_tasks(run)
+    points = {}
     for t in range(1, len(scores.tasks) + 1):
-        part = so_far(scores.matrix, t)
-        learned = learning_accuracy(part)
-        kept = bwt_gem(part) if stability == "bwt" else ability[t - 1]
+        matrix = so_far(scores.matrix, t)
+        learned = learning_accuracy(matrix)
+        kept = bwt_gem(matrix) if stability == "bwt" else general[t - 1]
         if learned is not None and kept is not None:
-            found[t] = (round(learned, 12), round(kept, 12))  # rounding of sums beats no one
-    return found
+            points[t] = (round(learned, _DIGITS), round(kept, _DIGITS))
+    return points
 
 
 def general_after_tasks(run: Run) -> list[float | None]:
     """(T,) General after each task; None where it was not measured, or not yet."""
     measured: list[float | None] = [None] * len(run.config.task_names)
     for event in run.events("evaluation"):
-        if event["final"] and event["task"] >= 0 and (ability := event.get("general")):
-            measured[event["task"]] = ability["score"]
+        if event["final"] and event["task"] >= 0 and (general := event.get("general")):
+            measured[event["task"]] = general["score"]
     scores = run.scores
     if scores is not None and scores.general["after"] is not None:
         measured[-1] = scores.general["after"]
     return measured
 
 
-def _gathered(found: Sequence[dict[int, Point]]) -> list[Step]:
-    """One path of the means over seeds."""
-    steps = []
-    for t in sorted({t for one in found for t in one}):
-        learned, kept = zip(*(one[t] for one in found if t in one), strict=True)
+def _mean_over_seeds(seeds: Sequence[dict[int, TradeOff]]) -> list[TrajectoryPoint]:
+    """The points of one method: means over those of its seeds that have got so far."""
+    points = []
+    for tasks in sorted({tasks for seed in seeds for tasks in seed}):
+        learned, kept = zip(*(seed[tasks] for seed in seeds if tasks in seed), strict=True)
         several = len(learned) > 1
-        steps.append(
-            Step(
-                t,
+        points.append(
+            TrajectoryPoint(
+                tasks,
                 fmean(learned),
                 fmean(kept),
                 stdev(learned) if several else None,
@@ -124,24 +135,24 @@ def _gathered(found: Sequence[dict[int, Point]]) -> list[Step]:
                 len(learned),
             )
         )
-    return steps
+    return points
 
 
-def pareto_front(points: Sequence[Point], lower: bool = False) -> list[int]:
-    """The places of the points that no other beats: as good in both numbers, better in one.
+def pareto_front(points: Sequence[TradeOff], lower: bool = False) -> list[int]:
+    """The indices of the points that no other beats: as good in both numbers, better in one.
 
     Args:
         points: pairs of numbers; more is better of the first.
         lower: less is better of the second, as of a loss; else more.
 
     Returns:
-        places in `points`, the first number rising.
+        Indices into `points`, the first number rising.
     """
     sign = -1 if lower else 1
-    found = [(x, sign * y) for x, y in points]
+    pairs = [(x, sign * y) for x, y in points]
 
     def beaten(x: float, y: float) -> bool:
-        return any(a >= x and b >= y and (a, b) != (x, y) for a, b in found)
+        return any(a >= x and b >= y and (a, b) != (x, y) for a, b in pairs)
 
-    front = [place for place, (x, y) in enumerate(found) if not beaten(x, y)]
-    return sorted(front, key=lambda place: found[place])
+    front = [index for index, (x, y) in enumerate(pairs) if not beaten(x, y)]
+    return sorted(front, key=lambda index: pairs[index])

@@ -8,7 +8,12 @@ from statistics import stdev
 import pytest
 
 from fggm_lab.errors import RunError, SettingError
-from fggm_lab.runs.paths import general_after_tasks, pareto_front, paths, run_path
+from fggm_lab.runs.trajectories import (
+    general_after_tasks,
+    method_trajectories,
+    pareto_front,
+    run_trajectory,
+)
 from tests.support.records import run_of
 
 MATRIX: list[list[float | None]] = [[0.8, 0.1, 0.1], [0.6, 0.7, 0.1], [0.5, 0.3, 0.9]]
@@ -17,8 +22,8 @@ MATRIX: list[list[float | None]] = [[0.8, 0.1, 0.1], [0.6, 0.7, 0.1], [0.5, 0.3,
 
 def test_a_path_by_hand(tmp_path: Path) -> None:
     run = run_of(tmp_path / "a", MATRIX, general=[0.9, 0.8, 0.6])
-    assert run_path(run) == {2: pytest.approx((0.75, -0.2)), 3: pytest.approx((0.8, -0.35))}
-    assert run_path(run, "general") == {
+    assert run_trajectory(run) == {2: pytest.approx((0.75, -0.2)), 3: pytest.approx((0.8, -0.35))}
+    assert run_trajectory(run, "general") == {
         1: (0.8, 0.9), 2: pytest.approx((0.75, 0.8)), 3: pytest.approx((0.8, 0.6)),
     }  # fmt: skip
 
@@ -30,7 +35,7 @@ def test_the_end_of_the_replications_paths_are_its_metrics(
     fixture = json.loads((shared / "fixtures" / "trace_replication.json").read_text())
     known = fixture["runs"][method]
     matrix = [[v if v is None else v / 100 for v in row] for row in known["matrix"]]
-    learned, kept = run_path(run_of(tmp_path / method, matrix))[8]
+    learned, kept = run_trajectory(run_of(tmp_path / method, matrix))[8]
     assert kept * 100 == pytest.approx(known["expected"]["bwt_gem"], abs=0.02)
     assert learned * 100 == pytest.approx(known["expected"]["learning_accuracy"], abs=0.02)
 
@@ -42,7 +47,7 @@ def test_seeds_are_averaged_step_by_step_and_unfinished_runs_end_early(tmp_path:
         run_of(tmp_path / "2", begun, seed=2, finished=False),
         run_of(tmp_path / "3", MATRIX, seed=1, method="fggm"),
     ]
-    sft, fggm = paths(runs)
+    sft, fggm = method_trajectories(runs)
     assert (sft.label, sft.seeds, sft.unfinished) == ("sft", 2, 1)
     two, three = sft.steps
     assert (two.tasks, two.seeds, three.tasks, three.seeds) == (2, 2, 3, 1)
@@ -59,17 +64,17 @@ def test_general_comes_from_evaluations_and_at_the_end_from_the_scores(tmp_path:
     (run.path / "events.jsonl").unlink()
     assert general_after_tasks(run) == [None, None, 0.6]
     (run.path / "scores.json").unlink()
-    assert run_path(run) == {} and general_after_tasks(run) == [None] * 3
+    assert run_trajectory(run) == {} and general_after_tasks(run) == [None] * 3
 
 
 def test_what_cannot_be_compared_or_asked_for_is_refused(tmp_path: Path) -> None:
     runs = [run_of(tmp_path / "a", MATRIX), run_of(tmp_path / "b", MATRIX, split="eval")]
     with pytest.raises(RunError, match="cannot be compared"):
-        paths(runs)
+        method_trajectories(runs)
     with pytest.raises(RunError, match="no run to compare"):
-        paths([])
+        method_trajectories([])
     with pytest.raises(SettingError, match="stability is 'op'; choose one of: bwt, general"):
-        paths(runs[:1], "op")
+        method_trajectories(runs[:1], "op")  # type: ignore[arg-type]
 
 
 def test_the_front_by_brute_force() -> None:
