@@ -1,6 +1,5 @@
 """Attribution drift: how far the tokens that answers depend on change in training."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.attribution.tokens import TokenAttribution, attribute_tokens
 from fggm_lab.errors import DataError, RunError
+from fggm_lab.fisher.scoring import Examples
 from fggm_lab.models import load_model
-from fggm_lab.models.encoding import HasPromptAndAnswer
 from fggm_lab.runs import Run
+from fggm_lab.tasks.coerce import as_examples
 
 
 def attribution_drift(before: TokenAttribution, after: TokenAttribution) -> float | None:
@@ -35,7 +35,7 @@ def attribution_drift(before: TokenAttribution, after: TokenAttribution) -> floa
 def drift_along(
     run: Run,
     start: tuple[PreTrainedModel, PreTrainedTokenizerBase],
-    examples: Sequence[HasPromptAndAnswer],
+    examples: Examples,
     task: int | str,
     **settings: Any,
 ) -> list[dict[str, Any]]:
@@ -56,6 +56,7 @@ def drift_along(
         DataError: there are no examples.
         RunError: a checkpoint is missing.
     """
+    examples = as_examples(examples)
     if not examples:
         raise DataError("there are no examples to attribute; give at least one")
     reference = run.task_index(task)

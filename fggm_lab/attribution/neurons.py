@@ -5,7 +5,7 @@ Its conductance (Dhamdhere et al., arXiv 1805.12233) is the part of the answer's
 gained on the way from a baseline prompt to the real one, that flows through it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -18,15 +18,17 @@ from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import FisherScores
 from fggm_lab.fisher.likelihood import evaluating, requiring_grad
 from fggm_lab.fisher.ranks import rank_correlation
+from fggm_lab.fisher.scoring import Examples
 from fggm_lab.models import split_name
 from fggm_lab.models.build import context_length
-from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
+from fggm_lab.models.encoding import Encoded, encode
+from fggm_lab.tasks.coerce import as_examples
 
 
 def neuron_conductance(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    examples: Sequence[HasPromptAndAnswer],
+    examples: Examples,
     weights: Iterable[str] | None = None,
     *,
     steps: int = 16,
@@ -49,6 +51,7 @@ def neuron_conductance(
         DataError: there are no examples, or an answer does not fit.
         SettingError: a name is not that of a linear layer's weight.
     """
+    examples = as_examples(examples)
     if not examples:
         raise DataError("there are no examples to attribute; give at least one")
     modules = _linear_modules(model, weights)

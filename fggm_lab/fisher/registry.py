@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fggm_lab.deprecation import present_name
+from fggm_lab.errors import SettingError
 from fggm_lab.fisher.fisher_pass import FisherPass
+from fggm_lab.plugins import ESTIMATORS_GROUP, look_up
 
 Fill = Callable[[FisherPass], Iterator[tuple[Sequence[int], Tensor]]]
 """Fills the sums; after each batch yields its examples and a number that is finite if all is
@@ -36,10 +39,45 @@ ESTIMATORS: dict[str, Estimator] = {}
 """Name → estimator; the command line, docs and widgets list these."""
 
 
+def find_estimator(name: str) -> Estimator:
+    """An estimator by name.
+
+    Args:
+        name: a key of `ESTIMATORS`, the name of one that an installed package registers in the
+            entry-point group `fggm_lab.estimators`, or `module:name`: an `Estimator`, or a function
+            decorated with `estimator`.
+
+    Returns:
+        The estimator.
+
+    Raises:
+        SettingError: there is none of that name.
+    """
+    target = look_up("estimator", present_name("estimator", name), ESTIMATORS, ESTIMATORS_GROUP)
+    if isinstance(target, Estimator):
+        return target
+    for registered in ESTIMATORS.values():
+        if registered.fill is target:
+            return registered
+    raise SettingError(
+        f"{name} is no estimator; decorate the function with fggm_lab.fisher.registry.estimator"
+    )
+
+
 def estimator(
     name: str, description: str, *, reads_examples: bool = True, per_example: bool = True
 ) -> Callable[[Fill], Fill]:
-    """Register a function under `name`; the arguments are `Estimator`'s."""
+    """Register a function as an estimator.
+
+    Args:
+        name: its key in `ESTIMATORS`.
+        description: one line for the command line and the documentation.
+        reads_examples: whether it looks at examples at all.
+        per_example: whether it squares example by example.
+
+    Returns:
+        A decorator that registers a function and returns it unchanged.
+    """
 
     def register(fill: Fill) -> Fill:
         ESTIMATORS[name] = Estimator(name, description, fill, reads_examples, per_example)

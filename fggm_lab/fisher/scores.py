@@ -93,15 +93,15 @@ class FisherScores(UnitTable):
         """The sum of all scores: the trace of the Fisher matrix."""
         return math.fsum(float(s.double().sum()) for s in self.units.values())
 
-    def _table_columns(self, names: list[str]) -> dict[str, str]:
+    def _table_columns(self, names: list[str]) -> dict[str, object]:
         """What the table of a notebook shows of some parameters."""
         units = sum(self.units[name].numel() for name in names)
         subtotal = math.fsum(float(self.units[name].double().sum()) for name in names)
         total = self.total
         return {
-            "units": f"{units:,}",
-            "mean score": f"{subtotal / units:.3g}" if units else "–",
-            "share of total": f"{subtotal / total:.1%}" if total > 0 else "–",
+            "units": units,
+            "mean score": subtotal / units if units else None,
+            "share of the total (%)": 100 * subtotal / total if total > 0 else None,
         }
 
     def layer_of(self, name: str) -> int | None:

@@ -1,7 +1,8 @@
 """Estimate the diagonal Fisher information of a model on a task's examples."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal, get_args
 
 import numpy as np
 from torch import nn
@@ -9,21 +10,33 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import fggm_lab.fisher.estimators  # noqa: F401  (fills the registry)
-from fggm_lab.deprecation import present_name
+from fggm_lab.checks import check_choice
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher.fisher_pass import FisherPass
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.memory_budget import chunk_for, free_budget
-from fggm_lab.fisher.registry import ESTIMATORS, Estimator
+from fggm_lab.fisher.registry import Estimator, find_estimator
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.units import ENTRY, other_axis, unit_axes
+from fggm_lab.tasks.coerce import as_examples
+from fggm_lab.tasks.task import Task
 
-AGGREGATIONS = ("input", "output", "none")
+Aggregation = Literal["input", "output", "none"]
 """What a weight's unit sums over: its inputs (rows), its outputs (columns), nothing (entries)."""
+
+AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
+
+Examples = (
+    Task
+    | Sequence[HasPromptAndAnswer | Encoded]
+    | Sequence[Mapping[str, str]]
+    | Sequence[tuple[str, str]]
+)
+"""What can be scored on; see `fggm_lab.tasks.coerce.as_examples`."""
 
 Progress = Callable[[int, int], object]
 """Called with (examples done, examples in all)."""
@@ -32,11 +45,11 @@ Progress = Callable[[int, int], object]
 def fisher_scores(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    examples: Sequence[HasPromptAndAnswer | Encoded],
+    examples: Examples,
     *,
     estimator: str = "empirical",
     elementwise: bool = False,
-    aggregation: str = "input",
+    aggregation: Aggregation = "input",
     batch_size: int = 16,
     max_examples: int | None = None,
     only: Sequence[int] | None = None,
@@ -61,17 +74,21 @@ def fisher_scores(
     Args:
         model: a causal language model of transformers.
         tokenizer: its tokenizer; needs an end token, but no padding token.
-        examples: objects with `.prompt` and `.answer`, as texts or as token ids (`Encoded`);
-            `adam` does not look at them.
-        estimator: a key of `ESTIMATORS`, whose values describe themselves. `sampled` and `true`
-            are the true Fisher: labels from the model, not the data.
+        examples: what to score on: a `Task`, of which the training split is meant, or a list of
+            objects with `.prompt` and `.answer` (texts, or token ids as in `Encoded`), of
+            dictionaries with these keys, or of (prompt, answer) pairs. `adam` does not look at
+            them.
+        estimator: a key of `ESTIMATORS`, whose values describe themselves, or one of your own as
+            `module:name`. `sampled` and `true` are the true Fisher: labels from the model, not the
+            data.
         elementwise: also keep the whole diagonal (as large as the model).
-        aggregation: `input` (a unit is an output row), `output` (an input column, an ablation), or
-            `none` (every entry is a unit; needs `elementwise=True`).
+        aggregation: what a unit of a weight (out, in) is: `input`, an output row, whose score sums
+            over its inputs; `output`, an input column (an ablation); or `none`, every entry by
+            itself, which needs `elementwise=True`.
         batch_size: the most examples per pass; only `batch` depends on it.
         max_examples: use only so many, drawn by `seed`, in the data's order; the scores'
             `standard_errors` tell what that costs.
-        only: use only the examples at these places, instead.
+        only: use only the examples with these indices, instead.
         max_length: the most tokens of an example; by default the model's context. Longer prompts
             are cut from the left.
         draws: how many labels `sampled` draws at every answer position.
@@ -80,28 +97,36 @@ def fisher_scores(
         memory_budget: the most bytes of tensors the pass may add to those that are there, the
             scores included; examples are batched by length to fit. Finding out scores one example
             first, and costs a few batches. None: on a GPU what is free there, else no bound.
-        task: the task's name, for the record.
+        task: the task's name, for the record; by default that of a `Task` passed as `examples`.
         progress: called with (examples done, examples in all) after each batch; True shows a bar.
+
+    Returns:
+        For every scored parameter one score per unit, with standard errors over examples where the
+        estimator works example by example, and the record of how they were computed.
 
     Raises:
         SettingError: a setting is outside what it may be, or the memory budget is too small for
             one example.
-        DataError: no examples, an answer without tokens or longer than `max_length`.
+        DataError: no examples or some of another form, an answer without tokens or longer than
+            `max_length`.
         ModelError: nothing to score, or the likelihood or a gradient is not a finite number.
     """
-    chosen = _estimator(estimator)
+    if task is None and isinstance(examples, Task):
+        task = examples.name
+    estimator_used = find_estimator(estimator)
     _check_aggregation(aggregation, elementwise)
     _check_positive(
         batch_size=batch_size, max_examples=max_examples, max_length=max_length, draws=draws
     )
-    _check_budget(chosen, memory_budget)
+    _check_budget(estimator_used, memory_budget)
     parameters = _scored(model)
-    numbers = _subset(len(examples), max_examples, only, seed) if chosen.reads_examples else []
+    items = as_examples(examples)
+    numbers = _subset(len(items), max_examples, only, seed) if estimator_used.reads_examples else []
     length = max_length or context_length(model)
-    encoded = _encoded(tokenizer, examples, numbers, length) if chosen.reads_examples else []
+    encoded = _encoded(tokenizer, items, numbers, length) if estimator_used.reads_examples else []
     axes = _axes(model, parameters, aggregation)
     budget = memory_budget
-    if budget is None and chosen.per_example:
+    if budget is None and estimator_used.per_example:
         budget = free_budget(model.device)
     sums = SquareSums(parameters, axes, elementwise, chunk_for(budget))
     fisher_pass = FisherPass(
@@ -117,12 +142,12 @@ def fisher_scores(
         memory_budget=budget,
     )
     with evaluating(model), reporting(progress, task) as report:
-        _fill(chosen, fisher_pass, report)
+        _fill(estimator_used, fisher_pass, report)
     averaged = max(1, len(encoded))
-    errors = sums.standard_errors(averaged) if chosen.per_example else None
+    errors = sums.standard_errors(averaged) if estimator_used.per_example else None
     units, diagonal = sums.means(averaged)
     info = FisherInfo(
-        estimator=chosen.name,
+        estimator=estimator_used.name,
         aggregation=aggregation,
         examples=len(encoded),
         tokens=sum(len(item.answer) for item in encoded),
@@ -132,11 +157,11 @@ def fisher_scores(
         truncated=sum(item.truncated for item in encoded),
         extra={
             "batch_size": batch_size,
-            "of": len(examples),
+            "of": len(items),
             "seed": seed,
             "generic": sorted(sums.generic),
         }
-        | ({"draws": draws} if chosen.name == "sampled" else {})
+        | ({"draws": draws} if estimator_used.name == "sampled" else {})
         | ({"memory_budget": memory_budget} if memory_budget is not None else {}),
     )
     return FisherScores(units, axes, diagonal, info, errors)
@@ -166,20 +191,20 @@ def _scored(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     return trainable
 
 
-def _subset(count: int, most: int | None, only: Sequence[int] | None, seed: int) -> list[int]:
+def _subset(count: int, limit: int | None, only: Sequence[int] | None, seed: int) -> list[int]:
     """The numbers of the examples to use, in order."""
     if not count or (only is not None and not len(only)):
         raise DataError("there are no examples to score; pass at least one prompt and answer")
     if only is not None:
-        if most is not None:
+        if limit is not None:
             raise SettingError("max_examples and only both choose the examples; give one of them")
         if not all(0 <= number < count for number in only):
-            raise SettingError(f"only names places outside the {count} examples, 0 to {count - 1}")
+            raise SettingError(f"only names indices outside the {count} examples, 0 to {count - 1}")
         return sorted(set(only))
-    if most is None or most >= count:
+    if limit is None or limit >= count:
         return list(range(count))
-    chance = np.random.Generator(np.random.PCG64(seed))
-    return sorted(int(i) for i in chance.choice(count, most, replace=False))
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return sorted(int(i) for i in rng.choice(count, limit, replace=False))
 
 
 def _encoded(
@@ -189,16 +214,18 @@ def _encoded(
     length: int,
 ) -> list[Encoded]:
     """The numbered examples as token ids, every one with an answer."""
-    chosen = [(number, examples[number]) for number in numbers]
-    for number, item in chosen:
-        if not item.answer:
+    numbered = [(number, examples[number]) for number in numbers]
+    for number, example in numbered:
+        if not example.answer:
             raise DataError(
                 f"the answer of example {number} is empty, so there is nothing to learn from it; "
                 "leave the example out or give it an answer"
             )
     return [
-        item if isinstance(item, Encoded) else encode(tokenizer, [item], length, [number])[0]
-        for number, item in chosen
+        example
+        if isinstance(example, Encoded)
+        else encode(tokenizer, [example], length, [number])[0]
+        for number, example in numbered
     ]
 
 
@@ -231,18 +258,8 @@ def reporting(progress: Progress | bool | None, task: str | None) -> Iterator[Pr
             yield advance
 
 
-def _estimator(name: str) -> Estimator:
-    name = present_name("estimator", name)
-    if name not in ESTIMATORS:
-        raise SettingError(f"no estimator is named '{name}'; there are: {', '.join(ESTIMATORS)}")
-    return ESTIMATORS[name]
-
-
 def _check_aggregation(aggregation: str, elementwise: bool) -> None:
-    if aggregation not in AGGREGATIONS:
-        raise SettingError(
-            f"no aggregation is named '{aggregation}'; there are: {', '.join(AGGREGATIONS)}"
-        )
+    check_choice("aggregation", aggregation, Aggregation)
     if aggregation == "none" and not elementwise:
         raise SettingError(
             "aggregation 'none' keeps a score for every entry, which is as large as the model; "

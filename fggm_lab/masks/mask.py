@@ -159,14 +159,14 @@ class Mask(UnitTable):
         warn_renamed("mask.made", "mask.info")
         return self.info
 
-    def _table_columns(self, names: list[str]) -> dict[str, str]:
+    def _table_columns(self, names: list[str]) -> dict[str, object]:
         """What the table of a notebook shows of some parameters."""
         moving = sum(count_bits(self.units[name]) for name in names)
         units = sum(self.units[name].numel() for name in names)
         return {
-            "units": f"{units:,}",
-            "units that move": f"{moving:,}",
-            "share": f"{moving / units:.1%}" if units else "–",
+            "units": units,
+            "units that move": moving,
+            "share that moves (%)": 100 * moving / units if units else None,
         }
 
     def _combination(self, units: dict[str, Tensor], source: str) -> "Mask":

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.deprecation import present_name
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.fisher import ESTIMATORS, FisherScores, fisher_scores
-from fggm_lab.fisher.scoring import Progress, reporting
+from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.fisher.registry import find_estimator
+from fggm_lab.fisher.scoring import Examples, Progress, reporting
 from fggm_lab.mask_settings import Scope, check_scope
 from fggm_lab.masks.mask import Mask
 from fggm_lab.masks.overlap import expected_jaccard, jaccard
-from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
+from fggm_lab.tasks.coerce import as_examples
+from fggm_lab.tasks.task import Task
 
 BLOCKS = 32
 """Into how many blocks the examples are cut by default."""
@@ -30,7 +31,7 @@ BLOCKS = 32
 def mask_stability(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    examples: Sequence[HasPromptAndAnswer | Encoded],
+    examples: Examples,
     *,
     keep: float = 0.3,
     scope: Scope = "parameter",
@@ -64,33 +65,34 @@ def mask_stability(
         DataError: fewer than two blocks of examples.
     """
     scope = check_scope(scope)
-    estimator = ESTIMATORS.get(present_name("estimator", settings.get("estimator", "empirical")))
-    if estimator is not None and not estimator.per_example:
+    if isinstance(examples, Task):
+        settings = {"task": examples.name} | settings
+    items = as_examples(examples)
+    estimator = find_estimator(settings.get("estimator", "empirical"))
+    if not estimator.per_example:
         raise SettingError(
             f"estimator '{estimator.name}' does not work example by example, so its masks have no "
             "sample to be stable over; choose another"
         )
     if smallest is None:
-        smallest = max(1, len(examples) // BLOCKS)
+        smallest = max(1, len(items) // BLOCKS)
     if smallest < 1 or repeats < 1:
         raise SettingError(
             f"smallest is {smallest} and repeats is {repeats}; both must be 1 or more"
         )
-    count = len(examples) // smallest
+    count = len(items) // smallest
     if count < 2:
         raise DataError(
-            f"{len(examples)} examples do not make two blocks of {smallest}; give more examples, "
+            f"{len(items)} examples do not make two blocks of {smallest}; give more examples, "
             "or a smaller `smallest`"
         )
     chance = np.random.Generator(np.random.PCG64(seed))
-    order = chance.permutation(len(examples))
+    order = chance.permutation(len(items))
     blocks: list[FisherScores] = []
     with reporting(progress, settings.get("task")) as report:
         for start in range(0, count * smallest, smallest):
             only = order[start : start + smallest].tolist()
-            blocks.append(
-                fisher_scores(model, tokenizer, examples, only=only, seed=seed, **settings)
-            )
+            blocks.append(fisher_scores(model, tokenizer, items, only=only, seed=seed, **settings))
             report(start + smallest, count * smallest)
     sizes = [2**power for power in range(int(math.log2(count // 2)) + 1)]
     found: dict[int, list[float]] = {size: [] for size in sizes}

@@ -13,6 +13,7 @@ from fggm_lab.fisher.scoring import AGGREGATIONS
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Memory, Plan, TaskContext
 from fggm_lab.methods.masking import TaskMasking, masked_names
+from fggm_lab.plugins import ESTIMATORS_GROUP, entry_points, is_reference
 
 _USED = "fggm.used."
 
@@ -25,7 +26,8 @@ class FGGM(TaskMasking):
 
     Attributes:
         keep, scope, parameters, others, first_task: as in `TaskMasking`.
-        estimator: how the Fisher is estimated; see `fggm_lab.fisher.ESTIMATORS`.
+        estimator: how the Fisher is estimated: a key of `fggm_lab.fisher.ESTIMATORS`, or one of
+            your own as `module:name`.
         max_examples: score on so many training examples, drawn by the run's seed (None: all).
         aggregation: what a weight's unit is: a row (`input`, the paper's), a column (`output`) or
             an entry (`none`).
@@ -48,7 +50,9 @@ class FGGM(TaskMasking):
         super().__post_init__()
         check_choice("aggregation", self.aggregation, AGGREGATIONS)
         object.__setattr__(self, "estimator", present_name("estimator", self.estimator))
-        check_choice("estimator", self.estimator, tuple(ESTIMATORS))
+        if self.estimator not in ESTIMATORS and not is_reference(self.estimator):
+            names = (*ESTIMATORS, *entry_points(ESTIMATORS_GROUP))
+            check_choice("estimator", self.estimator, names)
         check_optional_count("max_examples", self.max_examples)
         if self.protect_used and not self.first_task:
             raise SettingError(

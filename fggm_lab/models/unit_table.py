@@ -1,12 +1,12 @@
 """What scores and masks have in common: a tensor with one value per unit for every parameter."""
 
 from collections.abc import Iterable, Iterator
-from html import escape
 from typing import ClassVar
 
 from torch import Tensor
 
 from fggm_lab.errors import SettingError, nearest
+from fggm_lab.html_table import html_table
 from fggm_lab.models.names import names_by_layer
 
 _MAX_ROWS = 12
@@ -83,14 +83,14 @@ class UnitTable:
             raise SettingError(f"{self._missing.format(unknown[0])}{close}")
         return [name for name in self.units if name in chosen]
 
-    def _table_columns(self, names: list[str]) -> dict[str, str]:
+    def _table_columns(self, names: list[str]) -> dict[str, object]:
         """What the table of a notebook shows of some parameters.
 
         Args:
             names: the parameters of one row.
 
         Returns:
-            Heading of a column → its text.
+            Head of a column → its value.
         """
         raise NotImplementedError
 
@@ -100,15 +100,7 @@ class UnitTable:
             label: self._table_columns(names)
             for label, names in names_by_layer(self.units, _MAX_ROWS).items()
         }
-        headings = next(iter(rows.values()), {})
-        head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in ["", *headings])
-        body = "".join(
-            f'<tr><th scope="row">{escape(label)}</th>'
-            + "".join(f"<td>{escape(text)}</td>" for text in texts.values())
-            + "</tr>"
-            for label, texts in rows.items()
-        )
-        return (
-            f"<table><caption>{escape(repr(self))}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        columns = ["part of the model", *next(iter(rows.values()), {})]
+        return html_table(
+            repr(self), columns, [[label, *row.values()] for label, row in rows.items()]
         )

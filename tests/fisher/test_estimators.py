@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores, fisher_scores
+from fggm_lab.methods import FGGM
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.tasks import Example
 from tests.support import oracle
@@ -222,3 +223,23 @@ def test_the_true_fisher_was_called_exact(tmp_path: Path, recwarn: pytest.Warnin
     replace(scores, info=replace(scores.info, estimator="exact")).save(tmp_path / "old")
     assert FisherScores.load(tmp_path / "old").info == scores.info
     assert not recwarn.list
+
+
+def test_an_estimator_of_ones_own_by_module_and_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_estimators.py").write_text(
+        "from fggm_lab.fisher.estimators import empirical\n"
+        "from fggm_lab.fisher.registry import Estimator, estimator\n"
+        "mine = Estimator('mine', 'as empirical', empirical)\n"
+        "nothing = 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    model = tiny_model("llama")
+    scores = fisher_scores(model, TOKENIZER, SHORT, estimator="my_estimators:mine")
+    expected = fisher_scores(model, TOKENIZER, SHORT)
+    assert scores.info.estimator == "mine"
+    assert all(torch.equal(scores[name], expected[name]) for name in expected)
+    assert FGGM(estimator="my_estimators:mine").estimator == "my_estimators:mine"
+    with pytest.raises(SettingError, match="my_estimators:nothing is no estimator; decorate"):
+        fisher_scores(model, TOKENIZER, SHORT, estimator="my_estimators:nothing")
