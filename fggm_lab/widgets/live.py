@@ -87,28 +87,28 @@ class LiveTraining(LazyWidget):
         tasks: TaskSequence,
         method: Method,
         out: str | Path,
-        **settings: Any,
+        **options: Any,
     ) -> None:
         """Args:
-        model: a causal language model; a copy is trained unless `in_place=True` is among the
-            settings.
+        model: a causal language model; a copy is trained, unless `in_place=True` is given.
         tokenizer: the model's tokenizer.
         tasks: what to learn, in order.
         method: how to train.
         out: the run's folder; made if it does not exist.
-        settings: any other setting of `run_sequence`, by its name.
+        options: further arguments of `run_sequence` by name, such as `settings` and `general`, or
+            fields of `TrainingSettings`, such as `lr=1e-3`.
 
         Raises:
-            SettingError: `run_sequence` has no such setting.
+            SettingError: `run_sequence` takes no such argument.
         """
         super().__init__()
         self._out, self._model, self._method = Path(out), model, method.name
-        self._listener = settings.pop("listener", None)
+        self._listener = options.pop("listener", None)
         self._training = BackgroundTraining(
             model, tokenizer, tasks, method, out,
-            listener=self._on_event, ended=self._on_end, **settings,
+            listener=self._on_event, ended=self._on_end, **options,
         )  # fmt: skip
-        general = settings.get("general")
+        general = options.get("general")
         self._state = RunState(tasks.names, "higher" if general is None else general.better)
         self._lock = threading.RLock()
         self._throttle = DrawingThrottle()

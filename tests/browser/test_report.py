@@ -227,7 +227,7 @@ def test_the_slider_moves_the_cut_and_the_bars_to_what_the_masks_keep(
                            "._fullData[i].x[0] > 0.6", arg=cut)  # fmt: skip
     after = drawn(page, "spectra")
     keep = after[cut]["x"][0]
-    shares = plots.share_per_layer(scores_of(runs[1], "MeetingBank"), keep, "layer")
+    shares = plots.share_per_layer(scores_of(runs[1], "MeetingBank"), keep, "parameter")
     assert after[bars]["x"] == pytest.approx([row.share for row in shares])
     assert after[bars]["y"] == [row.layer for row in shares]
 

@@ -44,8 +44,8 @@ def test_they_are_shipped_finished_and_light(name: SetName) -> None:
     assert [run.name for run in runs] == list(STORED[name].methods)
     assert sorted(path.name for path in (SHIPPED / name).iterdir()) == sorted(STORED[name].methods)
     for run in runs:
-        assert run.finished and run.scores is not None and run.config.split == "test"
-        assert run.config.seed == 0
+        assert run.finished and run.scores is not None and run.config.training.split == "test"
+        assert run.config.training.seed == 0
         assert run.config.code_execution == STORED[name].runs_code
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 1.5e6
 
