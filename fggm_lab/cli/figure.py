@@ -25,8 +25,19 @@ def figure(
 
     Example: `fggm-lab figure forgetting_curves runs/demo --out forgetting.html`
     """
-    from fggm_lab.plots import FIGURES, describe, draw, export, figure_kind
+    from fggm_lab.plots import describe, draw, export
     from fggm_lab.runs import as_runs
+
+    _check_of_runs(name)
+    drawn = draw(name, as_runs(folders))
+    written = export(drawn, out)
+    console.print(describe(drawn), soft_wrap=True, highlight=False, markup=False)
+    console.print(f"figure: {written.resolve()}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _check_of_runs(name: str) -> None:
+    """Refuse a figure that needs other records than runs."""
+    from fggm_lab.plots import FIGURES, figure_kind
 
     if not figure_kind(name).of_runs:
         names = ", ".join(name for name, kind in FIGURES.items() if kind.of_runs)
@@ -34,7 +45,3 @@ def figure(
             f"{name} is not drawn from runs alone; from the command line there are: {names}, and "
             "your own as module:name"
         )
-    drawn = draw(name, as_runs(folders))
-    written = export(drawn, out)
-    console.print(describe(drawn), soft_wrap=True, highlight=False, markup=False)
-    console.print(f"figure: {written.resolve()}", soft_wrap=True, highlight=False, markup=False)

@@ -21,7 +21,7 @@ from fggm_lab.models.names import split_name
 from fggm_lab.plots import FIGURES, caption_of, describe, description_of, export, figure_rows, theme
 from fggm_lab.plots.thinning import MAX_POINTS
 from fggm_lab.runs import Run
-from tests.plots.test_mask_effects import made_effect
+from tests.support.effects import made_effect
 from tests.support.records import TASKS, large_scores, made_scores
 
 BYTES = 2_000_000

@@ -12,7 +12,6 @@ from fggm_lab.errors import SettingError
 from fggm_lab.plots import forgetting_curves, stability_plasticity
 from fggm_lab.plots.svg import MAX_POINTS, svg
 from fggm_lab.runs import Run
-from tests.plots.conftest import four_runs as four_runs
 from tests.support.records import made_run
 
 SVG = "{http://www.w3.org/2000/svg}"

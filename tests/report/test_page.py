@@ -19,7 +19,6 @@ from fggm_lab.report import write_report
 from fggm_lab.report.block import Variant
 from fggm_lab.report.page import report_html
 from fggm_lab.runs import NUMBERS, Run, comparison
-from tests.plots.conftest import four_runs as four_runs
 from tests.support.records import TASKS, made_run, made_scores
 
 

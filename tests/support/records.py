@@ -15,6 +15,8 @@ TASKS = ["C-STANCE", "FOMC", "MeetingBank", "Py150", "ScienceQA", "NumGLUE-cm", 
          "20Minuten"]  # fmt: skip
 LOSS = {"sft": 0.55, "migu": 0.3, "fggm": 0.2, "random": 0.25}
 """How much of a task's score each method loses with every later task."""
+METHODS = ("sft", "migu", "fggm", "random")
+"""The methods of `runs_of_methods`, in order."""
 STEPS = 40
 
 
@@ -142,6 +144,11 @@ def made_run(
         )
     )
     return run
+
+
+def runs_of_methods(folder: Path) -> list[Run]:
+    """The same eight tasks under four methods."""
+    return [made_run(folder, method) for method in METHODS]
 
 
 def run_of(
