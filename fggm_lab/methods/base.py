@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -14,6 +15,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
+from fggm_lab.seeds import derived_rng, derived_seed
 
 Memory = dict[str, Tensor]
 """What a method remembers from one task to the next, by names it chooses (`ewc.weight.…`).
@@ -54,6 +56,29 @@ class TaskContext:
     max_length: int
     memory: Memory = field(default_factory=dict)
     before: Callable[[], PreTrainedModel] = _model_before_is_unknown
+
+    def seed_for(self, purpose: str) -> int:
+        """Derive a seed from the run's seed, this task and what is drawn, for torch.
+
+        Args:
+            purpose: what is drawn, in a few words; different purposes draw independently.
+
+        Returns:
+            A whole number below 2⁶³.
+        """
+        return derived_seed(self.seed, self.index, purpose)
+
+    def rng(self, purpose: str, *steps: int) -> np.random.Generator:
+        """A NumPy generator from the run's seed, this task and what is drawn.
+
+        Args:
+            purpose: what is drawn, in a few words; different purposes draw independently.
+            steps: the optimiser step, or other numbers, where each step draws afresh.
+
+        Returns:
+            A fresh generator; the same arguments give the same numbers, in a resumed run, too.
+        """
+        return derived_rng(self.seed, self.index, purpose, *steps)
 
     def fisher(self, max_examples: int | None = None, **settings: Any) -> FisherScores:
         """Score the model as it is now on the task's training examples.

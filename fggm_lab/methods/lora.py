@@ -107,7 +107,7 @@ class LoRA(Method):
         )
         with torch.random.fork_rng(devices=[]):
             adapters = LoraModel(model, settings, ADAPTER)
-        draw(adapters, torch.Generator().manual_seed(1000 * context.seed + context.index))
+        draw(adapters, torch.Generator().manual_seed(context.seed_for("adapters")))
         return adapters
 
     def _layers(self, model: PreTrainedModel) -> list[str]:

@@ -93,7 +93,7 @@ class Protect(TaskMasking):
             context.tokenizer,
             self.samples,
             length=min(self.length, context.max_length - 1),
-            seed=1000 * context.seed + context.index,
+            seed=context.seed_for("own samples"),
             task=f"own samples before {context.name}",
         )
         return scores.restricted(masked_names(context.model, self.parameters))

@@ -18,5 +18,5 @@ class RandomMask(TaskMasking):
     def cut(self, context: TaskContext) -> Plan:
         """Draw the mask."""
         full = Mask.full(context.model).restricted(masked_names(context.model, self.parameters))
-        mask = Mask.random(full, self.keep, self.scope, seed=1000 * context.seed + context.index)
+        mask = Mask.random(full, self.keep, self.scope, seed=context.seed_for("random mask"))
         return Plan(mask)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
 import torch
 
 from fggm_lab.checks import check_count, check_range
@@ -59,7 +58,7 @@ class Replay(Method):
         # So that the steps' whole numbers add up to the ratio, whatever it is.
         each = self.ratio * len(batch)
         count = round((step + 1) * each) - round(step * each)
-        draw = np.random.default_rng([context.seed, context.index, step])
+        draw = context.rng("replay", step)
         chosen: list[int] = []
         while len(chosen) < count:
             chosen += draw.permutation(len(self._old)).tolist()
@@ -71,7 +70,7 @@ class Replay(Method):
 
     def after_task(self, context: TaskContext) -> None:
         """Keep some of the task's examples."""
-        draw = np.random.default_rng([context.seed, context.index])
+        draw = context.rng("replay")
         count = min(self.per_task, len(context.encoded))
         chosen = sorted(draw.choice(len(context.encoded), count, replace=False).tolist())
         keep_examples(context.memory, context.index, [context.encoded[i] for i in chosen])

@@ -20,7 +20,6 @@ from fggm_lab.models import example_length
 from fggm_lab.models.encoding import encode
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import General, ScoredSplit, TaskSequence
-from fggm_lab.training.schedule import task_seed
 from fggm_lab.training.task import make_optimizer, masked, train_task
 
 RANKS = ("top", "bottom", "random")
@@ -235,7 +234,7 @@ def freezing(
             trial, tokenizer, task.train, encoded, task.name, index, seed, longest
         )
         with torch.random.fork_rng(), masked(trial, mask, method) as path:
-            torch.manual_seed(task_seed(seed, index))
+            torch.manual_seed(context.seed_for("data order"))
             optimizer = path.attach(make_optimizer(trial, settings))
             train_task(
                 context, method, path, optimizer, settings, encoded, steps, 0, lambda _: True

@@ -8,11 +8,6 @@ from fggm_lab.errors import SettingError
 from fggm_lab.settings import Schedule
 
 
-def task_seed(seed: int, task: int) -> int:
-    """A seed for one task of one run, far from its neighbours'."""
-    return (seed * 1_000_003 + task * 7_919 + 17) % (2**63)
-
-
 def step_count(examples: int, epochs: float, batch_size: int) -> int:
     """How many optimiser steps a task takes; a started batch counts as one, at least one.
 

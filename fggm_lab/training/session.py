@@ -25,7 +25,7 @@ from fggm_lab.training.dense import MaskedGradients
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.memory import forget_peak, peak_mb
 from fggm_lab.training.record import recorded_scores
-from fggm_lab.training.schedule import measuring_steps, recording_steps, step_count, task_seed
+from fggm_lab.training.schedule import measuring_steps, recording_steps, step_count
 from fggm_lab.training.state import (
     Progress,
     load_state,
@@ -204,7 +204,7 @@ class Session:
         index = context.index
         forget_peak(self.model.device)
         if saved is None:
-            torch.manual_seed(task_seed(self.settings.seed, index))
+            torch.manual_seed(context.seed_for("data order"))
             mask = self._plan(context)
         else:
             restore_model(self.model, saved)

@@ -16,7 +16,7 @@ from fggm_lab.models.encoding import IGNORED, Encoded, collate
 from fggm_lab.settings import OptimizerName, TrainingSettings
 from fggm_lab.training.active import ActiveRows, odd_one
 from fggm_lab.training.dense import MaskedGradients
-from fggm_lab.training.schedule import batch_indices, learning_rate, task_seed
+from fggm_lab.training.schedule import batch_indices, learning_rate
 
 OPTIMIZERS: dict[OptimizerName, Callable[..., Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -92,7 +92,7 @@ def train_task(
     """
     model = context.model
     batches = batch_indices(
-        len(examples), steps, settings.batch_size, task_seed(settings.seed, context.index)
+        len(examples), steps, settings.batch_size, context.seed_for("data order")
     )
     trained = list(path.parameters())
     clip = math.inf if settings.clip is None else settings.clip

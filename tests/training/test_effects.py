@@ -14,6 +14,7 @@ from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.models import fingerprint
 from fggm_lab.models.encoding import collate, encode
+from fggm_lab.seeds import derived_seed
 from fggm_lab.training import ActiveRows
 from fggm_lab.training.effects import (
     choose_units,
@@ -22,7 +23,7 @@ from fggm_lab.training.effects import (
     zeroed,
     zeroing,
 )
-from fggm_lab.training.schedule import batch_indices, task_seed
+from fggm_lab.training.schedule import batch_indices
 from tests.support.families import FAMILIES, character_tokenizer
 from tests.support.small import small_general, small_model, small_tasks
 
@@ -91,7 +92,7 @@ def test_freezing_is_a_masked_training_by_hand(model: PreTrainedModel) -> None:
     effect = freezing(model, TOKENIZER, TASKS, mask, **STEPS, **ASK)
     by_hand = small_model().train()
     encoded = encode(TOKENIZER, TASKS["task-1"].train, 64)
-    batches = batch_indices(len(encoded), 3, 4, task_seed(0, 1))
+    batches = batch_indices(len(encoded), 3, 4, derived_seed(0, 1, "data order"))
     with ActiveRows(by_hand, mask) as rows:
         optimizer = rows.attach(AdamW(by_hand.parameters(), lr=1e-2, weight_decay=0))
         for step, batch in enumerate(batches):
