@@ -8,10 +8,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from fggm_lab.errors import OtherSettings, RunError
-from fggm_lab.files import write_text
+from fggm_lab.files import locked, write_text
 from fggm_lab.methods import make_method
 from fggm_lab.models import load_model
 from fggm_lab.runs import Run
@@ -149,25 +147,24 @@ def _remove(path: Path, difference: OtherSettings) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold the lock of a course run; wait while another process trains it."""
+
+    def busy() -> None:
+        print(f"waiting for another notebook that is training {path}")
+
+    def refusal(problem: Exception) -> RunError:
+        return RunError(
+            f"the course's run {path} cannot be made: {problem}; name a folder you may write to, "
+            f"course_runs(…, folder=…) or the environment variable {FOLDER}"
+        )
+
     root = path.parents[1]
-    lock = FileLock(path.parent / f".{path.name}.lock")
     try:
         if not root.exists() or not any(root.iterdir()):
             write_text(
                 root / MARKER, "Runs of the course (fggm_lab.course_runs); safe to delete.\n"
             )
         path.parent.mkdir(exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"waiting for another notebook that is training {path}")
-            lock.acquire()
-    except (OSError, NotImplementedError) as problem:
-        raise RunError(
-            f"the course's run {path} cannot be made: {problem}; name a folder you may write to, "
-            f"course_runs(…, folder=…) or the environment variable {FOLDER}"
-        ) from None
-    try:
+    except OSError as problem:
+        raise refusal(problem) from None
+    with locked(path.parent / f".{path.name}.lock", busy, refusal):
         yield
-    finally:
-        lock.release()

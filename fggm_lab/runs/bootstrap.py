@@ -41,8 +41,14 @@ def bootstrap_interval(
         raise SettingError(f"draws is {draws}; it must be 1 or more")
     if len(values) < 2:
         return None, None
-    numbers = np.asarray(values, dtype=np.float64)
-    drawn = np.random.default_rng(seed).integers(len(numbers), size=(draws, len(numbers)))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(numbers[drawn].mean(axis=1), (tail, 1 - tail))
-    return float(low), float(high)
+    from scipy.stats import bootstrap  # slow to import
+
+    ends = bootstrap(
+        (np.asarray(values, dtype=np.float64),),
+        np.mean,
+        n_resamples=draws,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(ends.low), float(ends.high)

@@ -6,10 +6,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
-from filelock import FileLock, Timeout
-
 from fggm_lab.errors import OtherSettings, RunError, SettingError
-from fggm_lab.files import ParsedFile, mend, read_json, write_json
+from fggm_lab.files import ParsedFile, locked, mend, read_json, write_json
 from fggm_lab.runs.config import SCHEMA, RunConfig
 from fggm_lab.runs.events import (
     EndEvent,
@@ -142,27 +140,28 @@ class Run(TaskRecords):
     def lock(self) -> Iterator[Self]:
         """Be the only process that writes to this run; what a killed one left is cleared away.
 
+        Yields:
+            The run, while the lock is held.
+
         Raises:
             RunError: another process is writing, or the folder cannot be written to.
         """
-        lock = FileLock(self.path / LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
+
+        def busy() -> None:
             raise RunError(
                 f"another process is writing to {self.path}; wait for it to end, or choose "
                 "another folder"
             ) from None
-        except (OSError, NotImplementedError) as problem:
-            raise RunError(
+
+        def refusal(problem: Exception) -> RunError:
+            return RunError(
                 f"{self.path} cannot be locked: {problem}; choose a folder you may write to"
-            ) from None
-        try:
-            if (self.path / CONFIG).is_file():  # elsewhere nothing is ours to clear away
+            )
+
+        with locked(self.path / LOCK, busy, refusal):
+            if (self.path / CONFIG).is_file():  # any other folder is not ours to clear
                 mend(self.path)
             yield self
-        finally:
-            lock.release()
 
     # Events
 
