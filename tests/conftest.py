@@ -2,15 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from fggm_lab.cli import main
-from fggm_lab.tasks import Example
+from tests.support.cases import Case
+from tests.support.command_line import CommandResult
 from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 
@@ -34,18 +34,6 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return character_tokenizer()
 
 
-@dataclass(frozen=True)
-class Case:
-    """A tiny float64 model with examples for it."""
-
-    family: str
-    tied: bool
-    attention: str
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
-    examples: list[Example]
-
-
 @pytest.fixture(
     params=[(f, t, a) for f in FAMILIES for t in (True, False) for a in ("eager", "sdpa")],
     ids=lambda p: f"{p[0]}-{'tied' if p[1] else 'untied'}-{p[2]}",
@@ -57,29 +45,13 @@ def case(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerFast) -> 
     yield Case(family, tied, attention, model, tokenizer, some_examples())
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command came to: its exit status, and what it printed to either stream."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def refusal(self) -> str:
-        """The one sentence in which it says what was wrong."""
-        assert self.status == 2, self
-        assert self.err.startswith("error: ") and self.err.count("\n") == 1, self.err
-        return self.err
-
-
 @pytest.fixture
 def call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Said]:
+) -> Callable[..., CommandResult]:
     """Run the command line in this process, by the words after `fggm-lab`."""
 
-    def run(*words: object) -> Said:
+    def run(*words: object) -> CommandResult:
         capsys.readouterr()
         monkeypatch.setattr("sys.argv", ["fggm-lab", *map(str, words)])
         try:
@@ -87,6 +59,6 @@ def call(
             status = 0
         except SystemExit as stop:
             status = int(stop.code or 0)
-        return Said(status, *capsys.readouterr())
+        return CommandResult(status, *capsys.readouterr())
 
     return run

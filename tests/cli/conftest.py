@@ -1,15 +1,12 @@
 """A model and tasks in folders, as a user of the command line has them."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.families import character_tokenizer, some_examples
+from tests.support.command_line import write_task
+from tests.support.families import character_tokenizer
 from tests.support.small import small_model
-
-QUICK = ("--epochs", 1, "--limit", 8, "--batch-size", 4, "--points", 2, "--lr", "1e-2")
 
 
 @pytest.fixture
@@ -27,14 +24,3 @@ def tasks(tmp_path: Path) -> Path:
     for name in ("FOMC", "mine"):
         write_task(tmp_path / "tasks" / name)
     return tmp_path / "tasks"
-
-
-def write_task(folder: Path, **splits: Any) -> Path:
-    """A task folder; every split is ten examples unless given."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for at, split in enumerate(("train", "eval", "test")):
-        rows = [{"prompt": e.prompt, "answer": e.answer} for e in some_examples(10, seed=at)]
-        content = splits.get(split, rows)
-        text = content if isinstance(content, str) else json.dumps(content)
-        (folder / f"{split}.json").write_text(text, encoding="utf-8")
-    return folder

@@ -8,7 +8,7 @@ import pytest
 
 from fggm_lab.evaluation import read_completions
 from fggm_lab.runs import find_runs
-from tests.conftest import Said
+from tests.support.command_line import CommandResult
 
 
 @pytest.fixture
@@ -25,47 +25,49 @@ def problems(tmp_path: Path) -> Path:
 
 
 def test_it_draws_runs_estimates_and_keeps_what_was_written(
-    call: Callable[..., Said], model: Path, problems: Path, tmp_path: Path
+    call: Callable[..., CommandResult], model: Path, problems: Path, tmp_path: Path
 ) -> None:
-    asked = ("code", "--model", model, "--on", problems, "--samples", 3, "--limit", 2)
-    asked += ("--max-new-tokens", 8, "--seed", 4, "--allow-code-execution")
-    said = call(*asked, "--json", "--out", tmp_path / "kept" / "completions.parquet")
-    assert said.status == 0
-    assert json.loads(said.out) == {
+    words: tuple[object, ...] = ("code", "--model", model, "--on", problems, "--samples", 3)
+    words += ("--limit", 2, "--max-new-tokens", 8, "--seed", 4, "--allow-code-execution")
+    result = call(*words, "--json", "--out", tmp_path / "kept" / "completions.parquet")
+    assert result.status == 0
+    assert json.loads(result.out) == {
         "pass@k": {"1": 0.5, "2": 0.5, "3": 0.5},
         "problems": 2,
         "reasons": {"passed": 3, "wrong answer": 3},
     }
-    assert "time, memory, open files and file size are limited" in said.err
-    kept = read_completions(tmp_path / "kept" / "completions.parquet")
-    assert [(one.problem, one.passed) for one in kept] == [("p/0", True)] * 3 + [("p/1", False)] * 3
-    said = call(*asked)
-    assert said.status == 0 and "pass@3" in said.out and "wrong answer" in said.out
+    assert "time, memory, open files and file size are limited" in result.err
+    completions = read_completions(tmp_path / "kept" / "completions.parquet")
+    assert [(c.problem, c.passed) for c in completions] == [("p/0", True)] * 3 + [
+        ("p/1", False)
+    ] * 3
+    result = call(*words)
+    assert result.status == 0 and "pass@3" in result.out and "wrong answer" in result.out
 
 
 def test_without_permission_nothing_is_written_or_run(
-    call: Callable[..., Said], model: Path, problems: Path, tmp_path: Path
+    call: Callable[..., CommandResult], model: Path, problems: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "completions.parquet"
-    said = call("code", "--model", model, "--on", problems, "--out", out)
-    assert "--allow-code-execution" in said.refusal
+    result = call("code", "--model", model, "--on", problems, "--out", out)
+    assert "--allow-code-execution" in result.refusal
     assert not out.exists()
 
 
 @pytest.mark.parametrize("command", ["run", "sweep"])
 @pytest.mark.parametrize("allow", [False, True])
 def test_training_says_how_generals_code_is_scored_and_records_it(
-    command: str, allow: bool, call: Callable[..., Said], model: Path, tasks: Path,
+    command: str, allow: bool, call: Callable[..., CommandResult], model: Path, tasks: Path,
     problems: Path, tmp_path: Path,
 ) -> None:  # fmt: skip
     words = ["--model", model, "--tasks", tasks, "--general", problems, "--methods", "sft"]
     words += ["--allow-code-execution"] if allow else []
     words += ["--seeds", 1] if command == "sweep" else []
     quick = ("--epochs", 1, "--limit", 4, "--batch-size", 4, "--points", 0)
-    said = call(command, *words, *quick, "--out", tmp_path / "out")
-    assert said.status == 0
+    result = call(command, *words, *quick, "--out", tmp_path / "out")
+    assert result.status == 0
     how = "by running programs" if allow else "by exact match of the text"
-    assert f"problems (General): scored {how}" in " ".join(said.out.split())
+    assert f"problems (General): scored {how}" in " ".join(result.out.split())
     (run,) = find_runs(tmp_path / "out")
     assert run.config.code_execution is allow
     assert run.scores is not None and run.scores.general is not None

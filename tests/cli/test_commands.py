@@ -8,23 +8,24 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.runs import Run
-from tests.cli.conftest import QUICK, write_task
-from tests.conftest import Said
+from tests.support.command_line import QUICK, CommandResult, write_task
 
 
-def test_the_main_job(call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path) -> None:
+def test_the_main_job(
+    call: Callable[..., CommandResult], model: Path, tasks: Path, tmp_path: Path
+) -> None:
     text = tmp_path / "story.txt"
     text.write_text("the dog and the cat and the fox. " * 20)
     out = tmp_path / "out"
     run = ("run", "--model", model, "--tasks", tasks, "--methods", "sft,migu,fggm,random")
     recorded = ("--fisher-points", 1, "--fisher-examples", 3)
     settings = ("--general", text, "--seed", 3, "--out", out, *QUICK, *recorded)
-    said = call(*run, *settings)
-    assert said.status == 0 and "learning" in said.out
+    result = call(*run, *settings)
+    assert result.status == 0 and "learning" in result.out
     for method in ("sft", "migu", "fggm", "random"):
-        found = json.loads((out / method / "scores.json").read_text())
-        assert found["tasks"] == ["FOMC", "mine"]
-        assert found["general"]["before"] > 0 and found["general"]["better"] == "lower"
+        scores = json.loads((out / method / "scores.json").read_text())
+        assert scores["tasks"] == ["FOMC", "mine"]
+        assert scores["general"]["before"] > 0 and scores["general"]["better"] == "lower"
         along = Run.open(out / method).fisher_along("mine")
         assert list(along) == [0, 2] and along[2].info.examples == 3
 
@@ -34,18 +35,18 @@ def test_the_main_job(call: Callable[..., Said], model: Path, tasks: Path, tmp_p
     assert call(*run, *settings, "--resume").status == 0
 
     table = tmp_path / "rows.csv"
-    said = call("compare", out, "--json", "--csv", table)
-    assert said.status == 0
-    rows = json.loads(said.out)
+    result = call("compare", out, "--json", "--csv", table)
+    assert result.status == 0
+    rows = json.loads(result.out)
     assert sorted(row["method"] for row in rows) == ["fggm", "migu", "random", "sft"]
     assert len(list(csv.DictReader(table.open()))) == 4
 
     report = tmp_path / "report.html"
-    said = call("report", out, "--out", report)
-    assert said.status == 0 and str(report) in said.out.replace("\n", "")
+    result = call("report", out, "--out", report)
+    assert result.status == 0 and str(report) in result.out.replace("\n", "")
     assert report.stat().st_size > 1e6
-    said = call("info", out / "fggm")
-    assert said.status == 0 and "2 of 2 tasks done" in said.out
+    result = call("info", out / "fggm")
+    assert result.status == 0 and "2 of 2 tasks done" in result.out
 
     branch = ("run", "--model", model, "--tasks", tasks, "--methods", "fggm", "--from", out / "sft")
     after = ("--task", "FOMC", *settings[:4], "--out", tmp_path / "b", *QUICK)
@@ -57,24 +58,24 @@ def test_the_main_job(call: Callable[..., Said], model: Path, tasks: Path, tmp_p
 
 
 def test_fisher_audit_and_info(
-    call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+    call: Callable[..., CommandResult], model: Path, tasks: Path, tmp_path: Path
 ) -> None:
     fisher = ("fisher", "--model", model, "--tasks", tasks, "--task", "mine")
     assert call(*fisher, "--out", tmp_path / "scores").status == 0
     assert (tmp_path / "scores" / "mine.safetensors").exists()
     sampled = ("--estimator", "sampled", "--draws", 2, "--seed", 4, "--max-examples", 5)
-    said = call(*fisher, *sampled, "--memory-budget", "9MB", "--stability")
-    assert said.status == 0
-    assert "(5 examples)" in said.out and "for a Jaccard index of 0.9" in said.out
-    said = call("audit", "trace-mini")
-    assert said.status == 0 and "clean" in said.out
+    result = call(*fisher, *sampled, "--memory-budget", "9MB", "--stability")
+    assert result.status == 0
+    assert "(5 examples)" in result.out and "for a Jaccard index of 0.9" in result.out
+    result = call("audit", "trace-mini")
+    assert result.status == 0 and "clean" in result.out
     rows = [{"prompt": "a", "answer": ""}, {"prompt": "a", "answer": "b"}]
     write_task(tasks / "mine", train=rows, test=rows, eval=rows)
-    said = call("audit", tasks, "--json")
-    assert said.status == 0 and "mine" in json.dumps(json.loads(said.out))
-    said = call("info")
-    assert said.status == 0
-    assert "method fggm" in said.out and "estimator sampled" in said.out
+    result = call("audit", tasks, "--json")
+    assert result.status == 0 and "mine" in json.dumps(json.loads(result.out))
+    result = call("info")
+    assert result.status == 0
+    assert "method fggm" in result.out and "estimator sampled" in result.out
 
 
 FISHER_BROKEN = {
@@ -89,7 +90,7 @@ FISHER_BROKEN = {
 
 @pytest.mark.parametrize("name", FISHER_BROKEN)
 def test_a_mistake_about_scores_is_one_sentence(
-    name: str, call: Callable[..., Said], model: Path, tasks: Path
+    name: str, call: Callable[..., CommandResult], model: Path, tasks: Path
 ) -> None:
     wrong, sentence = FISHER_BROKEN[name]
     assert sentence in call("fisher", "--model", model, "--tasks", tasks, *wrong).refusal
@@ -112,11 +113,11 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_mistake_is_one_sentence(
-    name: str, call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+    name: str, call: Callable[..., CommandResult], model: Path, tasks: Path, tmp_path: Path
 ) -> None:
     wrong, sentence = BROKEN[name]
-    given = ("--model", model, "--tasks", tasks, "--methods", "sft", "--out", tmp_path / "out")
-    assert sentence in call("run", *given, *QUICK, *wrong).refusal
+    inputs = ("--model", model, "--tasks", tasks, "--methods", "sft", "--out", tmp_path / "out")
+    assert sentence in call("run", *inputs, *QUICK, *wrong).refusal
     assert not (tmp_path / "out").exists()
 
 
@@ -131,31 +132,31 @@ DAMAGED = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damaged_tasks_are_named(
-    name: str, call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+    name: str, call: Callable[..., CommandResult], model: Path, tasks: Path, tmp_path: Path
 ) -> None:
     content, sentence = DAMAGED[name]
     if content is None:
         (tasks / "mine" / "train.json").unlink()
     else:
         write_task(tasks / "mine", train=content)
-    given = ("--model", model, "--tasks", tasks, "--methods", "sft", "--out", tmp_path / "out")
-    refusal = call("run", *given, *QUICK).refusal
+    inputs = ("--model", model, "--tasks", tasks, "--methods", "sft", "--out", tmp_path / "out")
+    refusal = call("run", *inputs, *QUICK).refusal
     assert "mine" in refusal and sentence in refusal
 
 
 def test_real_input_through_the_same_command(
-    call: Callable[..., Said], shared: Path, tmp_path: Path
+    call: Callable[..., CommandResult], shared: Path, tmp_path: Path
 ) -> None:
     text = tmp_path / "story.txt"
     text.write_text("Once upon a time there was a little dog. The dog liked to play. " * 9)
-    given = ("--model", shared / "models" / "stories260K", "--tasks", shared / "trace")
-    asked = ("--methods", "sft,fggm", "--general", text, "--out", tmp_path / "out")
+    inputs = ("--model", shared / "models" / "stories260K", "--tasks", shared / "trace")
+    outputs = ("--methods", "sft,fggm", "--general", text, "--out", tmp_path / "out")
     settings = ("--limit", 6, "--epochs", 1, "--max-length", 96, "--points", 0)
-    said = call("run", *given, *asked, *settings)
-    assert said.status == 0
-    assert "training prompts were cut from the left to 96 tokens" in said.out
+    result = call("run", *inputs, *outputs, *settings)
+    assert result.status == 0
+    assert "training prompts were cut from the left to 96 tokens" in result.out
     missing = "C-STANCE, FOMC, MeetingBank, ScienceQA, 20Minuten"
-    assert f"going on without {missing}" in " ".join(said.out.split())
+    assert f"going on without {missing}" in " ".join(result.out.split())
     scores = Run.open(tmp_path / "out" / "fggm").scores
     assert scores is not None
     assert scores.tasks == ["Py150", "NumGLUE-cm", "NumGLUE-ds"]

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Said
+from tests.support.command_line import CommandResult
 from tests.support.records import made_run
 
 
-def test_a_figure_of_runs_is_written_and_said(call: Callable[..., Said], tmp_path: Path) -> None:
+def test_a_figure_of_runs_is_written_and_said(
+    call: Callable[..., CommandResult], tmp_path: Path
+) -> None:
     made_run(tmp_path / "runs", "sft", ["A", "B"])
     result = call("figure", "score_matrix", tmp_path / "runs", "--out", tmp_path / "matrix.csv")
     assert result.status == 0
@@ -20,7 +22,7 @@ def test_a_figure_of_runs_is_written_and_said(call: Callable[..., Said], tmp_pat
 
 
 def test_a_function_of_ones_own_draws(
-    call: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Callable[..., CommandResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_run(tmp_path / "runs", "sft", ["A", "B"])
     monkeypatch.chdir(tmp_path)
@@ -32,7 +34,9 @@ def test_a_function_of_ones_own_draws(
     assert result.status == 0 and (tmp_path / "first.html").is_file()
 
 
-def test_a_figure_of_other_records_is_refused(call: Callable[..., Said], tmp_path: Path) -> None:
+def test_a_figure_of_other_records_is_refused(
+    call: Callable[..., CommandResult], tmp_path: Path
+) -> None:
     result = call("figure", "mask_overlap", tmp_path)
     assert result.status == 2
     assert "mask_overlap is not drawn from runs alone" in result.err

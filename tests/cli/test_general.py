@@ -9,7 +9,7 @@ import pytest
 from fggm_lab.evaluation import evaluate
 from fggm_lab.models import load_model
 from fggm_lab.tasks import load_general
-from tests.conftest import Said
+from tests.support.command_line import CommandResult
 
 
 @pytest.fixture
@@ -30,46 +30,52 @@ def skills(tmp_path: Path) -> Path:
 
 
 def test_it_measures_what_a_run_measures(
-    call: Callable[..., Said], model: Path, skills: Path
+    call: Callable[..., CommandResult], model: Path, skills: Path
 ) -> None:
-    asked = ("general", "--model", model, "--on", skills, "--choices", "token")
-    said = call(*asked, "--json")
-    assert said.status == 0
-    found = json.loads(said.out)
+    words = ("general", "--model", model, "--on", skills, "--choices", "token")
+    result = call(*words, "--json")
+    assert result.status == 0
+    measured = json.loads(result.out)
     network, tokenizer = load_model(str(model))
     ability = load_general(skills, choose="token")
     truth = evaluate(network, tokenizer, [], ability).general
     assert truth is not None
-    assert found["skills"] == truth.skills and list(found["skills"]) == ["copy", "sums", "pick"]
-    assert found["score"] == pytest.approx(sum(truth.skills.values()) / 3)
-    said = call(*asked, "--limit", 1)
-    assert said.status == 0
-    assert "mean of skills (choices by token)" in " ".join(said.out.split())
+    assert measured["skills"] == truth.skills and list(measured["skills"]) == [
+        "copy",
+        "sums",
+        "pick",
+    ]
+    assert measured["score"] == pytest.approx(sum(truth.skills.values()) / 3)
+    result = call(*words, "--limit", 1)
+    assert result.status == 0
+    assert "mean of skills (choices by token)" in " ".join(result.out.split())
 
 
 def test_it_measures_the_loss_of_a_text(
-    call: Callable[..., Said], model: Path, tmp_path: Path
+    call: Callable[..., CommandResult], model: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "story.txt").write_text("the dog and the cat. " * 9)
-    said = call("general", "--model", model, "--on", tmp_path / "story.txt", "--json")
-    assert said.status == 0
-    found = json.loads(said.out)
-    assert found["score"] > 1 and found["name"].startswith("held-out loss")
+    result = call("general", "--model", model, "--on", tmp_path / "story.txt", "--json")
+    assert result.status == 0
+    measured = json.loads(result.out)
+    assert measured["score"] > 1 and measured["name"].startswith("held-out loss")
 
 
 @pytest.mark.parametrize("allow", [False, True])
 def test_a_skill_with_tests_runs_its_programs_if_allowed_and_says_so(
-    allow: bool, call: Callable[..., Said], model: Path, tmp_path: Path
+    allow: bool, call: Callable[..., CommandResult], model: Path, tmp_path: Path
 ) -> None:
     # Whatever follows the sign is a comment, so that the program passes.
     item = {"prompt": "def f():\n    return 1 #", "answer": " one", "test": "assert f() == 1"}
     (tmp_path / "code.json").write_text(json.dumps([item]))
     permission = ["--allow-code-execution"] if allow else []
-    said = call("general", "--model", model, "--on", tmp_path / "code.json", "--json", *permission)
-    assert said.status == 0
-    assert json.loads(said.out)["skills"] == {"code": 1.0 if allow else 0.0}
+    result = call(
+        "general", "--model", model, "--on", tmp_path / "code.json", "--json", *permission
+    )
+    assert result.status == 0
+    assert json.loads(result.out)["skills"] == {"code": 1.0 if allow else 0.0}
     how = "by running programs" if allow else "by exact match of the text"
-    assert f"code (General): scored {how}" in said.err
+    assert f"code (General): scored {how}" in result.err
 
 
 BROKEN = {
@@ -82,6 +88,8 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_mistake_is_one_sentence(name: str, call: Callable[..., Said], model: Path) -> None:
+def test_a_mistake_is_one_sentence(
+    name: str, call: Callable[..., CommandResult], model: Path
+) -> None:
     wrong, sentence = BROKEN[name]
     assert sentence in call("general", "--model", model, *wrong).refusal

@@ -17,8 +17,7 @@ from fggm_lab.cli.options import settings_from, training_options
 from fggm_lab.errors import SettingError
 from fggm_lab.runs import Run
 from fggm_lab.settings import Option, TrainingSettings, option_of
-from tests.cli.conftest import QUICK
-from tests.conftest import Said
+from tests.support.command_line import QUICK, CommandResult
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
@@ -72,7 +71,7 @@ def test_options_descriptions_and_defaults_are_those_of_the_record(command: str)
 
 def test_a_setting_is_spelled_in_the_record_and_where_it_acts_only() -> None:
     """Before there was a record: in four files, `clip` as a parameter or argument seven times."""
-    places = {"clip": ["settings", "training/task"],
+    files = {"clip": ["settings", "training/task"],
               "weight_decay": ["settings", "training/presets", "training/task"],
               "fisher_examples": ["course/runs", "settings", "training/session"],
               "micro_batch": ["settings", "training/presets", "training/task"]}  # fmt: skip
@@ -81,21 +80,21 @@ def test_a_setting_is_spelled_in_the_record_and_where_it_acts_only() -> None:
         for path in (ROOT / "fggm_lab").rglob("*.py")
         if "exercises" not in path.parts  # which clip tensors
     }
-    for setting, expected in places.items():
+    for setting, expected in files.items():
         assert sorted(file for file, names in library.items() if setting in names) == expected
 
 
 def names_in(path: Path) -> set[str]:
     """The names that a file's code gives to parameters, arguments, fields and attributes."""
-    found: set[str] = set()
+    options_seen: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.arg | ast.keyword) and node.arg is not None:
-            found.add(node.arg)
+            options_seen.add(node.arg)
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            found.add(node.target.id)
+            options_seen.add(node.target.id)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "np":
-            found.add(node.attr)
-    return found
+            options_seen.add(node.attr)
+    return options_seen
 
 
 def test_the_help_is_fast_for_it_imports_no_torch() -> None:
@@ -105,12 +104,12 @@ def test_the_help_is_fast_for_it_imports_no_torch() -> None:
 
 
 def test_schedule_optimizer_and_no_clipping_are_reached(
-    call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+    call: Callable[..., CommandResult], model: Path, tasks: Path, tmp_path: Path
 ) -> None:
-    given = ("run", "--model", model, "--tasks", tasks, "--methods", "sft", *QUICK)
+    words = ("run", "--model", model, "--tasks", tasks, "--methods", "sft", *QUICK)
     more = ("--schedule", "constant", "--optimizer", "sgd", "--clip", "none", "--recompute")
     with pytest.warns(FutureWarning, match="--recompute is now called --gradient-checkpointing"):
-        assert call(*given, *more, "--out", tmp_path / "out").status == 0
+        assert call(*words, *more, "--out", tmp_path / "out").status == 0
     run = Run.open(tmp_path / "out" / "sft")
     settings = run.config.training
     assert (settings.schedule, settings.optimizer, settings.clip) == ("constant", "sgd", None)
@@ -129,7 +128,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_mistake_names_the_option_and_a_remedy(
-    name: str, call: Callable[..., Said], tmp_path: Path
+    name: str, call: Callable[..., CommandResult], tmp_path: Path
 ) -> None:
     wrong, sentence = BROKEN[name]
     refusal = call("run", "--out", tmp_path / "out", *wrong).refusal
@@ -142,8 +141,10 @@ def test_a_sweep_knows_the_record_of_an_earlier_version() -> None:
 
     earlier = {"model": "tiny", "epochs": "5", "lr": 5e-4, "clip": 1.0, "recompute": False,
                "points": 12}  # fmt: skip
-    asked = {"model": "tiny", "epochs": 5.0, "lr": 5e-4, "clip": 1.0, "recompute": None,
+    settings_given = {"model": "tiny", "epochs": 5.0, "lr": 5e-4, "clip": 1.0, "recompute": None,
              "gradient_checkpointing": False, "points": 12, "schedule": "linear"}  # fmt: skip
-    assert _same(asked, earlier)
-    assert not _same(asked | {"schedule": "constant"}, earlier)
-    assert not _same(asked | {"model": "other"}, earlier) and not _same(asked, None)
+    assert _same(settings_given, earlier)
+    assert not _same(settings_given | {"schedule": "constant"}, earlier)
+    assert not _same(settings_given | {"model": "other"}, earlier) and not _same(
+        settings_given, None
+    )

@@ -11,8 +11,7 @@ import pytest
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import FGGM, Composed, Replay, as_method, make_method
 from fggm_lab.runs import Run, find_runs
-from tests.cli.conftest import QUICK
-from tests.conftest import Said
+from tests.support.command_line import QUICK, CommandResult
 from tests.support.plugins import install_entry_points
 
 MODULE = '''
@@ -68,19 +67,19 @@ def options(model: Path, tasks: Path) -> tuple[object, ...]:
 
 
 def test_run_resume_and_look(
-    call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+    call: Callable[..., CommandResult], model: Path, tasks: Path, tmp_path: Path
 ) -> None:
     words = ("run", *options(model, tasks), "--methods", "sft,lent:Mine", "--out", "runs")
     words = (*words, "--keep", 0.25, "--set", "lent:Mine.scope=global")
-    said = call(*words)
-    assert said.status == 0, said.err
+    result = call(*words)
+    assert result.status == 0, result.err
     run = Run.open(tmp_path / "runs" / "mine")
     assert run.config.method == "mine" and run.config.method_settings["keep"] == 0.25
     assert run.config.method_settings["scope"] == "global"
     assert run.config.method_settings["invert"] is True
     before = (run.path / "events.jsonl").read_bytes()
-    said = call(*words, "--resume")
-    assert said.status == 0, said.err
+    result = call(*words, "--resume")
+    assert result.status == 0, result.err
     assert (run.path / "events.jsonl").read_bytes() == before
     (tmp_path / "lent.py").write_text("raise SystemExit('imported')\n")
     program = (
@@ -94,7 +93,7 @@ def test_run_resume_and_look(
 
 
 def test_a_sweep_varies_it_and_is_compared(
-    call: Callable[..., Said], model: Path, tasks: Path, tmp_path: Path
+    call: Callable[..., CommandResult], model: Path, tasks: Path, tmp_path: Path
 ) -> None:
     words = (
         "sweep",
@@ -106,8 +105,8 @@ def test_a_sweep_varies_it_and_is_compared(
     )
     words = (*words, "--seeds", 1, "--vary", "lent:Mine.keep=0.2,0.5")
     words = (*words, "--set", "sft+lent:Mine.lent:Mine.keep=0.4", "--json-file", "all.json")
-    said = call(*words)
-    assert said.status == 0, said.err
+    result = call(*words)
+    assert result.status == 0, result.err
     runs = {str(run.path.relative_to(tmp_path / "out")): run for run in find_runs(tmp_path / "out")}
     assert sorted(runs) == [
         "default/seed-1/lent_Mine.keep=0.2/mine",
@@ -116,12 +115,12 @@ def test_a_sweep_varies_it_and_is_compared(
     ]
     assert runs["default/seed-1/sft+mine"].config.method_settings["mine"]["keep"] == 0.4  # type: ignore[index,call-overload]
     assert json.loads((tmp_path / "all.json").read_text())["baseline"] == "mine"
-    said = call(*words, "--dry-run")
-    assert said.out.count("finished") == 3
+    result = call(*words, "--dry-run")
+    assert result.out.count("finished") == 3
 
 
 def test_an_installed_package_registers_a_method(
-    call: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Callable[..., CommandResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries = {"mine": "lent:Mine", "other": "lent:Twin", "torn": "nosuch:Method"}
     install_entry_points(tmp_path, "fggm_lab.methods", entries)
@@ -138,9 +137,9 @@ def test_an_installed_package_registers_a_method(
         SettingError, match=r", untrained, mine, other, torn; did you mean 'mine'\?$"
     ):
         make_method("mime")
-    said = call("info")
-    assert said.status == 0 and "The units with the lowest scores move." in said.out
-    assert "cannot be used" in said.out
+    result = call("info")
+    assert result.status == 0 and "The units with the lowest scores move." in result.out
+    assert "cannot be used" in result.out
 
 
 @pytest.mark.parametrize(
@@ -162,13 +161,13 @@ def test_what_cannot_be_a_method_is_one_sentence(reference: str, sentence: str) 
 
 
 def test_two_methods_of_one_name_are_refused(
-    call: Callable[..., Said], model: Path, tasks: Path
+    call: Callable[..., CommandResult], model: Path, tasks: Path
 ) -> None:
     for command in (("run",), ("sweep", "--seeds", 1)):
         words = (*command, *options(model, tasks), "--methods", "lent:Mine,lent:Twin")
-        said = call(*words, "--out", "runs")
-        assert said.status == 2
-        assert "lent:Mine and lent:Twin are both called 'mine'" in said.err
+        result = call(*words, "--out", "runs")
+        assert result.status == 2
+        assert "lent:Mine and lent:Twin are both called 'mine'" in result.err
 
 
 def test_a_method_is_made_from_its_name_or_taken_as_it_is() -> None:

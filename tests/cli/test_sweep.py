@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from fggm_lab.runs import Run, find_runs
-from tests.cli.conftest import QUICK
-from tests.conftest import Said
 from tests.runs.conftest import config, finished_run
+from tests.support.command_line import QUICK, CommandResult
 
 __all__ = ["config", "finished_run"]
 
@@ -36,18 +35,18 @@ def asking(model: Path, tasks: Path) -> Asking:
 
 
 def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(
-    call: Callable[..., Said],
+    call: Callable[..., CommandResult],
     asking: Asking,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, table = tmp_path / "out", tmp_path / "rows.csv"
-    some = asking(out, "--methods", "sft,random", *ORDERS)
-    said = call(*some, "--seeds", "1", "--dry-run")
-    assert said.status == 0 and said.out.count("to train") == 4 and not out.exists()
-    said = call(*some, "--seeds", "1", "--csv", table)
-    assert said.status == 0
-    assert "order: FOMC, mine" in said.out and "mean over 2 orders and their seeds" in said.out
+    words = asking(out, "--methods", "sft,random", *ORDERS)
+    result = call(*words, "--seeds", "1", "--dry-run")
+    assert result.status == 0 and result.out.count("to train") == 4 and not out.exists()
+    result = call(*words, "--seeds", "1", "--csv", table)
+    assert result.status == 0
+    assert "order: FOMC, mine" in result.out and "mean over 2 orders and their seeds" in result.out
     names = [str(run.path.relative_to(out)) for run in find_runs(out)]
     assert names == [f"{o}/seed-1/{m}" for o in ("default", "mine,FOMC") for m in ("random", "sft")]
     assert len(list(csv.DictReader(table.open()))) == 4
@@ -61,44 +60,44 @@ def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(
         return real(**options)
 
     monkeypatch.setattr(command, "train", counting)
-    said = call(*some, "--seeds", "1-2", "--json")
-    assert said.status == 0
+    result = call(*words, "--seeds", "1-2", "--json")
+    assert result.status == 0
     assert sorted(trained, key=str) == [(2, "mine,FOMC", "random"), (2, "mine,FOMC", "sft"),
                                         (2, None, "random"), (2, None, "sft")]  # fmt: skip
-    found = json.loads(said.out)  # progress goes to standard error
-    assert "4 of 8 runs are finished" in said.err
-    assert len(found["runs"]) == 8 and found["failures"] == {}
-    assert [row["op_final"]["n"] for row in found["by_order"]] == [2, 2, 2, 2]
-    assert [row["op_final"]["n"] for row in found["over_orders"]] == [4, 4]
-    general, op, *_ = found["paired"]
+    record = json.loads(result.out)  # progress goes to standard error
+    assert "4 of 8 runs are finished" in result.err
+    assert len(record["runs"]) == 8 and record["failures"] == {}
+    assert [row["op_final"]["n"] for row in record["by_order"]] == [2, 2, 2, 2]
+    assert [row["op_final"]["n"] for row in record["over_orders"]] == [4, 4]
+    general, op, *_ = record["paired"]
     assert (general["n"], op["n"], op["method"]) == (0, 4, "random")
     assert op["boot_low"] <= op["mean"] <= op["boot_high"]
-    said = call("compare", out)
-    assert said.status == 0 and "mean over 2 orders" in said.out
+    result = call("compare", out)
+    assert result.status == 0 and "mean over 2 orders" in result.out
 
 
 def test_a_failed_run_is_told_at_the_end_and_the_others_are_trained(
-    call: Callable[..., Said], asking: Asking, tmp_path: Path
+    call: Callable[..., CommandResult], asking: Asking, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    some = asking(out, "--methods", "sft,random", "--seeds", "1,2")
+    words = asking(out, "--methods", "sft,random", "--seeds", "1,2")
     in_the_way = out / "default" / "seed-1" / "sft" / "notes.txt"
     in_the_way.parent.mkdir(parents=True)
     in_the_way.write_text("mine")
-    said = call(*some)
-    assert said.status == 1 and said.err.count("\n") == 1
-    assert said.err.startswith("failed: default/seed-1/sft: ")
-    assert "holds something that is no run (notes.txt)" in said.err.replace("\n", "")
+    result = call(*words)
+    assert result.status == 1 and result.err.count("\n") == 1
+    assert result.err.startswith("failed: default/seed-1/sft: ")
+    assert "holds something that is no run (notes.txt)" in result.err.replace("\n", "")
     assert len(find_runs(out)) == 3 and in_the_way.read_text() == "mine"
-    assert "minus sft" in said.out
+    assert "minus sft" in result.out
     in_the_way.unlink()
-    said = call(*some)
-    assert said.status == 0 and "3 of 4 runs are finished" in said.out
+    result = call(*words)
+    assert result.status == 0 and "3 of 4 runs are finished" in result.out
     assert len(find_runs(out)) == 4
 
 
 def test_a_crash_inside_one_run_does_not_end_the_sweep(
-    call: Callable[..., Said],
+    call: Callable[..., CommandResult],
     asking: Asking,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -111,38 +110,38 @@ def test_a_crash_inside_one_run_does_not_end_the_sweep(
         return real(**options)
 
     monkeypatch.setattr(command, "train", breaking)
-    some = asking(tmp_path / "out", "--methods", "sft", "--seeds", "1-2")
-    said = call(*some, "--json")
-    assert said.status == 1
-    assert "failed: default/seed-1/sft: RuntimeError: out of memory" in said.err
-    found = json.loads(said.out)
-    assert found["failures"] == {"default/seed-1/sft": "RuntimeError: out of memory"}
-    assert [row["seed"] for row in found["runs"]] == [2]
+    words = asking(tmp_path / "out", "--methods", "sft", "--seeds", "1-2")
+    result = call(*words, "--json")
+    assert result.status == 1
+    assert "failed: default/seed-1/sft: RuntimeError: out of memory" in result.err
+    record = json.loads(result.out)
+    assert record["failures"] == {"default/seed-1/sft": "RuntimeError: out of memory"}
+    assert [row["seed"] for row in record["runs"]] == [2]
 
 
 def test_settings_are_varied_and_other_settings_are_not_taken_for_the_same(
-    call: Callable[..., Said], asking: Asking, tmp_path: Path
+    call: Callable[..., CommandResult], asking: Asking, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     vary = ("--vary", "random.keep=0.1,1", "--vary", "epochs=2")
-    some = asking(out, "--methods", "sft,random", "--seeds", "1", *vary)
-    said = call(*some, "--set", "random.parameters=linear", "--json")
-    assert said.status == 0
-    found = json.loads(said.out)
-    names = sorted(row["method"] for row in found["runs"])
+    words = asking(out, "--methods", "sft,random", "--seeds", "1", *vary)
+    result = call(*words, "--set", "random.parameters=linear", "--json")
+    assert result.status == 0
+    record = json.loads(result.out)
+    names = sorted(row["method"] for row in record["runs"])
     assert names == ["random (keep=0.1)", "random (keep=1)", "sft"]
-    assert {row["method"] for row in found["paired"]} == set(names) - {"sft"}
+    assert {row["method"] for row in record["paired"]} == set(names) - {"sft"}
     run = Run.open(out / "default/seed-1/random.keep=0.1,epochs=2/random")
     assert run.config.epochs == 2
     assert run.config.method_settings["keep"] == 0.1
     assert run.config.method_settings["parameters"] == "linear"
-    said = call(*some, "--baseline", "random", "--dry-run")
-    assert said.status == 0
-    assert said.out.count("finished") == 1, "without --set random is another"
-    said = call(*some, "--set", "random.parameters=all", "--baseline", "random")
-    assert said.status == 1
-    assert "was made with other settings (method_settings.parameters: linear there" in said.err
-    assert "sft:" not in said.err, "what was not changed is not trained again"
+    result = call(*words, "--baseline", "random", "--dry-run")
+    assert result.status == 0
+    assert result.out.count("finished") == 1, "without --set random is another"
+    result = call(*words, "--set", "random.parameters=all", "--baseline", "random")
+    assert result.status == 1
+    assert "was made with other settings (method_settings.parameters: linear there" in result.err
+    assert "sft:" not in result.err, "what was not changed is not trained again"
 
 
 BROKEN = {
@@ -160,25 +159,25 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_mistake_is_one_sentence_before_anything_is_trained(
-    name: str, call: Callable[..., Said], asking: Asking, tmp_path: Path
+    name: str, call: Callable[..., CommandResult], asking: Asking, tmp_path: Path
 ) -> None:
     wrong, sentence = BROKEN[name]
-    asked = asking(tmp_path / "out", "--methods", "sft", *wrong)
-    assert sentence in call(*asked).refusal
+    words = asking(tmp_path / "out", "--methods", "sft", *wrong)
+    assert sentence in call(*words).refusal
     assert not (tmp_path / "out").exists()
 
 
 def test_runs_stand_beside_the_published_numbers(
-    call: Callable[..., Said], finished_run: Callable[..., Run], tmp_path: Path
+    call: Callable[..., CommandResult], finished_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     finished_run(tmp_path / "runs" / "sft")
     table = tmp_path / "table.csv"
-    asked = ("compare", tmp_path / "runs", "--published", "--csv", table)
-    said = call(*asked)
-    assert said.status == 0 and "replicated" in said.out
-    said = call(*asked, "--json")
-    assert said.status == 0
-    rows = json.loads(said.out)
+    words = ("compare", tmp_path / "runs", "--published", "--csv", table)
+    result = call(*words)
+    assert result.status == 0 and "replicated" in result.out
+    result = call(*words, "--json")
+    assert result.status == 0
+    rows = json.loads(result.out)
     assert rows[-1]["kind"] == "ours" and rows[-1]["unlike"]
     flat = list(csv.DictReader(table.open()))
     assert len(flat) == len(rows) and float(flat[-1]["numbers_op_final"]) == pytest.approx(60)
@@ -186,7 +185,7 @@ def test_runs_stand_beside_the_published_numbers(
 
 
 def test_a_stopped_sweep_says_how_to_go_on(
-    call: Callable[..., Said],
+    call: Callable[..., CommandResult],
     asking: Asking,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -195,5 +194,5 @@ def test_a_stopped_sweep_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "train", stopped)
-    said = call(*asking(tmp_path / "out", "--methods", "sft"))
-    assert (said.status, said.err) == (130, "stopped; the same command goes on from here\n")
+    result = call(*asking(tmp_path / "out", "--methods", "sft"))
+    assert (result.status, result.err) == (130, "stopped; the same command goes on from here\n")

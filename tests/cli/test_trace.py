@@ -10,8 +10,7 @@ from fggm_lab.methods import LoRA
 from fggm_lab.runs import Run
 from fggm_lab.tasks import METRICS, ORDERS, TRACE_METRICS, TRACE_ORDER
 from fggm_lab.training.presets import PRESETS
-from tests.cli.conftest import write_task
-from tests.conftest import Said
+from tests.support.command_line import CommandResult, write_task
 from tests.support.families import character_tokenizer, tiny_model
 
 EPOCHS = [5, 3, 7, 5, 3, 5, 5, 7]
@@ -36,11 +35,11 @@ def release(tmp_path: Path) -> Path:
 
 
 def test_the_papers_preset_runs_as_it_stands(
-    call: Callable[..., Said], qwen: Path, release: Path, tmp_path: Path
+    call: Callable[..., CommandResult], qwen: Path, release: Path, tmp_path: Path
 ) -> None:
-    given = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", release)
+    words = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", release)
     out = ("--variant", 5000, "--limit", 2, "--points", 0, "--out", tmp_path / "out")
-    assert call(*given, *out).status == 0
+    assert call(*words, *out).status == 0
     for method in ("sft", "migu", "fggm"):
         run = Run.open(tmp_path / "out" / method)
         config = run.config
@@ -66,13 +65,13 @@ def test_the_papers_preset_runs_as_it_stands(
 
 
 def test_what_is_given_overrides_a_preset(
-    call: Callable[..., Said], qwen: Path, release: Path, tmp_path: Path
+    call: Callable[..., CommandResult], qwen: Path, release: Path, tmp_path: Path
 ) -> None:
-    given = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", release)
+    words = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", release)
     changed = ("--lr", 5e-4, "--epochs", 1, "--batch-size", 4, "--no-autocast", "--no-recompute")
     more = ("--methods", "fggm", "--keep", 0.5, "--order", "trace-2", "--max-new-tokens", 3)
     out = ("--variant", 500, "--limit", 2, "--points", 0, "--out", tmp_path / "out")
-    assert call(*given, *changed, *more, *out).status == 0
+    assert call(*words, *changed, *more, *out).status == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["fggm"]
     config = Run.open(tmp_path / "out" / "fggm").config
     assert (config.lr, config.epochs, config.batch_size) == (5e-4, 1, 4)
@@ -82,15 +81,15 @@ def test_what_is_given_overrides_a_preset(
 
 
 def test_numbers_per_task(
-    call: Callable[..., Said], qwen: Path, release: Path, tmp_path: Path
+    call: Callable[..., CommandResult], qwen: Path, release: Path, tmp_path: Path
 ) -> None:
     folder = release / "LLM-CL-Benchmark_500"
-    given = ("run", "--model", qwen, "--tasks", folder, "--methods", "sft", "--limit", 4)
-    few = ("--order", "Py150,FOMC", "--batch-size", 4, "--points", 0)
+    words = ("run", "--model", qwen, "--tasks", folder, "--methods", "sft", "--limit", 4)
+    quick = ("--order", "Py150,FOMC", "--batch-size", 4, "--points", 0)
     by_name = ("--epochs", "FOMC=3, Py150=2", "--max-new-tokens", "Py150=2")
-    assert call(*given, *few, *by_name, "--out", tmp_path / "a").status == 0
+    assert call(*words, *quick, *by_name, "--out", tmp_path / "a").status == 0
     in_order = ("--epochs", "2,3", "--max-new-tokens", "2,5")
-    assert call(*given, *few, *in_order, "--out", tmp_path / "b").status == 0
+    assert call(*words, *quick, *in_order, "--out", tmp_path / "b").status == 0
     first, second = (Run.open(tmp_path / name / "sft") for name in "ab")
     assert first.config.epochs == second.config.epochs == {"Py150": 2, "FOMC": 3}
     assert first.events("start")[0]["steps"] == second.events("start")[0]["steps"] == [2, 3]
@@ -119,50 +118,52 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_mistake_is_one_sentence(
-    name: str, call: Callable[..., Said], qwen: Path, release: Path, tmp_path: Path
+    name: str, call: Callable[..., CommandResult], qwen: Path, release: Path, tmp_path: Path
 ) -> None:
     wrong, sentence = BROKEN[name]
-    given = ("run", "--model", qwen, "--tasks", release, "--methods", "sft", "--limit", 2)
-    assert sentence in call(*given, "--out", tmp_path / "out", *wrong).refusal
+    words = ("run", "--model", qwen, "--tasks", release, "--methods", "sft", "--limit", 2)
+    assert sentence in call(*words, "--out", tmp_path / "out", *wrong).refusal
     assert not (tmp_path / "out").exists()
 
 
 def test_missing_tasks_are_named_until_they_are_allowed(
-    call: Callable[..., Said], qwen: Path, release: Path, tmp_path: Path
+    call: Callable[..., CommandResult], qwen: Path, release: Path, tmp_path: Path
 ) -> None:
     folder = release / "LLM-CL-Benchmark_500"
     for name in ("FOMC", "20Minuten"):
         (folder / name).rename(tmp_path / name)
-    given = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", folder)
-    few = ("--methods", "sft", "--limit", 2, "--points", 0, "--batch-size", 2)
-    refusal = call(*given, *few, "--out", tmp_path / "out").refusal
+    words = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", folder)
+    quick = ("--methods", "sft", "--limit", 2, "--points", 0, "--batch-size", 2)
+    refusal = call(*words, *quick, "--out", tmp_path / "out").refusal
     assert "lacks 2 of TRACE's eight tasks: FOMC, 20Minuten" in refusal
-    said = call(*given, *few, "--out", tmp_path / "out", "--allow-missing")
-    assert said.status == 0
-    assert "going on without FOMC, 20Minuten" in " ".join(said.out.split())
+    result = call(*words, *quick, "--out", tmp_path / "out", "--allow-missing")
+    assert result.status == 0
+    assert "going on without FOMC, 20Minuten" in " ".join(result.out.split())
     config = Run.open(tmp_path / "out" / "sft").config
-    there = [name for name in TRACE_ORDER if name not in ("FOMC", "20Minuten")]
-    assert config.task_names == there
+    present = [name for name in TRACE_ORDER if name not in ("FOMC", "20Minuten")]
+    assert config.task_names == present
     assert config.epochs == {
-        name: dict(zip(TRACE_ORDER, EPOCHS, strict=True))[name] for name in there
+        name: dict(zip(TRACE_ORDER, EPOCHS, strict=True))[name] for name in present
     }
     assert config.max_new_tokens == {"MeetingBank": 512, "Py150": 512}
     chosen = ("--order", "Py150,ScienceQA", "--out", tmp_path / "chosen")
-    said = call(*given, *few, *chosen)
-    assert said.status == 0 and "going on without" not in said.out
+    result = call(*words, *quick, *chosen)
+    assert result.status == 0 and "going on without" not in result.out
     assert call("audit", folder).status == 0  # what is there can be looked at
 
 
-def test_empty_answers_are_told(call: Callable[..., Said], release: Path, tmp_path: Path) -> None:
+def test_empty_answers_are_told(
+    call: Callable[..., CommandResult], release: Path, tmp_path: Path
+) -> None:
     silent = tiny_model("qwen2", tied=False).float()
     with torch.no_grad():  # its hidden states are 0, and so are its logits; the first token wins
         silent.model.norm.weight.zero_()
     silent.save_pretrained(tmp_path / "silent")
     character_tokenizer().save_pretrained(tmp_path / "silent")  # token 0 is padding: no text
-    given = ("run", "--model", tmp_path / "silent", "--tasks", release / "LLM-CL-Benchmark_500")
-    few = ("--order", "FOMC,Py150", "--methods", "sft", "--limit", 3, "--epochs", 1, "--lr", 0)
-    said = call(*given, *few, "--points", 0, "--out", tmp_path / "out")
-    assert said.status == 0
-    assert "sft: 6 answers after the last task are empty and score 0" in said.out
+    words = ("run", "--model", tmp_path / "silent", "--tasks", release / "LLM-CL-Benchmark_500")
+    quick = ("--order", "FOMC,Py150", "--methods", "sft", "--limit", 3, "--epochs", 1, "--lr", 0)
+    result = call(*words, *quick, "--points", 0, "--out", tmp_path / "out")
+    assert result.status == 0
+    assert "sft: 6 answers after the last task are empty and score 0" in result.out
     evaluations = Run.open(tmp_path / "out" / "sft").events("evaluation")
     assert [event["tasks"]["FOMC"]["empty"] for event in evaluations] == [3, 3, 3]

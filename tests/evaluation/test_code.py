@@ -15,7 +15,7 @@ from fggm_lab.runs import Run
 from fggm_lab.tasks import PASS_AT_1, Example, General, Task, TaskSequence
 from fggm_lab.tasks.code import isolation
 from fggm_lab.training import run_sequence
-from tests.conftest import Said
+from tests.support.command_line import CommandResult
 from tests.support.families import character_tokenizer
 from tests.support.small import QUICK, small_model
 
@@ -128,7 +128,7 @@ def test_permission_changes_nothing_where_there_is_no_code_task(tmp_path: Path) 
 
 @pytest.mark.parametrize("allow", [False, True])
 def test_the_command_line_says_how_code_is_scored(
-    allow: bool, call: Callable[..., Said], tmp_path: Path
+    allow: bool, call: Callable[..., CommandResult], tmp_path: Path
 ) -> None:
     small_model().save_pretrained(tmp_path / "model")
     TOKENIZER.save_pretrained(tmp_path / "model")

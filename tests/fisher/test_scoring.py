@@ -11,8 +11,8 @@ from fggm_lab.fisher import fisher_scores
 from fggm_lab.models import unit_axes
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.tasks import Example
-from tests.conftest import Case
 from tests.support import oracle
+from tests.support.cases import Case
 from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 
 
