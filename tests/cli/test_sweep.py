@@ -132,7 +132,7 @@ def test_settings_are_varied_and_other_settings_are_not_taken_for_the_same(
     assert names == ["random (keep=0.1)", "random (keep=1)", "sft"]
     assert {row["method"] for row in record["paired"]} == set(names) - {"sft"}
     run = Run.open(out / "default/seed-1/random.keep=0.1,epochs=2/random")
-    assert run.config.epochs == 2
+    assert run.config.training.epochs == 2
     assert run.config.method_settings["keep"] == 0.1
     assert run.config.method_settings["parameters"] == "linear"
     result = call(*words, "--baseline", "random", "--dry-run")

@@ -45,11 +45,19 @@ def test_the_papers_preset_runs_as_it_stands(
         config = run.config
         assert run.finished and config.task_names == list(TRACE_ORDER)
         assert config.tasks == str(release / "LLM-CL-Benchmark_5000")
-        assert [config.epochs_of(name) for name in TRACE_ORDER] == EPOCHS
+        assert [config.training.epochs_of(name) for name in TRACE_ORDER] == EPOCHS
         assert run.events("start")[0]["steps"] == EPOCHS  # two examples are one batch
-        assert (config.lr, config.batch_size, config.weight_decay) == (1e-5, 128, 0)
-        assert (config.optimizer, config.autocast, config.recompute) == ("adamw", True, True)
-        assert config.micro_batch == 4 and config.max_length == 64  # the tiny model's context
+        assert (config.training.lr, config.training.batch_size, config.training.weight_decay) == (
+            1e-5,
+            128,
+            0,
+        )
+        training = config.training
+        assert training.optimizer == "adamw" and training.autocast
+        assert training.gradient_checkpointing
+        assert (
+            config.training.micro_batch == 4 and config.max_length == 64
+        )  # the tiny model's context
         assert config.max_new_tokens == {"MeetingBank": 512, "Py150": 512, "20Minuten": 512}
         if method == "fggm":
             assert config.method_settings["keep"] == 0.3
@@ -74,8 +82,12 @@ def test_what_is_given_overrides_a_preset(
     assert call(*words, *changed, *more, *out).status == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["fggm"]
     config = Run.open(tmp_path / "out" / "fggm").config
-    assert (config.lr, config.epochs, config.batch_size) == (5e-4, 1, 4)
-    assert not config.autocast and not config.recompute and config.max_new_tokens == 3
+    assert (config.training.lr, config.training.epochs, config.training.batch_size) == (5e-4, 1, 4)
+    assert (
+        not config.training.autocast
+        and not config.training.gradient_checkpointing
+        and config.max_new_tokens == 3
+    )
     assert config.method_settings["keep"] == 0.5
     assert config.task_names == list(ORDERS["trace-2"])
 
@@ -91,7 +103,7 @@ def test_numbers_per_task(
     in_order = ("--epochs", "2,3", "--max-new-tokens", "2,5")
     assert call(*words, *quick, *in_order, "--out", tmp_path / "b").status == 0
     first, second = (Run.open(tmp_path / name / "sft") for name in "ab")
-    assert first.config.epochs == second.config.epochs == {"Py150": 2, "FOMC": 3}
+    assert first.config.training.epochs == second.config.training.epochs == {"Py150": 2, "FOMC": 3}
     assert first.events("start")[0]["steps"] == second.events("start")[0]["steps"] == [2, 3]
     assert first.config.max_new_tokens == {"Py150": 2}
     assert second.config.max_new_tokens == {"Py150": 2, "FOMC": 5}
@@ -142,7 +154,7 @@ def test_missing_tasks_are_named_until_they_are_allowed(
     config = Run.open(tmp_path / "out" / "sft").config
     present = [name for name in TRACE_ORDER if name not in ("FOMC", "20Minuten")]
     assert config.task_names == present
-    assert config.epochs == {
+    assert config.training.epochs == {
         name: dict(zip(TRACE_ORDER, EPOCHS, strict=True))[name] for name in present
     }
     assert config.max_new_tokens == {"MeetingBank": 512, "Py150": 512}
