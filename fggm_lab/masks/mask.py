@@ -49,6 +49,8 @@ class MaskInfo:
 class Mask(UnitTable):
     """One bit per unit: True may move, False is frozen.
 
+    Masks of one model combine as sets: `a & b`, `a | b`, `a - b`, `~a`.
+
     Attributes:
         units: parameter name → (units,) bool tensor on the CPU.
         axes: parameter name → the axis its units lie along (`fggm_lab.models.units`).
@@ -64,12 +66,16 @@ class Mask(UnitTable):
     def top(cls, scores: FisherScores, keep: float, scope: Scope = "parameter") -> "Mask":
         """Keep the units with the highest scores: exactly round(keep · n) of them.
 
-        Ties, zeros included, go to the units that come first; `round` is Python's (half to even).
+        Of equal scores, zeros included, the units that come first are kept; `round` is Python's,
+        which rounds halves to the even neighbour.
 
         Args:
             scores: one score per unit.
             keep: the share that may move, in (0, 1]; 0.3 moves 30 %.
             scope: whether n counts the units of each `parameter` or of the whole model (`global`).
+
+        Returns:
+            A mask over the parameters that have scores.
 
         Raises:
             SettingError: `keep` or `scope` is outside what it may be.
@@ -88,17 +94,24 @@ class Mask(UnitTable):
         scope: Scope = "parameter",
         seed: int = 0,
     ) -> "Mask":
-        """Keep round(keep · n) units drawn by chance: the control for a mask of the same share.
+        """Keep round(keep · n) units drawn uniformly: the control for a mask of the same share.
 
         Args:
-            like: scores, a mask or a model whose units are meant.
-            keep, scope: as in `top`.
+            like: scores, a mask or a model, whose units the mask is over.
+            keep: the share that may move, in (0, 1].
+            scope: whether n counts the units of each `parameter` or of the whole model (`global`).
             seed: the same seed draws the same mask.
+
+        Returns:
+            A mask over the same parameters.
+
+        Raises:
+            SettingError: `keep` or `scope` is outside what it may be.
         """
         axes, counts = _layout(like)
         scope = check_scope(scope)
-        draw = np.random.Generator(np.random.PCG64(seed))
-        values = {name: draw.random(count) for name, count in counts.items()}
+        rng = np.random.Generator(np.random.PCG64(seed))
+        values = {name: rng.random(count) for name, count in counts.items()}
         return cls(select(values, keep, scope), axes, MaskInfo(keep, scope, "random", seed))
 
     @classmethod
@@ -131,10 +144,10 @@ class Mask(UnitTable):
         return self._combined(other, torch.logical_or, "|")
 
     def __sub__(self, other: "Mask") -> "Mask":
-        return self._combined(other, lambda mine, theirs: mine & ~theirs, "-")
+        return self._combined(other, lambda left, right: left & ~right, "-")
 
     def __eq__(self, other: object) -> bool:
-        """Whether both hold the same bits for the same parameters, however they were made."""
+        """Whether both hold the same bits for the same parameters, whatever their `info` says."""
         if not isinstance(other, Mask):
             return NotImplemented
         return (
@@ -182,7 +195,13 @@ class Mask(UnitTable):
         return self._combination(units, f"({self.info.source} {sign} {other.info.source})")
 
     def restricted(self, names: Iterable[str]) -> "Mask":
-        """The mask over the named parameters only; those left out it leaves alone.
+        """The mask over the named parameters only; it leaves the other parameters alone.
+
+        Args:
+            names: parameters' names, in any order.
+
+        Returns:
+            A mask with the same bits for these parameters, in the model's order.
 
         Raises:
             SettingError: the mask knows no parameter of that name.
@@ -192,7 +211,10 @@ class Mask(UnitTable):
         return Mask(units, {name: self.axes[name] for name in units}, self.info)
 
     def check(self, model: nn.Module) -> None:
-        """Refuse a model whose units are not those the mask was made for.
+        """Check that a model has the units that the mask was made for.
+
+        Args:
+            model: the model the mask is to be used with.
 
         Raises:
             ModelError: parameters the mask names are missing from the model or have other units;
@@ -202,22 +224,27 @@ class Mask(UnitTable):
             name: unit_count(tuple(p.shape), self.axes.get(name, 0))
             for name, p in model.named_parameters()
         }
-        odd = [
+        different = [
             f"{name} ({bits.numel()} units in the mask, {counts.get(name, 'none')} in the model)"
             for name, bits in self.units.items()
             if counts.get(name) != bits.numel()
         ]
-        if odd:
-            more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        if different:
+            more = f" and {len(different) - 3} more" if len(different) > 3 else ""
             raise ModelError(
-                f"the mask was made for another model: {', '.join(odd[:3])}{more} differ; score "
-                "this model and cut its own mask"
+                f"the mask was made for another model: {', '.join(different[:3])}{more} differ; "
+                "score this model and cut its own mask"
             )
 
     def frozen(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Tensor]]:
-        """The model's parameters that have frozen units: name, parameter, which entries are frozen.
+        """Find the parameters of a model that have frozen units.
 
-        The last is True where frozen, broadcasts over the parameter and is on its device.
+        Args:
+            model: a model the mask was made for.
+
+        Yields:
+            The parameter's name, the parameter, and a bool tensor on its device, True where an
+            entry is frozen, in a shape that broadcasts over the parameter.
         """
         for name, parameter in model.named_parameters():
             bits = self.units.get(name)
@@ -232,16 +259,19 @@ class Mask(UnitTable):
         Parameters the mask does not name, and those without a gradient, are left alone. Call it
         after backward and before clipping.
 
+        Args:
+            model: a model whose `.grad` are filled.
+
         Raises:
             ModelError: a parameter has another shape than the mask, or none has a gradient at all
                 (DeepSpeed's ZeRO keeps gradients elsewhere; a mask would silently do nothing).
         """
-        found = False
+        has_gradient = False
         for name, parameter in model.named_parameters():
             bits, gradient = self.units.get(name), parameter.grad
             if bits is None or gradient is None:
                 continue
-            found = True
+            has_gradient = True
             shape = tuple(parameter.shape)
             if unit_count(shape, self.axes[name]) != bits.numel():
                 raise ModelError(
@@ -250,7 +280,7 @@ class Mask(UnitTable):
                 )
             frozen = spread(~bits, shape, self.axes[name]).to(gradient.device)
             gradient.masked_fill_(frozen, 0)  # a product would keep NaN and infinity
-        if not found:
+        if not has_gradient:
             raise ModelError(
                 "no masked parameter has a gradient; project after backward, and not under "
                 "DeepSpeed ZeRO stages, which keep gradients elsewhere"
@@ -279,6 +309,12 @@ class Mask(UnitTable):
     def load(cls, path: Path | str) -> "Mask":
         """Read what `save` wrote.
 
+        Args:
+            path: with or without `.safetensors`.
+
+        Returns:
+            The mask, with its record.
+
         Raises:
             DataError: there is no such file, or it holds no mask.
         """
@@ -294,24 +330,34 @@ class Mask(UnitTable):
 
 
 def count_bits(bits: Tensor) -> int:
-    """How many of (units,) bits are set.
+    """Count the bits that are set.
 
-    Counted in one thread: torch wakes several for the sum of a large tensor, which among hundreds
-    of parameters takes longer than adding, and on a busy machine far longer.
+    NumPy counts in one thread. Torch starts several for the sum of a large tensor, which takes
+    longer than the sum itself where there are hundreds of parameters.
+
+    Args:
+        bits: (units,) bool tensor.
+
+    Returns:
+        The number of True entries.
     """
     return int(np.count_nonzero(bits.cpu().numpy()))
 
 
 def check_comparable(a: Mask, b: Mask) -> None:
-    """Refuse two masks that do not name the same units.
+    """Check that two masks are over the same units.
+
+    Args:
+        a: a mask.
+        b: another mask.
 
     Raises:
         SettingError: their parameters, unit counts or axes differ.
     """
     if a.units.keys() != b.units.keys():
-        odd = min(a.units.keys() ^ b.units.keys())
+        name = min(a.units.keys() ^ b.units.keys())
         raise SettingError(
-            f"only one of the two masks has {odd}; use mask.restricted(names) to compare the rest"
+            f"only one of the two masks has {name}; use mask.restricted(names) to compare the rest"
         )
     for name, bits in a.units.items():
         if bits.shape != b.units[name].shape or a.axes[name] != b.axes[name]:

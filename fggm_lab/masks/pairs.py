@@ -1,4 +1,4 @@
-"""Masks counted two by two, once for all layers: what overlap and its chance level come from."""
+"""Counts of units that every two masks share, from which overlap and its chance level follow."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -66,7 +66,8 @@ class Counts:
     Attributes:
         names: the parameters' names.
         units: (parameters,) how many units each has.
-        shared: (parameters, masks, masks) how many of them two masks share; with itself, keeps.
+        shared: (parameters, masks, masks) how many of them both masks keep; on the diagonal, how
+            many a mask keeps.
     """
 
     names: tuple[str, ...]
@@ -74,7 +75,7 @@ class Counts:
     shared: np.ndarray
 
     def pair(self, i: int, j: int) -> Pair:
-        """The masks at two places."""
+        """The counts of the i-th and the j-th mask."""
         shared = self.shared
         return Pair(self.units, shared[:, i, i], shared[:, j, j], shared[:, i, j])
 
@@ -84,14 +85,27 @@ class Counts:
         return in_order(split_name(name).layer for name in self.names)
 
     def of_layer(self, layer: int | None) -> "Counts":
-        """The counts within one layer, or for None in what lies outside the layers."""
-        places = [i for i, name in enumerate(self.names) if split_name(name).layer == layer]
-        names = tuple(self.names[i] for i in places)
-        return Counts(names, self.units[places], self.shared[places])
+        """The counts within one layer.
+
+        Args:
+            layer: the layer's number; None for the parameters outside the layers.
+
+        Returns:
+            The counts of that layer's parameters.
+        """
+        indices = [i for i, name in enumerate(self.names) if split_name(name).layer == layer]
+        names = tuple(self.names[i] for i in indices)
+        return Counts(names, self.units[indices], self.shared[indices])
 
 
 def count(masks: Sequence[Mask]) -> Counts:
-    """Count what every two masks share.
+    """Count the units that every two masks share.
+
+    Args:
+        masks: at least one, all of one model.
+
+    Returns:
+        The counts by parameter.
 
     Raises:
         SettingError: the masks do not name the same units.
@@ -108,10 +122,13 @@ def count(masks: Sequence[Mask]) -> Counts:
 
 
 def _packed(mask: Mask) -> np.ndarray:
-    """The mask's bits, eight units to a byte, every parameter from a byte of its own.
+    """The mask's bits, eight units to a byte; every parameter begins a new byte.
 
-    Bytes are counted by one thread: sums over bools of many small parameters spend more time on
-    waking threads than on adding.
+    NumPy counts bits in one thread; sums of torch would spend more time on starting threads than on
+    adding, parameter by parameter.
+
+    Returns:
+        (bytes,) uint8; the parameters' bytes follow each other.
     """
     parts = [np.packbits(bits.cpu().numpy()) for bits in mask.units.values()]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint8)
@@ -125,5 +142,5 @@ def _per_parameter(packed: np.ndarray, units: np.ndarray) -> np.ndarray:
 
 
 def in_order(layers: Iterable[int | None]) -> list[int | None]:
-    """Each layer's number once, rising; None, for what lies outside the layers, last."""
+    """Each layer's number once, in ascending order; None, for parameters outside layers, last."""
     return sorted(set(layers), key=lambda n: (n is None, n or 0))

@@ -1,4 +1,4 @@
-"""Ranks of scores: sorted once, cut at any keep share by a comparison."""
+"""Ranks of scores: sorted once, then compared with a count for any keep share."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,18 +14,22 @@ from fggm_lab.masks.select import check_scores
 
 
 class Ranking:
-    """Every unit's place among the scores, from which a mask of any keep share is read off.
+    """Every unit's rank among the scores, from which a mask of any keep share follows.
 
-    A mask keeps the units whose rank lies below a count, so that moving the keep share compares
-    integers where `Mask.top` looks for a threshold anew. Both give the same mask, ties included.
-    Ranks take 4 bytes per unit and scope, and are made when a scope is first asked for.
+    A mask keeps the units whose rank is below a count, so that another keep share costs one
+    comparison of integers, where `Mask.top` searches for a threshold again. Both give the same
+    mask, also among equal scores. Ranks take 4 bytes per unit and scope, and are computed when a
+    scope is first used.
 
     Attributes:
-        scores: what is ranked.
+        scores: the ranked scores.
     """
 
     def __init__(self, scores: FisherScores) -> None:
-        """Rank the units of `scores`.
+        """Check the scores; ranks are computed when they are needed.
+
+        Args:
+            scores: one score per unit.
 
         Raises:
             DataError: a score is not a number.
@@ -39,7 +43,11 @@ class Ranking:
         """The mask that `Mask.top(scores, keep, scope)` gives.
 
         Args:
-            keep, scope: as in `Mask.top`.
+            keep: the share of units that may move, in (0, 1].
+            scope: whether the share holds within each `parameter` or over all units (`global`).
+
+        Returns:
+            A mask over the parameters that have scores.
 
         Raises:
             SettingError: `keep` or `scope` is outside what it may be.
@@ -47,18 +55,18 @@ class Ranking:
         scope = check_scope(scope)
         if scope == "parameter":
             counts = np.array([kept_count(keep, n) for n in self._sizes], dtype=np.int32)
-            kept = self._within < np.repeat(counts, self._sizes)
+            bits = self._within < np.repeat(counts, self._sizes)
         else:
-            kept = self._among_all < kept_count(keep, sum(self._sizes))
+            bits = self._among_all < kept_count(keep, sum(self._sizes))
         info = MaskInfo(keep, scope, "top", task=self.scores.info.task)
-        return Mask(self._per_parameter(kept), dict(self.scores.axes), info)
+        return Mask(self._per_parameter(bits), dict(self.scores.axes), info)
 
     def kept(self, keeps: Sequence[float], scope: Scope = "parameter") -> np.ndarray:
         """How many units of each parameter `top` would keep, for many keep shares at once.
 
         Args:
             keeps: keep shares, in any order.
-            scope: as in `Mask.top`.
+            scope: whether a share holds within each `parameter` or over all units (`global`).
 
         Returns:
             (keeps, parameters) counts, parameters in the order of `scores.names`.
@@ -75,12 +83,12 @@ class Ranking:
         owners[self._among_all] = np.repeat(np.arange(len(self._sizes)), self._sizes)
         order = np.argsort(totals)
         gained = [
-            np.bincount(some, minlength=len(self._sizes))
-            for some in np.split(owners, totals[order])[:-1]
+            np.bincount(added, minlength=len(self._sizes))
+            for added in np.split(owners, totals[order])[:-1]
         ]
-        kept = np.empty((len(keeps), len(self._sizes)), dtype=np.int64)
-        kept[order] = np.cumsum(gained, axis=0).reshape(kept.shape)
-        return kept
+        counts_kept = np.empty((len(keeps), len(self._sizes)), dtype=np.int64)
+        counts_kept[order] = np.cumsum(gained, axis=0).reshape(counts_kept.shape)
+        return counts_kept
 
     @cached_property
     def _within(self) -> np.ndarray:
@@ -92,9 +100,9 @@ class Ranking:
         """(units,) ranks among all units of the model."""
         return _ranks(_joined(list(self._values.values())))
 
-    def _per_parameter(self, kept: np.ndarray) -> dict[str, Tensor]:
-        """One array of all units' bits, seen parameter by parameter."""
-        parts = torch.from_numpy(kept).split(self._sizes)
+    def _per_parameter(self, bits: np.ndarray) -> dict[str, Tensor]:
+        """Split one array of all units' bits by parameter."""
+        parts = torch.from_numpy(bits).split(self._sizes)
         return dict(zip(self._values, parts, strict=True))
 
 

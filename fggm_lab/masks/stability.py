@@ -1,4 +1,4 @@
-"""How many examples make a mask stable: masks from disjoint halves of the data, compared.
+"""How many examples a stable mask needs: masks from disjoint samples of the data, compared.
 
 Two disjoint samples of n examples give two estimates of the same Fisher, hence two masks. Their
 Jaccard index says how much of a mask of n examples is the task's and how much is the sample's.
@@ -25,7 +25,7 @@ from fggm_lab.tasks.coerce import as_examples
 from fggm_lab.tasks.task import Task
 
 BLOCKS = 32
-"""Into how many blocks the examples are cut by default."""
+"""The default number of blocks that the examples are divided into."""
 
 
 def mask_stability(
@@ -43,22 +43,27 @@ def mask_stability(
 ) -> list[dict[str, Any]]:
     """Compare masks from disjoint samples of growing size.
 
-    The examples are shuffled, cut into blocks, and every block is scored once. Each repeat deals
-    the blocks out into two halves anew, and compares the masks of the first n examples of each, n
-    doubling from one block to half the data. The whole costs one Fisher pass, however many repeats.
+    The examples are shuffled and divided into blocks, and every block is scored once. Each repeat
+    divides the blocks at random into two halves, and compares the masks of the first n examples of
+    each half, for n from one block to half the data in powers of two. The cost is one Fisher pass,
+    however many repeats.
 
     Args:
-        model, tokenizer, examples: as in `fisher_scores`.
-        keep, scope: as in `Mask.top`.
+        model: a causal language model of transformers.
+        tokenizer: its tokenizer.
+        examples: what to score on, in any form that `fisher_scores` takes.
+        keep: the share of units that a mask keeps, in (0, 1].
+        scope: whether the share holds within each `parameter` or over all units (`global`).
         smallest: examples per block, the first n; by default 1/32 of them, at least one.
-        repeats: how often the blocks are dealt out.
-        seed: of the shuffle.
-        progress: as in `fisher_scores`.
-        settings: what else `fisher_scores` takes, such as `estimator` or `memory_budget`.
+        repeats: how many times the blocks are divided into halves.
+        seed: of the shuffle and the divisions.
+        progress: called with (examples done, examples in all); True shows a bar.
+        settings: further settings of `fisher_scores`, such as `estimator` or `memory_budget`.
 
     Returns:
         One row per n: `examples` (n), `jaccard` (the mean over repeats), `sd` (its sample standard
-        deviation; None of one repeat), `expected` (of two masks of chance with the same counts).
+        deviation; None of one repeat), `expected` (the mean of two random masks with the same
+        counts).
 
     Raises:
         SettingError: a setting is outside what it may be.
@@ -86,8 +91,8 @@ def mask_stability(
             f"{len(items)} examples do not make two blocks of {smallest}; give more examples, "
             "or a smaller `smallest`"
         )
-    chance = np.random.Generator(np.random.PCG64(seed))
-    order = chance.permutation(len(items))
+    rng = np.random.Generator(np.random.PCG64(seed))
+    order = rng.permutation(len(items))
     blocks: list[FisherScores] = []
     with reporting(progress, settings.get("task")) as report:
         for start in range(0, count * smallest, smallest):
@@ -95,17 +100,17 @@ def mask_stability(
             blocks.append(fisher_scores(model, tokenizer, items, only=only, seed=seed, **settings))
             report(start + smallest, count * smallest)
     sizes = [2**power for power in range(int(math.log2(count // 2)) + 1)]
-    found: dict[int, list[float]] = {size: [] for size in sizes}
+    jaccards: dict[int, list[float]] = {size: [] for size in sizes}
     expected: dict[int, float | None] = {}
     for _ in range(repeats):
-        dealt = chance.permutation(count)
-        halves = dealt[: count // 2], dealt[count // 2 :]
+        shuffled = rng.permutation(count)
+        halves = shuffled[: count // 2], shuffled[count // 2 :]
         for size in sizes:
-            one, other = (
+            first, second = (
                 Mask.top(_mean([blocks[i] for i in half[:size]]), keep, scope) for half in halves
             )
-            found[size].append(_similarity(one, other))
-            expected[size] = expected_jaccard(one, other)
+            jaccards[size].append(_similarity(first, second))
+            expected[size] = expected_jaccard(first, second)
     return [
         {
             "examples": size * smallest,
@@ -113,36 +118,40 @@ def mask_stability(
             "sd": float(np.std(values, ddof=1)) if repeats > 1 else None,
             "expected": expected[size],
         }
-        for size, values in found.items()
+        for size, values in jaccards.items()
     ]
 
 
 def examples_needed(rows: Sequence[Mapping[str, Any]], jaccard: float = 0.9) -> int | None:
-    """The fewest examples whose masks agree so well, between measured sizes on a straight line.
+    """The number of examples whose masks reach a Jaccard index, by linear interpolation.
 
     Args:
         rows: what `mask_stability` returned.
         jaccard: the mean Jaccard index of two masks from disjoint samples to reach, in (0, 1].
 
     Returns:
-        How many; None where no measured size reaches it: score all examples you have, and more.
+        The smallest number; None where no measured size reaches the index: score all examples there
+        are, and collect more.
+
+    Raises:
+        SettingError: `jaccard` is outside (0, 1].
     """
     if not 0 < jaccard <= 1:
         raise SettingError(f"jaccard is {jaccard}; it must be above 0 and at most 1")
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row["jaccard"] < jaccard:
             continue
-        if place == 0:
+        if index == 0:
             return int(row["examples"])
-        before = rows[place - 1]
+        before = rows[index - 1]
         share = (jaccard - before["jaccard"]) / (row["jaccard"] - before["jaccard"])
         needed = before["examples"] + share * (row["examples"] - before["examples"])
-        return math.ceil(needed - 1e-9)  # rounding is no example
+        return math.ceil(needed - 1e-9)  # a rounding error must not add an example
     return None
 
 
 def _mean(blocks: Sequence[FisherScores]) -> FisherScores:
-    """Scores of equally many examples each → those of all of them."""
+    """The scores of all blocks' examples; every block has equally many."""
     units: dict[str, Tensor] = {
         name: torch.stack([block.units[name] for block in blocks]).mean(0)
         for name in blocks[0].units
@@ -152,6 +161,6 @@ def _mean(blocks: Sequence[FisherScores]) -> FisherScores:
 
 
 def _similarity(a: Mask, b: Mask) -> float:
-    """The Jaccard index; two empty masks agree."""
-    found = jaccard(a, b)
-    return 1.0 if found is None else found
+    """The Jaccard index, 1 for two empty masks."""
+    index = jaccard(a, b)
+    return 1.0 if index is None else index
