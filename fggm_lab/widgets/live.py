@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import LabError
 from fggm_lab.masks import moving_units
-from fggm_lab.methods import Method
+from fggm_lab.methods import Method, as_method
 from fggm_lab.plots import bare
 from fggm_lab.plots.run_state import RunState
 from fggm_lab.plots.training_progress import (
@@ -85,7 +85,7 @@ class LiveTraining(LazyWidget):
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         tasks: TaskSequence,
-        method: Method,
+        method: Method | str,
         out: str | Path,
         **options: Any,
     ) -> None:
@@ -93,7 +93,7 @@ class LiveTraining(LazyWidget):
         model: a causal language model; a copy is trained, unless `in_place=True` is given.
         tokenizer: the model's tokenizer.
         tasks: what to learn, in order.
-        method: how to train.
+        method: how forgetting is countered, or the method's name.
         out: the run's folder; made if it does not exist.
         options: further arguments of `run_sequence` by name, such as `settings` and `general`, or
             fields of `TrainingSettings`, such as `lr=1e-3`.
@@ -102,6 +102,7 @@ class LiveTraining(LazyWidget):
             SettingError: `run_sequence` takes no such argument.
         """
         super().__init__()
+        method = as_method(method)
         self._out, self._model, self._method = Path(out), model, method.name
         self._listener = options.pop("listener", None)
         self._training = BackgroundTraining(

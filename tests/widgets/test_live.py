@@ -16,7 +16,7 @@ from tests.support.small import QUICK, small_general, small_model, small_run, sm
 from tests.training.test_sequence import assert_same_run
 
 
-def live(out: Path, method: Method | None = None, **more: Any) -> LiveTraining:
+def live(out: Path, method: Method | str | None = None, **more: Any) -> LiveTraining:
     settings = {"general": small_general(), "model_name": "small", **QUICK, **more}
     widget: LiveTraining = lab.LiveTraining(
         small_model(), character_tokenizer(), small_tasks(), method or FGGM(), out, **settings
@@ -131,6 +131,13 @@ def test_any_other_error_is_named_and_raised(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         widget.wait()
     assert "ZeroDivisionError: on purpose; live.wait() says where" in widget._sentence.value
+
+
+def test_a_method_can_be_given_by_name(tmp_path: Path) -> None:
+    widget = live(tmp_path / "run", "fggm")
+    assert widget._progress.value == live(tmp_path / "run", FGGM())._progress.value
+    with pytest.raises(SettingError, match="no method is named 'fgm'"):
+        live(tmp_path / "run", "fgm")
 
 
 def test_an_unknown_setting_is_refused_at_once(tmp_path: Path) -> None:
