@@ -41,6 +41,13 @@ def make_tokenizer(seed: int, vocabulary: int = 768) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer trained on the pretraining text alone, one token per digit.
 
     Words of the sequence's new half are spelled in pieces the base model already knows.
+
+    Args:
+        seed: draws the text.
+        vocabulary: how many tokens.
+
+    Returns:
+        The tokenizer, its special tokens included.
     """
     rng = Random(f"tokenizer/{seed}")
     drawn = [pretraining_example(rng, ()) for _ in range(20_000)]
@@ -82,6 +89,12 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """A Llama of about 0.9 M parameters.
 
     Not a Qwen2: transformers replaces the tokenizer of every Qwen2 folder by Qwen2's own rules.
+
+    Args:
+        tokenizer: whose vocabulary it gets.
+
+    Returns:
+        The model, with random weights.
     """
     return LlamaForCausalLM(
         LlamaConfig(

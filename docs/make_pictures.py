@@ -17,9 +17,15 @@ WIDTH = 960
 
 
 def pictures(folder: Path) -> dict[str, go.Figure]:
-    """File name → figure, for the runs in a folder.
+    """The figures of the README, for the runs in a folder.
 
     Backgrounds are transparent and ink is grey, so that a picture reads on white and on black.
+
+    Args:
+        folder: with one run of each method, FGGM among them.
+
+    Returns:
+        File name → figure.
     """
     methods = list(METHODS)
     runs = sorted(lab.find_runs(folder), key=lambda run: methods.index(run.config.method))

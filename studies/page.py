@@ -291,8 +291,15 @@ def matched(study: str) -> str:
 def at_level(rows: Sequence[Row], level: float, number: str) -> float | None:
     """A number where a curve of rising steps first reaches a learning accuracy, by interpolation.
 
-    The curve goes through one seed's rows by rising learning rate or keep share; None where it
-    stays below the level, or begins above it.
+    The curve goes through one seed's rows by rising learning rate or keep share.
+
+    Args:
+        rows: of one method and seed.
+        level: the learning accuracy.
+        number: the key of the number.
+
+    Returns:
+        The number; None where the curve stays below the level, or begins above it.
     """
     curve = sorted(rows, key=lambda row: (row["lr"], row["settings"].get("keep", 1)))
     for a, b in pairwise(curve):

@@ -21,6 +21,9 @@ def trade_off(rows: Sequence[Row]) -> go.Figure:
 
     Args:
         rows: of methods over several rates and seeds; points are means over the seeds.
+
+    Returns:
+        The figure, one panel for each number.
     """
     groups = by(sorted(rows, key=lambda row: TUNED.index(row["method"])), method_of)
     styles = theme.method_styles(list(groups))

@@ -20,6 +20,15 @@ def row_of(run: Run) -> Row:
 
     The losses are nats per answer token: of each task right after it was learned, and of all tasks
     at the end.
+
+    Args:
+        run: a finished run.
+
+    Returns:
+        The row, JSON-able.
+
+    Raises:
+        RunError: the run is not finished.
     """
     config, scores = run.config, run.scores
     if scores is None or not run.finished:

@@ -26,11 +26,14 @@ _COMMAND = re.compile(r"fggm-lab (\w+)")
 
 
 def identifier(code: str, own_room: str | None = None) -> str | None:
-    """What a piece of code names, as the API pages know it; None if nothing public.
+    """What a piece of code names, as the API pages know it.
 
     Args:
         code: such as `Run.open` or `lab.Mask.top(scores, keep=0.3)`.
         own_room: the room of the page it stands on, which goes first where two have such a name.
+
+    Returns:
+        The identifier, such as `fggm_lab.runs.run.Run.open`; None if it names nothing public.
     """
     if command := _COMMAND.match(code):
         return f"fggm-lab-{command[1]}"

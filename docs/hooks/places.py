@@ -30,6 +30,9 @@ def page_of(file: str) -> str | None:
 
     Args:
         file: its path from the repository's root, with slashes.
+
+    Returns:
+        The page's path below `docs`, with slashes.
     """
     path = PurePosixPath(file)
     if file in NAMED:
@@ -57,6 +60,13 @@ def relinked(markdown: str, page: str) -> str:
 
     A link to a file that the site does not have leaves its text. One to a file that is nowhere
     stays, for the strict build to report.
+
+    Args:
+        markdown: the page's text.
+        page: its path below `docs`, with slashes.
+
+    Returns:
+        The text with its links changed.
     """
     folder = PurePosixPath(file_of(page)).parent
 

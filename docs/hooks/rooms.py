@@ -39,6 +39,13 @@ def path_of(room: str, name: str) -> str:
 
     A function may share its name with the module it is defined in, so that `fggm_lab.tasks.audit`
     could mean either.
+
+    Args:
+        room: a room of the package.
+        name: one of the names it offers.
+
+    Returns:
+        Its full path, such as `fggm_lab.tasks.audit.audit`.
     """
     value = getattr(import_module(f"fggm_lab.{room}"), name)
     home = getattr(value, "__module__", None) if callable(value) else None

@@ -46,8 +46,8 @@ def run(project: Path, command: str) -> subprocess.CompletedProcess[str]:
     program, *words = command.split()
     assert program == "python"
     env = os.environ | {"PYTEST_ADDOPTS": "-p no:cacheprovider"}
-    command = [sys.executable, *words]
-    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+    call = [sys.executable, *words]
+    return subprocess.run(call, cwd=project, env=env, capture_output=True, text=True)
 
 
 def test_strict_holds_what_is_stored_forgives_durations_and_lax_only_runs(project: Path) -> None:

@@ -276,6 +276,7 @@ def test_migu_masks_b_by_the_whole_layers_output_and_a_by_its_own() -> None:
         for _ in range(2):  # with B at zero and with B as it may become
             method.start(seen)
             model(**collate(seen.encoded, 0)).loss.backward()
+            assert a.grad is not None and b.grad is not None
             whole = {"A": a.grad.clone(), "B": b.grad.clone()}
             method.on_gradients(model)
             method.finish()
@@ -284,7 +285,7 @@ def test_migu_masks_b_by_the_whole_layers_output_and_a_by_its_own() -> None:
                 rows = rows[: round(0.3 * len(rows))]
                 expected = torch.zeros_like(factor)
                 expected[rows] = whole[which][rows]
-                assert torch.equal(factor.grad, expected)
+                assert factor.grad is not None and torch.equal(factor.grad, expected)
             model.zero_grad()
             b.data.normal_()
             outputs["B"] = shares(model, layer, seen)

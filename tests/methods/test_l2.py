@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import L2
@@ -19,7 +20,11 @@ def test_the_gradient_is_that_of_the_written_out_penalty(anchor: str) -> None:
     method = L2(strength=0.3, anchor=anchor)
     memory: dict[str, torch.Tensor] = {}
     for index, before in enumerate((start, between)):
-        seen = replace(context(model, index), memory=memory, before=lambda m=before: m)
+
+        def earlier(at_start: PreTrainedModel = before) -> PreTrainedModel:
+            return at_start
+
+        seen = replace(context(model, index), memory=memory, before=earlier)
         method.plan(seen)
         jolt(seen, seed=index)
         if index == 0:

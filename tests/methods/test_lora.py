@@ -186,4 +186,4 @@ def test_bad_settings_are_one_sentence() -> None:
     }.items():  # fmt: skip
         for value in values:
             with pytest.raises(SettingError, match=name):
-                LoRA(**{name: value})
+                LoRA(**{name: value})  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ def test_exactly_the_top_share_moves_and_as_adam_moves_it(vectors: bool, foreach
     model = small_model()
     batch = collate(context(model).encoded, 0)
     method = MoFO(keep=0.2, vectors=vectors)
-    settings = {"lr": 1e-2, "weight_decay": 0.1, "foreach": foreach}
+    settings: dict[str, Any] = {"lr": 1e-2, "weight_decay": 0.1, "foreach": foreach}
     optimizer = torch.optim.AdamW(model.parameters(), **settings)
     method.attach(optimizer)
     filtered = 0

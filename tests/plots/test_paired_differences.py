@@ -54,7 +54,7 @@ def test_words_give_means_intervals_and_the_better_direction(runs: list[Run]) ->
 
 
 def test_one_seed_has_dots_and_no_interval(runs: list[Run]) -> None:
-    single_seed_runs = [run for run in runs if run.config.seed == 1]
+    single_seed_runs = [run for run in runs if run.config.training.seed == 1]
     figure = paired_differences(single_seed_runs, "random", ["op_final"])
     assert part(figure, "mean", "op_final") == []
     assert [t.x[0] for t in part(figure, "seeds", "op_final")] == pytest.approx([-0.1, 0.1])

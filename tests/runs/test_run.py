@@ -57,7 +57,7 @@ def test_a_folder_that_holds_a_run_is_not_made_anew(tmp_path: Path, config: Make
     Run.create(tmp_path / "sft", config())
     with pytest.raises(RunError, match="already holds a run; continue it with --resume"):
         Run.create(tmp_path / "sft", config(seed=1))
-    assert Run.open(tmp_path / "sft").config.seed == 0
+    assert Run.open(tmp_path / "sft").config.training.seed == 0
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, config: Make) -> None:
@@ -120,7 +120,7 @@ def test_a_run_of_an_earlier_schema_opens_and_resumes(tmp_path: Path, config: Ma
         del written[name]
     path.write_text(json.dumps(written))
     run = Run.resume(tmp_path / "sft", config())
-    assert run.config.schema_version == 1 and run.config.fisher_points is None
+    assert run.config.schema_version == 1 and run.config.training.fisher_points is None
     assert run.config.difference(config()) == []
 
 

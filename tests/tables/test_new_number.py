@@ -27,7 +27,7 @@ ANSWER = RunNumber(
     better="lower",
     in_tables=True,
     paired_by_default=True,
-    of_run=lambda run: 42.0 + run.config.seed,
+    of_run=lambda run: 42.0 + run.config.training.seed,
 )
 
 

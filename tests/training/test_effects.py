@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -29,8 +30,8 @@ from tests.support.small import small_general, small_model, small_tasks
 
 TOKENIZER = character_tokenizer()
 TASKS = small_tasks()
-ASK = {"general": small_general(), "examples": 4}
-STEPS = {"train": "task-1", "steps": 3, "batch_size": 4, "lr": 1e-2}
+ASK: dict[str, Any] = {"general": small_general(), "examples": 4}
+STEPS: dict[str, Any] = {"train": "task-1", "steps": 3, "batch_size": 4, "lr": 1e-2}
 
 
 @pytest.fixture
@@ -110,11 +111,13 @@ def test_what_is_known_need_not_be_measured_again(
     model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = freezing(model, TOKENIZER, TASKS, Mask.random(model, 0.3), **STEPS, **ASK)
-    calls = []
-    monkeypatch.setattr(
-        "fggm_lab.training.effects.evaluate",
-        lambda *a, **k: calls.append(1) or Evaluation({}, None, "eval"),
-    )
+    calls: list[int] = []
+
+    def counted(*args: object, **settings: object) -> Evaluation:
+        calls.append(1)
+        return Evaluation({}, None, "eval")
+
+    monkeypatch.setattr("fggm_lab.training.effects.evaluate", counted)
     mask = Mask.random(model, 0.6)
     again = freezing(
         model, TOKENIZER, TASKS, mask, before=first.before, free=first.free, **STEPS, **ASK
