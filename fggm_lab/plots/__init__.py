@@ -63,7 +63,7 @@ _DESCRIBED = {
     "describe_attribution": "token_text",
     "describe_comparison": "token_comparison",
 }
-"""What version 0.1 called the description of a figure → the function that draws the figure."""
+"""Function of version 0.1 that described a figure → the function that draws it."""
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,7 @@ from fggm_lab.runs import Run, RunsLike, as_runs
 from fggm_lab.runs.compare import check_comparable, group_labels
 
 MIN_PAIRS = 10
-"""With fewer pairs a rank correlation says next to nothing, and the caption says so."""
+"""With fewer pairs the caption warns that a rank correlation is hardly informative."""
 
 
 class TaskPair(NamedTuple):

@@ -16,7 +16,7 @@ from fggm_lab.plots.thinning import MAX_POINTS
 Row = Mapping[str, Any]
 
 _MODULES = 16
-"""The most modules told apart; experts that differ in their number alone then share a colour."""
+"""The maximum of modules with a colour of their own; of more, experts share a colour."""
 _LABELS = 24
 """The most layers named along the axis."""
 _WIDTH = 0.7

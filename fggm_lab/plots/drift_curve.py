@@ -1,4 +1,4 @@
-"""How far what an answer depends on moves, from one state of a model to the next."""
+"""Attribution drift: how the tokens that answers depend on change from state to state."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

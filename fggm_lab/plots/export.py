@@ -1,4 +1,4 @@
-"""Figures as files: a page that stands alone, an image, or the numbers as a table."""
+"""Figures as files: a self-contained page, an image, or the numbers as a table."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ figcaption { margin: .3rem 0 1rem; }
 
 
 def export(figure: go.Figure, path: Path | str) -> Path:
-    """Write a figure to a file, whole or not at all, as what its suffix says.
+    """Write a figure to a file, in the format of its suffix; the file is complete or not written.
 
     `.html`: a page with title, caption, the figure and its description, that fetches nothing when
     it is opened. `.svg`, `.png`: an image on a transparent background, lists and sliders of the
@@ -160,7 +160,7 @@ def _axis(figure: go.Figure, trace: Any, letter: str) -> Any:
 
 
 def _panel(figure: go.Figure, trace: Any) -> str:
-    """The heading of a trace's panel: the text that stands on its upper edge."""
+    """The heading of a trace's panel: the annotation on its upper edge."""
     left, right = _axis(figure, trace, "x").domain or (0, 1)
     top = (_axis(figure, trace, "y").domain or (0, 1))[1]
     for note in figure.layout.annotations:

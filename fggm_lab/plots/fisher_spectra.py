@@ -169,7 +169,7 @@ def _points_per_curve(scores: FisherScores) -> int:
 
 
 def _cut_traces(cut: Cut, scores: FisherScores, scope: Scope) -> tuple[go.Scatter, go.Bar]:
-    """The line between what moves and what is frozen, and the bars of the layers' shares."""
+    """The threshold between moving and frozen units, and the bars of the layers' shares."""
     if scope == "parameter":
         x, y = [cut.keep, cut.keep], [10.0**e for e in _decades(scores)]
         hover = f"every parameter moves its top {theme.percent(cut.keep)}"

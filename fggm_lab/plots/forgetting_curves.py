@@ -1,4 +1,4 @@
-"""Forgetting curves: what becomes of each task's score, and of General, while later tasks train."""
+"""Forgetting curves: each task's score, and General, while later tasks are trained."""
 
 from collections.abc import Sequence
 
@@ -168,7 +168,7 @@ def _add_general(
 
 
 def _left_titles(figure: go.Figure) -> None:
-    """Panel titles at the left; the first one stands above the steps."""
+    """Put panel titles at the left, the first one above the axis of steps."""
     figure.update_annotations(x=0, xanchor="left", font_size=theme.TEXT)
     figure.layout.annotations[0].yshift = 38
 

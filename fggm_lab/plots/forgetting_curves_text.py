@@ -6,7 +6,7 @@ from fggm_lab.plots.score_curves import GENERAL, Curves, Measurement
 
 
 def caption(curves: Sequence[Curves], task: str | None) -> str:
-    """How to read the figure, and what is special about these runs."""
+    """How to read the figure, and which of these runs lack General or are unfinished."""
     samples = [p.examples for c in curves for ps in c.tasks.values() for p in ps if not p.final]
     sizes = [n for n in samples if n is not None]
     small = ""

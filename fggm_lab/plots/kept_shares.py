@@ -1,4 +1,4 @@
-"""What a keep share does: how much of each layer, or module, moves as it grows from 0 to 1."""
+"""The share of each layer, or module, that moves as the keep share grows from 0 to 1."""
 
 import re
 from typing import NamedTuple
@@ -29,7 +29,7 @@ _STEPS = (100, 50, 25, 20, 10)
 
 
 class SharesByKeep(NamedTuple):
-    """What every keep share keeps.
+    """The share of every layer or module that moves, for every keep share.
 
     Attributes:
         rows: names of layers or modules.

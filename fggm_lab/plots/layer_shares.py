@@ -1,4 +1,4 @@
-"""What a keep share lets move: the share of each layer, and the lowest score that still moves."""
+"""The share of each layer that moves under a keep share, and the lowest score that moves."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from fggm_lab.models.names import layer_name, split_name
 
 
 class LayerShare(NamedTuple):
-    """What a mask lets move of one layer.
+    """How many units of one layer a mask lets move.
 
     Attributes:
         layer: `layer 0`, …, or `outside layers` for embeddings, the final norm and the head.
@@ -39,7 +39,7 @@ def share_per_layer(
 
 
 class Cut(NamedTuple):
-    """What one keep share does under one scope.
+    """The units that move under one keep share and one scope.
 
     Attributes:
         keep: the keep share.

@@ -80,7 +80,7 @@ def _describe(units: Mapping[str, np.ndarray], keep: float) -> str:
 
 
 def share_held(shares: np.ndarray, keep: float) -> float:
-    """What the top round(keep · n) units hold, from a Lorenz curve of n."""
+    """The share of the total that the top round(keep · n) units hold, from their Lorenz curve."""
     count = kept_count(keep, len(shares))
     return float(shares[count - 1]) if count else 0.0
 

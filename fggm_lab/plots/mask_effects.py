@@ -1,4 +1,4 @@
-"""What zeroing or freezing units did: every task's score and likelihood, before and after."""
+"""The effect of zeroing or freezing units: each task's score and likelihood before and after."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -65,7 +65,7 @@ def mask_effects(effect: "Effect") -> go.Figure:
 
 
 def _describe(effect: "Effect") -> str:
-    """What was done, and every task's score before and after."""
+    """How many units were zeroed or frozen, and every task's score before and after."""
     sides = _sides(effect)
     done = f"{effect.off:,} of {effect.units:,} units"
     if effect.action == "zeroing":

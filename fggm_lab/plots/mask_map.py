@@ -1,4 +1,4 @@
-"""A map of units: which ones each task's mask lets move, from the whole model to one matrix."""
+"""A map of the units that each task's mask lets move, of the whole model, a layer or a matrix."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ def mask_map(
     order: Order = "shared",
     controls: bool = True,
 ) -> go.Figure:
-    """Which units each task's mask keeps: strips of cells, the tasks' strips above one another.
+    """The units that each task's mask keeps, as strips of cells, one strip per task.
 
     A strip is all units of a layer, or of a parameter, in a row; cells in one column are the same
     units under every task. Sorted by how many tasks keep them (`shared`), a common core stands to

@@ -26,7 +26,7 @@ class MeasureText(NamedTuple):
 
 
 Measure = Literal["jaccard", "overlap"]
-"""What `mask_overlap` can show."""
+"""The measures that `mask_overlap` can show."""
 MEASURES: dict[Measure, MeasureText] = {
     "jaccard": MeasureText("Jaccard index", "units that either keeps"),
     "overlap": MeasureText("overlap coefficient", "units of the smaller mask"),

@@ -19,7 +19,7 @@ ORDERS: dict[Order, str] = {
     "shared": "sorted by how many tasks keep them",
     "position": "in the model's order",
 }
-"""Each order, and what a figure calls it."""
+"""Each order → its description in the figure."""
 _MIN_CELLS = 16
 """The fewest cells a strip of the whole model should have, before layers share strips."""
 _MAX_CELLS = 500
@@ -156,7 +156,7 @@ class _Group:
         self.keep_counts = counts[:, self._starts + self.sizes] - counts[:, self._starts]
 
     def hover(self) -> np.ndarray:
-        """(tasks, cells, 3): units kept, units, which ones."""
+        """(tasks, cells, 3): number of units kept, number of units, and a text that names them."""
         cells = np.empty((*self.keep_counts.shape, 3), dtype=object)
         cells[..., 0], cells[..., 1] = self.keep_counts, self.sizes
         cells[..., 2] = [

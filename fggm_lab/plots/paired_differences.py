@@ -75,7 +75,7 @@ def paired_differences(
 
 
 def _methods(rows: Rows) -> list[str]:
-    """The methods of which anything can be paired; if there is none, all."""
+    """The methods with a seed in common with the baseline; if there is none, all methods."""
     methods = [row["method"] for row in rows if row["n"]] or [row["method"] for row in rows]
     return list(dict.fromkeys(methods))
 
@@ -90,7 +90,7 @@ def _panels(rows: Rows, methods: Sequence[str]) -> Panels:
 
 
 def _heading(rows: Rows) -> str:
-    """What is better, and in which direction."""
+    """A panel's title: the metric, and on which side values are better."""
     metric, better = rows[0]["metric"], rows[0]["better"]
     unit = " (loss, nats per token)" if metric == "general_after" and better == "lower" else ""
     arrow = "better →" if better == "higher" else "← better"

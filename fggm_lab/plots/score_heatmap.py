@@ -21,7 +21,7 @@ _CELL = 24
 _BETWEEN = 0.14
 """The gap between the panels, with room for the left one's colour bar."""
 _PARTS = {"total": "total score", "median": "median unit's score"}
-"""What the two panels show."""
+"""Field of `Grid` that a panel shows → its title."""
 
 
 class Grid(NamedTuple):

@@ -16,7 +16,7 @@ from fggm_lab.plots.parameter_groups import Groups, by_module, merging_note
 from fggm_lab.plots.thinning import MAX_POINTS
 
 SCORE = "Fisher score of a unit (nats² per weight²)"
-"""What the score axis shows."""
+"""The title of an axis of scores."""
 BINS = 80
 """The most bins; fewer where many rows share the points a figure may hold."""
 _WIDTHS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
@@ -209,7 +209,7 @@ def _detailed(
 
 
 def _rows(kind: str, scores: FisherScores, groups: Groups, bins: Bins) -> go.Heatmap:
-    """A row per group: what share of its units falls into each bin; empty bins are blank."""
+    """A row per group: the share of its units in each bin; empty bins are blank."""
     joined = [np.concatenate([scores.units[n].double().numpy() for n in members])
               for members in groups.values()]  # fmt: skip
     counts = np.array([counted(values, bins) for values in joined])
@@ -234,7 +234,7 @@ def _width(width: float) -> str:
 
 
 def _zeros(units: Mapping[str, np.ndarray]) -> str:
-    """What a log axis leaves out."""
+    """A sentence on the scores of 0, which a log axis leaves out; empty if there are none."""
     zeros = [int((values == 0).sum()) for values in units.values()]
     shares = [zero / len(values) for zero, values in zip(zeros, units.values(), strict=True)]
     if not any(zeros):

@@ -1,4 +1,4 @@
-"""The score matrix R as a picture: what each state of the model scores on each task."""
+"""The score matrix R as a heatmap: the score of each state of the model on each task."""
 
 from pathlib import Path
 from statistics import fmean

@@ -11,7 +11,7 @@ from fggm_lab.plots import theme
 
 
 def shared_units(masks: Mapping[str, Mask]) -> go.Figure:
-    """How many units are kept by exactly k of the tasks' masks, beside what chance gives.
+    """How many units exactly k of the masks keep, beside the number expected by chance.
 
     Args:
         masks: task → its mask, at least two, all of one model.

@@ -1,4 +1,4 @@
-"""Whole spectra over one another: do two tasks, or two estimators, spread the Fisher alike?"""
+"""Spectra of whole models in one panel: do two tasks or estimators have equally unequal scores?"""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -85,7 +85,7 @@ def _add_switch(figure: go.Figure, min_share: float) -> None:
 
 
 def _common_origin(scores_by_name: Mapping[str, FisherScores]) -> str:
-    """What all scores have in common: the estimator, the task."""
+    """The estimator and the task, where all scores have them in common."""
     estimators = {task_scores.info.estimator for task_scores in scores_by_name.values()}
     tasks = {task_scores.info.task for task_scores in scores_by_name.values()}
     text = f"{estimators.pop().capitalize()} Fisher" if len(estimators) == 1 else "Fisher scores"

@@ -16,7 +16,7 @@ from fggm_lab.plots.thinning import MAX_POINTS
 
 QUANTILES = {"highest unit": 1.0, "top 1 %": 0.99, "top 10 %": 0.9, "top 25 %": 0.75,
              "median unit": 0.5, "bottom 25 %": 0.25}  # fmt: skip
-"""What is followed of the units' scores: a line's name, and the quantile it shows."""
+"""Name of a line → the quantile of the units' scores that it shows."""
 _SYMBOLS = ("star", "diamond", "triangle-up", "square", "circle", "triangle-down")
 
 

@@ -10,7 +10,7 @@ from fggm_lab.masks.stability import examples_needed
 from fggm_lab.plots import theme
 
 Rows = Sequence[Mapping[str, Any]]
-"""What `mask_stability` returns."""
+"""The rows that `mask_stability` returns."""
 
 
 def stability_curves(rows: Rows | Mapping[str, Rows], reach: float = 0.8) -> go.Figure:

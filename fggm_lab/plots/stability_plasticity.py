@@ -17,7 +17,7 @@ from fggm_lab.runs.trajectories import (
 
 _NUMBERS = {"bwt": NUMBERS["bwt_gem"], "general": NUMBERS["general_after"]}
 NAMES = {name: number.short_label or number.label for name, number in _NUMBERS.items()}
-"""What can stand for stability → its name."""
+"""Measure of stability → its name."""
 _LEARNING = NUMBERS["learning_accuracy"].label
 
 

@@ -1,4 +1,4 @@
-"""Axes of a still picture: where a value stands, in pixels, and how the axis is drawn."""
+"""Axes of a static picture: from values to pixels, and the SVG of the axis itself."""
 
 import math
 import re
@@ -47,7 +47,7 @@ class Scale:
         self._low, self._high = low, high
 
     def __call__(self, value: Any) -> float:
-        """Where a value stands, in pixels."""
+        """The pixel of a value."""
         if isinstance(value, str):
             value = self._names.index(value)
         elif self._axis.type == "log":
@@ -55,7 +55,7 @@ class Scale:
         return self.part((value - self._low) / ((self._high - self._low) or 1))
 
     def part(self, share: float) -> float:
-        """Where a share of the axis' length stands, in pixels."""
+        """The pixel at a share of the axis' length."""
         start, end = self._pixels
         return start + share * (end - start)
 
@@ -102,7 +102,7 @@ class Scale:
                 )
 
     def _labels(self) -> list[tuple[float, str]]:
-        """Where each tick stands, and what it says."""
+        """The pixel and the label of each tick."""
         axis = self._axis
         if axis.tickvals is not None:
             values = axis.tickvals
@@ -132,7 +132,7 @@ class Scale:
 
 
 def axis_of(figure: go.Figure, name: str) -> Any:
-    """The layout's axis of a trace's `x2`, say."""
+    """The axis of the layout by its short name, such as `x2`."""
     return figure.layout[f"{name[0]}axis{name[1:]}"]
 
 
@@ -151,7 +151,7 @@ def _between(area: Area, across: bool, low: float, high: float) -> tuple[float, 
 
 
 def _values(trace: Any, names: set[str | None], across: bool) -> list[float]:
-    """A trace's numbers on some axes, with what its error bars reach."""
+    """The numbers of a trace on some axes, and the ends of its error bars."""
     axis, values = (trace.xaxis or "x", trace.x) if across else (trace.yaxis or "y", trace.y)
     if axis not in names or values is None:
         return []

@@ -53,7 +53,7 @@ SCORE, NLL, COUNT = ".3f", ".3f", ",d"
 
 @dataclass(frozen=True)
 class Style:
-    """What a line looks like."""
+    """The look of a line: colour, dash, and the symbol of its markers."""
 
     colour: str
     dash: str

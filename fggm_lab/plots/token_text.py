@@ -1,4 +1,4 @@
-"""What an answer depends on: a prompt's tokens, coloured by their attribution scores."""
+"""The tokens of a prompt, coloured by how much an answer depends on them."""
 
 from collections.abc import Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""A run while it trains: scores, loss and what each task's mask lets move, as they grow."""
+"""The progress of a run: scores, loss and the share of units that move, while it trains."""
 
 from pathlib import Path
 
