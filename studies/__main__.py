@@ -19,7 +19,7 @@ import typer
 from studies.catalog import STUDIES, Sweep, tried
 from studies.page import write_page
 from studies.picture import draw
-from studies.rows import keep, kept
+from studies.rows import store_rows, stored_rows
 from studies.tuning import choose, first_round
 
 OUT = Path("runs/results")
@@ -38,7 +38,7 @@ def trained(study: str, sweeps: list[Sweep]) -> None:
     commands = [command(sweep, study) for sweep in sweeps]
     for call in commands:
         subprocess.run([sys.executable, "-m", "fggm_lab.cli", *call], check=True)
-    keep(study, OUT / study, [shlex.join(["fggm-lab", *call]) for call in commands])
+    store_rows(study, OUT / study, [shlex.join(["fggm-lab", *call]) for call in commands])
 
 
 @app.command()
@@ -49,9 +49,9 @@ def train(
     for study in studies:
         if study == TUNING:
             trained(TUNING, tried({}))
-            trained(TUNING, tried(choose(first_round(kept(TUNING)["rows"]))))
+            trained(TUNING, tried(choose(first_round(stored_rows(TUNING)["rows"]))))
         elif study in STUDIES:
-            trained(study, STUDIES[study](choose(kept(TUNING)["rows"])))
+            trained(study, STUDIES[study](choose(stored_rows(TUNING)["rows"])))
         else:
             raise typer.BadParameter(
                 f"no study is named '{study}'; there are: {TUNING}, {', '.join(STUDIES)}"

@@ -44,9 +44,9 @@ HALF = "C-STANCE,MeetingBank,ScienceQA,NumGLUE-ds"
 studies train on it (and score the test split)."""
 COMBINED = ("lora+migu", "lora+fggm", "lora+contrast", "replay+fggm", "replay+contrast")
 """Combinations have the settings of their parts, and no trial of their own."""
-OWN = ("protect", "contrast")
+OWN_SAMPLES = ("protect", "contrast")
 """Masks from the model's own samples."""
-MASKS = ("fggm", "random", *OWN)
+MASKS = ("fggm", "random", *OWN_SAMPLES)
 """Task masks of the same share, of which the random one is the control."""
 
 
@@ -72,13 +72,13 @@ def tried(chosen: Chosen) -> list[Sweep]:
     options = ("--split", "eval", "--seeds", "0", "--order", HALF, *SCHEDULE)
     first = Sweep(TUNED, (*options, "--vary", f"lr={','.join(RATES)}"))
     second = []
-    for method, found in chosen.items():
+    for method, settings in chosen.items():
         if method in STRENGTHS:
             name, values = STRENGTHS[method]
             varied = f"{method}.{name}={','.join(values)}"
-            second.append(Sweep((method,), (*options, "--lr", found["lr"], "--vary", varied)))
+            second.append(Sweep((method,), (*options, "--lr", settings["lr"], "--vary", varied)))
         else:
-            rate = float(found["lr"])
+            rate = float(settings["lr"])
             varied = f"lr={0.7 * rate:.2g},{1.4 * rate:.2g}"
             second.append(Sweep((method,), (*options, "--vary", varied)))
     return [first, *second]
@@ -101,13 +101,13 @@ def _rate(method: str, chosen: Chosen) -> str:
 
 def _own(method: str, chosen: Chosen) -> list[str]:
     """`--set` for whatever tuning chose beside the rate."""
-    found = []
+    arguments = []
     for part in method.split("+"):
         for name, value in chosen.get(part, {}).items():
             if name != "lr":
-                place = f"{method}.{part}" if "+" in method else method
-                found += ["--set", f"{place}.{name}={value}"]
-    return found
+                prefix = f"{method}.{part}" if "+" in method else method
+                arguments += ["--set", f"{prefix}.{name}={value}"]
+    return arguments
 
 
 def _everything(chosen: Chosen, *options: str, combined: bool = False) -> list[Sweep]:
@@ -173,7 +173,9 @@ def _stories(_: Chosen) -> list[Sweep]:
 
 def _samples(_: Chosen) -> list[Sweep]:
     numbers = "8,64,192,512"
-    return [Sweep((own,), _side("--vary", f"{own}.samples={numbers}")) for own in OWN]
+    return [
+        Sweep((method,), _side("--vary", f"{method}.samples={numbers}")) for method in OWN_SAMPLES
+    ]
 
 
 STUDIES: Mapping[str, Callable[[Chosen], list[Sweep]]] = {

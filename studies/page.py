@@ -15,8 +15,8 @@ from fggm_lab.methods import METHODS
 from fggm_lab.runs import NUMBERS
 from fggm_lab.runs.bootstrap import bootstrap_interval
 from fggm_lab.runs.paired import interval
-from studies.catalog import COMBINED, OWN, TUNED
-from studies.rows import Row, kept
+from studies.catalog import COMBINED, OWN_SAMPLES, TUNED
+from studies.rows import Row, stored_rows
 from studies.tuning import choose, gain
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
@@ -56,10 +56,10 @@ def mean_with_sd(values: Sequence[float], decimals: int = 3) -> str:
 
 def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
     """Rows by what `key` calls them, in the order of their first row."""
-    found: dict[str, list[Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(key(row), []).append(row)
-    return found
+        groups.setdefault(key(row), []).append(row)
+    return groups
 
 
 def numbers(rows: Sequence[Row], keys: Iterable[str]) -> list[str]:
@@ -80,8 +80,8 @@ def method_of(row: Row) -> str:
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
     """Rows in the order of the lab's list of methods."""
-    known = ("untrained", *TUNED, *COMBINED)
-    return sorted(rows, key=lambda row: known.index(row["method"]))
+    order = ("untrained", *TUNED, *COMBINED)
+    return sorted(rows, key=lambda row: order.index(row["method"]))
 
 
 # The main tables
@@ -89,7 +89,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 def comparison(study: str) -> str:
     """All methods of a study."""
-    groups = by(in_order(kept(study)["rows"]), method_of)
+    groups = by(in_order(stored_rows(study)["rows"]), method_of)
     headings = number_headings()
     lines = [
         [
@@ -107,7 +107,7 @@ def _megabytes(size: float) -> str:
 
 def cost() -> str:
     """Time and peak memory of every method beside SFT's, in the second order."""
-    groups = by(in_order(kept("trace-2")["rows"]), method_of)
+    groups = by(in_order(stored_rows("trace-2")["rows"]), method_of)
     groups.pop("untrained", None)
     measures = ("learning_seconds", "peak_memory_mb")
     plain = {name: median(row[name] for row in groups["sft"]) for name in measures}
@@ -136,14 +136,14 @@ PAIRS = (
 
 def differences(*studies: str) -> str:
     """Differences paired by order and seed, with both 95 % intervals."""
-    rows = [row for study in studies for row in kept(study)["rows"]]
-    found = {(row["method"], *row["tasks"], row["seed"]): row for row in rows}
+    rows = [row for study in studies for row in stored_rows(study)["rows"]]
+    rows_by_run = {(row["method"], *row["tasks"], row["seed"]): row for row in rows}
     lines = []
-    for one, other in PAIRS:
+    for method, other in PAIRS:
         pairs = [
-            (row, found[other, *place])
-            for (method, *place), row in found.items()
-            if method == one and (other, *place) in found
+            (row, rows_by_run[other, *order_and_seed])
+            for (row_method, *order_and_seed), row in rows_by_run.items()
+            if row_method == method and (other, *order_and_seed) in rows_by_run
         ]
         for key in (key for key, number in NUMBERS.items() if number.paired_by_default):
             gaps = [a[key] - b[key] for a, b in pairs if key in a and key in b]
@@ -152,7 +152,8 @@ def differences(*studies: str) -> str:
             low, high = interval(gaps)
             first, last = bootstrap_interval(gaps)
             lines.append([
-                f"{one} − {other}" if key == "general_after" else "", heading(key), str(len(gaps)),
+                f"{method} − {other}" if key == "general_after" else "",
+                heading(key), str(len(gaps)),
                 f"{fmean(gaps):+.3f}", _ends(low, high), _ends(first, last),
             ])  # fmt: skip
     heads = ["", "", "pairs", "mean", "Student's t", "bootstrap"]
@@ -165,15 +166,15 @@ def _ends(low: float | None, high: float | None) -> str:
 
 def tuning() -> str:
     """What every method tried, and what was chosen."""
-    rows = in_order(kept("tuning")["rows"])
+    rows = in_order(stored_rows("tuning")["rows"])
     chosen = choose(rows)
     lines = []
-    for method, own in by(rows, method_of).items():
+    for method, trials in by(rows, method_of).items():
         named = ", ".join(f"{name} {value}" for name, value in chosen[method].items())
-        best = max(own, key=gain)
+        best = max(trials, key=gain)
         lines.append([
-            method, str(len(own)), named, f"{best['general_after']:.3f}",
-            f"{best['op_final']:.3f}", " ".join(f"{gain(row):.3f}" for row in own),
+            method, str(len(trials)), named, f"{best['general_after']:.3f}",
+            f"{best['op_final']:.3f}", " ".join(f"{gain(row):.3f}" for row in trials),
         ])  # fmt: skip
     return table(
         ["method", "trials", "chosen", "General", "OP", "mean of the two in all trials"], lines
@@ -204,7 +205,7 @@ def grouped(
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((method_of(row), _number(value(row))), []).append(row)
-    lines = [[*name, *numbers(found, columns)] for name, found in groups.items()]
+    lines = [[*name, *numbers(group_rows, columns)] for name, group_rows in groups.items()]
     return table(["method", setting, *columns.values()], lines)
 
 
@@ -214,13 +215,17 @@ def _number(value: object) -> str:
 
 def rates(study: str, columns: Mapping[str, str] | None = None) -> str:
     """Every method at every rate."""
-    rows = sorted(kept(study)["rows"], key=lambda row: (TUNED.index(row["method"]), row["lr"]))
+    rows = sorted(
+        stored_rows(study)["rows"], key=lambda row: (TUNED.index(row["method"]), row["lr"])
+    )
     return grouped(rows, "rate", lambda row: row["lr"], columns)
 
 
 def keep_shares() -> str:
     """Every mask at every keep share."""
-    rows = sorted(kept("keep")["rows"], key=lambda row: (row["method"], row["settings"]["keep"]))
+    rows = sorted(
+        stored_rows("keep")["rows"], key=lambda row: (row["method"], row["settings"]["keep"])
+    )
     return grouped(rows, "keep", lambda row: row["settings"]["keep"])
 
 
@@ -232,7 +237,7 @@ def default(row: Row) -> dict[str, object]:
 def usual(*methods: str) -> list[Row]:
     """Runs of `keep` and `samples` with default settings."""
     return [
-        row for study in ("keep", "samples") for row in kept(study)["rows"]
+        row for study in ("keep", "samples") for row in stored_rows(study)["rows"]
         if row["method"] in methods and row["settings"] == default(row)
     ]  # fmt: skip
 
@@ -250,8 +255,8 @@ def ablations() -> str:
         return ", ".join(changed) or "as it is"
 
     rows = sorted(
-        [*usual("fggm", *OWN), *kept("ablations")["rows"]],
-        key=lambda row: ("fggm", *OWN).index(row["method"]),
+        [*usual("fggm", *OWN_SAMPLES), *stored_rows("ablations")["rows"]],
+        key=lambda row: ("fggm", *OWN_SAMPLES).index(row["method"]),
     )
     return grouped(rows, "change", change)
 
@@ -273,7 +278,7 @@ LEVELS = (0.65, 0.7, 0.75, 0.8)
 
 def matched(study: str) -> str:
     """General and OP where methods have learned as much: read off each seed's curve by a line."""
-    groups = by(kept(study)["rows"], method_of)
+    groups = by(stored_rows(study)["rows"], method_of)
     lines = []
     for method in sorted(groups, key=TUNED.index):
         line = [method]
@@ -281,8 +286,8 @@ def matched(study: str) -> str:
             for level in LEVELS:
                 seeds = by(groups[method], lambda row: str(row["seed"]))
                 read = [at_level(rows, level, number) for rows in seeds.values()]
-                found = [value for value in read if value is not None]
-                line.append(mean_with_sd(found) if len(found) == len(read) else "–")
+                values = [value for value in read if value is not None]
+                line.append(mean_with_sd(values) if len(values) == len(read) else "–")
         lines.append(line)
     heads = [f"{heading(n)} at {v:g}" for n in ("general_after", "op_final") for v in LEVELS]
     return table(["method", *heads], lines)
@@ -324,9 +329,14 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
     "ablations": (("keep", "samples", "ablations"), ablations),
     "examples": (
         ("keep", "examples"),
-        lambda: counts([*usual("fggm"), *kept("examples")["rows"]], "max_examples", ["fggm"]),
+        lambda: counts(
+            [*usual("fggm"), *stored_rows("examples")["rows"]], "max_examples", ["fggm"]
+        ),
     ),
-    "samples": (("samples",), lambda: counts(kept("samples")["rows"], "samples", OWN)),
+    "samples": (
+        ("samples",),
+        lambda: counts(stored_rows("samples")["rows"], "samples", OWN_SAMPLES),
+    ),
     "stories": (("stories",), lambda: rates("stories", LOSSES)),
 }
 """What the page can ask for: the studies it needs, and the table they make."""
@@ -334,14 +344,14 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
 
 def block(name: str) -> str:
     """A table of the page, or that its studies have not been run."""
-    needed, made = BLOCKS[name]
-    lacking = [study for study in needed if not kept(study)["rows"]]
-    return f"*Not run yet: {', '.join(lacking)}.*" if lacking else made()
+    needed, make_table = BLOCKS[name]
+    lacking = [study for study in needed if not stored_rows(study)["rows"]]
+    return f"*Not run yet: {', '.join(lacking)}.*" if lacking else make_table()
 
 
 def filled(text: str) -> str:
     """The page with its tables as the rows have them."""
-    return _BLOCK.sub(lambda found: f"{found[1]}\n{block(found[2])}\n\n{found[3]}", text)
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{block(match[2])}\n\n{match[3]}", text)
 
 
 def write_page() -> None:

@@ -10,7 +10,7 @@ import fggm_lab as lab
 from fggm_lab.plots import theme
 from studies.catalog import TUNED
 from studies.page import PAGE, by, heading, method_of
-from studies.rows import Row, kept
+from studies.rows import Row, stored_rows
 
 PICTURE = PAGE.with_name("rates.png")
 PANELS = ("general_after", "op_final")
@@ -28,8 +28,8 @@ def trade_off(rows: Sequence[Row]) -> go.Figure:
     groups = by(sorted(rows, key=lambda row: TUNED.index(row["method"])), method_of)
     styles = theme.method_styles(list(groups))
     figure = make_subplots(cols=2, horizontal_spacing=0.1)
-    for method, own in groups.items():
-        rising = sorted(own, key=lambda row: float(row["lr"]))
+    for method, method_rows in groups.items():
+        rising = sorted(method_rows, key=lambda row: float(row["lr"]))
         points = list(by(rising, lambda row: str(row["lr"])).values())
         for col, number in enumerate(PANELS, 1):
             line = _line(method, points, number, styles[method]).update(showlegend=col == 1)
@@ -73,5 +73,5 @@ def _line(
 
 def draw() -> None:
     """Draw the picture from the rows of `rates`."""
-    figure = trade_off(kept("rates")["rows"]).update_layout(width=960)
+    figure = trade_off(stored_rows("rates")["rows"]).update_layout(width=960)
     lab.plots.export(figure, PICTURE)

@@ -12,7 +12,7 @@ from fggm_lab.files import read_json, write_text
 from fggm_lab.runs import NUMBERS, Run, find_runs
 
 Row = dict[str, Any]
-KEPT = Path(__file__).resolve().parent / "rows"
+ROWS_FOLDER = Path(__file__).resolve().parent / "rows"
 
 
 def row_of(run: Run) -> Row:
@@ -52,9 +52,9 @@ def row_of(run: Run) -> Row:
 
 def _losses(run: Run) -> dict[str, float]:
     """Loss when learned, and at the end; the evaluations after each task have them."""
-    whole = [event["tasks"] for event in run.events("evaluation") if event["final"]]
+    evaluations = [event["tasks"] for event in run.events("evaluation") if event["final"]]
     names = run.config.task_names
-    after = whole[-len(names) :]  # one before the first task, where there is one
+    after = evaluations[-len(names) :]  # one before the first task, where there is one
     learned = [tasks[name]["nll"] for name, tasks in zip(names, after, strict=True)]
     return {
         "loss_learned": fmean(learned),
@@ -62,15 +62,15 @@ def _losses(run: Run) -> dict[str, float]:
     }
 
 
-def keep(study: str, folder: Path, commands: Iterable[str]) -> None:
+def store_rows(study: str, folder: Path, commands: Iterable[str]) -> None:
     """Write the rows of a study's runs, sorted, one a line, beside what made them."""
     rows = [row_of(run) for run in find_runs(folder)]
     rows.sort(key=lambda row: json.dumps([row["method"], row["lr"], row["settings"], row["seed"]]))
     versions = find_runs(folder)[0].config.versions
     head = json.dumps({"commands": list(commands), "versions": versions}, indent=1)[:-2]
     lines = ",\n".join("  " + json.dumps(_short(row)) for row in rows)
-    KEPT.mkdir(exist_ok=True)
-    write_text(KEPT / f"{study}.json", f'{head},\n "rows": [\n{lines}\n ]\n}}\n')
+    ROWS_FOLDER.mkdir(exist_ok=True)
+    write_text(ROWS_FOLDER / f"{study}.json", f'{head},\n "rows": [\n{lines}\n ]\n}}\n')
 
 
 def _short(value: Any) -> Any:
@@ -78,19 +78,19 @@ def _short(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, dict):
-        return {name: _short(one) for name, one in value.items()}
+        return {name: _short(inner) for name, inner in value.items()}
     return value
 
 
-def kept(study: str) -> dict[str, Any]:
+def stored_rows(study: str) -> dict[str, Any]:
     """What `keep` wrote: `commands`, `versions` and `rows`; no rows if the study was never run."""
-    path = KEPT / f"{study}.json"
+    path = ROWS_FOLDER / f"{study}.json"
     empty: dict[str, Any] = {"commands": [], "versions": {}, "rows": []}
     if not path.exists():
         return empty
-    found = read_json(path, RunError)
+    study_rows = read_json(path, RunError)
     rows = [
         {**row, "settings": stored_settings(row["method"], row["settings"])}
-        for row in found["rows"]
+        for row in study_rows["rows"]
     ]
-    return {**found, "rows": rows}
+    return {**study_rows, "rows": rows}

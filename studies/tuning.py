@@ -21,14 +21,18 @@ def choose(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
 
 def first_round(rows: Sequence[Row]) -> list[Row]:
     """The trials of the three learning rates, everything else as it is by default."""
-    found: list[Row] = []
+    trials: list[Row] = []
     for method in dict.fromkeys(row["method"] for row in rows):
-        own = [row for row in rows if row["method"] == method and row["lr"] in map(float, RATES)]
+        method_rows = [
+            row for row in rows if row["method"] == method and row["lr"] in map(float, RATES)
+        ]
         if method in STRENGTHS:
             name, values = STRENGTHS[method]
-            own = [row for row in own if row["settings"][name] not in map(float, values)]
-        found += own
-    return found
+            method_rows = [
+                row for row in method_rows if row["settings"][name] not in map(float, values)
+            ]
+        trials += method_rows
+    return trials
 
 
 def _settings(row: Row) -> dict[str, str]:

@@ -31,24 +31,24 @@ def gathered(runs: list[Any]) -> dict[str, list[Any]]:
     }
 
 
-def print_gathered(found: dict[str, list[Any]]) -> None:
+def print_gathered(rows_by_grouping: dict[str, list[Any]]) -> None:
     """Means over seeds, order by order; then over orders, of what has one."""
     from fggm_lab.runs.orders import incomplete, orders
     from fggm_lab.tables import comparison_table
 
-    every = orders(found["by_order"])
+    every = orders(rows_by_grouping["by_order"])
     for order in every:
-        rows = [row for row in found["by_order"] if row["order"] == order]
+        rows = [row for row in rows_by_grouping["by_order"] if row["order"] == order]
         console.print(comparison_table(rows, title=f"order: {order}" if len(every) > 1 else None))
-    if found["over_orders"]:
+    if rows_by_grouping["over_orders"]:
         title = f"mean over {len(every)} orders and their seeds"
-        console.print(comparison_table(found["over_orders"], title=title))
+        console.print(comparison_table(rows_by_grouping["over_orders"], title=title))
         console.print(
             "the sd is over pairs of an order and a seed; the mean OP over steps and FWT differ in "
             "meaning from order to order and have no such mean",
             highlight=False,
         )
-    for method, lacking in incomplete(found["runs"]).items():
+    for method, lacking in incomplete(rows_by_grouping["runs"]).items():
         console.print(
             f"{method} has no mean over orders: no run of {'; '.join(lacking)}", highlight=False
         )
@@ -64,11 +64,11 @@ def print_paired(rows: list[dict[str, Any]], baseline: str) -> None:
 def _runs_in(folders: list[Path]) -> list[Any]:
     from fggm_lab.runs import find_runs
 
-    found = [run for folder in folders for run in find_runs(folder)]
-    if not found:
+    runs = [run for folder in folders for run in find_runs(folder)]
+    if not runs:
         named = ", ".join(str(folder) for folder in folders)
         raise RunError(f"{named} holds no run; name a folder that `fggm-lab run` wrote")
-    return found
+    return runs
 
 
 def compare(
@@ -97,8 +97,8 @@ def compare(
         _beside_published(runs, json_, csv, json_file)
         return
     several = len({tuple(run.config.task_names) for run in runs}) > 1
-    found = gathered(runs) if several else None
-    rows = comparison(runs) if found is None else found["runs"]
+    groupings = gathered(runs) if several else None
+    rows = comparison(runs) if groupings is None else groupings["runs"]
     if csv is not None:
         write_text(csv, to_csv(rows))
     if json_file is not None:
@@ -106,8 +106,8 @@ def compare(
     if json_:
         typer.echo(to_json(rows))
         return
-    if found is not None:
-        print_gathered(found)
+    if groupings is not None:
+        print_gathered(groupings)
         return
     console.print(comparison_table(rows))
     grouped = over_seeds(rows)
@@ -191,12 +191,12 @@ def info(
 def _describe_run(path: Path) -> None:
     from fggm_lab.runs import NUMBERS, Run
 
-    found = Run.open(path)
-    done = len(found.events("task"))
+    run = Run.open(path)
+    done = len(run.events("task"))
     table = Table(title=str(path), show_header=False)
-    table.add_row("state", f"{done} of {len(found.config.task_names)} tasks done")
-    for name, value in found.config.settings().items():
+    table.add_row("state", f"{done} of {len(run.config.task_names)} tasks done")
+    for name, value in run.config.settings().items():
         table.add_row(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
-    for name, value in found.metrics().items():
+    for name, value in run.metrics().items():
         table.add_row(name, NUMBERS[name].text(value))
     console.print(table)

@@ -38,7 +38,11 @@ def figure_blocks(runs: Sequence[Run]) -> list[Block]:
         note = f"Of runs that differ in the seed alone the first is shown ({len(shown)} of "
         note += f"{len(runs)} runs)."
     named = dict(zip(run_labels(shown), shown, strict=True))
-    masks = {label: found for label, run in named.items() if len(found := masks_of(run)) > 1}
+    masks = {
+        label: masks_of_run
+        for label, run in named.items()
+        if len(masks_of_run := masks_of(run)) > 1
+    }
     scores = {label: scored for label, run in named.items() if (scored := scores_of(run))}
     return [
         _forgetting(runs),
@@ -56,14 +60,14 @@ def figure_blocks(runs: Sequence[Run]) -> list[Block]:
 
 def masks_of(run: Run) -> dict[str, Mask]:
     """Task → its mask, for the tasks that have one."""
-    found = {task: run.mask(task) for task in run.config.task_names}
-    return {task: mask for task, mask in found.items() if mask is not None}
+    masks = {task: run.mask(task) for task in run.config.task_names}
+    return {task: mask for task, mask in masks.items() if mask is not None}
 
 
 def scores_of(run: Run) -> dict[str, FisherScores]:
     """Task → the Fisher scores of output units, for the tasks that have them."""
-    found = {task: run.fisher(task) for task in run.config.task_names}
-    return {task: scores.of_outputs() for task, scores in found.items() if scores is not None}
+    task_scores = {task: run.fisher(task) for task in run.config.task_names}
+    return {task: scores.of_outputs() for task, scores in task_scores.items() if scores is not None}
 
 
 def _forgetting(runs: Sequence[Run]) -> Block:
@@ -111,19 +115,19 @@ def _where_possible(
 def _spectra(runs: dict[str, Run], scores: dict[str, dict[str, FisherScores]], note: str) -> Block:
     kind = FIGURES["fisher_spectra"]
     variants = []
-    for label, found in scores.items():
+    for label, task_scores in scores.items():
         keep, scope = runs[label].config.mask_settings or MaskSettings()
-        for task, one in found.items():
-            variants.append(Variant(f"{label}: {task}", kind.draw(one, keep, scope)))
+        for task, scores_before_task in task_scores.items():
+            variants.append(Variant(f"{label}: {task}", kind.draw(scores_before_task, keep, scope)))
     return Block("spectra", kind.heading, "wide", "Method and task", variants, NO_SCORES, note)
 
 
 def _overlap(masks: dict[str, dict[str, Mask]], note: str) -> Block:
     kind = FIGURES["mask_overlap"]
     variants = [
-        Variant(f"{label}: {MEASURES[measure].name}", kind.draw(found, measure=measure))
+        Variant(f"{label}: {MEASURES[measure].name}", kind.draw(task_masks, measure=measure))
         for measure in MEASURES
-        for label, found in masks.items()
+        for label, task_masks in masks.items()
     ]
     return Block("overlap", kind.heading, "wide", "Method and measure", variants, NO_MASKS, note)
 
@@ -133,7 +137,7 @@ def _of_methods(
 ) -> Block:
     """A figure per method, of all its tasks' scores or masks."""
     kind = FIGURES[figure]
-    variants = [Variant(label, kind.draw(found)) for label, found in records.items()]
+    variants = [Variant(label, kind.draw(task_records)) for label, task_records in records.items()]
     return Block(key, kind.heading, width, "Method", variants, missing, note)
 
 
@@ -141,13 +145,17 @@ def _drift(runs: dict[str, Run], scores: dict[str, dict[str, FisherScores]], not
     """How the last task that was trained moved what mattered to the tasks before it."""
     kind = FIGURES["drift_against_fisher"]
     variants = []
-    for label, found in scores.items():
+    for label, task_scores in scores.items():
         names = runs[label].config.task_names
         moved = {task: drift for task in names if (drift := runs[label].drift(task)) is not None}
         if not moved:
             continue
         last = list(moved)[-1]
-        earlier = {task: one for task, one in found.items() if task in names[: names.index(last)]}
+        earlier = {
+            task: scores_before_task
+            for task, scores_before_task in task_scores.items()
+            if task in names[: names.index(last)]
+        }
         if earlier:
             figure = kind.draw(earlier, moved[last])
             variants.append(Variant(f"{label}: movement during {last}", figure))

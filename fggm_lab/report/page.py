@@ -66,32 +66,32 @@ def report_html(runs: RunsLike) -> str:
 
 def _rank(run: Run) -> int:
     """Known methods first, the baseline before all; the rest as they came."""
-    known = list(METHOD_STYLES)
-    return known.index(run.config.method) if run.config.method in known else len(known)
+    methods = list(METHOD_STYLES)
+    return methods.index(run.config.method) if run.config.method in methods else len(methods)
 
 
 def _summary(runs: Sequence[Run]) -> str:
     config = runs[0].config
     methods = ", ".join(dict.fromkeys(run.config.method for run in runs))
     seeds = ", ".join(str(seed) for seed in sorted({run.config.training.seed for run in runs}))
-    made = ", ".join(f"{name} {number}" for name, number in config.versions.items())
+    versions = ", ".join(f"{name} {number}" for name, number in config.versions.items())
     general = f"; General: {config.general}" if config.general else ""
     return (
         f"<p>Learned one after the other: {escape(', '.join(config.task_names))} "
         f"(from {escape(config.tasks)}). Methods: {escape(methods)}. Seed {escape(seeds)}. Scored "
         f"on the {config.training.split} split{escape(general)}.</p>"
-        f'<p class="note">{escape(made)}</p>'
+        f'<p class="note">{escape(versions)}</p>'
     )
 
 
 def _contents(blocks: Sequence[Block]) -> str:
-    places = [
+    sections = [
         ("comparison", "Comparison"),
         *((block.key, block.heading) for block in blocks),
         ("matrices", "Score matrices"),
         ("settings", "What was run"),
     ]
-    links = "".join(f'<li><a href="#{key}">{escape(name)}</a></li>' for key, name in places)
+    links = "".join(f'<li><a href="#{key}">{escape(name)}</a></li>' for key, name in sections)
     return f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
 
 

@@ -83,8 +83,12 @@ def settings_html(runs: Sequence[Run]) -> str:
     """Model, tasks, versions and the settings all runs share; then what differs."""
     all_settings = [run.config.settings() for run in runs]
     versions = [dict(run.config.versions) for run in runs]
-    names = list(dict.fromkeys(name for one in all_settings for name in one))
-    shared = [n for n in names if all(one.get(n) == all_settings[0].get(n) for one in all_settings)]
+    names = list(dict.fromkeys(name for settings in all_settings for name in settings))
+    shared = [
+        n
+        for n in names
+        if all(settings.get(n) == all_settings[0].get(n) for settings in all_settings)
+    ]
     items = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(_value(all_settings[0].get(name)))}</dd>"
         for name in shared
@@ -92,11 +96,11 @@ def settings_html(runs: Sequence[Run]) -> str:
     same = versions[0].items() if all(v == versions[0] for v in versions) else ()
     items += "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in same)
     rows = ""
-    for label, own, made in zip(run_labels(runs), all_settings, versions, strict=True):
-        different = {n: own[n] for n in names if n not in shared and n in own}
+    for label, settings, packages in zip(run_labels(runs), all_settings, versions, strict=True):
+        different = {n: settings[n] for n in names if n not in shared and n in settings}
         text = ", ".join(f"{n.split('.')[-1]} {_value(v)}" for n, v in different.items())
         if not same:
-            text += "; versions: " + ", ".join(f"{k} {v}" for k, v in made.items())
+            text += "; versions: " + ", ".join(f"{k} {v}" for k, v in packages.items())
         rows += f'<tr><th scope="row">{escape(label)}</th><td class="text">{escape(text)}</td></tr>'
     return (
         f"<dl>{items}</dl>"

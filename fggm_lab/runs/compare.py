@@ -126,16 +126,19 @@ def labels(configs: Sequence[RunConfig]) -> list[str]:
     runs which differ in their seed only share a name. Paths do not count; fingerprints do.
     """
     settings = [_settings(config) for config in configs]
-    named = []
-    for config, own in zip(configs, settings, strict=True):
+    names = []
+    for config, config_settings in zip(configs, settings, strict=True):
         peers = [s for s, c in zip(settings, configs, strict=True) if c.method == config.method]
         parts = []
-        for name in sorted({name for one in settings for name in one}):
+        for name in sorted({name for other in settings for name in other}):
             among = peers if name.startswith("method_settings.") else settings
-            if len({json.dumps(one.get(name)) for one in among}) > 1 and own.get(name) is not None:
-                parts.append(f"{name.removeprefix('method_settings.')}={own[name]}")
-        named.append(config.method + (f" ({', '.join(parts)})" if parts else ""))
-    return named
+            if (
+                len({json.dumps(other.get(name)) for other in among}) > 1
+                and config_settings.get(name) is not None
+            ):
+                parts.append(f"{name.removeprefix('method_settings.')}={config_settings[name]}")
+        names.append(config.method + (f" ({', '.join(parts)})" if parts else ""))
+    return names
 
 
 def _settings(config: RunConfig) -> Row:
@@ -170,15 +173,15 @@ def group_labels(runs: Sequence[Run]) -> list[str]:
     A run that repeats another one, seed and order included, is named so by its folder: averaging
     both would count one draw twice.
     """
-    found: list[str] = []
-    seen = set()
+    group_names: list[str] = []
+    draws = set()
     for run, label in zip(runs, labels([run.config for run in runs]), strict=True):
         order = tuple(run.config.task_names)
-        if (label, run.config.training.seed, order) in seen:
+        if (label, run.config.training.seed, order) in draws:
             label = f"{label} (repeat: {run.path})"
-        seen.add((label, run.config.training.seed, order))
-        found.append(label)
-    return found
+        draws.add((label, run.config.training.seed, order))
+        group_names.append(label)
+    return group_names
 
 
 def row_of(run: Run, label: str) -> Row:

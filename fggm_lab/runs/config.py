@@ -45,13 +45,13 @@ _RECORDED = ("fggm-lab", "torch", "transformers", "safetensors", "numpy")
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages a run's numbers depend on."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for package in _RECORDED:
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 class Branch(BaseModel):
@@ -127,9 +127,9 @@ class RunConfig(BaseModel):
             return handler(_nested(data) if isinstance(data, dict) else data)
         except ValidationError as error:
             first = error.errors()[0]
-            given = "" if first["type"] == "missing" else f" (it is {first['input']!r})"
+            input_text = "" if first["type"] == "missing" else f" (it is {first['input']!r})"
             raise SettingError(
-                f"setting {dotted(first) or 'of a run'}: {first['msg'].lower()}{given}"
+                f"setting {dotted(first) or 'of a run'}: {first['msg'].lower()}{input_text}"
             ) from None
 
     @model_validator(mode="after")
@@ -187,8 +187,8 @@ class RunConfig(BaseModel):
 
         Of combined methods the first one that has a keep share counts.
         """
-        own = self.method_settings
-        for settings in (own, *own.values()):
+        method_settings = self.method_settings
+        for settings in (method_settings, *method_settings.values()):
             if isinstance(settings, dict) and isinstance(keep := settings.get("keep"), int | float):
                 scope = settings.get("scope", MaskSettings().scope)
                 return MaskSettings(float(keep), check_scope(str(scope), stored=True))
@@ -246,13 +246,13 @@ def _flat(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return flat
 
 
-def _lines(here: dict[str, Any], there: dict[str, Any]) -> list[str]:
+def _lines(own_settings: dict[str, Any], other_settings: dict[str, Any]) -> list[str]:
     def show(value: Any) -> str:
         return "not set" if value is _ABSENT or value is None else str(value)
 
     lines = []
-    for name in [*here, *(name for name in there if name not in here)]:
-        a, b = there.get(name, _ABSENT), here.get(name, _ABSENT)
+    for name in [*own_settings, *(name for name in other_settings if name not in own_settings)]:
+        a, b = other_settings.get(name, _ABSENT), own_settings.get(name, _ABSENT)
         if a != b and show(a) != show(b):
             lines.append(f"{name}: {show(a)} there, {show(b)} here")
     return lines

@@ -177,13 +177,13 @@ def read_events(path: Path, kind: str | None = None) -> list[Event]:
     for number, line in enumerate(lines, start=1):
         try:
             event = json.loads(line)
-            found = event["kind"]
+            event_kind = event["kind"]
         except (ValueError, TypeError, KeyError):
             raise RunError(
                 f"{path}, line {number}, is not an event; delete that line, or resume the run "
                 "from its last checkpoint"
             ) from None
-        if kind is None or found == kind:
+        if kind is None or event_kind == kind:
             events.append(event)
     return events
 

@@ -78,10 +78,10 @@ def _holds_run(folder: Path) -> bool:
     if not (folder / CONFIG).is_file():
         return False
     try:
-        found = read_json(folder / CONFIG)
+        content = read_json(folder / CONFIG)
     except LabError:
         return True
-    return isinstance(found, dict) and not {"method", "task_names"}.isdisjoint(found)
+    return isinstance(content, dict) and not {"method", "task_names"}.isdisjoint(content)
 
 
 def _run_folders(folder: Path) -> list[Path]:
@@ -93,4 +93,4 @@ def _run_folders(folder: Path) -> list[Path]:
         raise RunError(
             f"{folder} cannot be searched for runs: {problem.strerror}; check its permissions"
         ) from None
-    return [found for path in inner for found in _run_folders(path)]
+    return [run_folder for path in inner for run_folder in _run_folders(path)]

@@ -26,12 +26,12 @@ def _size(matrix: Matrix) -> int:
 
 def _mean(values: Iterable[float | None]) -> float | None:
     """The mean, or None if there is nothing to average or something is missing."""
-    known = []
+    numbers = []
     for value in values:
         if value is None:
             return None
-        known.append(value)
-    return fmean(known) if known else None
+        numbers.append(value)
+    return fmean(numbers) if numbers else None
 
 
 def _minus(a: float | None, b: float | None) -> float | None:

@@ -121,12 +121,12 @@ def over_orders(rows: Sequence[Row]) -> list[Row]:
 
 def incomplete(rows: Sequence[Row]) -> dict[str, list[str]]:
     """The methods that lack an order: method → the orders it has no run of."""
-    every = orders(rows)
-    has: dict[str, set[str]] = {}
+    all_orders = orders(rows)
+    orders_by_method: dict[str, set[str]] = {}
     for row in rows:
-        has.setdefault(row["method"], set()).add(row["order"])
+        orders_by_method.setdefault(row["method"], set()).add(row["order"])
     return {
-        method: [order for order in every if order not in own]
-        for method, own in has.items()
-        if len(own) < len(every)
+        method: [order for order in all_orders if order not in orders_of_method]
+        for method, orders_of_method in orders_by_method.items()
+        if len(orders_of_method) < len(all_orders)
     }

@@ -28,8 +28,8 @@ OURS = {
 @cache
 def published() -> dict[str, Any]:
     """What `published.json` holds: `model`, `order`, `definitions`, `sources` and `results`."""
-    found: dict[str, Any] = read_json(Path(__file__).with_name("published.json"))
-    return found
+    content: dict[str, Any] = read_json(Path(__file__).with_name("published.json"))
+    return content
 
 
 def beside_published(runs: RunsLike) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def beside_published(runs: RunsLike) -> list[dict[str, Any]]:
 
 
 def _ours(row: Row, config: RunConfig) -> dict[str, Any]:
-    known = {
+    numbers = {
         definition: row[number]
         for definition, number in OURS.items()
         if row[number]["mean"] is not None
@@ -76,10 +76,10 @@ def _ours(row: Row, config: RunConfig) -> dict[str, Any]:
     return {
         "kind": "ours",
         "method": row["method"],
-        "numbers": {name: 100 * value["mean"] for name, value in known.items()},
+        "numbers": {name: 100 * value["mean"] for name, value in numbers.items()},
         "model": config.model,
         "order": row["order"],
-        "sd": {n: 100 * value["sd"] for n, value in known.items() if value["sd"] is not None},
+        "sd": {n: 100 * value["sd"] for n, value in numbers.items() if value["sd"] is not None},
         "seeds": row["seed"],
         "unlike": unlike(config),
     }
@@ -93,24 +93,26 @@ def unlike(config: RunConfig) -> list[str]:
     """
     from fggm_lab.tasks import SHIPPED
 
-    known, found = published(), []
-    if Path(config.model).name.lower() != known["model"].lower():
-        found.append(f"model {config.model}, not {known['model']}")
+    benchmark, differences = published(), []
+    if Path(config.model).name.lower() != benchmark["model"].lower():
+        differences.append(f"model {config.model}, not {benchmark['model']}")
     if config.tasks == SHIPPED:
-        found.append(f"tasks {SHIPPED}, not TRACE")
-    if set(config.task_names) != set(known["order"]):
-        found.append("not TRACE's eight tasks")
-    elif config.task_names != known["order"]:
-        found.append("another task order")
-    for setting, theirs in known["training"].items():
+        differences.append(f"tasks {SHIPPED}, not TRACE")
+    if set(config.task_names) != set(benchmark["order"]):
+        differences.append("not TRACE's eight tasks")
+    elif config.task_names != benchmark["order"]:
+        differences.append("another task order")
+    for setting, theirs in benchmark["training"].items():
         ours = getattr(config.training, setting)
         if ours != theirs:
             more = isinstance(theirs, dict)
-            found.append(f"other {setting}" if more else f"{setting} {ours:g}, not {theirs:g}")
+            differences.append(
+                f"other {setting}" if more else f"{setting} {ours:g}, not {theirs:g}"
+            )
     if config.training.limit is not None:
-        found.append(f"the first {config.training.limit} examples of a split")
+        differences.append(f"the first {config.training.limit} examples of a split")
     if config.training.score_limit is not None:
-        found.append(f"the first {config.training.score_limit} examples of each task scored")
+        differences.append(f"the first {config.training.score_limit} examples of each task scored")
     if config.training.split != "test":
-        found.append(f"scored on the {config.training.split} split")
-    return found
+        differences.append(f"scored on the {config.training.split} split")
+    return differences

@@ -58,9 +58,9 @@ class TaskRecords:
         A safetensors file, `01-C-STANCE@000040.safetensors` if it was made after step 40 of the
         task; for `predictions` a Parquet file, for `checkpoints` a plain transformers folder.
         """
-        place = f"@{step:06d}" if step else ""
+        step_suffix = f"@{step:06d}" if step else ""
         suffix = {"checkpoints": "", "predictions": ".parquet"}.get(kind, ".safetensors")
-        return self.path / kind / (self.task_key(task) + place + suffix)
+        return self.path / kind / (self.task_key(task) + step_suffix + suffix)
 
     def _files_along(self, kind: Kind, task: int | str) -> dict[int, Path]:
         """The files of one kind that are there: step of the task after which one was made → it."""

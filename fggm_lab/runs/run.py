@@ -96,17 +96,17 @@ class Run(TaskRecords):
                 f"{path} holds no run (it has no {CONFIG}); name the folder of one run, such as "
                 "runs/fggm"
             )
-        found = read_json(path / CONFIG, RunError)
-        if not isinstance(found, dict):
+        content = read_json(path / CONFIG, RunError)
+        if not isinstance(content, dict):
             raise RunError(f"{path / CONFIG} is not a JSON object; restore it or repeat the run")
-        schema = found.get("schema_version", 1)
+        schema = content.get("schema_version", 1)
         if isinstance(schema, int) and schema > SCHEMA:
             raise RunError(
                 f"{path / CONFIG} has schema {schema}, and this version of fggm-lab reads up to "
                 f"{SCHEMA}; upgrade fggm-lab to read this run"
             )
         try:
-            config = RunConfig.model_validate({"versions": {}, **found, "schema_version": schema})
+            config = RunConfig.model_validate({"versions": {}, **content, "schema_version": schema})
         except SettingError as problem:
             raise RunError(
                 f"{path / CONFIG} is not a run's configuration: {problem}; restore it or repeat "

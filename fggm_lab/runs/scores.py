@@ -102,13 +102,13 @@ class ScoreMatrix:
                 continue
             index = event["task"]
             row = [event["tasks"].get(name, {}).get("score") for name in tasks]
-            ability = (event.get("general") or {}).get("score")
+            general = (event.get("general") or {}).get("score")
             if index < 0:
-                matrix.untrained, matrix.general["before"] = row, ability
+                matrix.untrained, matrix.general["before"] = row, general
             else:
                 matrix.matrix[index] = row
                 if index == len(tasks) - 1:
-                    matrix.general["after"] = ability
+                    matrix.general["after"] = general
         matrix.check("the score matrix")
         return matrix
 
@@ -136,14 +136,14 @@ class ScoreMatrix:
         Raises:
             RunError: the file is missing, broken, or not a score matrix.
         """
-        found = read_json(path, RunError)
+        content = read_json(path, RunError)
         try:
-            tasks = [_is(str, name) for name in _is(list, found["tasks"])]
-            matrix = [_numbers(row) for row in _is(list, found["matrix"])]
-            untrained = _numbers(found["untrained"])
-            ability = _is(dict, found.get("general") or {})
-            before, after = _numbers([ability.get("before"), ability.get("after")])
-            better = ability.get("better", "higher")
+            tasks = [_is(str, name) for name in _is(list, content["tasks"])]
+            matrix = [_numbers(row) for row in _is(list, content["matrix"])]
+            untrained = _numbers(content["untrained"])
+            general = _is(dict, content.get("general") or {})
+            before, after = _numbers([general.get("before"), general.get("after")])
+            better = general.get("better", "higher")
             if better not in ("higher", "lower"):
                 raise TypeError
         except (KeyError, TypeError, AttributeError):
@@ -153,7 +153,7 @@ class ScoreMatrix:
             ) from None
         try:
             return cls(
-                tasks, matrix, untrained, general_scores(before, after, ability.get("name"), better)
+                tasks, matrix, untrained, general_scores(before, after, general.get("name"), better)
             )
         except RunError as problem:
             raise RunError(f"{path}: {problem}") from None

@@ -95,22 +95,24 @@ def plan(
     _each_once("method", methods)
     _each_once("seed", seeds)
     _each_once("order", orders)
-    for one in varied:
-        if one.method is not None and one.method not in methods:
+    for variation in varied:
+        if variation.method is not None and variation.method not in methods:
             raise SettingError(
-                f"--vary {one.method}.{one.key}: {one.method} is not among the sweep's methods "
-                f"({', '.join(methods)})"
+                f"--vary {variation.method}.{variation.key}: {variation.method} is not among the "
+                f"sweep's methods ({', '.join(methods)})"
             )
-    names = [(one.method, one.key) for one in varied]
+    names = [(variation.method, variation.key) for variation in varied]
     if len(set(names)) < len(names):
         raise SettingError("--vary names a setting twice; give all its values in one --vary")
     cells = [
-        _cell(method, seed, order, tuple(zip(own, values, strict=True)))
+        _cell(method, seed, order, tuple(zip(variations, values, strict=True)))
         for seed in seeds
         for order in orders
         for method in methods
-        for own in [[one for one in varied if one.method in (None, method)]]
-        for values in product(*(one.values for one in own))
+        for variations in [
+            [variation for variation in varied if variation.method in (None, method)]
+        ]
+        for values in product(*(variation.values for variation in variations))
     ]
     if len({(cell.folder, cell.method) for cell in cells}) < len(cells):
         raise SettingError(
@@ -133,16 +135,18 @@ def _cell(
     method: str, seed: int, order: str | None, chosen: Sequence[tuple[Variation, str]]
 ) -> Cell:
     varied = ",".join(
-        f"{'' if one.method is None else one.method + '.'}{one.key}={value}"
-        for one, value in chosen
+        f"{'' if variation.method is None else variation.method + '.'}{variation.key}={value}"
+        for variation, value in chosen
     )
     folder = Path(_safe(order or DEFAULT_ORDER)) / f"seed-{seed}"
     return Cell(
         method=method,
         seed=seed,
         order=order,
-        settings={one.key: value for one, value in chosen if one.method is not None},
-        options={one.key: value for one, value in chosen if one.method is None},
+        settings={
+            variation.key: value for variation, value in chosen if variation.method is not None
+        },
+        options={variation.key: value for variation, value in chosen if variation.method is None},
         folder=folder / _safe(varied) if varied else folder,
     )
 
@@ -167,15 +171,15 @@ def asked_before(out: Path) -> dict[str, Any]:
     path = out / RECORD
     if not path.exists():
         return {}
-    found = read_json(path, RunError)
-    if not isinstance(found, dict) or not isinstance(found.get("cells"), dict):
+    record = read_json(path, RunError)
+    if not isinstance(record, dict) or not isinstance(record.get("cells"), dict):
         raise RunError(f"{path} is not a sweep's record; remove it, and the sweep goes on without")
-    return dict(found["cells"])
+    return dict(record["cells"])
 
 
-def remember(out: Path, asked: Mapping[str, Any]) -> None:
+def remember(out: Path, requests: Mapping[str, Any]) -> None:
     """Record what cells were asked to be, beside those recorded before."""
-    write_json(out / RECORD, {"cells": asked_before(out) | dict(asked)})
+    write_json(out / RECORD, {"cells": asked_before(out) | dict(requests)})
 
 
 def is_finished(folder: Path) -> bool:

@@ -101,9 +101,9 @@ def run_trajectory(run: Run, stability: Stability = "bwt") -> dict[int, TradeOff
     for t in range(1, len(scores.tasks) + 1):
         matrix = so_far(scores.matrix, t)
         learned = learning_accuracy(matrix)
-        kept = bwt_gem(matrix) if stability == "bwt" else general[t - 1]
-        if learned is not None and kept is not None:
-            points[t] = (round(learned, _DIGITS), round(kept, _DIGITS))
+        retained = bwt_gem(matrix) if stability == "bwt" else general[t - 1]
+        if learned is not None and retained is not None:
+            points[t] = (round(learned, _DIGITS), round(retained, _DIGITS))
     return points
 
 
@@ -123,15 +123,15 @@ def _mean_over_seeds(seeds: Sequence[dict[int, TradeOff]]) -> list[TrajectoryPoi
     """The points of one method: means over those of its seeds that have got so far."""
     points = []
     for tasks in sorted({tasks for seed in seeds for tasks in seed}):
-        learned, kept = zip(*(seed[tasks] for seed in seeds if tasks in seed), strict=True)
+        learned, retained = zip(*(seed[tasks] for seed in seeds if tasks in seed), strict=True)
         several = len(learned) > 1
         points.append(
             TrajectoryPoint(
                 tasks,
                 fmean(learned),
-                fmean(kept),
+                fmean(retained),
                 stdev(learned) if several else None,
-                stdev(kept) if several else None,
+                stdev(retained) if several else None,
                 len(learned),
             )
         )

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from fggm_lab.cli import app
 from fggm_lab.methods import METHODS
 from studies import catalog, page, picture, tuning
-from studies import rows as kept_rows
+from studies import rows as study_rows
 from tests.support.records import made_run
 
 
@@ -19,7 +19,7 @@ def row(method: str = "sft", lr: float = 1e-3, **numbers: Any) -> dict[str, Any]
     return {"method": method, "lr": lr, "seed": 1, "settings": {}, **numbers}
 
 
-def test_the_page_has_the_tables_of_the_kept_rows() -> None:
+def test_the_page_has_the_tables_of_the_study_rows() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.filled(text) == text, "python -m studies page"
     asked = re.findall(r"<!-- results: (.+?) -->", text)
@@ -31,7 +31,7 @@ def test_every_method_is_compared() -> None:
 
 
 def test_every_method_has_the_same_number_of_trials() -> None:
-    rows = kept_rows.kept("tuning")["rows"]
+    rows = study_rows.stored_rows("tuning")["rows"]
     counted = {method: 0 for method in catalog.TUNED}
     for one in rows:
         assert one["split"] == "eval"
@@ -41,7 +41,7 @@ def test_every_method_has_the_same_number_of_trials() -> None:
 
 def test_the_studies_ask_for_what_the_command_line_knows(tmp_path: Path) -> None:
     studies = catalog
-    chosen = tuning.choose(kept_rows.kept("tuning")["rows"])
+    chosen = tuning.choose(study_rows.stored_rows("tuning")["rows"])
     sweeps = [s for make in studies.STUDIES.values() for s in make(chosen)]
     sweeps += studies.tried(chosen)
     for sweep in {(s.methods, s.options): s for s in sweeps}.values():
@@ -97,14 +97,14 @@ def test_the_picture_has_a_line_per_method_through_the_means_at_its_rates() -> N
     assert general.error_x.array == pytest.approx([0.1 / 2**0.5] * 2)
 
 
-def test_kept_rows_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_study_rows_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = made_run(tmp_path / "runs", "sft")
-    monkeypatch.setattr(kept_rows, "KEPT", tmp_path / "kept")
-    kept_rows.keep("a", tmp_path / "runs", ["fggm-lab sweep"])
-    found = kept_rows.kept("a")
+    monkeypatch.setattr(study_rows, "ROWS_FOLDER", tmp_path / "kept")
+    study_rows.store_rows("a", tmp_path / "runs", ["fggm-lab sweep"])
+    found = study_rows.stored_rows("a")
     assert found["commands"] == ["fggm-lab sweep"] and found["versions"] == run.config.versions
     (one,) = found["rows"]
     assert one["op_final"] == pytest.approx(run.metrics()["op_final"], rel=1e-4)
     assert run.scores is not None
     assert one["general_after"] == pytest.approx(run.scores.general["after"], rel=1e-4)
-    assert kept_rows.kept("never run")["rows"] == []
+    assert study_rows.stored_rows("never run")["rows"] == []
