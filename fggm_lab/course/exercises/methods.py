@@ -221,7 +221,7 @@ def _mask_of(method: Any, context: TaskContext) -> Mask | str:
     if _plan_of(method, context, seed=2).mask != plan.mask:
         return (
             "asked again it gives another mask, so no run could be repeated; draw what is drawn by "
-            "chance from context.seed."
+            "chance from context.seed_for(…) or context.rng(…)."
         )
     return _wrong_share(method, plan.mask) or plan.mask
 
