@@ -20,7 +20,7 @@ PLUS = "+"
 
 @dataclass(frozen=True)
 class Composed(Method):
-    """Methods that work together: at every moment of a task each is asked in turn.
+    """Methods that work together: every hook calls that of each part in turn.
 
     At most one part chooses which units may move, and at most one adapts; what the parts add to the
     loss is added up, and their learning rates are multiplied.
@@ -60,7 +60,7 @@ class Composed(Method):
 
     @property
     def lr_scale(self) -> float:
-        """The product of the parts'."""
+        """The product of the parts' factors."""
         product = 1.0
         for part in self.parts:
             product *= part.lr_scale
@@ -80,14 +80,14 @@ class Composed(Method):
 
     def training_set(self, index: int, encoded: Sequence[list[Encoded]]) -> Sequence[Encoded]:
         """What the parts make of the task's training data, one after the other."""
-        made = list(encoded)
+        changed = list(encoded)
         for part in self.parts:
-            made[index] = list(part.training_set(index, made))
-        return made[index]
+            changed[index] = list(part.training_set(index, changed))
+        return changed[index]
 
-    def epochs(self, index: int, own: Sequence[float], examples: Sequence[int]) -> float:
-        """As often as the part that asks for most."""
-        return max(part.epochs(index, own, examples) for part in self.parts)
+    def epochs(self, index: int, task_epochs: Sequence[float], examples: Sequence[int]) -> float:
+        """The maximum over the parts."""
+        return max(part.epochs(index, task_epochs, examples) for part in self.parts)
 
     @contextmanager
     def adapted(self, context: TaskContext) -> Iterator[None]:
@@ -105,12 +105,18 @@ class Composed(Method):
         return context.before()
 
     def plan(self, context: TaskContext) -> Plan:
-        """The one mask there is, and the scores it was cut from.
+        """The mask of the part that gives one, and the scores it was cut from.
+
+        Args:
+            context: of the task.
+
+        Returns:
+            The first mask and the first scores that a part gives.
 
         Raises:
             SettingError: two parts have given a mask.
         """
-        plans = [part.plan(self._seen(context)) for part in self.parts]
+        plans = [part.plan(self._for_parts(context)) for part in self.parts]
         masks = [plan.mask for plan in plans if plan.mask is not None]
         if len(masks) > 1:
             givers = [
@@ -124,7 +130,7 @@ class Composed(Method):
         scores = [plan.scores for plan in plans if plan.scores is not None]
         return Plan(next(iter(masks), None), next(iter(scores), None))
 
-    def _seen(self, context: TaskContext) -> TaskContext:
+    def _for_parts(self, context: TaskContext) -> TaskContext:
         """The context for the parts: the model before the task has the parameters it has now."""
         if not self.adapts:
             return context
@@ -133,19 +139,19 @@ class Composed(Method):
     # During a task
 
     def start(self, context: TaskContext) -> None:
-        """Tell every part."""
+        """Call every part."""
         for part in self.parts:
-            part.start(self._seen(context))
+            part.start(self._for_parts(context))
 
     def attach(self, optimizer: Optimizer) -> None:
-        """Tell every part."""
+        """Call every part."""
         for part in self.parts:
             part.attach(optimizer)
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
         """What the parts make of the batch, one after the other."""
         for part in self.parts:
-            batch = part.batch(self._seen(context), batch, step)
+            batch = part.batch(self._for_parts(context), batch, step)
         return batch
 
     def extra_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
@@ -164,27 +170,30 @@ class Composed(Method):
 
     def remask(self, context: TaskContext, step: int, steps: int) -> Mask | None:
         """The new mask of the part that has one."""
-        found = [part.remask(self._seen(context), step, steps) for part in self.parts]
-        return next((mask for mask in found if mask is not None), None)
+        masks = [part.remask(self._for_parts(context), step, steps) for part in self.parts]
+        return next((mask for mask in masks if mask is not None), None)
 
     def finish(self) -> None:
-        """Tell every part, the last one first."""
+        """Call every part, the last one first."""
         for part in reversed(self.parts):
             part.finish()
 
     # After a task
 
     def after_task(self, context: TaskContext) -> None:
-        """Let every part remember what it must."""
+        """Let every part fill its memory."""
         for part in self.parts:
-            part.after_task(self._seen(context))
+            part.after_task(self._for_parts(context))
 
 
 def check_parts(parts: Sequence[Method]) -> None:
     """Refuse methods that cannot work together.
 
+    Args:
+        parts: the methods.
+
     Raises:
-        SettingError: says which, why, and what to do.
+        SettingError: with their names, the reason and the remedy.
     """
     joined = PLUS.join(part.name for part in parts)
     if len(parts) < 2:

@@ -45,11 +45,11 @@ class EWC(Method):
         check_optional_count("max_examples", self.max_examples)
 
     def _keys(self, name: str) -> tuple[str, str]:
-        """What a parameter's Fisher and anchor are called in the memory."""
+        """The names of a parameter's Fisher and anchor in the memory."""
         return f"{self.name}.fisher.{name}", f"{self.name}.anchor.{name}"
 
     def start(self, context: TaskContext) -> None:
-        """Take Fisher and anchor out of the memory, onto the parameter's device."""
+        """Read Fisher and anchor from the memory, onto the parameter's device."""
         for name, parameter in context.model.named_parameters():
             fisher, anchor = (context.memory.get(key) for key in self._keys(name))
             if parameter.requires_grad and fisher is not None and anchor is not None:
@@ -63,30 +63,36 @@ class EWC(Method):
                 pull(parameter, anchor, self.strength * fisher)
 
     def finish(self) -> None:
-        """Let go of them."""
+        """Release Fisher and anchors."""
         self._pulls.clear()
 
     def after_task(self, context: TaskContext) -> None:
-        """Estimate the Fisher of the task just learned, and put it to what there is."""
+        """Estimate the Fisher of the task just learned, and merge it with that of former tasks."""
         scores = context.fisher(self.max_examples, elementwise=True)
         weights = dict(context.model.named_parameters())
         for name, fisher in (scores.elementwise or {}).items():
-            here = weights[name].detach().to(fisher, copy=True)
+            anchored = weights[name].detach().to(fisher, copy=True)
             summed, anchor = self._keys(name)
             if summed in context.memory:
                 before = context.memory[summed].to(fisher)
-                fisher, here = self.merged(before, context.memory[anchor].to(fisher), fisher, here)
-            context.memory.update({summed: fisher, anchor: here})
+                fisher, anchored = self.merged(
+                    before, context.memory[anchor].to(fisher), fisher, anchored
+                )
+            context.memory.update({summed: fisher, anchor: anchored})
 
     def merged(
         self, fisher: Tensor, anchor: Tensor, new: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Fisher and anchor of all tasks, given those of former ones, and of the one that ended.
+        """Merge the Fisher and the anchor of the task that ended with those of former tasks.
 
         Args:
-            fisher, anchor: what there is.
+            fisher: the summed Fisher of former tasks.
+            anchor: their anchor; it has the same shape, as do the other two.
             new: the Fisher of the task that ended.
-            weights: as it ended.
+            weights: the weights it ended with.
+
+        Returns:
+            Fisher and anchor of all tasks so far.
         """
         total = fisher + new
         share = new / total.clamp_min(torch.finfo(total.dtype).tiny)

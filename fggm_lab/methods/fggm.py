@@ -25,7 +25,12 @@ class FGGM(TaskMasking):
     The settings after `max_examples` are ablations.
 
     Attributes:
-        keep, scope, parameters, others, first_task: as in `TaskMasking`.
+        keep: the share of units that may move (1 − α; the paper's α is 0.7).
+        scope: whether the share is taken within each `parameter` or over the whole model
+            (`global`).
+        parameters: what is masked, `all` parameters or the weights of `linear` layers only.
+        others: whether parameters that are not masked `train` or `freeze`.
+        first_task: whether the first task is masked, too.
         estimator: how the Fisher is estimated: a key of `fggm_lab.fisher.ESTIMATORS`, or one of
             your own as `module:name`.
         max_examples: score on so many training examples, drawn by the run's seed (None: all).
@@ -69,7 +74,7 @@ class FGGM(TaskMasking):
             )
 
     def plan(self, context: TaskContext) -> Plan:
-        """As of all `TaskMasking`; a first task that is left unmasked is scored all the same."""
+        """Cut the mask; a first task that is left unmasked is scored, too, for the record."""
         if self.spares(context):
             return Plan(scores=self._score(context))
         return super().plan(context)
@@ -97,7 +102,7 @@ class FGGM(TaskMasking):
             name: memory.get(_USED + name, torch.zeros(len(units), dtype=torch.bool))
             for name, units in scores.units.items()
         }
-        # Behind all others, so that they are chosen only where too few are left, and then dropped.
+        # Used units rank last: they are chosen only if too few others are left, and then dropped.
         units = {n: s.masked_fill(used[n], -torch.inf) for n, s in scores.units.items()}
         mask = Mask.top(replace(scores, units=units), self.keep, self.scope)
         mask = Mask({n: bits & ~used[n] for n, bits in mask.units.items()}, mask.axes, mask.info)
@@ -106,5 +111,5 @@ class FGGM(TaskMasking):
 
 
 def lowest_first(scores: FisherScores) -> FisherScores:
-    """The scores turned round, so that the top of them is the bottom."""
+    """The scores with their signs changed, so that the lowest become the highest."""
     return replace(scores, units={name: -units for name, units in scores.units.items()})

@@ -33,10 +33,15 @@ class FGGMOnline(TaskMasking):
     taken back, so that as under FGGM a frozen unit does not move at all over a task.
 
     Attributes:
-        keep, scope, parameters, others, first_task: as in `TaskMasking`.
+        keep: the share of units that may move (1 − α; the paper's α is 0.7).
+        scope: whether the share is taken within each `parameter` or over the whole model
+            (`global`).
+        parameters: what is masked, `all` parameters or the weights of `linear` layers only.
+        others: whether parameters that are not masked `train` or `freeze`.
+        first_task: whether the first task is masked, too.
         gather: the share of a task's steps after which the mask is cut.
         refresh: cut it anew every so many steps from then on (None: never).
-        beta: β₂.
+        beta: β₂, the decay of the moment.
         rewind: whether to take back what frozen units moved.
     """
 
@@ -57,7 +62,7 @@ class FGGMOnline(TaskMasking):
         check_optional_count("refresh", self.refresh)
 
     def start(self, context: TaskContext) -> None:
-        """Note the task."""
+        """Remember the context for the hooks that get none."""
         self._task.append(context)
 
     def on_gradients(self, model: PreTrainedModel) -> None:
@@ -105,8 +110,8 @@ class FGGMOnline(TaskMasking):
         }
         if not units:
             raise SettingError("no parameter has a gradient, so there is nothing to choose from")
-        made = FisherInfo("adam", "input", examples=0, tokens=0, model="", task=context.name)
-        scores = FisherScores(units, {name: axes[name] for name in units}, None, made)
+        info = FisherInfo("adam", "input", examples=0, tokens=0, model="", task=context.name)
+        scores = FisherScores(units, {name: axes[name] for name in units}, None, info)
         return Mask.top(scores, self.keep, self.scope)
 
     def _forget(self, context: TaskContext) -> None:
@@ -114,18 +119,24 @@ class FGGMOnline(TaskMasking):
             del context.memory[name]
 
     def finish(self) -> None:
-        """Let go of the task."""
+        """Release the context."""
         self._task.clear()
 
     def after_task(self, context: TaskContext) -> None:
-        """The next task gathers anew."""
+        """Clear the moments: the next task gathers its own."""
         self._forget(context)
         context.memory.pop(_CUT, None)
 
 
 @torch.no_grad()
 def put_back(model: PreTrainedModel, mask: Mask, before: PreTrainedModel) -> None:
-    """Give every frozen unit the value it had in another state of the same model."""
+    """Give every frozen unit the value it had in another state of the same model.
+
+    Args:
+        model: the model to change.
+        mask: its frozen units.
+        before: the other state.
+    """
     values: dict[str, Tensor] = dict(before.named_parameters())
     for name, parameter, frozen in mask.frozen(model):
         parameter.copy_(torch.where(frozen, values[name].to(parameter), parameter))

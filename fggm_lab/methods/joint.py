@@ -27,7 +27,7 @@ class Joint(Method):
         """All tasks' examples as the first task, none afterwards."""
         return list(chain.from_iterable(encoded)) if index == 0 else []
 
-    def epochs(self, index: int, own: Sequence[float], examples: Sequence[int]) -> float:
+    def epochs(self, index: int, task_epochs: Sequence[float], examples: Sequence[int]) -> float:
         """The mean over examples of their tasks' epochs."""
-        seen = sum(each * count for each, count in zip(own, examples, strict=True))
-        return seen / sum(examples)
+        total = sum(epochs * count for epochs, count in zip(task_epochs, examples, strict=True))
+        return total / sum(examples)

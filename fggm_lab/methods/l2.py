@@ -1,7 +1,7 @@
 """L2 toward the start (L2-SP, 1802.01483): every weight is pulled back to where it was."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -10,7 +10,8 @@ from fggm_lab.checks import check_choice, check_range
 from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.methods.penalty import pull
 
-ANCHORS = ("run", "task")
+Anchor = Literal["run", "task"]
+"""Which weights a penalty pulls to: those before the run, or those before the task."""
 
 _ANCHOR = "l2.anchor."
 
@@ -32,15 +33,15 @@ class L2(Method):
     own_weights: ClassVar[bool] = True
 
     strength: float = 0.01
-    anchor: str = "run"
+    anchor: Anchor = "run"
     _anchors: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_range("strength", self.strength, 0)
-        check_choice("anchor", self.anchor, ANCHORS)
+        check_choice("anchor", self.anchor, Anchor)
 
     def plan(self, context: TaskContext) -> Plan:
-        """Keep the weights before the first task, if those are the anchor."""
+        """Remember the weights before the first task, if those are the anchor."""
         if self.anchor == "run" and not any(name.startswith(_ANCHOR) for name in context.memory):
             for name, parameter in context.model.named_parameters():
                 if parameter.requires_grad:
@@ -48,15 +49,15 @@ class L2(Method):
         return Plan()
 
     def start(self, context: TaskContext) -> None:
-        """Lay the anchor out on the parameters' devices."""
+        """Copy the anchor onto the parameters' devices."""
         if self.anchor == "run":
-            kept = context.memory
+            anchors = context.memory
         else:
             before = context.before().named_parameters()
-            kept = {_ANCHOR + name: parameter.detach() for name, parameter in before}
+            anchors = {_ANCHOR + name: parameter.detach() for name, parameter in before}
         for name, parameter in context.model.named_parameters():
-            if parameter.requires_grad and _ANCHOR + name in kept:
-                self._anchors[name] = kept[_ANCHOR + name].to(parameter.device)
+            if parameter.requires_grad and _ANCHOR + name in anchors:
+                self._anchors[name] = anchors[_ANCHOR + name].to(parameter.device)
 
     def on_gradients(self, model: PreTrainedModel) -> None:
         """Add the penalty's gradient, α (θ − θ⁰)."""
@@ -65,5 +66,5 @@ class L2(Method):
                 pull(parameter, self._anchors[name], self.strength)
 
     def finish(self) -> None:
-        """Let go of the anchor."""
+        """Release the anchor."""
         self._anchors.clear()

@@ -95,13 +95,13 @@ class LoRA(Method):
         """Put fresh adapters into the model, in place."""
         from peft import LoraConfig, LoraModel  # takes seconds to import
 
-        chosen = self._layers(model)
-        kinds = {type(model.get_submodule(name)) for name in chosen}
+        layers = self._layers(model)
+        kinds = {type(model.get_submodule(name)) for name in layers}
         settings = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # any number does
             lora_dropout=self.dropout,
-            target_modules=chosen,
+            target_modules=layers,
             fan_in_fan_out=kinds == {Conv1D},
             init_lora_weights=False,
         )
@@ -113,18 +113,21 @@ class LoRA(Method):
     def _layers(self, model: PreTrainedModel) -> list[str]:
         """Names of the layers to adapt.
 
+        Returns:
+            Those of `modules`, without `.weight`.
+
         Raises:
-            SettingError: a name of `modules` is that of none.
+            SettingError: no layer's name ends in one of `modules`.
         """
         linear = [name.removesuffix(".weight") for name in sorted(linear_weights(model))]
         if isinstance(self.modules, str):
             return linear
         for end in self.modules:
             if not any(_ends(name, end) for name in linear):
-                known = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+                endings = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
                 raise SettingError(
                     f"lora's modules has '{end}', which no linear layer's name ends in; there are: "
-                    f"{', '.join(known)}{nearest(end, known)}"
+                    f"{', '.join(endings)}{nearest(end, endings)}"
                 )
         return [name for name in linear if any(_ends(name, end) for end in self.modules)]
 
@@ -143,10 +146,10 @@ def factors(model: nn.Module) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:
 
 
 @torch.no_grad()
-def draw(model: nn.Module, chance: torch.Generator) -> None:
-    """Draw every A as nn.Linear does, uniformly from ±1/√in, and set every B to zero."""
+def draw(model: nn.Module, rng: torch.Generator) -> None:
+    """Draw every A, (r, in), as nn.Linear does, uniform in ±1/√in; set every B to zero."""
     for a, b in factors(model).values():
         fresh: Tensor = torch.empty(a.shape)
-        nn.init.kaiming_uniform_(fresh, a=math.sqrt(5), generator=chance)
+        nn.init.kaiming_uniform_(fresh, a=math.sqrt(5), generator=rng)
         a.copy_(fresh)
         b.zero_()

@@ -44,7 +44,7 @@ class LwF(Method):
         check_range("temperature", self.temperature, 0.01)
 
     def start(self, context: TaskContext) -> None:
-        """Put the model as it was before the task beside the one that trains."""
+        """Put a copy of the model as it was before the task on the device of the model."""
         if context.index > 0 or self.first_task:
             teacher = context.before().to(context.model.device)
             self._teacher.append(teacher.eval().requires_grad_(False))
@@ -74,5 +74,5 @@ class LwF(Method):
         return log_softmax(logits.to(wide) / self.temperature, dim=-1)
 
     def finish(self) -> None:
-        """Let go of the copy."""
+        """Release the copy."""
         self._teacher.clear()

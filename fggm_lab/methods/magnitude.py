@@ -1,7 +1,7 @@
-"""The other control: as many units, chosen by the size of their weights and by no data at all."""
+"""The other control: as many units, chosen by the size of their weights without any data."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from fggm_lab.checks import check_choice
 from fggm_lab.masks import Mask, MaskInfo
@@ -10,7 +10,8 @@ from fggm_lab.methods.base import Plan, TaskContext
 from fggm_lab.methods.masking import TaskMasking, masked_names
 from fggm_lab.models import as_units, unit_axes
 
-SIZES = ("largest", "smallest")
+Size = Literal["largest", "smallest"]
+"""Which weights move."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,12 @@ class Magnitude(TaskMasking):
     `parameters="linear"`.
 
     Attributes:
-        keep, scope, parameters, others, first_task: as in `TaskMasking`.
+        keep: the share of units that may move (1 − α; the paper's α is 0.7).
+        scope: whether the share is taken within each `parameter` or over the whole model
+            (`global`).
+        parameters: what is masked, `all` parameters or the weights of `linear` layers only.
+        others: whether parameters that are not masked `train` or `freeze`.
+        first_task: whether the first task is masked, too.
         size: the `largest` or the `smallest` units move.
     """
 
@@ -31,11 +37,11 @@ class Magnitude(TaskMasking):
     paper: ClassVar[str] = "control; arXiv 1608.08710 prunes filters by their L1 norm"
     own_weights: ClassVar[bool] = True
 
-    size: str = "largest"
+    size: Size = "largest"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("size", self.size, SIZES)
+        check_choice("size", self.size, Size)
 
     def cut(self, context: TaskContext) -> Plan:
         """Measure the units and cut the mask."""
@@ -46,5 +52,5 @@ class Magnitude(TaskMasking):
             for name in masked_names(context.model, self.parameters)
         }
         units = select({n: s.cpu().numpy() for n, s in sizes.items()}, self.keep, self.scope)
-        made = MaskInfo(self.keep, self.scope, f"{self.size} weights", task=context.name)
-        return Plan(Mask(units, {name: axes[name] for name in units}, made))
+        info = MaskInfo(self.keep, self.scope, f"{self.size} weights", task=context.name)
+        return Plan(Mask(units, {name: axes[name] for name in units}, info))

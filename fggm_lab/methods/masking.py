@@ -1,7 +1,7 @@
-"""What methods with one mask per task share: which parameters it covers, and what of the others."""
+"""What methods with one mask per task share: which parameters it covers, and the rest of them."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
@@ -16,8 +16,10 @@ from fggm_lab.models import unit_axes
 from fggm_lab.models.names import own_weight
 from fggm_lab.models.units import unit_count
 
-PARAMETERS = ("all", "linear")
-OTHERS = ("train", "freeze")
+Parameters = Literal["all", "linear"]
+"""What a mask covers: all parameters, or the weights of linear layers."""
+Others = Literal["train", "freeze"]
+"""What becomes of the parameters that a mask does not cover."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class TaskMasking(Method):
         scope: whether the share is taken within each `parameter` or over the whole model
             (`global`).
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
-        others: parameters left out of the mask `train` or `freeze`.
+        others: whether parameters that are not masked `train` or `freeze`.
         first_task: whether the first task is masked, too.
     """
 
@@ -39,18 +41,18 @@ class TaskMasking(Method):
 
     keep: float = 0.3
     scope: Scope = "parameter"
-    parameters: str = "all"
-    others: str = "train"
+    parameters: Parameters = "all"
+    others: Others = "train"
     first_task: bool = True
 
     def __post_init__(self) -> None:
         check_keep(self.keep)
         object.__setattr__(self, "scope", check_scope(self.scope))
-        check_choice("parameters", self.parameters, PARAMETERS)
-        check_choice("others", self.others, OTHERS)
+        check_choice("parameters", self.parameters, Parameters)
+        check_choice("others", self.others, Others)
 
     def plan(self, context: TaskContext) -> Plan:
-        """What `cut` decides, with the parameters it leaves out as `others` says."""
+        """Cut the mask, and let parameters it does not cover train or freeze, as `others` says."""
         if self.spares(context):
             return Plan()
         cut = self.cut(context)
@@ -61,7 +63,13 @@ class TaskMasking(Method):
     def cut(self, context: TaskContext) -> Plan:
         """Choose the units that may move in a task, among those of the `parameters` masked.
 
-        Not asked before a first task that is left unmasked. A method that chooses later gives none.
+        It is not called before a first task that is left unmasked.
+
+        Args:
+            context: of the task.
+
+        Returns:
+            The mask, and the scores it was cut from; a method that chooses later gives none.
         """
         return Plan()
 
@@ -80,12 +88,19 @@ def linear_weights(model: PreTrainedModel) -> set[str]:
     }
 
 
-def masked_names(model: PreTrainedModel, parameters: str) -> list[str]:
+def masked_names(model: PreTrainedModel, parameters: Parameters) -> list[str]:
     """Names of the parameters a mask covers: `all` trainable ones, or weights of `linear` layers.
 
     Only parameters that require a gradient count. Of an adapter (LoRA's BA) that is B alone: its
     rows are the layer's output units, while A's are directions that all of them share, and A's
     gradient is zero as long as B is.
+
+    Args:
+        model: the model.
+        parameters: `all` or `linear`.
+
+    Returns:
+        The names, in the model's order.
     """
     names = [
         name
@@ -94,12 +109,21 @@ def masked_names(model: PreTrainedModel, parameters: str) -> list[str]:
     ]
     if parameters == "all":
         return names
-    wanted = linear_weights(model)
-    return [name for name in names if name in wanted]
+    linear = linear_weights(model)
+    return [name for name in names if name in linear]
 
 
-def complete(mask: Mask, model: PreTrainedModel, others: str) -> Mask:
-    """Leave parameters without an entry in `mask` to train, or freeze them whole."""
+def complete(mask: Mask, model: PreTrainedModel, others: Others) -> Mask:
+    """Decide about the parameters that a mask does not cover.
+
+    Args:
+        mask: the mask.
+        model: the model it is of.
+        others: whether they `train` or `freeze`.
+
+    Returns:
+        The mask itself, or one that freezes them as a whole.
+    """
     if others == "train":
         return mask
     axes = unit_axes(model)

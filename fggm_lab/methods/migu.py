@@ -62,8 +62,8 @@ class MIGU(Method):
             return
         model = context.model
         head = model.get_output_embeddings()
-        seen: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
-        whole = adapted_layers(model)
+        names: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
+        adapted = adapted_layers(model)
         for module in model.modules():
             if not isinstance(module, nn.Linear | Conv1D) or (
                 module is head and not self.include_head
@@ -71,8 +71,8 @@ class MIGU(Method):
                 continue
             if not module.weight.requires_grad:
                 continue
-            watch = self._watches.setdefault(seen[id(module.weight)], _Watch())
-            watched = whole.get(id(module), module)
+            watch = self._watches.setdefault(names[id(module.weight)], _Watch())
+            watched = adapted.get(id(module), module)
             watch.handles.append(watched.register_forward_hook(self._measure(watch)))
         handle = model.register_forward_pre_hook(self._note_padding, with_kwargs=True)
         next(iter(self._watches.values())).handles.append(handle)
@@ -102,7 +102,7 @@ class MIGU(Method):
         return hook
 
     def on_gradients(self, model: PreTrainedModel) -> None:
-        """Zero the gradient of rows outside the top share; then forget the step's magnitudes."""
+        """Zero the gradient of rows outside the top share; then reset the step's magnitudes."""
         transposed = {
             id(m.weight) for m in model.modules() if isinstance(m, Conv1D)
         }  # stored (in, out)
@@ -118,7 +118,7 @@ class MIGU(Method):
             watch.total, watch.tokens = None, 0
 
     def finish(self) -> None:
-        """Take the hooks off."""
+        """Remove the hooks."""
         for watch in self._watches.values():
             for handle in watch.handles:
                 handle.remove()
@@ -127,10 +127,10 @@ class MIGU(Method):
 
 
 def adapted_layers(model: nn.Module) -> dict[int, nn.Module]:
-    """The id of an adapter's B → the layer that it is a part of."""
+    """The id of each adapter's B → the adapted layer it belongs to."""
     return {
         id(b): layer
         for layer in model.modules()
-        if isinstance(found := getattr(layer, "lora_B", None), nn.ModuleDict)
-        for b in found.values()
+        if isinstance(matrices := getattr(layer, "lora_B", None), nn.ModuleDict)
+        for b in matrices.values()
     }

@@ -18,7 +18,7 @@ class MoFO(Method):
     """At every step of Adam, move only the entries with the largest first moment of each weight.
 
     Moments are kept of all entries; those outside the top share of |m| are put back after the
-    step, so that weight decay leaves them alone, too (the released code lets it move them).
+    step, so that weight decay does not move them either (in the released code it does).
 
     Attributes:
         keep: the share of entries of each weight that a step moves; round(keep · n) of n, at least
@@ -74,7 +74,7 @@ class MoFO(Method):
         self._before.clear()
 
     def finish(self) -> None:
-        """Take the hooks off."""
+        """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()

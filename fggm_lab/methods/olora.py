@@ -1,7 +1,7 @@
 """O-LoRA (arXiv 2310.14152): each task's adapter keeps out of the directions of earlier ones."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,10 @@ from fggm_lab.deprecation import RENAMED_SETTINGS, renamed_arguments
 from fggm_lab.methods.base import TaskContext
 from fggm_lab.methods.lora import LoRA, factors
 
-NORMS = ("absolute", "squared")
+Norm = Literal["absolute", "squared"]
+"""What is summed over the entries of a product: absolute values or squares."""
 
-_KEPT = "olora."
+_MEMORY = "olora."
 
 
 @renamed_arguments(**RENAMED_SETTINGS["olora"])
@@ -26,7 +27,12 @@ class OLoRA(LoRA):
     kept, r numbers for every input of every adapted layer and task.
 
     Attributes:
-        rank, alpha, dropout, modules, rate: as in `LoRA`, whose defaults they share.
+        rank: r, the number of rows of A.
+        alpha: α; a weight's update is scaled by α/r.
+        dropout: the share of an adapter's inputs that are dropped in training.
+        modules: the layers that are adapted: `linear` (all linear layers but the output head), or
+            the ends of their names, such as `["q_proj", "v_proj"]`.
+        lr_scale: the factor by which the run's learning rate is multiplied for adapters.
         weight: λ (the released code's `lamda_1`, 0.5 in its scripts).
         norm: `absolute` values are summed, as by the released code, or `squared` ones, as in the
             paper's equation 8.
@@ -37,7 +43,7 @@ class OLoRA(LoRA):
     stores: ClassVar[str] = "the A matrix of every adapter of every earlier task"
 
     weight: float = 0.5
-    norm: str = "absolute"
+    norm: Norm = "absolute"
     _pairs: list[tuple[nn.Parameter, Tensor]] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
@@ -45,32 +51,32 @@ class OLoRA(LoRA):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("weight", self.weight, 0)
-        check_choice("norm", self.norm, NORMS)
+        check_choice("norm", self.norm, Norm)
 
     def start(self, context: TaskContext) -> None:
-        """Set the new task's matrices against those kept in memory."""
+        """Pair each layer's A, (r, in), with those of earlier tasks, (tasks · r, in)."""
         for layer, (a, _) in factors(context.model).items():
-            kept = context.memory.get(_KEPT + layer)
-            if kept is not None:
-                self._pairs.append((a, kept.to(a)))
+            earlier = context.memory.get(_MEMORY + layer)
+            if earlier is not None:
+                self._pairs.append((a, earlier.to(a)))
 
     def extra_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
-        """The penalty; none while there is no earlier task."""
+        """Add the penalty; there is none while there is no earlier task."""
         if not self._pairs:
             return None
         with torch.autocast(logits.device.type, enabled=False):
-            overlaps = [kept @ a.T for a, kept in self._pairs]
+            overlaps = [earlier @ a.T for a, earlier in self._pairs]
             if self.norm == "squared":
                 return self.weight * torch.stack([o.square().sum() for o in overlaps]).sum()
             return self.weight * torch.stack([o.abs().sum() for o in overlaps]).sum()
 
     def finish(self) -> None:
-        """Let go of the matrices."""
+        """Release the matrices."""
         self._pairs.clear()
 
     def after_task(self, context: TaskContext) -> None:
-        """Keep the task's A matrices, (tasks · r, in) for each layer."""
+        """Append the task's A to those in the memory, (tasks · r, in) for each layer."""
         for layer, (a, _) in factors(context.model).items():
-            earlier = context.memory.get(_KEPT + layer)
+            earlier = context.memory.get(_MEMORY + layer)
             new = a.detach().cpu().clone()
-            context.memory[_KEPT + layer] = new if earlier is None else torch.cat([earlier, new])
+            context.memory[_MEMORY + layer] = new if earlier is None else torch.cat([earlier, new])

@@ -18,7 +18,9 @@ class OnlineEWC(EWC):
     fade.
 
     Attributes:
-        strength, max_examples: as in `EWC`.
+        strength: λ, which depends on the model and the tasks.
+        max_examples: estimate F_t on so many training examples, drawn by the run's seed (None:
+            all).
         decay: γ; 1 never fades. The paper tunes it, below 1.
     """
 

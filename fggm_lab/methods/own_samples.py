@@ -20,7 +20,7 @@ from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.methods.masking import TaskMasking, masked_names
 from fggm_lab.models.sampling import own_samples
 
-_LEAST = 1e-30
+_EPSILON = 1e-30
 """Added to a self-Fisher, so that a unit without any does not divide by zero."""
 
 
@@ -36,29 +36,35 @@ def self_fisher(
     """The Fisher of texts that the model draws itself, each with the log-likelihood of all of it.
 
     Args:
-        samples, length: how many are drawn, and the most tokens of one.
-        seed: draws them.
-        task: what the scores say they are of.
+        model: the model that draws and is scored.
+        tokenizer: its tokenizer.
+        samples: how many texts are drawn.
+        length: the maximum number of tokens of a text.
+        seed: seeds the draws.
+        task: the name that the scores are stored under.
 
-    Raises:
-        SettingError, ModelError: as `own_samples`.
+    Returns:
+        One score for each unit.
     """
     drawn = own_samples(model, tokenizer, samples, length=length, seed=seed)
     return fisher_scores(model, tokenizer, drawn, max_length=length + 1, task=task)
 
 
-def contrast(new: FisherScores, own: FisherScores) -> FisherScores:
+def contrast(new: FisherScores, self_scores: FisherScores) -> FisherScores:
     """A task's score of every unit divided by its score on the model's own samples.
 
     Args:
-        new: a task's scores, of the units of `own` at least.
-        own: `self_fisher` of the same model.
+        new: a task's scores, of the units of `self_scores` at least.
+        self_scores: `self_fisher` of the same model.
+
+    Returns:
+        The ratios, as scores of the units of `self_scores`.
     """
     ratio = {
-        name: new.units[name].double() / (units.double() + _LEAST)
-        for name, units in own.units.items()
+        name: new.units[name].double() / (units.double() + _EPSILON)
+        for name, units in self_scores.units.items()
     }
-    return replace(new.restricted(own.names), units=ratio, standard_errors=None)
+    return replace(new.restricted(self_scores.names), units=ratio, standard_errors=None)
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,14 @@ class Protect(TaskMasking):
     """Let the units with the lowest Fisher on the model's own samples move.
 
     Attributes:
-        keep, scope, parameters, others, first_task: as in `TaskMasking`.
-        samples, length: how many texts are drawn before each task, and their most tokens.
+        keep: the share of units that may move (1 − α; the paper's α is 0.7).
+        scope: whether the share is taken within each `parameter` or over the whole model
+            (`global`).
+        parameters: what is masked, `all` parameters or the weights of `linear` layers only.
+        others: whether parameters that are not masked `train` or `freeze`.
+        first_task: whether the first task is masked, too.
+        samples: how many texts the model draws before each task.
+        length: the maximum number of tokens of a text.
     """
 
     name: ClassVar[str] = "protect"
@@ -82,12 +94,12 @@ class Protect(TaskMasking):
         check_count("length", self.length)
 
     def cut(self, context: TaskContext) -> Plan:
-        """Draw, score and cut; no data is looked at."""
+        """Draw texts, score the units on them and keep the lowest; no data of the task is used."""
         scores = self.self_fisher(context)
         return Plan(Mask.top(lowest_first(scores), self.keep, self.scope), scores)
 
     def self_fisher(self, context: TaskContext) -> FisherScores:
-        """`self_fisher` of the model as the task finds it, of the parameters masked."""
+        """The `self_fisher` of the masked parameters, of the model before the task."""
         scores = self_fisher(
             context.model,
             context.tokenizer,
@@ -104,7 +116,14 @@ class Contrast(Protect):
     """Let the units with the highest ratio of the new task's Fisher to that of own samples move.
 
     Attributes:
-        keep, scope, parameters, others, first_task, samples, length: as in `Protect`.
+        keep: the share of units that may move (1 − α; the paper's α is 0.7).
+        scope: whether the share is taken within each `parameter` or over the whole model
+            (`global`).
+        parameters: what is masked, `all` parameters or the weights of `linear` layers only.
+        others: whether parameters that are not masked `train` or `freeze`.
+        first_task: whether the first task is masked, too.
+        samples: how many texts the model draws before each task.
+        length: the maximum number of tokens of a text.
         max_examples: score the task on so many training examples (None: all).
     """
 
@@ -117,7 +136,7 @@ class Contrast(Protect):
         check_optional_count("max_examples", self.max_examples)
 
     def cut(self, context: TaskContext) -> Plan:
-        """Score the task and the samples, and cut by the ratio."""
-        own = self.self_fisher(context)
+        """Score the units on the task and on the samples, and keep those with the highest ratio."""
+        self_scores = self.self_fisher(context)
         new = context.fisher(self.max_examples)
-        return Plan(Mask.top(contrast(new, own), self.keep, self.scope), new)
+        return Plan(Mask.top(contrast(new, self_scores), self.keep, self.scope), new)

@@ -11,8 +11,9 @@ def pull(parameter: nn.Parameter, toward: Tensor, strength: Tensor | float) -> N
     A parameter that the loss did not reach gets a gradient, too.
 
     Args:
-        toward: of the parameter's shape, on its device.
-        strength: one for all entries, or one for each.
+        parameter: θ; its gradient is changed in place.
+        toward: the values it is pulled to, of its shape and on its device.
+        strength: one factor for all entries, or one for each.
     """
     # In bfloat16 the difference of two nearly equal weights would be rounding and little else.
     wide = torch.promote_types(parameter.dtype, torch.float32)

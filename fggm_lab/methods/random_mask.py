@@ -1,4 +1,4 @@
-"""The control every masking method must beat: as many units, chosen by chance."""
+"""The control every masking method must beat: as many units, drawn at random."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +10,16 @@ from fggm_lab.methods.masking import TaskMasking, masked_names
 
 @dataclass(frozen=True)
 class RandomMask(TaskMasking):
-    """A random mask of the same share, drawn anew for each task from the run's seed."""
+    """A random mask of the same share, drawn anew for each task from the run's seed.
+
+    Attributes:
+        keep: the share of units that may move (1 − α; the paper's α is 0.7).
+        scope: whether the share is taken within each `parameter` or over the whole model
+            (`global`).
+        parameters: what is masked, `all` parameters or the weights of `linear` layers only.
+        others: whether parameters that are not masked `train` or `freeze`.
+        first_task: whether the first task is masked, too.
+    """
 
     name: ClassVar[str] = "random"
     paper: ClassVar[str] = "control"

@@ -10,7 +10,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.methods.base import Memory, Method, TaskContext
 from fggm_lab.models.encoding import Encoded
 
-_KEPT = "replay."
+_MEMORY = "replay."
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,7 @@ class Replay(Method):
     """Keep some examples of every task, and add old ones to each batch of a later task.
 
     Which examples are kept, and which old ones a step sees, depends on the run's seed, the task and
-    the step alone. Within a step no old example comes twice, unless it asks for more than there
-    are.
+    the step alone. Within a step no old example occurs twice, unless it needs more than there are.
 
     Attributes:
         per_task: how many examples are kept of each task, drawn by chance. (The paper keeps 1 to 15
@@ -48,46 +47,54 @@ class Replay(Method):
             )
 
     def start(self, context: TaskContext) -> None:
-        """Read the former tasks' examples out of the memory."""
+        """Read the former tasks' examples from the memory."""
         self._old.extend(kept_examples(context.memory))
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
         """The new examples, then the old ones drawn for this step."""
         if not self._old:
             return batch
-        # So that the steps' whole numbers add up to the ratio, whatever it is.
-        each = self.ratio * len(batch)
-        count = round((step + 1) * each) - round(step * each)
-        draw = context.rng("replay", step)
+        # The difference of two rounded sums: the counts of all steps add up to the ratio.
+        per_step = self.ratio * len(batch)
+        count = round((step + 1) * per_step) - round(step * per_step)
+        rng = context.rng("replay", step)
         chosen: list[int] = []
         while len(chosen) < count:
-            chosen += draw.permutation(len(self._old)).tolist()
+            chosen += rng.permutation(len(self._old)).tolist()
         return [*batch, *(self._old[i] for i in chosen[:count])]
 
     def finish(self) -> None:
-        """Let go of them."""
+        """Release them."""
         self._old.clear()
 
     def after_task(self, context: TaskContext) -> None:
-        """Keep some of the task's examples."""
-        draw = context.rng("replay")
+        """Put some of the task's examples, drawn at random, into the memory."""
+        rng = context.rng("replay")
         count = min(self.per_task, len(context.encoded))
-        chosen = sorted(draw.choice(len(context.encoded), count, replace=False).tolist())
+        chosen = sorted(rng.choice(len(context.encoded), count, replace=False).tolist())
         keep_examples(context.memory, context.index, [context.encoded[i] for i in chosen])
 
 
 def keep_examples(memory: Memory, task: int, examples: list[Encoded]) -> None:
-    """Write a task's examples into the memory: all token ids in a row, and where each ends."""
+    """Write a task's examples into the memory: the token ids of all, one after the other, (N,).
+
+    The lengths of each prompt and answer are a second tensor, (examples, 2).
+
+    Args:
+        memory: of the method.
+        task: the task's position in the sequence, from 0.
+        examples: what to remember.
+    """
     ids = [token for item in examples for token in item.prompt + item.answer]
     lengths = [[len(item.prompt), len(item.answer)] for item in examples]
-    memory[f"{_KEPT}{task:04d}.ids"] = torch.tensor(ids, dtype=torch.int32)
-    memory[f"{_KEPT}{task:04d}.lengths"] = torch.tensor(lengths, dtype=torch.int32)
+    memory[f"{_MEMORY}{task:04d}.ids"] = torch.tensor(ids, dtype=torch.int32)
+    memory[f"{_MEMORY}{task:04d}.lengths"] = torch.tensor(lengths, dtype=torch.int32)
 
 
 def kept_examples(memory: Memory) -> list[Encoded]:
-    """The examples in the memory, task by task."""
+    """Read the examples from the memory, task by task."""
     examples = []
-    for key in sorted(k for k in memory if k.startswith(_KEPT) and k.endswith(".ids")):
+    for key in sorted(k for k in memory if k.startswith(_MEMORY) and k.endswith(".ids")):
         ids: list[int] = memory[key].tolist()
         start = 0
         for prompt, answer in memory[f"{key.removesuffix('ids')}lengths"].tolist():

@@ -10,12 +10,12 @@ from fggm_lab.models.encoding import Encoded
 
 @dataclass(frozen=True)
 class Untrained(Method):
-    """Take no step at all: what the model could do before, it can do afterwards, and no more."""
+    """Take no step at all: the model stays as it is."""
 
     name: ClassVar[str] = "untrained"
     paper: ClassVar[str] = "lower bound"
     alone: ClassVar[bool] = True
 
     def training_set(self, index: int, encoded: Sequence[list[Encoded]]) -> Sequence[Encoded]:
-        """Nothing."""
+        """No examples."""
         return []

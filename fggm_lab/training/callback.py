@@ -18,7 +18,7 @@ from fggm_lab.errors import DataError, ModelError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.mask_settings import check_scope
 from fggm_lab.masks import Mask, Scope
-from fggm_lab.methods.masking import masked_names
+from fggm_lab.methods.masking import Parameters, masked_names
 from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer
 from fggm_lab.training.dense import MaskedGradients
@@ -44,13 +44,16 @@ class FGGMCallback(TrainerCallback):
         self,
         keep: float = 0.3,
         scope: Scope = "parameter",
-        parameters: str = "all",
+        parameters: Parameters = "all",
         examples: Sequence[HasPromptAndAnswer] | None = None,
         own_samples: int = 0,
         **fisher: Any,
     ) -> None:
         """Args:
-        keep, scope, parameters: as in `FGGM`.
+        keep: the share of units that may move.
+        scope: whether the share is taken within each `parameter` or over the whole model
+            (`global`).
+        parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         examples: what to score, prompts and answers; by default the Trainer's own training set, a
             sequence of token ids (`input_ids`) and, if not all of them count, `labels`.
         own_samples: draw so many texts from the model before it is trained, and choose the units
