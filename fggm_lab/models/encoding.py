@@ -25,7 +25,13 @@ class HasPromptAndAnswer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One example as token ids: the prompt's, then the answer's with the end token."""
+    """One example as token ids.
+
+    Attributes:
+        prompt: the prompt's token ids.
+        answer: the answer's token ids, the end token last.
+        truncated: whether the prompt was cut from the left.
+    """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]

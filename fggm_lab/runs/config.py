@@ -55,7 +55,12 @@ def versions() -> dict[str, str]:
 
 
 class Branch(BaseModel):
-    """The run a run continues, and the 0-based task after which it left that run."""
+    """Where a run left the run that it continues.
+
+    Attributes:
+        run: the folder of that run.
+        task: the position of the task after which it left that run, from 0.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

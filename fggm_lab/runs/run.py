@@ -33,7 +33,11 @@ class Run(TaskRecords):
     """The record of one task sequence on disk.
 
     Reading needs no lock, and may happen while another process writes; writing happens inside
-    `lock()`. A task is named by its 0-based place in the sequence or by its name.
+    `lock()`. A task is named by its position in the sequence, from 0, or by its name.
+
+    Attributes:
+        path: the run folder.
+        config: the run's configuration.
     """
 
     def __init__(self, path: Path, config: RunConfig) -> None:

@@ -13,7 +13,11 @@ from fggm_lab.runs.numbers import measure
 class GeneralScores(TypedDict):
     """General ability of the untrained model and after the last task.
 
-    A loss, of any size, if lower is better; a score from 0 to 1 if higher is.
+    Attributes:
+        before: that of the untrained model; a score from 0 to 1, or a loss. None if not measured.
+        after: that of the model after the last task; None if not measured.
+        name: what it was measured on.
+        better: `higher` for a score, `lower` for a loss.
     """
 
     before: float | None

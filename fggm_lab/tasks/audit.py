@@ -71,7 +71,12 @@ class TaskAudit:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in a task sequence: its source, and one `TaskAudit` per task name."""
+    """What was found in a task sequence.
+
+    Attributes:
+        source: where the sequence came from.
+        tasks: the findings by task name.
+    """
 
     source: str
     tasks: dict[str, TaskAudit]
