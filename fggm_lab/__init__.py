@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fggm_lab import plots as plots
     from fggm_lab import report as report
     from fggm_lab import runs as runs
+    from fggm_lab import tables as tables
     from fggm_lab import tasks as tasks
     from fggm_lab import training as training
     from fggm_lab import widgets as widgets
@@ -219,6 +220,7 @@ _ROOMS = (
     "plots",
     "report",
     "runs",
+    "tables",
     "tasks",
     "training",
     "widgets",

@@ -16,7 +16,13 @@ from fggm_lab.methods.olora import OLoRA
 from fggm_lab.methods.online_ewc import OnlineEWC
 from fggm_lab.methods.own_samples import Contrast, Protect, contrast, self_fisher
 from fggm_lab.methods.random_mask import RandomMask
-from fggm_lab.methods.registry import METHODS, as_method, installed_methods, make_method
+from fggm_lab.methods.registry import (
+    METHODS,
+    as_method,
+    class_references,
+    installed_methods,
+    make_method,
+)
 from fggm_lab.methods.replay import Replay
 from fggm_lab.methods.sft import SFT
 from fggm_lab.methods.untrained import Untrained
@@ -47,6 +53,7 @@ __all__ = [
     "TaskContext",
     "Untrained",
     "as_method",
+    "class_references",
     "contrast",
     "installed_methods",
     "make_method",

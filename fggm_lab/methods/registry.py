@@ -138,6 +138,23 @@ def method_class(name: str) -> type[Method]:
     return method
 
 
+def class_references(method: Method) -> dict[str, str]:
+    """Where methods that are not the lab's own are defined.
+
+    Args:
+        method: a method, or a combination.
+
+    Returns:
+        Name → `module:Class`, of each part that is not the lab's own.
+    """
+    parts = method.parts if isinstance(method, Composed) else (method,)
+    return {
+        part.name: f"{type(part).__module__}:{type(part).__qualname__}"
+        for part in parts
+        if METHODS.get(part.name) is not type(part)
+    }
+
+
 def installed_methods() -> dict[str, type[Method] | SettingError]:
     """The methods that installed packages register, imported.
 

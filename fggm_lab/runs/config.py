@@ -84,6 +84,8 @@ class RunConfig(BaseModel):
         general: what General was measured on; None if it was not.
         general_choices: how its multiple-choice questions were answered; None if it has none.
         method, method_settings: the method's registered name and its own settings.
+        method_classes: where methods that are not the lab's own are defined, name → `module:Class`;
+            recorded for the reader, and never imported from here.
         training: how each task was trained and what was measured, with a number for every task
             where tasks differ, and with the tokens per example (`max_length`) that were used.
         code_execution: code tasks, and General's skills with tests, are scored by running
@@ -110,6 +112,7 @@ class RunConfig(BaseModel):
     general_choices: str | None = None
     method: str
     method_settings: dict[str, JsonValue] = {}
+    method_classes: dict[str, str] = {}
     training: TrainingSettings
     code_execution: bool = False
     device: str = "cpu"
@@ -161,7 +164,7 @@ class RunConfig(BaseModel):
         for name, value in handler(self).items():
             if name == "training":
                 flat |= {formerly.get(key, key): inner for key, inner in value.items()}
-            else:
+            elif name != "method_classes" or value:
                 flat[name] = value
         return flat
 
@@ -202,9 +205,10 @@ class RunConfig(BaseModel):
     def settings(self) -> dict[str, JsonValue]:
         """All settings but the versions, flat: `method_settings.keep` for a method's own.
 
-        `data_fingerprint` is left out, too: `task_fingerprint` says all that it says, and more.
+        `data_fingerprint` is left out, too: `task_fingerprint` says all that it says, and more. So
+        are `method_classes`: moving a class to another module does not make it another method.
         """
-        left_out = {"schema_version", "versions", "data_fingerprint"}
+        left_out = {"schema_version", "versions", "data_fingerprint", "method_classes"}
         now = former_names()
         stored = self.model_dump(mode="json", exclude=left_out)
         return _flat({now.get(name, name): value for name, value in stored.items()})

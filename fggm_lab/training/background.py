@@ -39,7 +39,7 @@ class BackgroundTraining:
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         tasks: TaskSequence,
-        method: Method,
+        method: Method | str,
         out: str | Path,
         *,
         ended: Ended | None = None,

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.heap import keep_freed_memory
-from fggm_lab.methods import Method
+from fggm_lab.methods import Method, as_method, class_references
 from fggm_lab.models import context_length, example_length
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
@@ -32,7 +32,7 @@ def run_sequence(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     tasks: TaskSequence,
-    method: Method,
+    method: Method | str,
     out: str | Path,
     *,
     settings: TrainingSettings | None = None,
@@ -56,7 +56,8 @@ def run_sequence(
         model: what is trained: a copy of it, unless `in_place`.
         tokenizer: the model's.
         tasks: the sequence, in the order in which it is learned.
-        method: how forgetting is countered.
+        method: how forgetting is countered: a method, or its name as `make_method` takes it, such
+            as `"fggm"`, `"replay+fggm"` or `"mymodule:MyMethod"`.
         out: the run folder; must not hold a run yet, unless `resume`.
         settings: how to train and what to measure, `TrainingSettings()` unless given.
         general: what General is measured on (None: not measured).
@@ -83,6 +84,7 @@ def run_sequence(
         RunError: `out` holds another run, is in use by another process, or is damaged.
         TrainingError: the loss is not a number any more; the last good state is kept.
     """
+    method = as_method(method)
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
     split = training.split
     tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
@@ -118,6 +120,7 @@ def run_sequence(
         general_choices=general.choose if general is not None and general.choices else None,
         method=method.name,
         method_settings=method.settings,
+        method_classes=class_references(method),
         training=training.with_changes(max_length=longest),
         code_execution=runs_code,
         device=model.device.type,

@@ -76,6 +76,8 @@ def test_run_resume_and_look(
     run = Run.open(tmp_path / "runs" / "mine")
     assert run.config.method == "mine" and run.config.method_settings["keep"] == 0.25
     assert run.config.method_settings["scope"] == "global"
+    assert run.config.method_classes == {"mine": "lent:Mine"}
+    assert "method_classes" not in json.loads((tmp_path / "runs/sft/config.json").read_text())
     assert run.config.method_settings["invert"] is True
     before = (run.path / "events.jsonl").read_bytes()
     result = call(*words, "--resume")
