@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from benchmarks.harness import MIB, Column, Report, Row, Settings, Target, ratio, raw, side_by_side
 from benchmarks.models import Batch, Shape, forward_backward, make_batch, make_model, shapes
-from fggm_lab.fisher.objectives import of_data
+from fggm_lab.fisher.objectives import data_likelihood
 from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.methods.masking import linear_weights
@@ -54,7 +54,7 @@ def fisher_pass(
     parameters = {name: p for name, p in model.named_parameters() if name in selected}
     axes = unit_axes(model)
     sums = SquareSums(parameters, {name: axes[name] for name in parameters}, elementwise)
-    fisher = PerExampleFisher(model, of_data(model), sums)
+    fisher = PerExampleFisher(model, data_likelihood(model), sums)
 
     def run() -> SquareSums:
         sums.clear()

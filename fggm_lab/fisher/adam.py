@@ -18,8 +18,12 @@ def second_moments(
     """Each parameter's second moment, bias-corrected: v / (1 − β₂ᵗ) after t steps.
 
     Args:
-        optimizer: of Adam's kind: state `exp_avg_sq` and `step`, setting `betas`.
-        parameters: by name.
+        optimizer: Adam or a relative, with the state `exp_avg_sq` and `step` and the setting
+            `betas`.
+        parameters: the parameters to read, by name.
+
+    Yields:
+        A parameter's name, and its second moment in the parameter's shape.
 
     Raises:
         SettingError: there is no optimiser, it keeps no second moment, or has none for a parameter.
@@ -29,15 +33,15 @@ def second_moments(
             "estimator 'adam' reads an optimiser's second moment; pass optimizer=, one that has "
             "taken some steps"
         )
-    kept = {id(p): s for p, s in optimizer.state.items() if "exp_avg_sq" in s and "step" in s}
-    if not kept:
+    states = {id(p): s for p, s in optimizer.state.items() if "exp_avg_sq" in s and "step" in s}
+    if not states:
         raise SettingError(
             f"this {type(optimizer).__name__} holds no second moment; pass an Adam or AdamW that "
             "has taken some steps"
         )
     betas = {id(p): group["betas"][1] for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in parameters.items():
-        state = kept.get(id(parameter))
+        state = states.get(id(parameter))
         if state is None:
             raise SettingError(
                 f"the optimiser holds no second moment for {name}; pass one that trains every "

@@ -7,13 +7,19 @@ from fggm_lab.fisher.scores import FisherScores
 
 
 def all_units(scores: FisherScores) -> np.ndarray:
-    """Every unit's score, (units,) in float64, from the highest down.
+    """Sort the scores of all units.
+
+    Args:
+        scores: of one model.
+
+    Returns:
+        (units,) scores in float64, in descending order.
 
     Raises:
         DataError: there is no unit, or a score is negative or not finite.
     """
-    found = [units.double().numpy() for units in scores.units.values()]
-    values = np.sort(np.concatenate(found))[::-1] if found else np.zeros(0)
+    parts = [units.double().numpy() for units in scores.units.values()]
+    values = np.sort(np.concatenate(parts))[::-1] if parts else np.zeros(0)
     if not values.size:
         raise DataError("the Fisher scores have no units; score a model's parameters")
     if not np.isfinite(values).all() or values[-1] < 0:
@@ -22,10 +28,13 @@ def all_units(scores: FisherScores) -> np.ndarray:
 
 
 def lorenz(values: np.ndarray) -> np.ndarray:
-    """The share of the total that the highest k + 1 units hold, for every k: (units,).
+    """The Lorenz curve: the share of the total that the k units with the highest scores hold.
 
     Args:
-        values: (units,), from the highest down, none negative. If all are 0, all shares are equal.
+        values: (units,) scores in descending order, none negative.
+
+    Returns:
+        (units,) shares for k = 1, …, units; k / units if all values are 0.
     """
     total = values.sum()
     if total == 0:
@@ -34,12 +43,13 @@ def lorenz(values: np.ndarray) -> np.ndarray:
 
 
 def gini(values: np.ndarray) -> float:
-    """The Gini coefficient: half the mean absolute difference of two units, over their mean.
-
-    0 if all units score alike, 1 − 1/n if one of n holds everything.
+    """The Gini coefficient: half the mean absolute difference of two units, divided by the mean.
 
     Args:
-        values: (units,), from the highest down, none negative.
+        values: (units,) scores in descending order, none negative.
+
+    Returns:
+        0 if all units have equal scores, 1 − 1/n if one of n units holds everything.
     """
     count, total = len(values), values.sum()
     if total == 0:

@@ -11,7 +11,7 @@ from fggm_lab.fisher.factors import widen
 from fggm_lab.fisher.fisher_pass import FisherPass
 from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
 from fggm_lab.fisher.memory_budget import batch_limit
-from fggm_lab.fisher.objectives import of_data, of_draws, of_labels, of_tokens
+from fggm_lab.fisher.objectives import all_labels, data_likelihood, drawn_labels, token_likelihoods
 from fggm_lab.fisher.per_example import Objective, PerExampleFisher
 from fggm_lab.fisher.registry import estimator
 
@@ -21,16 +21,21 @@ Batches = Iterator[tuple[Sequence[int], Tensor]]
 @estimator("empirical", "every example's gradient of its answer's log-likelihood, squared; exact")
 def empirical(fisher_pass: FisherPass) -> Batches:
     """F = 1/M Σ_j (∂ log p(y_j | x_j) / ∂θ)²: every example squared by itself, exactly."""
-    return _squared(fisher_pass, of_data(fisher_pass.model))
+    return _squared(fisher_pass, data_likelihood(fisher_pass.model))
 
 
 @estimator("sampled", "the same with answers drawn from the model: the true Fisher, by Monte Carlo")
 def sampled(fisher_pass: FisherPass) -> Batches:
     """F = 1/M Σ_j 1/k Σ_d (∂ log p(ŷ_jd | x_j) / ∂θ)², ŷ drawn from the model.
 
-    A label is drawn at every answer position, each after the data's own tokens.
+    A label is drawn at every answer position; the prefix consists of the data's own tokens.
+
+    Returns:
+        The batches as they are scored.
     """
-    return _squared(fisher_pass, of_draws(fisher_pass.model, fisher_pass.draws, fisher_pass.seed))
+    return _squared(
+        fisher_pass, drawn_labels(fisher_pass.model, fisher_pass.draws, fisher_pass.seed)
+    )
 
 
 @estimator("true", "every possible label weighted by its probability; answers of one token")
@@ -38,6 +43,12 @@ def true_fisher(fisher_pass: FisherPass) -> Batches:
     """F = 1/M Σ_j Σ_t Σ_v p(v) (∂ log p(v) / ∂θ)², for the answer's token and the end token.
 
     One backward pass per label of the vocabulary and position, over one forward pass.
+
+    Returns:
+        The batches as they are scored.
+
+    Raises:
+        DataError: an answer has more than one token.
     """
     for number, item in zip(fisher_pass.numbers, fisher_pass.encoded, strict=True):
         if len(item.answer) > 2:
@@ -45,7 +56,7 @@ def true_fisher(fisher_pass: FisherPass) -> Batches:
                 f"the answer of example {number} has {len(item.answer) - 1} tokens, and estimator "
                 "'true' takes answers of one; use estimator='sampled'"
             )
-    return _squared(fisher_pass, of_labels(fisher_pass.model))
+    return _squared(fisher_pass, all_labels(fisher_pass.model))
 
 
 @estimator("token", "every answer token's gradient squared by itself, summed over tokens")
@@ -53,8 +64,11 @@ def token(fisher_pass: FisherPass) -> Batches:
     """F = 1/M Σ_j Σ_t (∂ log p(y_jt | x_j, y_j<t) / ∂θ)²: no products between tokens.
 
     One backward pass per answer position, over one forward pass.
+
+    Returns:
+        The batches as they are scored.
     """
-    return _squared(fisher_pass, of_tokens(fisher_pass.model))
+    return _squared(fisher_pass, token_likelihoods(fisher_pass.model))
 
 
 def _squared(fisher_pass: FisherPass, objective: Objective) -> Batches:
@@ -70,10 +84,13 @@ def _squared(fisher_pass: FisherPass, objective: Objective) -> Batches:
     "batch", "a batch's mean gradient, squared: biased, and often called Fisher", per_example=False
 )
 def batch_gradient(fisher_pass: FisherPass) -> Batches:
-    """The squared mean gradient of each batch, averaged: not the Fisher, and often called so.
+    """The squared mean gradient of each batch, averaged: not the Fisher, though often called so.
 
     It shrinks with the batch size (for independent gradients of mean zero, by 1/B). Batches are
-    consecutive examples; each counts by its number of examples.
+    consecutive examples; each is weighted by its number of examples.
+
+    Yields:
+        The indices of a batch, and its log-likelihood.
     """
     likelihood = AnswerLikelihood(fisher_pass.model)
     parameters = fisher_pass.sums.parameters
@@ -99,7 +116,11 @@ def batch_gradient(fisher_pass: FisherPass) -> Batches:
 def adam(fisher_pass: FisherPass) -> Batches:
     """The optimiser's running mean of squared batch gradients ("Fishers for Free").
 
-    Squares of batch means along the training trajectory, so biased as `batch` is, and for free.
+    These are squares of batch means along the training trajectory, so biased as `batch` is, but
+    they cost no pass over examples.
+
+    Yields:
+        Once, no indices and zero.
     """
     fisher_pass.sums.open_batch(1)
     for name, squares in second_moments(fisher_pass.optimizer, fisher_pass.sums.parameters):

@@ -1,11 +1,24 @@
 """Per-example gradients kept as factors, and the sums of their squares without forming them.
 
-A weight's gradient for example b is Σ_t l_t r_tᵀ over positions t: for a linear layer l is the
-gradient at the output and r the input, for an embedding l is one-hot. With K = R Rᵀ (T × T) the
-squared norm of its row i is l_iᵀ K l_i, so the row scores cost T²(in + out) multiply-adds and
-nothing of the weight's size is stored (the identity behind per-example gradient norms: Goodfellow,
-arXiv 1510.01799; here per row). Parts of one gradient from several uses of a weight, such as a
-tied embedding and head, are added before the square.
+The gradient of a weight (rows, columns) for example b is G_b = Σ_t l_t r_tᵀ = L_bᵀ R_b over the T
+positions: for a linear layer l_t (rows) is the gradient at the output and r_t (columns) the input,
+for an embedding l_t is one-hot. A unit's score needs the squared norm of each row of G_b, and there
+are two ways to it:
+
+- **direct**: form G_b (rows, columns) for every example b, and sum the squares of each row. This
+  costs T · rows · columns multiply-adds per example, and memory for B such matrices, which is why
+  it goes through the weight in chunks.
+- **Gram**: with K_b = R_b R_bᵀ (T, T) the squared norm of row i is l_iᵀ K_b l_i, where l_i (T) is
+  column i of L_b (T, rows). This costs T² · (rows + columns) multiply-adds and stores nothing of
+  the weight's size. Layers with the same input (query, key, value) share K_b (`GramCache`).
+
+Short sequences and large weights favour Gram, long sequences and small weights the direct form;
+`prefers_gram` compares the two costs. Scores of single entries need G_b itself, hence the direct
+form. Squared norms without the gradient: Goodfellow, arXiv 1510.01799; here per row.
+
+The parts of one gradient from several uses of a weight, such as a tied embedding and head, are
+added before they are squared: dense parts by joining them along the positions; for a dense part D
+and a scattered part S, |D + S|² = |D|² + |S|² + 2 D·S, where S has few rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,10 +32,10 @@ Reduce = Literal["rows", "columns"]
 """What a unit's score sums the squares over: a row (axis 0) or a column (axis 1)."""
 
 CHUNK = 2**21
-"""The most numbers a temporary may hold unless a caller says otherwise (8 MB in float32)."""
+"""The default of the most numbers that a temporary tensor holds (8 MB in float32)."""
 
 _PASS = 16
-"""Reading and squaring one number costs about as much as this many multiply-adds in a product."""
+"""Reading and squaring one number takes about as long as this many multiply-adds of a product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +97,35 @@ def example_squares(
     shape: tuple[int, ...],
     reduce: Reduce,
     cache: GramCache | None = None,
-    whole: Tensor | None = None,
+    entry_sums: Tensor | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
-    """Every example's squared gradient, summed within each unit: (B, units).
+    """Sum every example's squared gradient within each unit.
 
     Args:
         parts: all parts of one parameter's gradient, of the same B examples.
-        shape: the parameter's.
-        reduce: what a unit is; vectors keep their entries.
+        shape: the parameter's shape.
+        reduce: whether a unit is a row or a column; of a vector, every entry is a unit.
         cache: shares Gram matrices between calls.
-        whole: of the parameter's shape; gets Σ_b of every squared entry added, in place.
+        entry_sums: a tensor of the parameter's shape, to which every entry's squares, summed over
+            the examples, are added in place; None if they are not wanted.
         chunk: the most numbers a temporary may hold, as far as one row of one example allows.
+
+    Returns:
+        (B, units) sums of squares.
     """
     vectors = [p.values for p in parts if isinstance(p, Entries)]
     if vectors:
         squares = widen(sum(vectors[1:], start=vectors[0])).square()
-        if whole is not None:
-            whole += squares.sum(0)
+        if entry_sums is not None:
+            entry_sums += squares.sum(0)
         return squares.reshape(len(squares), -1)  # a scalar has one unit
     dense = _joined([p for p in parts if isinstance(p, Dense)])
     scattered = _joined_scatter([p for p in parts if isinstance(p, Scattered)])
     values = dense.left if dense is not None else scattered.values  # type: ignore[union-attr]
     units = shape[0] if reduce == "rows" else shape[1]
-    target = _Target(len(values), units, reduce, whole, chunk)
-    if dense is not None and whole is not None:
+    target = _Target(len(values), units, reduce, entry_sums, chunk)
+    if dense is not None and entry_sums is not None:
         _add_products(target, dense)
     elif dense is not None:
         _add_dense(target, dense, cache or GramCache())
@@ -121,33 +138,34 @@ def example_squares(
 
 
 class _Target:
-    """Where a weight's squares go, and how much memory they may take on the way."""
+    """The sums that a weight's squares are added to, and the limit on temporary memory."""
 
     def __init__(
-        self, batch: int, units: int, reduce: Reduce, whole: Tensor | None, chunk: int
+        self, batch: int, units: int, reduce: Reduce, entry_sums: Tensor | None, chunk: int
     ) -> None:
         """Args:
-        batch, units: what there is to fill.
-        reduce: what a unit is.
-        whole: the weight's shape, if every entry is wanted.
+        batch: number of examples.
+        units: number of units.
+        reduce: whether a unit is a row or a column.
+        entry_sums: a tensor of the weight's shape for every entry's sum, or None.
         chunk: the most numbers in a temporary.
         """
-        self.reduce, self.whole = reduce, whole
+        self.reduce, self.entry_sums = reduce, entry_sums
         self.squares: Tensor | None = None
         self._shape, self._chunk = (batch, units), chunk
 
-    def spans(self, count: int, each: int) -> Iterator[slice]:
-        """Slices of `count` things whose every thing takes `each` numbers."""
-        step = max(1, self._chunk // max(1, each))
+    def spans(self, count: int, numbers: int) -> Iterator[slice]:
+        """Slices of `count` items, each of which takes `numbers` numbers, to fit a temporary."""
+        step = max(1, self._chunk // max(1, numbers))
         for start in range(0, count, step):
             yield slice(start, min(count, start + step))
 
-    def add(self, squares: Tensor, some: slice, units: slice | None = None) -> None:
-        """Add the squares (b, n), consumed, of some examples, and of some units if named."""
+    def add(self, squares: Tensor, examples: slice, units: slice | None = None) -> None:
+        """Add squares (b, n), which are consumed, of a slice of examples and a slice of units."""
         if self.squares is None and squares.shape == self._shape:
             self.squares = squares
         else:
-            self.filled(squares)[some, units or slice(None)] += squares
+            self.filled(squares)[examples, units or slice(None)] += squares
 
     def filled(self, like: Tensor) -> Tensor:
         """The squares (B, units); zeros of `like`'s kind where nothing was added yet."""
@@ -157,7 +175,7 @@ class _Target:
 
 
 def _joined(parts: list[Dense]) -> Dense | None:
-    """Several uses as one, laid end to end along the positions."""
+    """Several uses as one, joined along the positions."""
     if len(parts) < 2:
         return parts[0] if parts else None
     return Dense(torch.cat([p.left for p in parts], 1), torch.cat([p.right for p in parts], 1))
@@ -169,36 +187,39 @@ def _joined_scatter(parts: list[Scattered]) -> Scattered | None:
     return Scattered(torch.cat([p.ids for p in parts], 1), torch.cat([p.values for p in parts], 1))
 
 
-def prefers_gram(length: int, own: int, other: int, shared: bool) -> bool:
-    """Whether T × T products are cheaper than forming the (own × other) gradient.
+def prefers_gram(length: int, units: int, other: int, shared: bool) -> bool:
+    """Whether products with a T × T matrix are cheaper than forming the (units × other) gradient.
 
     Args:
         length: T, positions per example.
-        own: units.
+        units: units of the parameter.
         other: entries per unit.
-        shared: the Gram matrix is there already.
+        shared: whether the Gram matrix has been computed already.
+
+    Returns:
+        True for the Gram form, False for the direct one.
     """
-    gram = length * length * (own + (0 if shared else other)) + _PASS * length * own
-    return gram < length * own * other + _PASS * own * other
+    gram = length * length * (units + (0 if shared else other)) + _PASS * length * units
+    return gram < length * units * other + _PASS * units * other
 
 
 def _add_dense(target: _Target, part: Dense, cache: GramCache) -> None:
     """The squares of L_bᵀ R_b, by whichever form is cheaper."""
-    own, other = part.left, part.right
+    unit_side, other_side = part.left, part.right
     if target.reduce == "columns":
-        own, other = other, own
-    batch, length, units = own.shape
-    if prefers_gram(length, units, other.shape[2], cache.holds(other)):
-        gram = cache.gram(other)
-        for some in target.spans(batch, length * units):
-            block = widen(own[some])
-            target.add(torch.bmm(gram[some], block).mul_(block).sum(1), some)
+        unit_side, other_side = other_side, unit_side
+    batch, length, units = unit_side.shape
+    if prefers_gram(length, units, other_side.shape[2], cache.holds(other_side)):
+        gram = cache.gram(other_side)
+        for examples in target.spans(batch, length * units):
+            block = widen(unit_side[examples])
+            target.add(torch.bmm(gram[examples], block).mul_(block).sum(1), examples)
         return
-    own, other = widen(own), widen(other)
-    for rows in target.spans(units, other.shape[2]):
-        for some in target.spans(batch, (rows.stop - rows.start) * other.shape[2]):
-            product = _product(own[some, :, rows], other[some])
-            target.add(torch.linalg.vector_norm(product, dim=2).square_(), some, rows)
+    unit_side, other_side = widen(unit_side), widen(other_side)
+    for rows in target.spans(units, other_side.shape[2]):
+        for examples in target.spans(batch, (rows.stop - rows.start) * other_side.shape[2]):
+            product = _product(unit_side[examples, :, rows], other_side[examples])
+            target.add(torch.linalg.vector_norm(product, dim=2).square_(), examples, rows)
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
@@ -208,16 +229,16 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
 
 def _add_products(target: _Target, part: Dense) -> None:
     """The squares of L_bᵀ R_b, entry by entry."""
-    assert target.whole is not None
+    assert target.entry_sums is not None
     left, right = widen(part.left), widen(part.right)
     for rows in target.spans(left.shape[2], right.shape[2]):
-        for some in target.spans(left.shape[0], (rows.stop - rows.start) * right.shape[2]):
-            squares = _product(left[some, :, rows], right[some]).square_()
-            target.whole[rows] += squares.sum(0)
+        for examples in target.spans(left.shape[0], (rows.stop - rows.start) * right.shape[2]):
+            squares = _product(left[examples, :, rows], right[examples]).square_()
+            target.entry_sums[rows] += squares.sum(0)
             if target.reduce == "rows":
-                target.add(squares.sum(2), some, rows)
+                target.add(squares.sum(2), examples, rows)
             else:
-                target.add(squares.sum(1), some)
+                target.add(squares.sum(1), examples)
 
 
 def _add_scattered(target: _Target, part: Scattered) -> None:
@@ -225,9 +246,9 @@ def _add_scattered(target: _Target, part: Scattered) -> None:
     values = widen(part.values)
     batch = torch.arange(part.ids.shape[0], device=part.ids.device)[:, None]
     largest = int(part.ids.max()) + 1
-    pairs, place = torch.unique(part.ids + batch * largest, return_inverse=True)
+    pairs, inverse = torch.unique(part.ids + batch * largest, return_inverse=True)
     sums = values.new_zeros(len(pairs), values.shape[2])
-    sums.index_add_(0, place.flatten(), values.flatten(0, 1))
+    sums.index_add_(0, inverse.flatten(), values.flatten(0, 1))
     owners = torch.div(pairs, largest, rounding_mode="floor")
     _scatter(target, owners, pairs % largest, sums.square_())
 
@@ -235,19 +256,21 @@ def _add_scattered(target: _Target, part: Scattered) -> None:
 def _add_cross(target: _Target, dense: Dense, scattered: Scattered) -> None:
     """Twice the products of the dense and the scattered part, at the scattered part's rows."""
     batch, length = scattered.ids.shape
-    for some in target.spans(batch, length * (dense.left.shape[1] + 2 * dense.right.shape[2])):
-        ids, values = scattered.ids[some], widen(scattered.values[some])
+    for examples in target.spans(batch, length * (dense.left.shape[1] + 2 * dense.right.shape[2])):
+        ids, values = scattered.ids[examples], widen(scattered.values[examples])
         index = ids[:, None, :].expand(-1, dense.left.shape[1], -1)
-        left = widen(dense.left[some].gather(2, index))  # (b, T dense, T scattered)
-        rows = torch.bmm(left.transpose(1, 2), widen(dense.right[some]))
-        owners = torch.arange(some.start, some.stop, device=ids.device)[:, None].expand_as(ids)
+        left = widen(dense.left[examples].gather(2, index))  # (b, T dense, T scattered)
+        rows = torch.bmm(left.transpose(1, 2), widen(dense.right[examples]))
+        owners = torch.arange(examples.start, examples.stop, device=ids.device)[:, None].expand_as(
+            ids
+        )
         _scatter(target, owners.flatten(), ids.flatten(), rows.mul_(values).mul_(2).flatten(0, 1))
 
 
 def _scatter(target: _Target, owners: Tensor, ids: Tensor, rows: Tensor) -> None:
     """Add rows (n, columns) of the examples `owners` (n,) at the weight's rows `ids` (n,)."""
-    if target.whole is not None:
-        target.whole.index_add_(0, ids, rows.to(target.whole.dtype))
+    if target.entry_sums is not None:
+        target.entry_sums.index_add_(0, ids, rows.to(target.entry_sums.dtype))
     squares = target.filled(rows)
     if target.reduce == "rows":
         squares.index_put_((owners, ids), rows.sum(1), accumulate=True)

@@ -18,16 +18,17 @@ from fggm_lab.models.encoding import Encoded, collate
 
 @dataclass(frozen=True)
 class FisherPass:
-    """The model, the examples, the settings, and where the squares go.
+    """The model, the examples, the settings, and the sums that the squares are added to.
 
     Attributes:
         model: in evaluation mode.
         encoded: the examples.
-        numbers: the place of each in what the caller passed, for errors and draws.
+        numbers: the index of each in what the caller passed, for errors and draws.
         pad: the padding token.
         batch_size: the most examples per pass.
-        sums: where the squares go.
-        draws, seed: of sampled labels.
+        sums: the sums that an estimator fills.
+        draws: how many labels are drawn at every answer position.
+        seed: of the drawn labels.
         optimizer: whose state is read, if any.
         memory_budget: bytes, if bounded.
     """
@@ -61,6 +62,9 @@ class FisherPass:
         Args:
             fits: whether some examples, in order of length, may share a batch; one alone always
                 does.
+
+        Yields:
+            The indices of the examples of one batch.
         """
         equal = self.model.dtype == torch.float64
         batch: list[int] = []

@@ -1,7 +1,7 @@
 """Gradient checkpointing while dropout is off.
 
-Transformers checkpoints in training mode only, and scoring needs evaluation mode: here the layers
-whose user switched checkpointing on are checkpointed all the same.
+Transformers applies gradient checkpointing in training mode only, and scoring needs evaluation
+mode: here the layers for which the user switched it on are checkpointed in evaluation mode, too.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ def checkpointed(model: nn.Module) -> list[nn.Module]:
 
 @contextmanager
 def checkpointing(layers: Iterable[nn.Module]) -> Iterator[None]:
-    """Inside, these layers keep their inputs and nothing else."""
+    """Inside the `with` block these layers keep only their inputs for the backward pass."""
     with ExitStack() as stack:
         for layer in layers:
             stack.enter_context(_wrapped(layer))
@@ -37,24 +37,27 @@ def checkpointing(layers: Iterable[nn.Module]) -> Iterator[None]:
 
 @contextmanager
 def _wrapped(layer: nn.Module) -> Iterator[None]:
-    own = vars(layer).get("forward")
+    instance_forward = vars(layer).get("forward")
     layer.forward = partial(_run, layer.forward)
     try:
         yield
     finally:
         del layer.forward
-        if own is not None:
-            layer.forward = own
+        if instance_forward is not None:
+            layer.forward = instance_forward
 
 
 def _run(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The layer's output; kept piecemeal only where a checkpoint would lose a gradient.
+    """Run a layer under a checkpoint, except where a checkpoint would lose a gradient.
 
-    A reentrant checkpoint runs the layer without gradients first and hooks can tell; it passes
-    gradients on to positional arguments alone, and only if one of them asks for them.
+    A reentrant checkpoint runs the layer without gradients first, which hooks can notice. It passes
+    gradients on to positional arguments only, and only if one of them requires gradients.
+
+    Returns:
+        The layer's output.
     """
-    asks = any(tensor.requires_grad for tensor in tensors_of(args))
-    loses = any(tensor.requires_grad for tensor in tensors_of(tuple(kwargs.values())))
-    if not asks or loses or not torch.is_grad_enabled():
+    requires_grad = any(tensor.requires_grad for tensor in tensors_of(args))
+    loses_gradient = any(tensor.requires_grad for tensor in tensors_of(tuple(kwargs.values())))
+    if not requires_grad or loses_gradient or not torch.is_grad_enabled():
         return forward(*args, **kwargs)
     return checkpoint(partial(forward, **kwargs), *args, use_reentrant=True)

@@ -1,4 +1,4 @@
-"""log p(answer | prompt) of a batch, and the model held still while it is differentiated."""
+"""log p(answer | prompt) of a batch, and the states a model must be in to differentiate it."""
 
 import inspect
 from collections.abc import Iterable, Iterator
@@ -33,6 +33,9 @@ class AnswerLikelihood:
 
         Args:
             batch: what `fggm_lab.models.encoding.collate` returns, on the model's device.
+
+        Returns:
+            The scalar, part of autograd's graph if gradients are enabled.
         """
         logits, targets = self.predictions(batch)
         return -nn.functional.cross_entropy(
@@ -40,7 +43,7 @@ class AnswerLikelihood:
         )
 
     def predictions(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """What the model says at the answers' positions, and what the answers are.
+        """The logits at the positions that predict answer tokens, and those tokens.
 
         Args:
             batch: what `fggm_lab.models.encoding.collate` returns, on the model's device; further
@@ -76,14 +79,14 @@ def _predictions(labels: Tensor) -> tuple[Tensor, Tensor]:
     """
     following = labels[:, 1:]
     counts = (following != IGNORED).sum(1)
-    most = max(1, int(counts.max())) if following.shape[1] else 0
-    order = torch.sort((following == IGNORED).long(), dim=1, stable=True).indices[:, :most]
+    longest = max(1, int(counts.max())) if following.shape[1] else 0
+    order = torch.sort((following == IGNORED).long(), dim=1, stable=True).indices[:, :longest]
     return order, following.gather(1, order)
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout off inside; every module's own training flag comes back after."""
+    """Evaluation mode inside the `with` block; every module's training flag is restored after."""
     flags = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -95,11 +98,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def requiring_grad(
-    parameters: Iterable[nn.Parameter], wanted: Iterable[nn.Parameter]
+    parameters: Iterable[nn.Parameter], trainable: Iterable[nn.Parameter]
 ) -> Iterator[None]:
-    """Of a model's `parameters` only the `wanted` require gradients inside; flags come back."""
+    """Inside the `with` block, only `trainable` of all `parameters` require gradients."""
     flags = [(parameter, parameter.requires_grad) for parameter in parameters]
-    keep = {id(parameter) for parameter in wanted}
+    keep = {id(parameter) for parameter in trainable}
     try:
         for parameter, _ in flags:
             parameter.requires_grad_(id(parameter) in keep)

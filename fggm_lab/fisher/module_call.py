@@ -15,10 +15,15 @@ class Layout:
     length: int
 
     def split(self, x: Tensor, ndim: int) -> Tensor | None:
-        """`x` as (examples, …) with at least `ndim` axes, or None if it does not divide so.
+        """Divide a tensor by examples.
 
-        Knows (batch, …), and (batch · length, …) as mixtures of experts flatten it. With one
-        example everything is that example's.
+        Args:
+            x: (batch, …), or (batch · length, …) as mixtures of experts flatten it. If the batch is
+                one example, any tensor is that example's.
+            ndim: the least number of axes of the result.
+
+        Returns:
+            (batch, …) with at least `ndim` axes; None if it cannot be divided so.
         """
         if x.ndim >= ndim and x.shape[0] == self.batch:
             return x
@@ -29,7 +34,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a module was given in one call, and the gradients at what it returned.
+    """The arguments of one call of a module, and the gradients at its outputs.
 
     Attributes:
         module: the module.
@@ -49,8 +54,8 @@ class Call:
     gradients: tuple[Tensor | None, ...]
     returned: Any = None
 
-    def given(self) -> list[Any]:
-        """All arguments in order."""
+    def arguments(self) -> list[Any]:
+        """All arguments in order, positional ones first."""
         return [*self.args, *self.kwargs.values()]
 
 

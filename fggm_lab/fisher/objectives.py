@@ -15,13 +15,13 @@ NUMBERS = "numbers"
 """The batch entry that holds each example's own number, (B,): what seeds its draws."""
 
 
-def of_data(model: PreTrainedModel) -> Objective:
+def data_likelihood(model: PreTrainedModel) -> Objective:
     """The log-likelihood of the answers in the data: one scalar."""
     likelihood = AnswerLikelihood(model)
     return lambda batch: [likelihood(batch)]
 
 
-def of_tokens(model: PreTrainedModel) -> Objective:
+def token_likelihoods(model: PreTrainedModel) -> Objective:
     """The log-likelihood of every answer token by itself: scalar n sums all n-th tokens."""
     likelihood = AnswerLikelihood(model)
 
@@ -35,11 +35,19 @@ def of_tokens(model: PreTrainedModel) -> Objective:
     return objective
 
 
-def of_draws(model: PreTrainedModel, draws: int, seed: int) -> Objective:
+def drawn_labels(model: PreTrainedModel, draws: int, seed: int) -> Objective:
     """The log-likelihood of labels drawn from the model at every answer position.
 
     The prefixes are the data's. Each draw is one scalar, divided by √draws so that the squares
-    average. What is drawn for an example depends on the seed and its number alone.
+    average. What is drawn for an example depends on the seed and its number only.
+
+    Args:
+        model: a causal language model of transformers.
+        draws: how many labels are drawn at every position.
+        seed: of the draws.
+
+    Returns:
+        A function of a batch that gives `draws` scalars.
     """
     likelihood = AnswerLikelihood(model)
 
@@ -60,21 +68,27 @@ def of_draws(model: PreTrainedModel, draws: int, seed: int) -> Objective:
 
 def _draw(logits: Tensor, draws: int, seed: int, number: int) -> Tensor:
     """Labels (n, draws) from the probabilities of logits (n, vocabulary), by inversion."""
-    chance = np.random.Generator(np.random.PCG64([seed, number]))
+    rng = np.random.Generator(np.random.PCG64([seed, number]))
     # position by position, so that padding after an example's answer moves none of its draws
-    uniform = torch.from_numpy(chance.random((len(logits), draws))).to(logits.device)
+    uniform = torch.from_numpy(rng.random((len(logits), draws))).to(logits.device)
     wide = torch.float32 if logits.device.type == "mps" else torch.float64
     cumulative = logits.to(wide).softmax(-1).cumsum(-1)
     threshold = uniform.to(wide) * cumulative[:, -1:]
     return torch.searchsorted(cumulative, threshold, right=True).clamp_(max=logits.shape[1] - 1)
 
 
-def of_labels(model: PreTrainedModel) -> Objective:
+def all_labels(model: PreTrainedModel) -> Objective:
     """Every label of the vocabulary at every answer position, weighted by its probability.
 
     The scalar of a label is √p log p with p held fixed under the root, so that the squares add up
     to the expectation. A score's own expectation is zero, so positions have no cross terms, and
-    this is what `of_draws` converges to.
+    this is what `drawn_labels` converges to.
+
+    Args:
+        model: a causal language model of transformers.
+
+    Returns:
+        A function of a batch that gives a scalar per position and label.
     """
     likelihood = AnswerLikelihood(model)
 

@@ -21,21 +21,21 @@ def count_uses(
     Returns:
         `id(parameter)` → uses; parameters the outputs do not depend on are missing.
     """
-    wanted = {id(p) for p in parameters}
+    counted = {id(p) for p in parameters}
     uses: Counter[int] = Counter()
-    seen = {tensor.grad_fn for tensor in inputs if tensor.grad_fn is not None}
-    waiting = list({out.grad_fn for out in outputs if out.grad_fn is not None} - seen)
-    seen.update(waiting)
-    while waiting:
-        node = waiting.pop()
+    visited = {tensor.grad_fn for tensor in inputs if tensor.grad_fn is not None}
+    to_visit = list({out.grad_fn for out in outputs if out.grad_fn is not None} - visited)
+    visited.update(to_visit)
+    while to_visit:
+        node = to_visit.pop()
         for following, _ in node.next_functions:
             if following is None:
                 continue
             variable = getattr(following, "variable", None)
             if variable is not None:
-                if id(variable) in wanted:
+                if id(variable) in counted:
                     uses[id(variable)] += 1
-            elif following not in seen:
-                seen.add(following)
-                waiting.append(following)
+            elif following not in visited:
+                visited.add(following)
+                to_visit.append(following)
     return uses

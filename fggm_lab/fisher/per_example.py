@@ -59,13 +59,13 @@ class PerExampleFisher:
     def _find_layers(self) -> list[HookedModule]:
         layers = []
         for module in self._model.modules():
-            own = {
+            local_names = {
                 name: self._names[id(p)]
                 for name, p in module._parameters.items()
                 if id(p) in self._names and not _registered_below(module, p)
             }
-            if own and not hasattr(module, "parametrizations"):
-                layers.append(HookedModule(module, rule_for(module) or local, own))
+            if local_names and not hasattr(module, "parametrizations"):
+                layers.append(HookedModule(module, rule_for(module) or local, local_names))
         return layers
 
     def check(self, batch: dict[str, Tensor], memory_budget: int | None = None) -> None:
@@ -117,9 +117,9 @@ class PerExampleFisher:
             bytes_at_a_time = max(0, memory_budget - self._sums.bytes) // 4
 
         def hook(module: nn.Module, args: Any, kwargs: dict[str, Any], out: Any) -> None:
-            given = tensors_of((*args, *kwargs.values()))
-            own = module.parameters(recurse=False)
-            inside.update(count_uses(tensors_of(out), own, given))
+            inputs = tensors_of((*args, *kwargs.values()))
+            parameters_here = module.parameters(recurse=False)
+            inside.update(count_uses(tensors_of(out), parameters_here, inputs))
 
         hooks = [
             layer.module.register_forward_hook(hook, prepend=True, with_kwargs=True)
@@ -136,8 +136,8 @@ class PerExampleFisher:
                     for name, root in self._norms(value, names, last=names is groups[-1])
                 }
         finally:
-            for each in hooks:
-                each.remove()
+            for handle in hooks:
+                handle.remove()
         return [name for name, p in parameters.items() if uses[id(p)] > inside[id(p)]], roots
 
     def _norms(self, value: Tensor, names: list[str], last: bool) -> Iterator[tuple[str, Tensor]]:
@@ -232,7 +232,7 @@ class PerExampleFisher:
 
 
 def _probe(batch: dict[str, Tensor], length: int) -> dict[str, Tensor]:
-    """The beginning of a text, and the same backwards, each token but the first to be predicted."""
+    """The beginning of a text and its reverse; every token but the first is to be predicted."""
     ids = batch["input_ids"][:1, :length]
     if ids.shape[1] < 3:  # as many tokens as texts would leave the axes undistinguished
         ids = ids.repeat(1, 3)[:, :3]
@@ -265,6 +265,9 @@ def _registered_below(module: nn.Module, parameter: nn.Parameter) -> bool:
     """Whether a module inside `module` registers the parameter, too, as BERT's heads do.
 
     The inner module is the one that uses it.
+
+    Returns:
+        True if an inner module registers the same parameter.
     """
     return any(
         parameter is other
@@ -275,7 +278,7 @@ def _registered_below(module: nn.Module, parameter: nn.Parameter) -> bool:
 
 
 def _agree(squares: Tensor, expected: Tensor, scale: float, dtype: torch.dtype) -> bool:
-    """Whether two gradients, given by the norms of their units, are equal but for rounding.
+    """Whether two gradients, given by the norms of their units, are equal up to rounding.
 
     Args:
         squares: (units,) the norms by a rule.
@@ -283,6 +286,9 @@ def _agree(squares: Tensor, expected: Tensor, scale: float, dtype: torch.dtype) 
         scale: the largest norm of any parameter's gradient. A gradient that is zero in exact
             arithmetic, such as that of an attention's key bias, is rounding relative to it.
         dtype: the model's.
+
+    Returns:
+        True if they are equal up to rounding.
     """
     relative, absolute = _ROUNDING.get(dtype, (0.05, 0.01))
     difference = float((squares - expected).norm())

@@ -1,4 +1,4 @@
-"""FisherScores: how much each unit of a model matters to some examples, and how that was made."""
+"""FisherScores: how much each unit of a model matters to some examples, and how it was scored."""
 
 import json
 import math
@@ -23,7 +23,7 @@ FORMAT = "fggm-lab fisher 1"
 
 @dataclass(frozen=True)
 class FisherInfo:
-    """How scores were made.
+    """How scores were computed.
 
     Attributes:
         estimator: a key of `fggm_lab.fisher.ESTIMATORS`.
@@ -111,6 +111,12 @@ class FisherScores(UnitTable):
     def restricted(self, names: Iterable[str]) -> "FisherScores":
         """The scores of the named parameters only.
 
+        Args:
+            names: parameters' names, in any order.
+
+        Returns:
+            Their scores in the model's order.
+
         Raises:
             SettingError: there is no parameter of one of these names.
         """
@@ -125,7 +131,7 @@ class FisherScores(UnitTable):
         )
 
     def of_outputs(self) -> "FisherScores":
-        """The scores of output units alone: all but those of adapters' A, which no mask covers."""
+        """The scores of output units only: without adapters' A, which masks do not cover."""
         names = [name for name in self.units if own_weight(name) is not None]
         return self if len(names) == len(self.units) else self.restricted(names)
 
@@ -180,6 +186,9 @@ class FisherScores(UnitTable):
         Args:
             path: with or without `.safetensors`.
 
+        Returns:
+            The scores, with their record.
+
         Raises:
             DataError: there is no such file, or it holds no Fisher scores.
         """
@@ -215,6 +224,9 @@ def read_record(file: Path, kind: str, what: str) -> tuple[dict[str, Tensor], di
         file: the file.
         kind: the `format` its record must name.
         what: what it should hold, for the error.
+
+    Returns:
+        The tensors by name, and the record.
 
     Raises:
         DataError: the file is missing, torn, or of another kind.

@@ -54,7 +54,7 @@ class SquareSums:
             dtype = torch.float32 if device.type == "mps" else torch.float64
             self._total[device] = torch.zeros(size, dtype=dtype, device=device)
             self._second[device] = torch.zeros(size, dtype=dtype, device=device)
-        self._whole = {
+        self._entry_sums = {
             name: torch.zeros_like(p, dtype=_wide(p), requires_grad=False)
             for name, p in parameters.items()
             if elementwise
@@ -63,7 +63,7 @@ class SquareSums:
     @property
     def tensors(self) -> list[Tensor]:
         """The sums themselves."""
-        return [*self._total.values(), *self._second.values(), *self._whole.values()]
+        return [*self._total.values(), *self._second.values(), *self._entry_sums.values()]
 
     @property
     def bytes(self) -> int:
@@ -94,21 +94,26 @@ class SquareSums:
 
     def add_parts(self, name: str, parts: Sequence[Piece]) -> None:
         """Add the squares of the open batch's per-example gradients, given as factors."""
-        squares = self.squares(name, parts, self._whole.get(name))
+        squares = self.squares(name, parts, self._entry_sums.get(name))
         if self.axes[name] != ENTRY:
             self._batch(name).add_(squares)
 
-    def squares(self, name: str, parts: Sequence[Piece], whole: Tensor | None = None) -> Tensor:
-        """(B, units): a parameter's squared gradients, example by example, added to nothing.
+    def squares(
+        self, name: str, parts: Sequence[Piece], entry_sums: Tensor | None = None
+    ) -> Tensor:
+        """Compute a parameter's squared gradients, example by example, without adding them.
 
         Args:
             name: the parameter's.
             parts: its gradients, given as factors.
-            whole: gets every entry's squares, summed over the examples.
+            entry_sums: every entry's squares, summed over the examples, are added to it in place.
+
+        Returns:
+            (B, units) sums of squares.
         """
         shape = tuple(self.parameters[name].shape)
         reduce: Reduce = "columns" if self.axes[name] == 1 else "rows"
-        return squares_of(parts, shape, reduce, self.cache, whole, self.chunk)
+        return squares_of(parts, shape, reduce, self.cache, entry_sums, self.chunk)
 
     def gradient_norms(self, name: str, gradient: Tensor) -> Tensor:
         """(units,): the L2 norm of one gradient's every unit, summed over as `squares` does."""
@@ -128,7 +133,7 @@ class SquareSums:
     def add_squares(self, name: str, squares: Tensor) -> None:
         """Add squares in the parameter's shape to an open batch of one example."""
         if self.elementwise:
-            self._whole[name].add_(squares)
+            self._entry_sums[name].add_(squares)
         if self.axes[name] != ENTRY:
             self._batch(name).add_(as_units(squares, self.axes[name]).sum(1))
 
@@ -141,36 +146,46 @@ class SquareSums:
         self._rows.clear()
 
     def unsound(self) -> str | None:
-        """The first parameter whose sums are not finite; one look at the numbers if all are."""
+        """The first parameter whose sums are not finite, or None; cheap if all are."""
         home = next(iter(self.parameters.values())).device
         sums = [total.sum() for total in self._total.values()]
-        sums += [w.sum() for n, w in self._whole.items() if self.axes[n] == ENTRY]
+        sums += [w.sum() for n, w in self._entry_sums.items() if self.axes[n] == ENTRY]
         if torch.stack([s.to(home) for s in sums]).isfinite().all():
             return None
         for name, parameter in self.parameters.items():
             entries = self.axes[name] == ENTRY
-            found = self._whole[name] if entries else self._of(self._total, name, parameter)
-            if not found.isfinite().all():
+            values = self._entry_sums[name] if entries else self._of(self._total, name, parameter)
+            if not values.isfinite().all():
                 return name
         return None
 
     def means(self, examples: int) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
-        """Unit scores, and the whole diagonal if it was kept, averaged; both on the CPU.
+        """Average over the examples; to be called once, after the last batch.
 
-        The diagonal is handed over, not copied: ask once, after the last batch.
+        Args:
+            examples: the number of examples that were added.
+
+        Returns:
+            Parameter → (units,) scores, and parameter → its diagonal in the parameter's shape, None
+            if that was not kept; both on the CPU. The diagonal is no longer kept here.
         """
-        whole = {n: self._whole.pop(n).div_(examples).cpu() for n in list(self._whole)}
+        entry_sums = {
+            n: self._entry_sums.pop(n).div_(examples).cpu() for n in list(self._entry_sums)
+        }
         units = {}
         for name, parameter in self.parameters.items():
             if self.axes[name] == ENTRY:
-                units[name] = whole[name].flatten()
+                units[name] = entry_sums[name].flatten()
             else:
                 total = self._of(self._total, name, parameter) / examples
                 units[name] = total.to(_wide(parameter)).cpu()
-        return units, whole if self.elementwise else None
+        return units, entry_sums if self.elementwise else None
 
     def standard_errors(self, examples: int) -> dict[str, Tensor] | None:
         """The standard error of each mean: √(sample variance over examples ÷ examples).
+
+        Args:
+            examples: the number of examples that were added.
 
         Returns:
             Parameter → (units,) on the CPU; None where it is not defined: fewer than two examples,

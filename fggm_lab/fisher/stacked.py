@@ -41,37 +41,48 @@ def squares_of(
     shape: tuple[int, ...],
     reduce: Reduce,
     cache: GramCache | None = None,
-    whole: Tensor | None = None,
+    entry_sums: Tensor | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
-    """Every example's squared gradient, summed within each unit: (B, units).
+    """Sum every example's squared gradient within each unit.
 
     Args:
         pieces: all parts of one parameter's gradient, stacked or not, of the same B examples.
-        shape, reduce, cache, whole, chunk: as in `example_squares`.
+        shape: the parameter's shape.
+        reduce: whether a unit is a row or a column.
+        cache: shares Gram matrices between calls.
+        entry_sums: a tensor of the parameter's shape, to which every entry's squares, summed over
+            the examples, are added in place; None if they are not wanted.
+        chunk: the most numbers a temporary may hold, as far as one row of one example allows.
+
+    Returns:
+        (B, units) sums of squares.
     """
     stacked = [piece for piece in pieces if isinstance(piece, Stacked)]
     plain = [piece for piece in pieces if not isinstance(piece, Stacked)]
     if stacked:
-        return stacked_squares(stacked, shape, reduce, whole, chunk)
-    return example_squares(plain, shape, reduce, cache, whole, chunk)
+        return stacked_squares(stacked, shape, reduce, entry_sums, chunk)
+    return example_squares(plain, shape, reduce, cache, entry_sums, chunk)
 
 
 def stacked_squares(
     parts: Sequence[Stacked],
     shape: tuple[int, ...],
     reduce: Reduce,
-    whole: Tensor | None = None,
+    entry_sums: Tensor | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
-    """Every example's squared gradient, summed within each unit of each slice: (B, units).
+    """Sum every example's squared gradient within each unit of each slice.
 
     Args:
         parts: all parts of one parameter's gradient, of the same B examples.
         shape: the parameter's, (slices, rows, columns).
-        reduce: what a unit is.
-        whole: of the parameter's shape; gets Σ_b of every squared entry added, in place.
+        reduce: whether a unit is a row or a column.
+        entry_sums: of the parameter's shape; gets Σ_b of every squared entry added, in place.
         chunk: the most numbers a temporary may hold, as far as one row of one example allows.
+
+    Returns:
+        (B, slices · units) sums of squares.
     """
     units = shape[1] if reduce == "rows" else shape[2]
     batch = parts[0].batch
@@ -82,7 +93,7 @@ def stacked_squares(
     out: Tensor | None = None
     for index, pieces in used.items():
         examples, dense = _aligned(pieces, batch)
-        target = None if whole is None else whole[index]
+        target = None if entry_sums is None else entry_sums[index]
         squares = example_squares(dense, shape[1:], reduce, None, target, chunk)
         if out is None:
             out = squares.new_zeros(batch, shape[0], units)
@@ -92,7 +103,7 @@ def stacked_squares(
 
 
 def _aligned(pieces: list[Slice], batch: int) -> tuple[Tensor, list[Dense]]:
-    """One slice's parts from several calls, all made to speak of all examples."""
+    """One slice's parts from several calls, extended with zeros to the same examples."""
     if len(pieces) == 1:
         return pieces[0].examples, [pieces[0].part]
     everyone = torch.arange(batch, device=pieces[0].examples.device)

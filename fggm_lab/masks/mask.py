@@ -18,7 +18,7 @@ from fggm_lab.fisher.scores import FisherScores, read_record
 from fggm_lab.mask_settings import Scope, check_scope
 from fggm_lab.masks.select import select
 from fggm_lab.models.unit_table import UnitTable
-from fggm_lab.models.units import spread, unit_axes, unit_count
+from fggm_lab.models.units import broadcast_units, unit_axes, unit_count
 
 FORMAT = "fggm-lab mask 1"
 
@@ -249,7 +249,7 @@ class Mask(UnitTable):
         for name, parameter in model.named_parameters():
             bits = self.units.get(name)
             if bits is not None and not bool(bits.all()):
-                entries = spread(~bits, tuple(parameter.shape), self.axes[name])
+                entries = broadcast_units(~bits, tuple(parameter.shape), self.axes[name])
                 yield name, parameter, entries.to(parameter.device)
 
     @torch.no_grad()
@@ -278,7 +278,7 @@ class Mask(UnitTable):
                     f"{name} has shape {shape} but the mask has {bits.numel()} units for it; use a "
                     "mask made for this model"
                 )
-            frozen = spread(~bits, shape, self.axes[name]).to(gradient.device)
+            frozen = broadcast_units(~bits, shape, self.axes[name]).to(gradient.device)
             gradient.masked_fill_(frozen, 0)  # a product would keep NaN and infinity
         if not has_gradient:
             raise ModelError(

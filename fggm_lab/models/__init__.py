@@ -11,7 +11,7 @@ from fggm_lab.models.encoding import (
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.load import TINY, load_model, quiet
 from fggm_lab.models.names import split_name
-from fggm_lab.models.units import as_units, spread, unit_axes, unit_count
+from fggm_lab.models.units import as_units, broadcast_units, unit_axes, unit_count
 
 __all__ = [
     "IGNORED",
@@ -19,6 +19,7 @@ __all__ = [
     "Encoded",
     "as_units",
     "batches_by_length",
+    "broadcast_units",
     "build_model",
     "collate",
     "context_length",
@@ -28,7 +29,6 @@ __all__ = [
     "load_model",
     "quiet",
     "split_name",
-    "spread",
     "unit_axes",
     "unit_count",
 ]

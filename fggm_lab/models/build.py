@@ -28,6 +28,9 @@ def build_model(config: dict[str, Any] | PreTrainedConfig, seed: int) -> PreTrai
         config: a transformers config, or a dictionary of its fields with `model_type`.
         seed: of the weights.
 
+    Returns:
+        The model.
+
     Raises:
         ModelError: the config has no or an unknown `model_type`, or its fields contradict.
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -55,7 +55,7 @@ def encode(
     where: str = "",
     context: int | None = None,
 ) -> list[Encoded]:
-    """Tokenise each prompt and answer apart, so that no token straddles the two.
+    """Tokenise prompts and answers separately, so that no token contains parts of both.
 
     The answer is closed by the end token. A prompt that does not fit is cut from the left (its
     beginning-of-sequence token stays); the answer is never cut. A prompt without any token becomes
@@ -65,9 +65,12 @@ def encode(
         tokenizer: must have an end token.
         examples: objects with `.prompt` and `.answer`.
         max_length: the most tokens an example may have.
-        numbers: what to call each example in an error; by default its place, from 0.
+        numbers: what to call each example in an error; by default its index, from 0.
         where: what the examples are of, for an error: a task, a skill, a file.
         context: the most tokens the model can read, for an error's remedy.
+
+    Returns:
+        The examples in order.
 
     Raises:
         DataError: an answer and one prompt token do not fit into `max_length` tokens, or the
@@ -86,43 +89,46 @@ def encode(
                 f"tokens and leaves no room for its prompt within {max_length}; "
                 f"{_remedy(max_length, context)}"
             )
-        kept = _cut(tokenizer, prompt, room)
-        encoded.append(Encoded(tuple(kept), tuple(answer), len(kept) < len(prompt)))
+        cut = _cut(tokenizer, prompt, room)
+        encoded.append(Encoded(tuple(cut), tuple(answer), len(cut) < len(prompt)))
     return encoded
 
 
 def encode_prompts(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], max_length: int
 ) -> list[Encoded]:
-    """Tokenise prompts to be gone on with, as `encode` does; the answers are empty.
+    """Tokenise prompts that the model is to continue, as `encode` does; the answers are empty.
 
     Args:
         tokenizer: must have an end token.
         prompts: texts.
         max_length: the most tokens of a prompt; a longer one is cut from the left.
 
+    Returns:
+        The prompts in order, with empty answers.
+
     Raises:
         DataError: the tokenizer has no end token.
     """
     encoded = []
     for prompt in _prompts(tokenizer, prompts):
-        kept = _cut(tokenizer, prompt, max_length)
-        encoded.append(Encoded(tuple(kept), (), len(kept) < len(prompt)))
+        cut = _cut(tokenizer, prompt, max_length)
+        encoded.append(Encoded(tuple(cut), (), len(cut) < len(prompt)))
     return encoded
 
 
 def _ids(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], **settings: bool
 ) -> list[list[int]]:
-    """Texts as token ids, of any length: whatever is too long is cut or refused afterwards."""
+    """The token ids of texts of any length; what is too long is cut or refused afterwards."""
     if not texts:
         return []
-    found: list[list[int]] = tokenizer(list(texts), verbose=False, **settings)["input_ids"]
-    return found
+    ids: list[list[int]] = tokenizer(list(texts), verbose=False, **settings)["input_ids"]
+    return ids
 
 
 def _prompts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """Prompts as token ids, at least one each, without an end token behind."""
+    """The token ids of prompts, at least one each, without an end token at the end."""
     end, begin = tokenizer.eos_token_id, tokenizer.bos_token_id
     if end is None:
         raise DataError("the tokenizer has no end token; set tokenizer.eos_token before use")
@@ -138,25 +144,27 @@ def _cut(tokenizer: PreTrainedTokenizerBase, prompt: list[int], room: int) -> li
     """The last `room` tokens of a prompt; its beginning-of-sequence token stays."""
     if len(prompt) <= room:
         return prompt
-    kept = prompt[len(prompt) - room :]
-    return [prompt[0], *kept[1:]] if prompt[0] == tokenizer.bos_token_id else kept
+    end = prompt[len(prompt) - room :]
+    return [prompt[0], *end[1:]] if prompt[0] == tokenizer.bos_token_id else end
 
 
 def _remedy(max_length: int, context: int | None) -> str:
-    """What helps an answer that does not fit: a longer maximum only below the model's context."""
+    """What to do about an answer that does not fit."""
     if context is not None and max_length >= context:
         return "leave the example out, or use a model with a longer context"
-    most = "the model's context" if context is None else f"the model's context of {context}"
-    return f"leave the example out, or raise the maximum length, at most to {most}"
+    limit = "the model's context" if context is None else f"the model's context of {context}"
+    return f"leave the example out, or raise the maximum length, at most to {limit}"
 
 
-def collate(batch: Sequence[Encoded], pad: int, side: str = "right") -> dict[str, Tensor]:
+def collate(
+    batch: Sequence[Encoded], pad: int, side: Literal["right", "left"] = "right"
+) -> dict[str, Tensor]:
     """Pad a batch and label its answer tokens.
 
     Args:
         batch: B encoded examples.
         pad: the id to pad with; attention mask and labels hide it, so any id will do.
-        side: `right` or `left`.
+        side: where the padding goes; left for generation.
 
     Returns:
         `input_ids`, `attention_mask` and `labels`, each (B, longest); labels are `IGNORED` outside
@@ -179,7 +187,15 @@ def collate(batch: Sequence[Encoded], pad: int, side: str = "right") -> dict[str
 
 
 def batches_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[int]]:
-    """Indices of examples in batches of similar length, so that little is spent on padding."""
+    """Divide examples into batches of similar length, so that there is little padding.
+
+    Args:
+        encoded: the examples.
+        size: examples per batch; the last may have fewer.
+
+    Yields:
+        The indices of the examples of one batch.
+    """
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
     for start in range(0, len(order), size):
         yield order[start : start + size]

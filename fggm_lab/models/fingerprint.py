@@ -10,6 +10,12 @@ def fingerprint(model: nn.Module) -> str:
     """The first 16 hex digits of SHA-256 over every parameter's name, dtype, shape and bytes.
 
     The device does not matter; a single changed bit does.
+
+    Args:
+        model: any module.
+
+    Returns:
+        16 hex digits.
     """
     digest = hashlib.sha256()
     for name, parameter in model.named_parameters():

@@ -30,9 +30,9 @@ TINY = "tiny"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _HUB_SECONDS = 10
-_ALONE = threading.RLock()
+_LOADING = threading.RLock()
 _COMPLETE_IN_ITSELF = ("TokenizersBackend", "PreTrainedTokenizerFast")
-"""Tokenizer classes that say: tokenizer.json is the whole tokenizer."""
+"""Tokenizer classes that tokenizer.json describes completely."""
 
 
 def load_model(
@@ -55,12 +55,15 @@ def load_model(
         dtype: the weights' floating type, `"bfloat16"` for one; None is float32.
         trust_remote_code: allow a model's own Python code to run.
 
+    Returns:
+        The model and its tokenizer.
+
     Raises:
         ModelError: no such folder or model, the hub cannot be reached, or config.json, safetensors
             weights, some of the weights, the tokenizer or its end token are missing.
         SettingError: no such device or floating type.
     """
-    place, number_type = _device(device), _dtype(dtype)
+    target_device, number_type = _device(device), _dtype(dtype)
     target = _locate(source)
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     with quiet():
@@ -75,28 +78,28 @@ def load_model(
         )
     if model.generation_config is not None and model.generation_config.pad_token_id is None:
         model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return model.to(place).eval(), tokenizer
+    return model.to(target_device).eval(), tokenizer
 
 
 def _device(device: str | torch.device | None) -> torch.device:
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        place = torch.device(device)
+        checked = torch.device(device)
     except RuntimeError:
         raise SettingError(f"no device is named '{device}'; choose cpu or cuda") from None
-    if place.type == "cuda" and not torch.cuda.is_available():
+    if checked.type == "cuda" and not torch.cuda.is_available():
         raise SettingError(f"device '{device}' is not available on this machine; choose cpu")
-    return place
+    return checked
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
-    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype or torch.float32
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    number_type = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype or torch.float32
+    if not isinstance(number_type, torch.dtype) or not number_type.is_floating_point:
         raise SettingError(
             f"dtype '{dtype}' is no floating type; choose float32, bfloat16, float16 or float64"
         )
-    return found
+    return number_type
 
 
 def _locate(source: str | Path) -> str:
@@ -117,7 +120,7 @@ def _locate(source: str | Path) -> str:
 
 
 def _looks_local(source: str) -> bool:
-    """Whether `source` can only be meant as a path: not spelled like an id, or half existing."""
+    """Whether `source` can only be a path: it is no hub id, or its first folder exists."""
     if not _HUB_ID.fullmatch(source):
         return True
     owner, separator, _ = source.partition("/")
@@ -151,9 +154,18 @@ def _check_files(source: str, names: Iterable[str]) -> None:
 
 
 def _on_hub(source: str) -> str:
-    """`source` where the hub has such a model, its cached folder where the hub is out of reach.
+    """Find out whether the hub has a model, with a short timeout.
 
-    One short question first: transformers alone would retry an unreachable hub for minutes.
+    Transformers alone would retry an unreachable hub for minutes.
+
+    Args:
+        source: a hub id.
+
+    Returns:
+        The id where the hub has such a model, its cached folder where the hub cannot be reached.
+
+    Raises:
+        ModelError: there is no such model, or the hub cannot be reached and no copy is cached.
     """
     try:
         siblings = HfApi().model_info(source, timeout=_HUB_SECONDS).siblings or []
@@ -198,7 +210,7 @@ def _load_tokenizer(
             tokenizer = PreTrainedTokenizerFast.from_pretrained(target)
         else:
             tokenizer = AutoTokenizer.from_pretrained(target, **options)
-    except Exception as problem:  # as above
+    except Exception as problem:  # a broken file surfaces as almost any class of error
         raise ModelError(
             f"the tokenizer of {source} cannot be loaded ({_first_line(problem)}); save it again "
             "with tokenizer.save_pretrained"
@@ -223,7 +235,9 @@ def _load_weights(target: str, source: str | Path, options: dict[str, Any]) -> P
             output_loading_info=True,
             **options,
         )
-    except Exception as problem:  # as above: OSError, ValueError, SafetensorError, KeyError, ...
+    except (
+        Exception
+    ) as problem:  # any class of error: OSError, ValueError, SafetensorError, KeyError, ...
         raise ModelError(
             f"{source} cannot be loaded as a causal language model ({_first_line(problem)}); check "
             "that its weights are complete and its config.json is theirs"
@@ -245,12 +259,15 @@ def _first_line(problem: BaseException) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bar over the second that loading takes, no report beside our one sentence.
+    """Load without progress bars and without the warnings of transformers.
 
-    One thread at a time: transformers changes its own classes while it loads, and two threads that
-    load at once leave them changed for good.
+    Only one thread loads at a time: transformers changes its own classes while it loads, and two
+    threads that load at once would leave them changed.
+
+    Yields:
+        Nothing; the settings of transformers are restored at the end of the block.
     """
-    with _ALONE, _quiet():
+    with _LOADING, _quiet():
         yield
 
 

@@ -24,6 +24,12 @@ def split_name(name: str) -> Place:
     `model.layers.3.mlp.up_proj.weight` → (3, `mlp.up_proj.weight`); the first numbered stack
     counts, so an expert's own number stays in the module. Embeddings, the final norm and the head
     have layer None and keep their whole name, less a leading `model.` or `transformer.`.
+
+    Args:
+        name: a parameter's full name in its model.
+
+    Returns:
+        The layer's number or None, and the rest of the name.
     """
     match = _STACK.search(name)
     if match:
@@ -63,11 +69,17 @@ def names_by_layer(names: Iterable[str], max_rows: int) -> dict[str, list[str]]:
 
 
 def own_weight(name: str) -> str | None:
-    """The weight of the plain model whose output units a parameter's units are.
+    """Find the weight of the plain model that has the same output units as a parameter.
 
-    `….q_proj.lora_B.default.weight` → `….q_proj.weight`: row i of an adapter's B is what moves
-    row i of the layer's weight. The rows of its A are no output units: None. Parameters that are no
-    adapter's are their own.
+    `….q_proj.lora_B.default.weight` → `….q_proj.weight`: row i of an adapter's B moves row i of the
+    layer's weight. The rows of its A are no output units.
+
+    Args:
+        name: a parameter's full name.
+
+    Returns:
+        The weight's full name; the parameter's own name if it belongs to no adapter, None for an
+        adapter's A.
     """
     match = _ADAPTER.search(name)
     if match is None:

@@ -1,4 +1,4 @@
-"""What a model says of its own accord: text drawn from it, without any prompt."""
+"""Samples from a model's own distribution: texts drawn without any prompt."""
 
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -18,18 +18,21 @@ def own_samples(
     seed: int = 0,
     batch_size: int = 64,
 ) -> list[Encoded]:
-    """Draw texts from the model's own distribution: temperature 1, nothing cut off.
+    """Draw texts from the model's own distribution: temperature 1, no top-k or top-p.
 
-    Torch's random numbers go on afterwards as if nothing had been drawn.
+    The state of torch's random generators is restored afterwards.
 
     Args:
-        count: how many.
+        model: a causal language model of transformers.
+        tokenizer: its tokenizer.
+        count: the number of texts.
         length: the most tokens of one, the beginning token not counted.
         seed: the same seed draws the same texts.
+        batch_size: how many are drawn at once; another size draws other texts.
 
     Returns:
         `count` examples whose prompt is the beginning token (or, lacking one, the end token) and
-        whose answer is all that was drawn, the end token included where it was.
+        whose answer is all that was drawn, up to and with the first end token.
 
     Raises:
         SettingError: `count` or `length` is below 1.
@@ -72,6 +75,6 @@ def own_samples(
 
 
 def _until(tokens: list[int], end: int | None) -> tuple[int, ...]:
-    """The tokens up to the first end token, with it."""
+    """The tokens up to and with the first end token."""
     stop = tokens.index(end) + 1 if end in tokens else len(tokens)
     return tuple(tokens[:stop])

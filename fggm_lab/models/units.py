@@ -36,7 +36,7 @@ def unit_count(shape: tuple[int, ...], axis: int) -> int:
 
 
 def as_units(tensor: Tensor, axis: int) -> Tensor:
-    """`tensor` seen as (units, entries per unit); a view where memory order allows."""
+    """Reshape a parameter to (units, entries per unit); a view where the memory order allows it."""
     if axis == ENTRY or tensor.ndim < 2:
         return tensor.reshape(-1, 1)
     if axis == 1:
@@ -44,13 +44,17 @@ def as_units(tensor: Tensor, axis: int) -> Tensor:
     return tensor.reshape(-1, tensor.shape[-1])
 
 
-def spread(units: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
-    """A vector of one entry per unit, shaped so that it broadcasts over the parameter.
+def broadcast_units(units: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
+    """Reshape a vector with one entry per unit so that it broadcasts over the parameter.
 
     Args:
         units: (units,), bool or float.
-        shape: the parameter's.
-        axis: the units' axis.
+        shape: the parameter's shape.
+        axis: the axis that counts the units: 0, 1 or `ENTRY`.
+
+    Returns:
+        A view with as many axes as the parameter: (out, 1) for the rows of a weight (out, in), for
+        example, (1, out) for the columns of one stored as (in, out).
     """
     if axis == ENTRY or len(shape) < 2:
         return units.reshape(shape)

@@ -14,15 +14,15 @@ B, T, OUT, IN = 3, 40, 7, 5
 
 def written_out(parts: list[Dense | Scattered]) -> Tensor:
     """(B, OUT, IN): every example's gradient in full."""
-    whole = torch.zeros(B, OUT, IN, dtype=torch.float64)
+    entry_sums = torch.zeros(B, OUT, IN, dtype=torch.float64)
     for part in parts:
         for b in range(B):
             if isinstance(part, Dense):
-                whole[b] += part.left[b].T @ part.right[b]
+                entry_sums[b] += part.left[b].T @ part.right[b]
             else:
                 for t, row in enumerate(part.ids[b].tolist()):
-                    whole[b, row] += part.values[b, t]
-    return whole
+                    entry_sums[b, row] += part.values[b, t]
+    return entry_sums
 
 
 @pytest.fixture(params=["dense", "scattered", "both", "dense twice", "scattered twice"])
@@ -62,20 +62,20 @@ def test_squares_of_every_example(
 ) -> None:
     monkeypatch.setattr(factors, "prefers_gram", lambda *_: gram)
     squares = written_out(parts).square()
-    whole = torch.ones(OUT, IN, dtype=torch.float64) if elementwise else None
-    units = example_squares(parts, (OUT, IN), reduce, GramCache(), whole, chunk)
+    entry_sums = torch.ones(OUT, IN, dtype=torch.float64) if elementwise else None
+    units = example_squares(parts, (OUT, IN), reduce, GramCache(), entry_sums, chunk)
     expected = squares.sum(2 if reduce == "rows" else 1)
     torch.testing.assert_close(units, expected, rtol=1e-12, atol=1e-14)
-    if whole is not None:
-        torch.testing.assert_close(whole, squares.sum(0) + 1, rtol=1e-12, atol=0)
+    if entry_sums is not None:
+        torch.testing.assert_close(entry_sums, squares.sum(0) + 1, rtol=1e-12, atol=0)
 
 
 def test_a_vectors_parts_add_before_the_square() -> None:
     a, b = torch.randn(B, OUT, dtype=torch.float64), torch.randn(B, OUT, dtype=torch.float64)
-    whole = torch.zeros(OUT, dtype=torch.float64)
-    units = example_squares([Entries(a), Entries(b)], (OUT,), "rows", whole=whole)
+    entry_sums = torch.zeros(OUT, dtype=torch.float64)
+    units = example_squares([Entries(a), Entries(b)], (OUT,), "rows", entry_sums=entry_sums)
     torch.testing.assert_close(units, (a + b) ** 2)
-    torch.testing.assert_close(whole, ((a + b) ** 2).sum(0))
+    torch.testing.assert_close(entry_sums, ((a + b) ** 2).sum(0))
 
 
 def test_gram_is_shared_by_layers_with_one_input() -> None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from transformers import PreTrainedModel
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.memory_meter import MemoryMeter
-from fggm_lab.fisher.objectives import of_data
+from fggm_lab.fisher.objectives import data_likelihood
 from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.encoding import IGNORED, collate, encode
@@ -57,12 +58,14 @@ def test_float64_is_exact(family: str, tied: bool, attention: str) -> None:
 
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("family", ALL_FAMILIES)
-def test_padding_on_either_side_changes_nothing(family: str, side: str) -> None:
+def test_padding_on_either_side_changes_nothing(
+    family: str, side: Literal["right", "left"]
+) -> None:
     model = tiny_model(family)
     truth = truth_of(model)
     sums = SquareSums(dict(model.named_parameters()), unit_axes(model), elementwise=False)
     with evaluating(model):
-        fisher = PerExampleFisher(model, of_data(model), sums)
+        fisher = PerExampleFisher(model, data_likelihood(model), sums)
         fisher.add(lambda some: collate([ENCODED[i] for i in some], 5, side), range(6))
     units, _ = sums.means(6)
     # the float32 softmax of some attentions rounds padded and unpadded rows apart
@@ -93,7 +96,7 @@ def test_gaps_in_the_labels_do_not_count(family: str) -> None:
         return batch
 
     sums = SquareSums(dict(model.named_parameters()), unit_axes(model), elementwise=False)
-    PerExampleFisher(model, of_data(model), sums).add(load, range(3))
+    PerExampleFisher(model, data_likelihood(model), sums).add(load, range(3))
     assert oracle.largest_error(sums.means(3)[0], oracle.unit_sums(model, truth), 1e-6) <= 1e-5
 
 
@@ -137,7 +140,9 @@ def test_checkpointing_changes_memory_alone(family: str, reentrant: bool) -> Non
         sums = SquareSums(dict(model.named_parameters()), unit_axes(model), elementwise=False)
         items = encode(TOKENIZER, examples, 64)
         with evaluating(model), MemoryMeter([*model.parameters(), *sums.tensors]) as meter:
-            PerExampleFisher(model, of_data(model), sums).add(lambda _: collate(items, 0), range(8))
+            PerExampleFisher(model, data_likelihood(model), sums).add(
+                lambda _: collate(items, 0), range(8)
+            )
         return sums.means(8)[0], meter.peak
 
     plain, kept = scored(tiny_model(family, layers=6))

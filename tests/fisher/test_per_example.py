@@ -1,13 +1,14 @@
 """Padding, on either side, changes nothing."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor
 
 from fggm_lab.fisher.likelihood import evaluating
-from fggm_lab.fisher.objectives import of_data
+from fggm_lab.fisher.objectives import data_likelihood
 from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.encoding import collate, encode
@@ -19,7 +20,7 @@ from tests.support.families import FAMILIES, character_tokenizer, some_examples,
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_padded_batches_are_exact(family: str, side: str, tied: bool) -> None:
+def test_padded_batches_are_exact(family: str, side: Literal["right", "left"], tied: bool) -> None:
     # sdpa: eager attention takes its softmax in float32, whose rounding depends on the padding
     model = tiny_model(family, tied=tied, attention="sdpa")
     encoded = encode(character_tokenizer(), some_examples(6), 64)
@@ -30,7 +31,7 @@ def test_padded_batches_are_exact(family: str, side: str, tied: bool) -> None:
         return collate([encoded[i] for i in indices], pad=5, side=side)
 
     with evaluating(model):
-        value = PerExampleFisher(model, of_data(model), sums).add(load, range(6))
+        value = PerExampleFisher(model, data_likelihood(model), sums).add(load, range(6))
         likelihood = sum(oracle.log_likelihood(model, e).detach() for e in encoded)
     torch.testing.assert_close(value, likelihood)
     units, _ = sums.means(6)

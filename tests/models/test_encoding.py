@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -115,7 +116,7 @@ def test_an_end_token_the_tokenizer_adds_itself_does_not_close_the_prompt() -> N
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_labels_stand_on_answer_tokens_only(side: str) -> None:
+def test_labels_stand_on_answer_tokens_only(side: Literal["right", "left"]) -> None:
     batch = encode(characters(bos=True), [Example("abc", "x"), Example("a", "yz")], 99)
     out = collate(batch, PAD, side)
     assert {tensor.shape for tensor in out.values()} == {(2, 6)}

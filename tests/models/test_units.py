@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fggm_lab.models import as_units, spread, unit_axes, unit_count
+from fggm_lab.models import as_units, broadcast_units, unit_axes, unit_count
 from fggm_lab.models.units import ENTRY
 from tests.support.families import tiny_model
 
@@ -26,7 +26,7 @@ def test_count_view_and_spread_agree(shape: tuple[int, ...], axis: int, units: i
     assert as_units(x, axis).shape == (units, x.numel() // units)
     for chosen in range(units):
         bits = torch.arange(units) == chosen
-        picked = torch.where(spread(bits, shape, axis), x, 0.0)
+        picked = torch.where(broadcast_units(bits, shape, axis), x, 0.0)
         assert torch.equal(as_units(picked, axis)[chosen], as_units(x, axis)[chosen])
         assert int((picked != 0).sum()) == x.numel() // units
 

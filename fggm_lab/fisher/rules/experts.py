@@ -33,27 +33,27 @@ def _is_experts(module: nn.Module) -> bool:
 @rule(_is_experts)
 def experts(call: Call) -> Parts | None:
     """y_n = Σ_k p_nk D_e(h(U_e x_n)), e the k-th expert of token n: dD_e and dU_e by example."""
-    given, (g,) = call.given(), call.gradients
-    if len(given) != 3 or g is None or g.shape != given[0].shape:
+    arguments, (g,) = call.arguments(), call.gradients
+    if len(arguments) != 3 or g is None or g.shape != arguments[0].shape:
         return None
-    x, chosen, share = given
+    x, expert_indices, shares = arguments
     tokens = call.layout.batch * call.layout.length
     if x.ndim != 2 or (len(x) != tokens and call.layout.batch > 1):
         return None
     up_name = "gate_up_proj" if call.module.has_gate else "up_proj"
     pieces: dict[str, list[Slice]] = {up_name: [], "down_proj": []}
-    for index in chosen.unique().tolist():
-        token, place = torch.where(chosen == index)
-        seen = x[token].detach()
-        out = g[token] * share[token, place, None].detach().to(g.dtype)
-        hidden, before = _inside(call.module, up_name, index, seen, out)
+    for index in expert_indices.unique().tolist():
+        token, rank = torch.where(expert_indices == index)
+        tokens_in = x[token].detach()
+        out = g[token] * shares[token, rank, None].detach().to(g.dtype)
+        hidden, before = _inside(call.module, up_name, index, tokens_in, out)
         owner = torch.div(token, len(x) // call.layout.batch, rounding_mode="floor")
-        for name, left, right in ((up_name, before, seen), ("down_proj", out, hidden)):
+        for name, left, right in ((up_name, before, tokens_in), ("down_proj", out, hidden)):
             if call.module.is_transposed:
                 left, right = right, left
             examples, padded = by_example(owner, (left, right))
             pieces[name].append(Slice(index, examples, Dense(*padded)))
-    return {name: Stacked(call.layout.batch, tuple(found)) for name, found in pieces.items()}
+    return {name: Stacked(call.layout.batch, tuple(slices)) for name, slices in pieces.items()}
 
 
 def _inside(module: Any, up_name: str, index: int, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,8 +63,11 @@ def _inside(module: Any, up_name: str, index: int, x: Tensor, g: Tensor) -> tupl
         module: the experts.
         up_name: the weight that leads to the activation.
         index: the expert.
-        x: (n, in) the tokens it saw.
+        x: (n, in) the inputs of its n tokens.
         g: (n, out) the gradient at its output.
+
+    Returns:
+        The hidden activations (n, hidden), and the gradient (n, gate and up) before the activation.
     """
     up, down = (module.get_parameter(name)[index].detach() for name in (up_name, "down_proj"))
     if module.is_transposed:
@@ -89,11 +92,11 @@ def by_example(owner: Tensor, rows: Sequence[Tensor]) -> tuple[Tensor, list[Tens
     """
     examples, inverse, counts = owner.unique(return_inverse=True, return_counts=True)
     starts = counts.cumsum(0) - counts
-    place = torch.arange(len(owner), device=owner.device) - starts[inverse]
+    position = torch.arange(len(owner), device=owner.device) - starts[inverse]
     longest = int(counts.max())
     padded = []
     for tensor in rows:
         block = tensor.new_zeros(len(examples), longest, tensor.shape[1])
-        block[inverse, place] = tensor
+        block[inverse, position] = tensor
         padded.append(block)
     return examples, padded

@@ -1,7 +1,7 @@
-"""Exact gradients of a module no written rule knows, from the module itself.
+"""Exact gradients of a module that no written rule covers, by running the module once more.
 
-The module alone is run once more on the arguments it had, and autograd goes back from the gradients
-met at its outputs. Where its own weights only enter linear maps and look-ups (a router, an
+The module is run again on the arguments of the call, and autograd continues backwards from the
+gradients at its outputs. Where its own weights only enter linear maps and look-ups (a router, an
 embedding that scales or shifts), one run of the whole batch is enough; otherwise it is run example
 by example.
 """
@@ -43,9 +43,9 @@ class _Use:
 class _Trace(TorchFunctionMode):
     """Cuts autograd's graph at every linear map and look-up of the given parameters."""
 
-    def __init__(self, own: dict[int, str]) -> None:
+    def __init__(self, names: dict[int, str]) -> None:
         super().__init__()
-        self._own = own
+        self._names = names
         self.uses: list[_Use] = []
         self.escaped = False
         """Whether a parameter also entered something else."""
@@ -55,7 +55,7 @@ class _Trace(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        touched = [self._own[id(a)] for a in (*args, *kwargs.values()) if id(a) in self._own]
+        touched = [self._names[id(a)] for a in (*args, *kwargs.values()) if id(a) in self._names]
         if not touched or not isinstance(out, Tensor):
             return out
         use = self._use(func, args, kwargs, out.detach().requires_grad_())
@@ -66,12 +66,12 @@ class _Trace(TorchFunctionMode):
         return use.out.clone()  # a leaf may not be changed in place, its copy may
 
     def _use(self, func: Any, args: Any, kwargs: dict[str, Any], out: Tensor) -> _Use | None:
-        weight = self._own.get(id(args[1])) if len(args) > 1 else None
+        weight = self._names.get(id(args[1])) if len(args) > 1 else None
         if weight is None or args[1].ndim != 2:
             return None
         if func is nn.functional.linear:
             bias = args[2] if len(args) > 2 else kwargs.get("bias")
-            return _Use(weight, args[0], out, bias=self._own.get(id(bias)))
+            return _Use(weight, args[0], out, bias=self._names.get(id(bias)))
         plain = not kwargs.get("max_norm") and not kwargs.get("scale_grad_by_freq")
         if func is nn.functional.embedding and len(args) == 2 and plain:
             return _Use(weight, args[0], out, padding=kwargs.get("padding_idx"))
@@ -107,33 +107,44 @@ def traced(call: Call) -> Parts | None:
 
 
 def rerun(call: Call) -> Parts | None:
-    """One run per example, with autograd for the weights; None for weights of rank 3 and more.
+    """Run the module once per example, with autograd for its weights.
 
-    Needs memory for one copy of the module's own weights per example.
+    This needs memory for one copy of the module's own weights per example.
+
+    Args:
+        call: the call of the whole batch.
+
+    Returns:
+        The parts; None for weights of rank 3 and more, or if an example by itself gives another
+        output than within the batch.
     """
-    own = dict(call.module.named_parameters(recurse=False))
-    if any(p.ndim > 2 for p in own.values()):
+    parameters = dict(call.module.named_parameters(recurse=False))
+    if any(p.ndim > 2 for p in parameters.values()):
         return None
-    leaves = {name: p.detach().requires_grad_() for name, p in own.items()}
-    found: dict[str, list[Tensor]] = {name: [] for name in own}
+    leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+    by_name: dict[str, list[Tensor]] = {name: [] for name in parameters}
     for index in range(call.layout.batch):
-        one = only(call, index)
+        single = only(call, index)
         with torch.enable_grad():
-            out = functional_call(call.module, leaves, one.args, one.kwargs)
-        if not _same(out, one.returned):
+            out = functional_call(call.module, leaves, single.args, single.kwargs)
+        if not _same(out, single.returned):
             return None
-        for name, gradient in zip(own, _backward(one, out, [*leaves.values()]), strict=True):
-            found[name].append(torch.zeros_like(own[name]) if gradient is None else gradient)
-    return {name: _part(torch.stack(gradients)) for name, gradients in found.items()}
+        for name, gradient in zip(
+            parameters, _backward(single, out, [*leaves.values()]), strict=True
+        ):
+            by_name[name].append(
+                torch.zeros_like(parameters[name]) if gradient is None else gradient
+            )
+    return {name: _part(torch.stack(gradients)) for name, gradients in by_name.items()}
 
 
-def _same(found: Any, expected: Any) -> bool:
-    """Whether a run of one example by itself gave what the batch gave it, but for rounding."""
-    pairs = list(zip(tensors_of(found), tensors_of(expected), strict=True))
+def _same(result: Any, expected: Any) -> bool:
+    """Whether one example by itself gives what it gave within the batch, up to rounding."""
+    pairs = list(zip(tensors_of(result), tensors_of(expected), strict=True))
     return all(
-        one.shape == other.shape and (one - other).norm() <= _ROUNDING * other.norm()
-        for one, other in pairs
-        if other.is_floating_point()
+        single.shape == batched.shape and (single - batched).norm() <= _ROUNDING * batched.norm()
+        for single, batched in pairs
+        if batched.is_floating_point()
     )
 
 
@@ -152,8 +163,8 @@ def only(call: Call, index: int) -> Call:
     rows = {1: 0, call.layout.batch: 1, call.layout.batch * call.layout.length: call.layout.length}
 
     def part(tensor: Tensor) -> Tensor:
-        each = rows.get(len(tensor), 0) if tensor.ndim else 0
-        return tensor.detach()[index * each : (index + 1) * each] if each else tensor.detach()
+        count = rows.get(len(tensor), 0) if tensor.ndim else 0
+        return tensor.detach()[index * count : (index + 1) * count] if count else tensor.detach()
 
     return Call(
         call.module,
@@ -170,9 +181,9 @@ def _backward(call: Call, out: Any, leaves: list[Tensor]) -> tuple[Tensor | None
     """The gradients at `leaves` that the call's gradients at its outputs cause."""
     outs = list(tensors_of(out))
     pairs = [
-        (outs[place], gradient)
-        for place, gradient in zip(call.outputs, call.gradients, strict=True)
-        if gradient is not None and outs[place].requires_grad
+        (outs[index], gradient)
+        for index, gradient in zip(call.outputs, call.gradients, strict=True)
+        if gradient is not None and outs[index].requires_grad
     ]
     if not pairs or not leaves:
         return (None,) * len(leaves)

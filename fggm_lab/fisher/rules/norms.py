@@ -15,14 +15,14 @@ Fact = Callable[[nn.Module], float | None]
 
 
 def _once_per_module(find: Fact) -> Fact:
-    """What `find` sees in a module does not change, so it looks once."""
-    seen: WeakKeyDictionary[nn.Module, float | None] = WeakKeyDictionary()
+    """Cache what `find` returns for a module, which does not change."""
+    results: WeakKeyDictionary[nn.Module, float | None] = WeakKeyDictionary()
 
     @wraps(find)
     def known(module: nn.Module) -> float | None:
-        if module not in seen:
-            seen[module] = find(module)
-        return seen[module]
+        if module not in results:
+            results[module] = find(module)
+        return results[module]
 
     return known
 
@@ -54,7 +54,7 @@ def rms_norm(module: nn.Module, x: Tensor, g: Tensor) -> Parts | None:
     epsilon = plain_epsilon(module)
     if epsilon is None or x.dtype == torch.float64:  # theirs may be float32 inside, and rounds so
         return {"weight": sum_positions(_with_weight(module, widen(x), neutral).mul_(g))}
-    x, g = (widen(each).flatten(1, -2) for each in (x, g))
+    x, g = (widen(tensor).flatten(1, -2) for tensor in (x, g))
     mean_square = torch.linalg.vector_norm(x, dim=-1).square_().div_(x.shape[-1])
     scale = mean_square.add_(epsilon).rsqrt_()
     return {"weight": Entries(torch.bmm(scale[:, None], x * g)[:, 0])}
@@ -67,7 +67,9 @@ def plain_epsilon(module: nn.Module) -> float | None:
     epsilon = getattr(module, "variance_epsilon", getattr(module, "eps", None))
     if neutral is None or not isinstance(epsilon, float):
         return None
-    probe = torch.cat([_probe(module), epsilon**0.5 * _probe(module)])  # it counts in the second
+    probe = torch.cat(
+        [_probe(module), epsilon**0.5 * _probe(module)]
+    )  # ε matters in the second half
     expected = probe * (probe.square().mean(-1, keepdim=True) + epsilon).rsqrt()
     return epsilon if torch.allclose(_with_weight(module, probe, neutral), expected) else None
 
@@ -86,13 +88,13 @@ def neutral_weight(module: nn.Module) -> float | None:
         1 for w ⊙ x̂, 0 for (1 + w) ⊙ x̂, None for a module that does something else.
     """
     probe = _probe(module)
-    zero, one, two = (_with_weight(module, probe, value) for value in (0.0, 1.0, 2.0))
-    normed = one - zero
-    if one.shape != probe.shape or not torch.allclose(two - one, normed):
+    at_zero, at_one, at_two = (_with_weight(module, probe, value) for value in (0.0, 1.0, 2.0))
+    normed = at_one - at_zero
+    if at_one.shape != probe.shape or not torch.allclose(at_two - at_one, normed):
         return None
-    if not zero.any():
+    if not at_zero.any():
         return 1.0
-    return 0.0 if torch.allclose(zero, normed) else None
+    return 0.0 if torch.allclose(at_zero, normed) else None
 
 
 @torch.no_grad()

@@ -43,11 +43,11 @@ def layer_rule(applies: Callable[[nn.Module], bool]) -> Callable[[LayerRule], La
             )
             if not isinstance(x, Tensor) or g is None:
                 return None
-            own = call.layout.split(x, 3 if x.is_floating_point() else 2)
+            inputs = call.layout.split(x, 3 if x.is_floating_point() else 2)
             gradient = call.layout.split(g, 3)
-            if own is None or gradient is None:
+            if inputs is None or gradient is None:
                 return None
-            return function(call.module, own, gradient)
+            return function(call.module, inputs, gradient)
 
         _RULES.append((applies, arranged))
         return function
@@ -59,7 +59,7 @@ def rule_for(module: nn.Module) -> Rule | None:
     """The rule for `module`; None if it has no parameters of its own, or hides them."""
     if not module._parameters or hasattr(module, "parametrizations"):
         return None
-    return next((found for applies, found in _RULES if applies(module)), None)
+    return next((rule for applies, rule in _RULES if applies(module)), None)
 
 
 def computes_as(module: nn.Module, kind: type[nn.Module]) -> bool:
@@ -67,6 +67,13 @@ def computes_as(module: nn.Module, kind: type[nn.Module]) -> bool:
 
     That is, it has no forward of its own, and its parameters bear their usual names: pruning and
     the older `weight_norm` rename them and compute the weight before each call.
+
+    Args:
+        module: any module.
+        kind: a layer's class.
+
+    Returns:
+        True if a rule for `kind` holds for the module.
     """
     return (
         isinstance(module, kind)
