@@ -31,6 +31,12 @@ def figure_blocks(runs: Sequence[Run]) -> list[Block]:
     Forgetting, the stability–plasticity plane and paired differences are of all runs. What shows a
     run's scores, masks and movements is drawn for the first seed of each method: those of other
     seeds would make the file large and say the same.
+
+    Args:
+        runs: at least one, over the same tasks.
+
+    Returns:
+        One block per kind of figure, with a variant for each choice that the runs allow.
     """
     shown = first_seeds(runs)
     note = ""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NoReturn
 
 from fggm_lab.errors import RunError
 from fggm_lab.runs.config import RunConfig
@@ -64,7 +64,7 @@ def check_comparable(runs: Sequence[Run]) -> None:
         for field in _SAME:
             a, b = getattr(first.config, field), getattr(run.config, field)
             if a != b:
-                raise cannot_mix(first, run, field, a, b)
+                refuse_to_mix(first, run, field, a, b)
     check_general(runs)
 
 
@@ -78,9 +78,9 @@ def check_general(runs: Sequence[Run]) -> None:
     for other, ability in measured[1:]:
         run, general = measured[0]
         if general["name"] != ability["name"]:
-            raise cannot_mix(run, other, "general.name", general["name"], ability["name"])
+            refuse_to_mix(run, other, "general.name", general["name"], ability["name"])
         if general["better"] != ability["better"]:
-            raise cannot_mix(run, other, "general.better", general["better"], ability["better"])
+            refuse_to_mix(run, other, "general.better", general["better"], ability["better"])
 
 
 def check_same_model(runs: Sequence[Run]) -> None:
@@ -107,13 +107,24 @@ def first_seeds(runs: Sequence[Run]) -> list[Run]:
     return list(first.values())
 
 
-def cannot_mix(first: Run, second: Run, field: str, a: Any, b: Any) -> RunError:
-    """The error for two runs that differ in a field in which they must not."""
+def refuse_to_mix(first: Run, second: Run, field: str, a: Any, b: Any) -> NoReturn:
+    """Say that two runs differ in a field in which they must not.
+
+    Args:
+        first: one run.
+        second: the other.
+        field: the name of the field.
+        a: its value in the first run.
+        b: its value in the second.
+
+    Raises:
+        RunError: always.
+    """
 
     def show(value: Any) -> str:
         return ", ".join(value) if isinstance(value, list) else str(value)
 
-    return RunError(
+    raise RunError(
         f"{first.path} and {second.path} cannot be compared: {field} is {show(a)} in the first and "
         f"{show(b)} in the second; compare runs over the same tasks, data and split"
     )
@@ -124,6 +135,12 @@ def labels(configs: Sequence[RunConfig]) -> list[str]:
 
     A method's own settings are compared among the runs of that method, the rest among all, so that
     runs which differ in their seed only share a name. Paths do not count; fingerprints do.
+
+    Args:
+        configs: the configurations of the runs.
+
+    Returns:
+        A name for each configuration, in order, such as `fggm (keep=0.5)`.
     """
     settings = [_settings(config) for config in configs]
     names = []
@@ -172,6 +189,12 @@ def group_labels(runs: Sequence[Run]) -> list[str]:
 
     A run that repeats another one, seed and order included, is named so by its folder: averaging
     both would count one draw twice.
+
+    Args:
+        runs: the runs to compare.
+
+    Returns:
+        A label for each run, in order; runs with the same label are averaged.
     """
     group_names: list[str] = []
     draws = set()
@@ -202,7 +225,12 @@ def row_of(run: Run, label: str) -> Row:
 def over_seeds(rows: Sequence[Row]) -> list[Row]:
     """Rows of `comparison` gathered by method: mean, sample sd and n of each number over seeds.
 
-    `seed` and `run` become lists; `finished` says whether all runs are.
+    Args:
+        rows: of `comparison`.
+
+    Returns:
+        One row per method, in the order of their first rows: each number as `{"mean", "sd", "n"}`,
+        `seed` and `run` as lists; `finished` says whether all runs are.
     """
     groups: dict[str, list[Row]] = {}
     for row in rows:

@@ -17,6 +17,12 @@ def find_runs(folder: Path | str) -> list[Run]:
     What lies inside a run is not searched, nor are hidden folders; a config.json that is not a
     run's, a model's for one, is passed over.
 
+    Args:
+        folder: the folder of one run, or any folder above runs.
+
+    Returns:
+        The runs, finished or not.
+
     Raises:
         RunError: there is no such folder, or a run in it is damaged.
     """

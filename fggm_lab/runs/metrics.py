@@ -44,6 +44,12 @@ def so_far(matrix: Matrix, t: int) -> list[list[float | None]]:
     Args:
         matrix: (T, T).
         t: number of tasks trained, 1 to T.
+
+    Returns:
+        (t, t): a copy of the first t rows and columns.
+
+    Raises:
+        SettingError: `t` is outside 1 to T, or the matrix is not square.
     """
     if not 1 <= t <= _size(matrix):
         raise SettingError(f"t is {t}; it must be from 1 to the number of tasks, {len(matrix)}")
@@ -56,6 +62,9 @@ def op_after(matrix: Matrix, t: int) -> float | None:
     Args:
         matrix: (T, T).
         t: number of tasks trained, 1 to T.
+
+    Returns:
+        The mean, in the unit of the scores; None where a cell is missing.
     """
     return _mean(so_far(matrix, t)[-1])
 
@@ -92,6 +101,12 @@ def fwt(matrix: Matrix, untrained: Row) -> float | None:
     Args:
         matrix: (T, T); needs the cells just above the diagonal.
         untrained: (T,) scores of the untrained model, b.
+
+    Returns:
+        The mean, in the unit of the scores; None where a cell is missing, and of a single task.
+
+    Raises:
+        SettingError: `untrained` has another length than the matrix.
     """
     if len(untrained) != _size(matrix):
         raise SettingError(
@@ -115,6 +130,12 @@ def forgetting(matrix: Matrix) -> float | None:
 
     Chaudhry et al. 2018 (arXiv 1801.10112). The maximum runs over every earlier step that was
     measured; each step from task j on must have been.
+
+    Args:
+        matrix: (T, T).
+
+    Returns:
+        The mean, in the unit of the scores; more is more forgotten. None where a cell is missing.
     """
     return _mean(_fall(matrix, j) for j in range(_size(matrix) - 1))
 

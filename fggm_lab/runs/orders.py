@@ -17,13 +17,13 @@ from typing import Any
 from fggm_lab.errors import RunError
 from fggm_lab.runs.compare import (
     Row,
-    cannot_mix,
     check_comparable,
     check_general,
     gathered,
     group_labels,
     mean_sd_n,
     over_seeds,
+    refuse_to_mix,
     row_of,
 )
 from fggm_lab.runs.listing import RunsLike, as_runs
@@ -52,7 +52,7 @@ def check_same_data(runs: Sequence[Run]) -> None:
     for other in others:
         for field, a, b in _across(first, other):
             if a != b:
-                raise cannot_mix(first, other, field, a, b)
+                refuse_to_mix(first, other, field, a, b)
         if first.config.data_fingerprint is None:
             raise RunError(
                 f"{first.path} and {other.path} have different task orders and were made by a "
@@ -76,6 +76,12 @@ def _across(first: Run, other: Run) -> list[tuple[str, Any, Any]]:
 
 def ordered(runs: RunsLike) -> list[Row]:
     """One row per run, as `comparison` makes them, each with its `order`; orders may differ.
+
+    Args:
+        runs: a run, a folder of runs, or several of either, in one task order or several.
+
+    Returns:
+        The rows, in the order of the runs; `order` holds the tasks' names.
 
     Raises:
         RunError: no runs, or runs that cannot be compared (`check_same_data`).
@@ -105,8 +111,12 @@ def by_order(rows: Sequence[Row]) -> list[Row]:
 def over_orders(rows: Sequence[Row]) -> list[Row]:
     """Rows of `ordered` gathered by method over all pairs of an order and a seed.
 
-    `order` is the list of orders; numbers that depend on the order are None, n 0. A method
-    without a run of every order is left out; `incomplete` names those.
+    Args:
+        rows: of `ordered`.
+
+    Returns:
+        One row per method that has a run of every order; `incomplete` names the others. `order` is
+        the list of orders; numbers that depend on the order are None, n 0.
     """
     missing = incomplete(rows)
     groups: dict[str, list[Row]] = {}

@@ -52,6 +52,13 @@ def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
 def read_predictions(path: Path, task: str | None = None) -> list[Prediction]:
     """The rows of a file, of one task or all.
 
+    Args:
+        path: the Parquet file.
+        task: whose rows; None: those of every task.
+
+    Returns:
+        The rows in the order of the file.
+
     Raises:
         RunError: the file is damaged, or has other columns.
     """

@@ -86,10 +86,16 @@ def _ours(row: Row, config: RunConfig) -> dict[str, Any]:
 
 
 def unlike(config: RunConfig) -> list[str]:
-    """In what a run differs from those that were published, in words; empty if in nothing known.
+    """In what a run differs from those that were published.
 
     A model counts as the same if its folder or hub id ends in the published model's name, and tasks
-    if they have TRACE's names: the weights and the examples themselves are not looked at.
+    if they have TRACE's names: the weights and the examples themselves are not compared.
+
+    Args:
+        config: the run's configuration.
+
+    Returns:
+        The differences in words; empty if there is none that can be seen.
     """
     from fggm_lab.tasks import SHIPPED
 

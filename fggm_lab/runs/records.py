@@ -24,14 +24,20 @@ Kind = Literal["fisher", "masks", "drift", "checkpoints", "memory", "predictions
 
 
 class TaskRecords:
-    """The files of a run's tasks. A task is named by its 0-based place or by its name."""
+    """The files of a run's tasks. A task is given by its 0-based index or by its name."""
 
     def __init__(self, path: Path, config: RunConfig) -> None:
         self.path = path
         self.config = config
 
     def task_index(self, task: int | str) -> int:
-        """The 0-based place of a task.
+        """The 0-based index of a task.
+
+        Args:
+            task: its index or its name.
+
+        Returns:
+            The index, checked to be one of the run's.
 
         Raises:
             RunError: the run has no such task.
@@ -55,8 +61,14 @@ class TaskRecords:
     def file(self, kind: Kind, task: int | str, step: int = 0) -> Path:
         """Where a task's record of one kind lives, whether it is there yet or not.
 
-        A safetensors file, `01-C-STANCE@000040.safetensors` if it was made after step 40 of the
-        task; for `predictions` a Parquet file, for `checkpoints` a plain transformers folder.
+        Args:
+            kind: of the record.
+            task: the task's index or name.
+            step: the step of the task after which the record was made; 0: before the first.
+
+        Returns:
+            The path of a safetensors file, `01-C-STANCE@000040.safetensors` for step 40; for
+            `predictions` of a Parquet file, for `checkpoints` of a transformers folder.
         """
         step_suffix = f"@{step:06d}" if step else ""
         suffix = {"checkpoints": "", "predictions": ".parquet"}.get(kind, ".safetensors")
@@ -73,8 +85,12 @@ class TaskRecords:
     def fisher(self, task: int | str) -> "FisherScores | None":
         """The Fisher scores before a task, None if none were kept.
 
-        They are those the method's mask was cut from; of a method that scores nothing, those that
-        were recorded (`fisher_points`).
+        Args:
+            task: the task's index or name.
+
+        Returns:
+            The scores that the method's mask was cut from; of a method that scores nothing, those
+            that were recorded (`fisher_points`).
         """
         path = self.file("fisher", task)
         if not path.exists():
@@ -84,9 +100,14 @@ class TaskRecords:
         return FisherScores.load(path)
 
     def fisher_along(self, task: int | str) -> "dict[int, FisherScores]":
-        """The Fisher scores kept along a task: step of the task → scores; step 0 is before it.
+        """The Fisher scores kept before a task and along it.
 
-        Empty if none were kept.
+        Args:
+            task: the task's index or name.
+
+        Returns:
+            Step of the task → scores, in the order of steps; step 0 is before the task. Empty if
+            none were kept.
         """
         from fggm_lab.fisher.scores import FisherScores
 
@@ -97,8 +118,12 @@ class TaskRecords:
         """The mask a task was trained under, None if none was kept.
 
         Args:
+            task: the task's index or name.
             step: the one chosen after this step, 0: before the task; by default the last one, for
                 a method that chooses anew along a task.
+
+        Returns:
+            The mask, None if there is none of that step.
         """
         files = self._files_along("masks", task)
         path = files.get(max(files, default=0) if step is None else step)
@@ -109,7 +134,13 @@ class TaskRecords:
         return Mask.load(path)
 
     def memory(self, task: int | str) -> "dict[str, Tensor]":
-        """What the method kept after a task, by its own names; empty if it keeps nothing.
+        """What the method kept after a task.
+
+        Args:
+            task: the task's index or name.
+
+        Returns:
+            The method's tensors by the names it gave them; empty if it keeps nothing.
 
         Raises:
             RunError: the file is damaged.
@@ -117,7 +148,13 @@ class TaskRecords:
         return read_tensors(self.file("memory", task)) or {}
 
     def drift(self, task: int | str) -> "dict[str, Tensor] | None":
-        """How far each unit moved during a task: per parameter one number per unit; or None.
+        """How far each unit moved during a task.
+
+        Args:
+            task: the task's index or name.
+
+        Returns:
+            Name of the parameter → (units,) the norm of each unit's change; None if not recorded.
 
         Raises:
             RunError: the file is damaged.
@@ -166,7 +203,13 @@ class TaskRecords:
 
 
 def read_tensors(path: Path) -> "dict[str, Tensor] | None":
-    """The tensors of a safetensors file by name, None if it is not there.
+    """The tensors of a safetensors file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Name → tensor; None if the file is not there.
 
     Raises:
         RunError: it is damaged.

@@ -50,6 +50,13 @@ class Run(TaskRecords):
     def create(cls, path: Path | str, config: RunConfig) -> Self:
         """Begin a run in a new or empty folder.
 
+        Args:
+            path: the folder; it is made if missing.
+            config: what is going to be trained.
+
+        Returns:
+            The run, with nothing but its configuration.
+
         Raises:
             RunError: the folder holds a run or anything else, or another process is at it.
             LabError: the disk refused.
@@ -88,6 +95,12 @@ class Run(TaskRecords):
     def open(cls, path: Path | str) -> Self:
         """Open a run, finished or not, for reading or for going on.
 
+        Args:
+            path: the run's folder.
+
+        Returns:
+            The run, with the configuration it was made with.
+
         Raises:
             RunError: there is no run, its config.json is damaged, or a newer version of the lab
                 wrote it; the message names the field.
@@ -121,6 +134,13 @@ class Run(TaskRecords):
     @classmethod
     def resume(cls, path: Path | str, config: RunConfig) -> Self:
         """Open a run to go on with it under `config`, which must be the one it was made with.
+
+        Args:
+            path: the run's folder.
+            config: what is going to be trained.
+
+        Returns:
+            The run.
 
         Raises:
             RunError: there is no run.

@@ -99,6 +99,9 @@ class ScoreMatrix:
             events: as in events.jsonl; evaluations that are not final are passed over.
             general_name: what General measures.
             general_better: `higher` for a score, `lower` for a loss.
+
+        Returns:
+            The matrix, None where no final evaluation has measured a score.
         """
         matrix = cls.empty(tasks, general_scores(name=general_name, better=general_better))
         for event in events:
@@ -137,6 +140,12 @@ class ScoreMatrix:
     def load(cls, path: Path | str) -> "ScoreMatrix":
         """Read scores.json.
 
+        Args:
+            path: the file.
+
+        Returns:
+            The matrix.
+
         Raises:
             RunError: the file is missing, broken, or not a score matrix.
         """
@@ -148,8 +157,7 @@ class ScoreMatrix:
             general = _is(dict, content.get("general") or {})
             before, after = _numbers([general.get("before"), general.get("after")])
             better = general.get("better", "higher")
-            if better not in ("higher", "lower"):
-                raise TypeError
+            _is_choice(better, "higher", "lower")
         except (KeyError, TypeError, AttributeError):
             raise RunError(
                 f'{path} is not a score matrix ({{"tasks", "matrix", "untrained", "general"}} '
@@ -167,6 +175,11 @@ def _is(kind: type, value: Any) -> Any:
     if not isinstance(value, kind):
         raise TypeError
     return value
+
+
+def _is_choice(value: Any, *choices: str) -> None:
+    if value not in choices:
+        raise TypeError
 
 
 def _numbers(row: Any) -> list[float | None]:

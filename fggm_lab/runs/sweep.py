@@ -42,6 +42,12 @@ class Variation:
     def parse(cls, text: str) -> "Variation":
         """Read `lr=1e-4,5e-4` or `fggm.keep=0.1,0.3`.
 
+        Args:
+            text: SETTING=VALUE,VALUE or METHOD.SETTING=VALUE,VALUE.
+
+        Returns:
+            The setting with its values, as they were written.
+
         Raises:
             SettingError: it is not written so, or a value is empty or named twice.
         """
@@ -87,6 +93,15 @@ def plan(
     """The cells of a sweep, seed by seed, so that a sweep that was stopped has whole seeds.
 
     A setting of one method multiplies the runs of that method only.
+
+    Args:
+        methods: their names.
+        seeds: seeds of the runs.
+        orders: names of task orders, or task names; None is the default order.
+        varied: settings that take several values in turn.
+
+    Returns:
+        One cell per run: seeds are outermost, then orders, methods and values.
 
     Raises:
         SettingError: something is named twice, nothing is named, or a setting is varied of a method
@@ -163,7 +178,13 @@ def _safe(name: str) -> str:
 
 
 def asked_before(out: Path) -> dict[str, Any]:
-    """What `remember` wrote: a cell's folder → what it was asked to be; empty if nothing.
+    """Read what `remember` wrote.
+
+    Args:
+        out: the sweep's folder.
+
+    Returns:
+        A cell's folder → what it was asked to be; empty if nothing was recorded.
 
     Raises:
         RunError: the record is damaged.

@@ -18,6 +18,9 @@ def lower_is_better(rows: Sequence[dict[str, Any]]) -> set[str]:
 
     Args:
         rows: of `comparison` or `over_seeds`; they say which way their General is better.
+
+    Returns:
+        The keys of the numbers to mark.
     """
     return {
         key
