@@ -154,13 +154,15 @@ def _values(pair: Pair, measure: Measure) -> tuple[float | None, float | None, f
 
 
 def _hover(tables: Overlap) -> list[list[str]]:
-    def show(value: float | None, expected: float | None, z: float | None) -> str:
+    def cell_text(value: float | None, expected: float | None, z: float | None) -> str:
         if value is None or expected is None:
             return "nothing kept"
         above = "" if z is None else f"<br>z = {z:+.1f} standard deviations from chance"
         return f"measured {value:.3f}<br>by chance {expected:.3f}{above}"
 
-    return [[show(*cell) for cell in zip(*rows, strict=True)] for rows in zip(*tables, strict=True)]
+    return [
+        [cell_text(*cell) for cell in zip(*rows, strict=True)] for rows in zip(*tables, strict=True)
+    ]
 
 
 def _add_layers(figure: go.Figure, counts: Counts, measure: Measure) -> None:

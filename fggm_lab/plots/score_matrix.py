@@ -61,7 +61,7 @@ def _label(run: Run) -> str:
 
 
 def _hover(scores: ScoreMatrix) -> list[list[str]]:
-    def show(row: int, column: int, value: float | None) -> str:
+    def cell_text(row: int, column: int, value: float | None) -> str:
         if value is None:
             return "not measured"
         text = f"score {value:.3f}"
@@ -77,7 +77,7 @@ def _hover(scores: ScoreMatrix) -> list[list[str]]:
         return f"{text}, before its training<br>{value - before:+.3f} from the untrained model"
 
     return [
-        [show(row, column, value) for column, value in enumerate(values)]
+        [cell_text(row, column, value) for column, value in enumerate(values)]
         for row, values in enumerate([scores.untrained, *scores.matrix], start=-1)
     ]
 

@@ -85,13 +85,13 @@ def _hover(row: dict[str, Any], total: int) -> str:
 def _describe(rows: list[dict[str, Any]], total: int) -> str:
     tasks = len(rows) - 1
 
-    def say(row: dict[str, Any]) -> str:
+    def share_text(row: dict[str, Any]) -> str:
         return (
             f"{theme.percent(row['units'] / total)} ({row['units']:,} units; by chance "
             f"{theme.percent(row['expected'] / total)})"
         )
 
     return (
-        f"Of {total:,} units, none of the {tasks} tasks' masks keeps {say(rows[0])}, exactly one "
-        f"keeps {say(rows[1])}, all of them keep {say(rows[-1])}."
+        f"Of {total:,} units, none of the {tasks} tasks' masks keeps {share_text(rows[0])}, "
+        f"exactly one keeps {share_text(rows[1])}, all of them keep {share_text(rows[-1])}."
     )

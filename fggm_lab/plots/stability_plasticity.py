@@ -144,13 +144,13 @@ def _end(trajectory: Trajectory, style: theme.Style, stability: Stability) -> go
 
 
 def _hover(step: TrajectoryPoint, stability: Stability, task: str | None = None) -> str:
-    def show(value: float, sd: float | None) -> str:
+    def value_text(value: float, sd: float | None) -> str:
         return f"{value:.3f}" + ("" if sd is None else f" ± {sd:.3f}")
 
     after = f"after {_tasks(step.tasks)}" + (f" ({task})" if task else "")
     return (
-        f"{after}<br>{_LEARNING} {show(step.learned, step.learned_sd)}<br>"
-        f"{NAMES[stability]} {show(step.kept, step.kept_sd)}<br>{_seeds(step.seeds)}"
+        f"{after}<br>{_LEARNING} {value_text(step.learned, step.learned_sd)}<br>"
+        f"{NAMES[stability]} {value_text(step.kept, step.kept_sd)}<br>{_seeds(step.seeds)}"
     )
 
 

@@ -1,15 +1,13 @@
 """Attributions add up to what they explain, agree with brute force, and leave the model alone."""
 
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from captum.attr import LayerConductance
 
-from fggm_lab.attribution import attribute_tokens, attribution_drift, drift_along, rank_correlation
+from fggm_lab.attribution import attribute_tokens, attribution_drift, drift_along
 from fggm_lab.attribution.neurons import _embedded, _likelihood, beside_fisher, neuron_conductance
 from fggm_lab.errors import DataError, RunError, SettingError
 from fggm_lab.fisher import fisher_scores
@@ -127,15 +125,6 @@ def test_conductance_beside_fisher() -> None:
     torch.testing.assert_close(flow[rows[0]["name"]], mean)
     with pytest.raises(DataError, match="Fisher scores have no"):
         beside_fisher(scores, {"elsewhere.weight": torch.ones(3)})
-
-
-def test_rank_correlation_shares_ranks_among_equals() -> None:
-    a, b = np.array([1.0, 2, 2, 5]), np.array([10.0, 20, 30, 40])
-    # ranks 1, 2.5, 2.5, 4 and 1, 2, 3, 4
-    assert rank_correlation(a, b) == pytest.approx(4.5 / math.sqrt(4.5 * 5))
-    assert rank_correlation(a, a) == pytest.approx(1)
-    assert rank_correlation(a, -a) == pytest.approx(-1)
-    assert rank_correlation(a, np.ones(4)) is None
 
 
 def test_drift_along_a_run(tmp_path: Path) -> None:
