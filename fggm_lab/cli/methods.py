@@ -66,8 +66,8 @@ def method_settings(
     settings: dict[str, dict[str, Any]] = {name: {} for name in names}
 
     def give(name: str, part: str, key: str, value: Any) -> None:
-        own = settings[name].setdefault(part, {}) if PLUS in name else settings[name]
-        own[key] = value
+        of_method = settings[name].setdefault(part, {}) if PLUS in name else settings[name]
+        of_method[key] = value
 
     for name in names if keep is not None else []:
         for part in name.split(PLUS):

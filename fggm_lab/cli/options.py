@@ -43,6 +43,9 @@ def training_options(
 
     Args:
         record: the settings; one with a field more has an option more.
+
+    Returns:
+        A decorator of the command.
     """
     parameters: dict[str, inspect.Parameter] = {}
     for name, (field_name, field, option) in shown_settings(record).items():
@@ -101,8 +104,8 @@ def read_setting(record: type[TrainingSettings], field_name: str, value: Any, wr
     try:
         return _adapter(record, field_name).validate_python(value)
     except ValidationError as error:
-        told = error.errors()[0]["msg"].lower()
-        raise SettingError(f"{written}: {told}; write {allowed_values(field)}") from None
+        reason = error.errors()[0]["msg"].lower()
+        raise SettingError(f"{written}: {reason}; write {allowed_values(field)}") from None
 
 
 def numbers(
@@ -146,6 +149,9 @@ def options_of(
     Args:
         function: annotated as typer asks.
         without: its parameters that the command does not take.
+
+    Returns:
+        A decorator of the command.
     """
     parameters = inspect.signature(function, eval_str=True).parameters
     return _with_parameters({n: p for n, p in parameters.items() if n not in without})
@@ -175,18 +181,18 @@ def _parameter(
     record: type[TrainingSettings], name: str, field_name: str, field: FieldInfo, option: Option
 ) -> inspect.Parameter:
     """A training setting as a parameter of a command, as typer asks for it."""
-    flag, told = _flag(name), field.description or ""
+    flag, description = _flag(name), field.description or ""
     default = field.default
     if default is None and option.default is not None:
-        told += f" [default: {option.default}]"
+        description += f" [default: {option.default}]"
     if field.annotation is bool:
-        shown = typer.Option(f"{flag}/--no-{flag[2:]}", help=told)
+        shown = typer.Option(f"{flag}/--no-{flag[2:]}", help=description)
         return _keyword(name, default, Annotated[bool, shown])
 
     def parse(value: Any) -> Any:
         return read_setting(record, field_name, value, f"{flag} {value}")
 
-    shown = typer.Option(flag, help=told, parser=parse, metavar=_metavar(field))
+    shown = typer.Option(flag, help=description, parser=parse, metavar=_metavar(field))
     return _keyword(name, default, Annotated[str, shown])
 
 

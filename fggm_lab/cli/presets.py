@@ -8,6 +8,13 @@ from fggm_lab.cli.options import shown_settings
 def choose_preset(context: typer.Context, name: str | None) -> str | None:
     """Make a preset's settings the defaults of a command; what is given explicitly overrides them.
 
+    Args:
+        context: of the command.
+        name: of the preset, if one is chosen.
+
+    Returns:
+        The name, as typer asks of an option's callback.
+
     Raises:
         SettingError: there is no such preset.
     """

@@ -4,7 +4,7 @@ import json
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -26,13 +26,13 @@ BESIDE = ("dtype",)
 
 def _seeds(text: str) -> list[int]:
     """`1,2,3` or `1-3`."""
-    found: list[int] = []
+    seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
             raise SettingError(f"--seeds {text}: write whole numbers, such as 1,2,3 or 1-5")
-        found += range(int(first), int(last or first) + 1)
-    return found
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
 
 
 def _variable() -> list[str]:
@@ -41,20 +41,20 @@ def _variable() -> list[str]:
     return [*(name for name, (_, _, option) in shown if option.sweep), *BESIDE]
 
 
-def _check(one: Variation) -> None:
+def _check(variation: Variation) -> None:
     """Raise a `SettingError` unless a varied option of training exists and takes its values."""
-    known = _variable()
-    if one.method is not None:
+    variable = _variable()
+    if variation.method is not None:
         return
-    if one.key == "keep":
+    if variation.key == "keep":
         raise SettingError("--vary keep: name the method, such as fggm.keep=0.1,0.3")
-    if one.key not in known:
+    if variation.key not in variable:
         raise SettingError(
-            f"--vary {one.key}: no such setting of training can be varied"
-            f"{nearest(one.key, known)}; there are: {', '.join(known)}"
+            f"--vary {variation.key}: no such setting of training can be varied"
+            f"{nearest(variation.key, variable)}; there are: {', '.join(variable)}"
         )
-    for value in one.values:
-        _value(one.key, value)
+    for value in variation.values:
+        _value(variation.key, value)
 
 
 def _value(name: str, text: str) -> Any:
@@ -65,27 +65,36 @@ def _value(name: str, text: str) -> Any:
     return read_setting(TrainingSettings, field_name, text, f"--vary {name}={text}")
 
 
-def _same(asked: dict[str, Any], before: dict[str, Any] | None) -> bool:
-    """Whether two records of what a cell is to be ask for the same run.
+def _same(options_now: dict[str, Any], before: dict[str, Any] | None) -> bool:
+    """Whether two records of a cell's options are of the same run.
 
     Versions differ in how a record spells a training setting, and in which settings there are.
+
+    Args:
+        options_now: the options now.
+        before: the options when the cell was trained; None if it was not.
+
+    Returns:
+        Whether training again would repeat the run.
     """
     if before is None:
         return False
     settings = shown_settings()
     names = {*settings, *(option.formerly for _, _, option in settings.values())}
-    beside = [{n: v for n, v in one.items() if n not in names} for one in (asked, before)]
-    return beside[0] == beside[1] and settings_from(asked) == settings_from(before)
+    now, then = (
+        {n: v for n, v in options.items() if n not in names} for options in (options_now, before)
+    )
+    return now == then and settings_from(options_now) == settings_from(before)
 
 
 def _pairs(cell: Cell, pairs: Sequence[str]) -> list[str]:
     """The `--set` of one cell: those of its method, then those that are varied."""
-    own = [
+    of_method = [
         pair
         for pair in pairs
         if (split := split_setting(pair.partition("=")[0])) and split[0] == cell.method
     ]
-    return [*own, *(f"{cell.method}.{key}={value}" for key, value in cell.settings.items())]
+    return [*of_method, *(f"{cell.method}.{key}={value}" for key, value in cell.settings.items())]
 
 
 class _Cells:
@@ -94,16 +103,16 @@ class _Cells:
     def __init__(self, out: Path, options: dict[str, Any]) -> None:
         self.out, self.options = out, options
         self.failures: dict[str, str] = {}
-        self._told: set[str | None] = set()
+        self._orders_described: set[str | None] = set()
 
-    def asked(self, cell: Cell) -> dict[str, Any]:
+    def options_of_cell(self, cell: Cell) -> dict[str, Any]:
         """What `train` is to do for a cell, as JSON has it."""
         options = self.options | {key: _value(key, value) for key, value in cell.options.items()}
         options["set_"] = _pairs(cell, options.get("set_") or [])
-        own = {"methods": cell.method, "seed": cell.seed, "order": cell.order}
-        return {name: str(v) if isinstance(v, Path) else v for name, v in (options | own).items()}
+        options |= {"methods": cell.method, "seed": cell.seed, "order": cell.order}
+        return {name: str(v) if isinstance(v, Path) else v for name, v in options.items()}
 
-    def place(self, cell: Cell) -> str:
+    def folder_name(self, cell: Cell) -> str:
         """A cell's name: its run folder, relative to the sweep's."""
         from fggm_lab.methods import make_method
 
@@ -113,16 +122,18 @@ class _Cells:
 
     def is_done(self, cell: Cell, before: dict[str, Any]) -> bool:
         """Whether its run is finished and was asked to be what it is asked to be now."""
-        name = self.place(cell)
-        asked = json.loads(json.dumps(self.asked(cell)))
-        return _same(asked, before.get(name)) and is_finished(self.out / name)
+        name = self.folder_name(cell)
+        options_now = json.loads(json.dumps(self.options_of_cell(cell)))
+        return _same(options_now, before.get(name)) and is_finished(self.out / name)
 
     def train(self, cell: Cell) -> None:
         """Train a cell, or go on with it; whatever goes wrong is kept, and the sweep goes on."""
-        quiet, name = cell.order in self._told, self.place(cell)
-        self._told.add(cell.order)
+        quiet, name = cell.order in self._orders_described, self.folder_name(cell)
+        self._orders_described.add(cell.order)
         try:
-            train(out=self.out / cell.folder, resume=True, quiet=quiet, **self.asked(cell))
+            train(
+                out=self.out / cell.folder, resume=True, quiet=quiet, **self.options_of_cell(cell)
+            )
         except LabError as problem:
             self.failures[name] = str(problem)
         except Exception as problem:
@@ -131,10 +142,10 @@ class _Cells:
         if name in self.failures:
             console.print(f"[red]failed[/] {name}: {self.failures[name]}", highlight=False)
 
-    def tell_failures(self) -> None:
-        """Every failure once, with the cells it befell."""
+    def print_failures(self) -> None:
+        """Print every failure once, with the cells that failed with it."""
         for sentence in dict.fromkeys(self.failures.values()):
-            names = [name for name, told in self.failures.items() if told == sentence]
+            names = [name for name, reason in self.failures.items() if reason == sentence]
             shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
             typer.echo(f"failed: {shown}: {sentence}", err=True)
 
@@ -189,55 +200,60 @@ def sweep(
 
     names = method_names(methods)
     varied = [Variation.parse(text) for text in vary or []]
-    for one in varied:
-        _check(one)
+    for variation in varied:
+        _check(variation)
     orders = [None if name == "default" else name for name in order or ["default"]]
     settings = method_settings(names, options.get("keep"), options.get("set_") or [])
     own_names = {name: method.name for name, method in make_methods(names, settings).items()}
     cells = plan(names, _seeds(seeds), orders, varied)
     work = _Cells(out, options | {"keep_checkpoints": keep_checkpoints})
-    places = {work.place(cell): cell for cell in cells}
+    cells_by_name = {work.folder_name(cell): cell for cell in cells}
     before = asked_before(out)
-    done = {name for name, cell in places.items() if work.is_done(cell, before)}
+    done = {name for name, cell in cells_by_name.items() if work.is_done(cell, before)}
     if dry_run:
-        for name in places:
+        for name in cells_by_name:
             typer.echo(f"{'finished' if name in done else 'to train'}  {out / name}")
         return
     console.stderr = json_
     try:
         if done:
             console.print(f"{len(done)} of {len(cells)} runs are finished", highlight=False)
-        remember(out, {name: work.asked(cell) for name, cell in places.items()})
-        for number, (name, cell) in enumerate(places.items(), 1):
+        remember(out, {name: work.options_of_cell(cell) for name, cell in cells_by_name.items()})
+        for number, (name, cell) in enumerate(cells_by_name.items(), 1):
             if name not in done:
                 console.print(f"run {number} of {len(cells)}: {name}", highlight=False)
                 work.train(cell)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(130) from None
+        _exit(130)
     finally:
         console.stderr = False
-    work.tell_failures()
-    runs = [Run.open(out / name) for name in places if name not in work.failures]
-    found: dict[str, Any] = gathered(runs) if runs else {}
-    found |= _paired(runs, own_names.get(baseline or "", baseline), own_names[names[0]]) | {
+    work.print_failures()
+    runs = [Run.open(out / name) for name in cells_by_name if name not in work.failures]
+    record: dict[str, Any] = gathered(runs) if runs else {}
+    record |= _paired(runs, own_names.get(baseline or "", baseline), own_names[names[0]]) | {
         "failures": work.failures
     }
-    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if csv is not None and runs:
-        write_text(csv, to_csv(found["runs"]))
+        write_text(csv, to_csv(record["runs"]))
     if json_file is not None:
         write_text(json_file, text)
     if json_:
         typer.echo(text, nl=False)
     elif runs:
-        print_gathered(found)
-        if found["paired"]:
-            print_paired(found["paired"], found["baseline"])
-        elif found["not_paired"]:
-            console.print(f"no paired differences: {found['not_paired']}", highlight=False)
+        print_gathered(record)
+        if record["paired"]:
+            print_paired(record["paired"], record["baseline"])
+        elif record["not_paired"]:
+            console.print(f"no paired differences: {record['not_paired']}", highlight=False)
     if work.failures:
-        raise typer.Exit(1)
+        _exit(1)
+
+
+def _exit(status: int) -> NoReturn:
+    """End the command with a status."""
+    raise typer.Exit(status) from None
 
 
 def _paired(runs: list[Any], baseline: str | None, first: str) -> dict[str, Any]:

@@ -117,6 +117,12 @@ def train(
 
     The options are those of `fggm-lab run`; `quiet` says nothing about the data, and `training` is
     the options that are made of `TrainingSettings`.
+
+    Returns:
+        The runs, one for each method, in their order.
+
+    Raises:
+        SettingError: options cannot be used together, or one is outside what it may be.
     """
     from fggm_lab.models import load_model
     from fggm_lab.progress import RunProgress

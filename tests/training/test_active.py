@@ -147,8 +147,8 @@ def test_gradient_checkpointing(reentrant: bool) -> None:
     def make() -> PreTrainedModel:
         model = tiny_model("qwen2")
         model.activation_checkpointing_enable({"use_reentrant": reentrant})
-        model.train = lambda mode=True: model  # type: ignore[method-assign]
-        return nn.Module.train(model)  # type: ignore[return-value]
+        model.train = lambda mode=True: model
+        return nn.Module.train(model)
 
     _, fast, slow, _ = both(make)
     _, plain, _, _ = both(lambda: tiny_model("qwen2"))
@@ -181,7 +181,7 @@ def test_torch_compile_inside_the_block() -> None:
     assert_same(fast, slow, 1e-6, 1e-8)
     assert_frozen(start, fast, mask)
     with pytest.raises(SettingError, match="compiled already"):
-        ActiveRows(compiled, mask)
+        ActiveRows(compiled, mask)  # type: ignore[arg-type]
 
 
 def test_gradients_and_state_shrink_to_the_kept_share() -> None:
@@ -215,7 +215,7 @@ def test_the_model_comes_out_plain() -> None:
     model.eval()(**batch).loss.backward()
     twin.eval()(**batch).loss.backward()
     for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
-        assert torch.equal(mine, other) and torch.equal(mine.grad, other.grad)  # type: ignore[arg-type]
+        assert torch.equal(mine, other) and torch.equal(mine.grad, other.grad)
 
 
 def test_a_weight_used_outside_its_module_loses_no_gradient() -> None:

@@ -46,7 +46,7 @@ def test_with_pauses_it_is_the_run_of_run_sequence_bit_for_bit(
     listener = PauseAt(1, 6, 7, 12)  # 6 is the last step of the first task
     training = background(tmp_path / "parts", method, listener=listener)
     listener.training = training
-    steps = []
+    steps: list[int] = []
     for _ in range(5):
         training.start()
         run = training.wait()
@@ -83,10 +83,13 @@ def test_an_interrupted_wait_pauses_and_saves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = threading.Event()
-    training = background(
-        tmp_path / "run",
-        listener=lambda event: (begun.set(), time.sleep(0.05)) if event["kind"] == "step" else None,
-    )
+
+    def slow(event: Any) -> None:
+        if event["kind"] == "step":
+            begun.set()
+            time.sleep(0.05)
+
+    training = background(tmp_path / "run", listener=slow)
     from fggm_lab.training import background as module
 
     real = module.wait
@@ -153,4 +156,4 @@ def test_a_cancelled_await_pauses_and_saves(tmp_path: Path) -> None:
 )
 def test_settings_it_cannot_take_are_named(tmp_path: Path, setting: str, says: str) -> None:
     with pytest.raises(SettingError, match=says):
-        background(tmp_path / "run", **{setting: 1})
+        background(tmp_path / "run", **{setting: 1})  # type: ignore[arg-type]

@@ -213,7 +213,11 @@ def test_parts_of_a_batch_and_recomputing_change_nothing_but_rounding(
         return weights(run, 0)
 
     plain = train("plain")
-    for name, settings in {"parts": {"micro_batch": 3}, "recompute": {"recompute": True}}.items():
+    variants: dict[str, dict[str, Any]] = {
+        "parts": {"micro_batch": 3},
+        "recompute": {"recompute": True},
+    }
+    for name, settings in variants.items():
         for parameter, value in train(name, **settings).items():
             torch.testing.assert_close(value, plain[parameter], rtol=1e-6, atol=1e-8)
     cast = train("autocast", torch.float32, autocast=True)
