@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from tests.support.small import context, small_model
 
 
 @pytest.mark.parametrize("anchor", ["run", "task"])
-def test_the_gradient_is_that_of_the_written_out_penalty(anchor: str) -> None:
+def test_the_gradient_is_that_of_the_written_out_penalty(anchor: Literal["run", "task"]) -> None:
     model, start, between = (small_model(dtype=torch.float64) for _ in range(3))
     method = L2(strength=0.3, anchor=anchor)
     memory: dict[str, torch.Tensor] = {}
@@ -46,7 +47,7 @@ def test_the_gradient_is_that_of_the_written_out_penalty(anchor: str) -> None:
 
 
 @pytest.mark.parametrize("anchor", ["run", "task"])
-def test_resumed_equals_uninterrupted(tmp_path: Path, anchor: str) -> None:
+def test_resumed_equals_uninterrupted(tmp_path: Path, anchor: Literal["run", "task"]) -> None:
     run = assert_resumes(L2(1.0, anchor), tmp_path)
     assert [bool(event["stored_bytes"]) for event in run.events("task")] == [anchor == "run"] * 3
 
@@ -60,6 +61,6 @@ def test_the_runs_anchor_is_the_untrained_model(tmp_path: Path) -> None:
 
 def test_bad_settings_are_one_sentence() -> None:
     with pytest.raises(SettingError, match="anchor is 'start'; choose one of: run, task"):
-        L2(anchor="start")
+        L2(anchor="start")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="strength is nan; it must be 0 or more"):
         L2(strength=float("nan"))

@@ -1,6 +1,7 @@
 """The magnitude mask moves the units whose weights are largest, or smallest, on average."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def means(parameter: torch.Tensor, transposed: bool) -> list[float]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("size", ["largest", "smallest"])
-def test_within_each_weight(family: str, size: str) -> None:
+def test_within_each_weight(family: str, size: Literal["largest", "smallest"]) -> None:
     model = small_model(family)
     mask = Magnitude(keep=0.3, size=size).plan(context(model)).mask
     assert mask is not None
@@ -64,6 +65,6 @@ def test_frozen_units_do_not_move_in_a_run(tmp_path: Path) -> None:
 
 def test_bad_settings_are_one_sentence() -> None:
     with pytest.raises(SettingError, match="size is 'big'; choose one of: largest, smallest"):
-        Magnitude(size="big")
+        Magnitude(size="big")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="keep is None; it is the share"):
         Magnitude(keep=None)  # type: ignore[arg-type]

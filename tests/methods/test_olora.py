@@ -1,6 +1,7 @@
 """O-LoRA's penalty is the overlap of A matrices, and it makes a new one keep out of old ones."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from tests.support.small import context, small_model, small_run
 
 
 @pytest.mark.parametrize("norm", ["absolute", "squared"])
-def test_the_penalty_and_its_gradient_are_those_written_out(norm: str) -> None:
+def test_the_penalty_and_its_gradient_are_those_written_out(
+    norm: Literal["absolute", "squared"],
+) -> None:
     method = OLoRA(rank=2, weight=0.7, norm=norm)
     seen = context(small_model(), index=2)
     logits = torch.zeros(1, 1, 1)
@@ -98,6 +101,6 @@ def test_bad_settings_are_one_sentence() -> None:
     with pytest.raises(SettingError, match="weight is -1"):
         OLoRA(weight=-1)
     with pytest.raises(SettingError, match="norm is 'l1'; choose one of: absolute, squared"):
-        OLoRA(norm="l1")
+        OLoRA(norm="l1")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="rank"):
         OLoRA(rank=0)
