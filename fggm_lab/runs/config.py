@@ -207,6 +207,9 @@ class RunConfig(BaseModel):
 
         `data_fingerprint` is left out, too: `task_fingerprint` says all that it says, and more. So
         are `method_classes`: moving a class to another module does not make it another method.
+
+        Returns:
+            Setting → its value, JSON-able.
         """
         left_out = {"schema_version", "versions", "data_fingerprint", "method_classes"}
         now = former_names()
@@ -217,6 +220,12 @@ class RunConfig(BaseModel):
         """One line per setting in which `other` ("there") differs from this one ("here").
 
         Versions are left out; see `version_difference`.
+
+        Args:
+            other: another run's configuration.
+
+        Returns:
+            The lines; empty where all settings are the same.
         """
         return _lines(self.settings(), other.settings())
 
