@@ -16,8 +16,9 @@ def keep_freed_memory() -> bool:
     """Tell glibc not to hand freed memory back to the system after every batch.
 
     A pass over a batch frees all it took; by default glibc then gives the top of its heap back, and
-    the next batch pays for every page anew: up to a fifth of an exact Fisher pass on small models.
-    Acts once per process. Does nothing under another C library, or where the user has tuned malloc.
+    the next batch pays for every page anew: up to a fifth of a pass over a small model. Training
+    calls this; scoring a model does not, so that it leaves the process as it is. Acts once per
+    process. Does nothing under another C library, or where the user has tuned malloc.
 
     Returns:
         Whether glibc was told.

@@ -23,7 +23,6 @@ from fggm_lab.fisher.parameter_uses import count_uses
 from fggm_lab.fisher.rules import local, rule_for
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.fisher.stacked import Piece
-from fggm_lab.heap import keep_freed_memory
 from fggm_lab.models.encoding import IGNORED
 
 Loader = Callable[[Sequence[int]], dict[str, Tensor]]
@@ -49,7 +48,6 @@ class PerExampleFisher:
         objective: what to differentiate.
         sums: where the squares go, and whose parameters are scored.
         """
-        keep_freed_memory()
         self._model, self._objective, self._sums = model, objective, sums
         self._names = {id(p): name for name, p in sums.parameters.items()}
         self._layers = self._find_layers()

@@ -1,12 +1,12 @@
 """Masked training: one task, or a whole sequence with checkpoint and resume."""
 
 from fggm_lab.settings import TrainingSettings
-from fggm_lab.training.active import ActiveRows
+from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.background import BackgroundTraining
 from fggm_lab.training.callback import FGGMCallback
-from fggm_lab.training.dense import MaskedGradients
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.effects import Effect, choose_units, freezing, measured, zeroed, zeroing
+from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.sequence import run_sequence
 
 __all__ = [

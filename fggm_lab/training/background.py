@@ -21,7 +21,7 @@ from fggm_lab.workers import release_workers
 Ended = Callable[[Run | BaseException], object]
 """Told, in the training thread, what a training came to: a run, finished or paused, or an error."""
 
-_OWN = ("resume", "pause")
+_SET_HERE = ("resume", "pause")
 _TURN = 0.5
 """Seconds after which a wait looks whether it was interrupted."""
 
@@ -52,14 +52,14 @@ class BackgroundTraining:
         Raises:
             SettingError: `run_sequence` has no such setting, or it is this class's to set.
         """
-        known = {*inspect.signature(run_sequence).parameters, *former_names()}
+        setting_names = {*inspect.signature(run_sequence).parameters, *former_names()}
         for name in settings:
-            if name in _OWN:
+            if name in _SET_HERE:
                 raise SettingError(f"{name} is set here; leave it out")
-            if name not in known:
+            if name not in setting_names:
                 raise SettingError(
-                    f"run_sequence has no setting '{name}'{nearest(name, list(known))}; see "
-                    "help(lab.run_sequence)"
+                    f"run_sequence has no setting '{name}'"
+                    f"{nearest(name, list(setting_names))}; see help(lab.run_sequence)"
                 )
         self._call = (model, tokenizer, tasks, method, out)
         self._settings = settings

@@ -21,7 +21,7 @@ from fggm_lab.masks import Mask, Scope
 from fggm_lab.methods.masking import Parameters, masked_names
 from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer
-from fggm_lab.training.dense import MaskedGradients
+from fggm_lab.training.masked_gradients import MaskedGradients
 
 MASK_FILE = "fggm_mask.safetensors"
 """Where the mask lies in the Trainer's output folder, for looking at and for resuming."""
@@ -65,7 +65,7 @@ class FGGMCallback(TrainerCallback):
         self.mask: Mask | None = None
         self._examples, self._fisher = examples, fisher
         self.own_samples = own_samples
-        self._path: MaskedGradients | None = None
+        self._masking: MaskedGradients | None = None
 
     def on_train_begin(
         self,
@@ -84,10 +84,10 @@ class FGGMCallback(TrainerCallback):
             if state.is_world_process_zero:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 self.mask.save(file)
-        self._path = MaskedGradients(model, self.mask)
-        self._path.project_at_once()
+        self._masking = MaskedGradients(model, self.mask)
+        self._masking.project_at_once()
         inner: Optimizer = getattr(optimizer, "optimizer", optimizer)
-        self._path.attach(inner)
+        self._masking.attach(inner)
 
     def _cut(self, model: PreTrainedModel, seed: int, kwargs: Mapping[str, Any]) -> Mask:
         examples: Sequence[HasPromptAndAnswer | Encoded] = (
@@ -99,8 +99,8 @@ class FGGMCallback(TrainerCallback):
         scores = fisher_scores(model, tokenizer, examples, **self._fisher)
         chosen = scores.restricted(masked_names(model, self.parameters))
         if self.own_samples:
-            own = self_fisher(model, tokenizer, self.own_samples, seed=seed)
-            chosen = contrast(chosen, own.restricted(chosen.names))
+            own_scores = self_fisher(model, tokenizer, self.own_samples, seed=seed)
+            chosen = contrast(chosen, own_scores.restricted(chosen.names))
         return Mask.top(chosen, self.keep, self.scope)
 
     def on_pre_optimizer_step(
@@ -131,9 +131,9 @@ class FGGMCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Let go of the model."""
-        if self._path is not None:
-            self._path.close()
-            self._path = None
+        if self._masking is not None:
+            self._masking.close()
+            self._masking = None
 
 
 def encoded_examples(dataset: Any) -> list[Encoded]:
@@ -159,9 +159,9 @@ def _encoded(row: Any, number: int) -> Encoded:
         )
     ids = torch.as_tensor(row["input_ids"]).tolist()
     labels = torch.as_tensor(row["labels"]).tolist() if "labels" in row else list(ids)
-    seen = torch.as_tensor(row.get("attention_mask", [1] * len(ids))).tolist()
-    text = [(i, label) for i, label, real in zip(ids, labels, seen, strict=True) if real]
-    counted = [place for place, (_, label) in enumerate(text) if label != IGNORED and place > 0]
+    attention = torch.as_tensor(row.get("attention_mask", [1] * len(ids))).tolist()
+    text = [(i, label) for i, label, real in zip(ids, labels, attention, strict=True) if real]
+    counted = [index for index, (_, label) in enumerate(text) if label != IGNORED and index > 0]
     if not counted:
         raise DataError(f"row {number} of the training set has no labelled token; leave it out")
     if counted[-1] - counted[0] + 1 != len(counted):

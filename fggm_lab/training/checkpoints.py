@@ -9,19 +9,19 @@ from fggm_lab.files import write_folder
 from fggm_lab.models import quiet
 
 
-def save_model(place: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Write model and tokenizer into the folder `place`, whole or not at all."""
+def save_model(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Write model and tokenizer into `folder`, whole or not at all."""
 
-    def fill(folder: Path) -> None:
+    def fill(unfinished: Path) -> None:
         with quiet():
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+            model.save_pretrained(unfinished)
+            tokenizer.save_pretrained(unfinished)
 
-    write_folder(place, fill)
+    write_folder(folder, fill)
 
 
-def saved_model(place: Path, like: PreTrainedModel) -> PreTrainedModel:
-    """The model saved at `place`, of the class and floating type of `like`, on the CPU."""
+def saved_model(folder: Path, like: PreTrainedModel) -> PreTrainedModel:
+    """The model saved in `folder`, of the class and floating type of `like`, on the CPU."""
     with quiet():
-        found = type(like).from_pretrained(place, use_safetensors=True, dtype=like.dtype)
-    return cast(PreTrainedModel, found)
+        model = type(like).from_pretrained(folder, use_safetensors=True, dtype=like.dtype)
+    return cast(PreTrainedModel, model)

@@ -20,7 +20,7 @@ from fggm_lab.models import example_length
 from fggm_lab.models.encoding import encode
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import General, ScoredSplit, TaskSequence
-from fggm_lab.training.task import make_optimizer, masked, train_task
+from fggm_lab.training.task import make_optimizer, masking_for, train_task
 
 RANKS = ("top", "bottom", "random")
 """Which share of the units: the highest scores, the lowest, or any."""
@@ -135,8 +135,10 @@ def measured(
     """
     if examples < 1:
         raise SettingError(f"examples is {examples}; score 1 or more of each task")
-    found = evaluate(model, tokenizer, tasks, general, split=split, probe=examples)
-    return Measured(found.tasks, None if found.general is None else found.general.score)
+    evaluation = evaluate(model, tokenizer, tasks, general, split=split, probe=examples)
+    return Measured(
+        evaluation.tasks, None if evaluation.general is None else evaluation.general.score
+    )
 
 
 def zeroing(
@@ -164,10 +166,10 @@ def zeroing(
     Raises:
         ModelError: the mask was made for another model.
     """
-    ask: dict[str, Any] = {"general": general, "examples": examples, "split": split}
-    before = before or measured(model, tokenizer, tasks, **ask)
+    evaluated_on: dict[str, Any] = {"general": general, "examples": examples, "split": split}
+    before = before or measured(model, tokenizer, tasks, **evaluated_on)
     with zeroed(model, mask):
-        after = measured(model, tokenizer, tasks, **ask)
+        after = measured(model, tokenizer, tasks, **evaluated_on)
     return Effect(
         "zeroing",
         before,
@@ -225,7 +227,7 @@ def freezing(
     longest = example_length(model)
     encoded = encode(tokenizer, task.train, longest)
     settings = TrainingSettings(lr=lr, batch_size=batch_size, seed=seed)
-    ask: dict[str, Any] = {"general": general, "examples": examples, "split": split}
+    evaluated_on: dict[str, Any] = {"general": general, "examples": examples, "split": split}
     moving, units = moving_units(model, mask)
 
     def trained(mask: Mask | None) -> PreTrainedModel:
@@ -233,18 +235,18 @@ def freezing(
         context = TaskContext(
             trial, tokenizer, task.train, encoded, task.name, index, seed, longest
         )
-        with torch.random.fork_rng(), masked(trial, mask, method) as path:
+        with torch.random.fork_rng(), masking_for(trial, mask, method) as masking:
             torch.manual_seed(context.seed_for("data order"))
-            optimizer = path.attach(make_optimizer(trial, settings))
+            optimizer = masking.attach(make_optimizer(trial, settings))
             train_task(
-                context, method, path, optimizer, settings, encoded, steps, 0, lambda _: True
+                context, method, masking, optimizer, settings, encoded, steps, 0, lambda _: True
             )
         return trial
 
-    before = before or measured(model, tokenizer, tasks, **ask)
+    before = before or measured(model, tokenizer, tasks, **evaluated_on)
     # Where no unit may move there is nothing to train.
-    after = before if moving == 0 else measured(trained(mask), tokenizer, tasks, **ask)
-    free = free or measured(trained(None), tokenizer, tasks, **ask)
+    after = before if moving == 0 else measured(trained(mask), tokenizer, tasks, **evaluated_on)
+    free = free or measured(trained(None), tokenizer, tasks, **evaluated_on)
     return Effect(
         "freezing", before, after, free, units - moving, units, task.name, steps, _better(general)
     )  # fmt: skip

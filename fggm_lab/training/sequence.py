@@ -147,7 +147,7 @@ def run_sequence(
     )
     keep_freed_memory()
     with run.lock():
-        session.go(branch)
+        session.train(branch)
     return run
 
 

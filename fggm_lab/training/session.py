@@ -18,15 +18,14 @@ from fggm_lab.models import unit_axes
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.runs import Run
 from fggm_lab.tasks import General, TaskSequence
-from fggm_lab.training.active import ActiveRows
+from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.branch import branch_point, copy_records
 from fggm_lab.training.checkpoints import saved_model
-from fggm_lab.training.dense import MaskedGradients
 from fggm_lab.training.drift import unit_drift
-from fggm_lab.training.memory import forget_peak, peak_mb
-from fggm_lab.training.record import recorded_scores
-from fggm_lab.training.schedule import measuring_steps, recording_steps, step_count
-from fggm_lab.training.state import (
+from fggm_lab.training.masked_gradients import MaskedGradients
+from fggm_lab.training.peak_memory import forget_peak, peak_mb
+from fggm_lab.training.recorded_scores import recorded_scores
+from fggm_lab.training.resume_state import (
     Progress,
     load_state,
     restore_model,
@@ -35,10 +34,11 @@ from fggm_lab.training.state import (
     saved_memory,
     weights_are_finite,
 )
+from fggm_lab.training.schedule import measuring_steps, recording_steps, step_count
 from fggm_lab.training.task import (
     StepReport,
     make_optimizer,
-    masked,
+    masking_for,
     train_task,
 )
 from fggm_lab.training.writer import Listener, RunWriter
@@ -79,10 +79,12 @@ class Session:
 
     def _steps(self) -> list[int]:
         """How many steps each task takes."""
-        own = [self.settings.epochs_of(name) for name in self.tasks.names]
+        task_epochs = [self.settings.epochs_of(name) for name in self.tasks.names]
         examples = [len(task) for task in self.encoded]
         return [
-            step_count(len(trained), self.method.epochs(i, own, examples), self.settings.batch_size)
+            step_count(
+                len(trained), self.method.epochs(i, task_epochs, examples), self.settings.batch_size
+            )
             for i, trained in enumerate(self.training)
         ]
 
@@ -112,16 +114,16 @@ class Session:
         yield
         self.progress.seconds[purpose] += time.perf_counter() - start
 
-    # The whole
+    # The sequence
 
-    def go(self, branch: tuple[Run, int] | None) -> None:
+    def train(self, branch: tuple[Run, int] | None) -> None:
         if self.run.finished:
             return
         saved: dict[str, Tensor] | None = None
         if self.run.resume_file.exists():
-            saved = self._take_up()
+            saved = self._resume()
         elif branch is not None:
-            self._begin_from(*branch)
+            self._branch(*branch)
         else:
             self._begin()
         while self.progress.task < len(self.tasks):
@@ -141,7 +143,7 @@ class Session:
         self.writer.save_scores()
         self._save_state(None)
 
-    def _begin_from(self, source: Run, task: int) -> None:
+    def _branch(self, source: Run, task: int) -> None:
         """Take over another run's model and history up to and including `task`."""
         folder = branch_point(source, task, self.config)
         self.model.load_state_dict(saved_model(folder, self.model).state_dict())
@@ -150,7 +152,7 @@ class Session:
             if event["kind"] == "start" or event["kind"] == "end":
                 continue
             if event.get("task", task + 1) <= task:
-                self.writer.tell(event)
+                self.writer.write_event(event)
                 if event["kind"] == "step" or event["kind"] == "evaluation":
                     self.progress.step = max(self.progress.step, event["step"])
         copy_records(source, self.run, task)
@@ -160,7 +162,7 @@ class Session:
         self.writer.save_scores()
         self._save_state(None)
 
-    def _take_up(self) -> dict[str, Tensor] | None:
+    def _resume(self) -> dict[str, Tensor] | None:
         """Continue from the saved state; events written after it are taken back.
 
         Returns:
@@ -172,7 +174,7 @@ class Session:
         if self.progress.task_step == 0:
             restore_model(self.model, tensors)
         self.writer.save_scores()
-        self.writer.retell()
+        self.writer.replay_events()
         return tensors if self.progress.task_step > 0 else None
 
     # One task
@@ -209,21 +211,21 @@ class Session:
         else:
             restore_model(self.model, saved)
             mask = self.run.mask(index, self.progress.mask_step)
-        with masked(self.model, mask, self.method) as path:
-            optimizer = path.attach(make_optimizer(self.model, self.settings))
+        with masking_for(self.model, mask, self.method) as masking:
+            optimizer = masking.attach(make_optimizer(self.model, self.settings))
             if saved is not None:
                 restore_optimizer(optimizer, saved)
                 restore_random(saved)
             finished = train_task(
                 context,
                 self.method,
-                path,
+                masking,
                 optimizer,
                 self.settings,
                 self.training[index],
                 self.steps[index],
                 self.progress.task_step,
-                lambda report: self._after_step(report, context, path, optimizer),
+                lambda report: self._after_step(report, context, masking, optimizer),
             )
         if not finished:
             return None
@@ -236,7 +238,7 @@ class Session:
         self,
         report: StepReport,
         context: TaskContext,
-        path: ActiveRows | MaskedGradients,
+        masking: ActiveRows | MaskedGradients,
         optimizer: Optimizer,
     ) -> bool:
         """Tell, measure, record and save what is due after a step; returns whether to go on."""
@@ -252,7 +254,7 @@ class Session:
         if report.task_step in measuring_steps(self.steps[index], self.settings.points_per_task):
             self.measure(index, final=False)
         if report.task_step in recording_steps(self.steps[index], self.settings.fisher_points):
-            self._record(context, report.task_step, path)
+            self._record(context, report.task_step, masking)
         pausing = self.pause is not None and self.pause()
         if pausing or report.task_step % self.checkpoint_every == 0:
             self._save_state(optimizer)
@@ -275,7 +277,7 @@ class Session:
             self.settings.seed,
             self.config.max_length,
             self.memory,
-            lambda: self._before(index),
+            lambda: self._model_before(index),
         )
 
     def _plan(self, context: TaskContext) -> Mask | None:
@@ -293,20 +295,20 @@ class Session:
         self,
         context: TaskContext,
         step: int = 0,
-        path: ActiveRows | MaskedGradients | None = None,
+        masking: ActiveRows | MaskedGradients | None = None,
     ) -> None:
         """Keep the Fisher scores of the model as it is after `step` steps of the task."""
         with self._timed("record"):
-            scores = recorded_scores(context, self.settings.fisher_examples, path)
+            scores = recorded_scores(context, self.settings.fisher_examples, masking)
             scores.save(self.run.file("fisher", context.index, step))
 
-    def _before(self, index: int) -> PreTrainedModel:
+    def _model_before(self, index: int) -> PreTrainedModel:
         """A copy, on the CPU, of the model as it was when task `index` began."""
         return saved_model(self.writer.model_after(index - 1), self.model)
 
     def _finish_task(self, context: TaskContext, moving: tuple[int, int]) -> None:
         index = context.index
-        before = dict(self._before(index).named_parameters())
+        before = dict(self._model_before(index).named_parameters())
         self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
         self.writer.task(context, moving, self.progress)
         if self.memory:

@@ -14,8 +14,8 @@ from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models.encoding import IGNORED, Encoded, collate
 from fggm_lab.settings import OptimizerName, TrainingSettings
-from fggm_lab.training.active import ActiveRows, odd_one
-from fggm_lab.training.dense import MaskedGradients
+from fggm_lab.training.active_rows import ActiveRows, parameter_not_by_unit
+from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.schedule import batch_indices, learning_rate
 
 OPTIMIZERS: dict[OptimizerName, Callable[..., Optimizer]] = {
@@ -43,11 +43,11 @@ class StepReport:
     mask: Mask | None = None
 
 
-def masked(
+def masking_for(
     model: PreTrainedModel, mask: Mask | None, method: Method
 ) -> ActiveRows | MaskedGradients:
     """The cheaper way to train under a mask that this mask and method allow."""
-    if mask is None or method.whole_gradients or odd_one(mask, model) is not None:
+    if mask is None or method.whole_gradients or parameter_not_by_unit(mask, model) is not None:
         return MaskedGradients(model, mask)
     return ActiveRows(model, mask)
 
@@ -62,7 +62,7 @@ def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> Optimi
 def train_task(
     context: TaskContext,
     method: Method,
-    path: ActiveRows | MaskedGradients,
+    masking: ActiveRows | MaskedGradients,
     optimizer: Optimizer,
     settings: TrainingSettings,
     examples: Sequence[Encoded],
@@ -76,7 +76,7 @@ def train_task(
     is left, the optimiser.
 
     Args:
-        path: what keeps frozen units frozen; the optimiser is attached to it.
+        masking: what keeps frozen units frozen; the optimiser is attached to it.
         optimizer: fresh, or restored together with the model after `done` steps.
         settings: how to train; its `epochs` do not count, `steps` does.
         examples: what is trained on.
@@ -94,7 +94,7 @@ def train_task(
     batches = batch_indices(
         len(examples), steps, settings.batch_size, context.seed_for("data order")
     )
-    trained = list(path.parameters())
+    trained = list(masking.parameters())
     clip = math.inf if settings.clip is None else settings.clip
     model.train()
     if settings.gradient_checkpointing:
@@ -108,7 +108,7 @@ def train_task(
             batch = method.batch(context, [examples[i] for i in batches[number]], number)
             value = _backward(context, method, batch, settings)
             method.on_gradients(model)
-            path.project()
+            masking.project()
             norm = torch.nn.utils.clip_grad_norm_(trained, clip)
             if not (math.isfinite(value) and bool(torch.isfinite(norm))):
                 raise TrainingError(
@@ -120,8 +120,8 @@ def train_task(
                 group["lr"] = lr
             optimizer.step()
             mask = method.remask(context, number + 1, steps)
-            if mask is not None and isinstance(path, MaskedGradients):
-                path.change(mask)
+            if mask is not None and isinstance(masking, MaskedGradients):
+                masking.change(mask)
             seconds = time.perf_counter() - start
             if not after_step(StepReport(number + 1, value, lr, float(norm), seconds, mask)):
                 return False
@@ -154,9 +154,9 @@ def _backward(
         batch = {name: tensor.to(model.device) for name, tensor in part.items()}
         share = count / sum(tokens)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.autocast):
-            found = model(**batch, use_cache=False)
-            extra = method.extra_loss(batch, found.logits)
-            loss = found.loss if extra is None else found.loss + extra
+            output = model(**batch, use_cache=False)
+            extra = method.extra_loss(batch, output.logits)
+            loss = output.loss if extra is None else output.loss + extra
         (loss * share).backward()
-        total += share * float(found.loss.detach())
+        total += share * float(output.loss.detach())
     return total

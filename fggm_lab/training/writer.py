@@ -19,7 +19,7 @@ from fggm_lab.runs.events import EndEvent, EvaluationEvent, Event, StartEvent, S
 from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.checkpoints import save_model
-from fggm_lab.training.state import Progress, save_state, weights_are_finite
+from fggm_lab.training.resume_state import Progress, save_state, weights_are_finite
 from fggm_lab.training.task import StepReport
 
 Listener = Callable[[Event], None]
@@ -43,13 +43,13 @@ class RunWriter:
 
     # Events
 
-    def tell(self, event: Event) -> None:
+    def write_event(self, event: Event) -> None:
         """Write an event to the log, and let the listener hear it."""
         self.run.append(event)
         if self.listener is not None:
             self.listener(event)
 
-    def retell(self) -> None:
+    def replay_events(self) -> None:
         """Let the listener hear what is in the log already."""
         if self.listener is not None:
             for event in self.run.events():
@@ -57,11 +57,13 @@ class RunWriter:
 
     def start(self, steps: Sequence[int]) -> None:
         """A run begins whose tasks take so many steps each."""
-        self.tell(StartEvent(kind="start", time=_now(), names=self.tasks.names, steps=list(steps)))
+        self.write_event(
+            StartEvent(kind="start", time=_now(), names=self.tasks.names, steps=list(steps))
+        )
 
     def step(self, report: StepReport, progress: Progress) -> None:
         """A step was taken."""
-        self.tell(
+        self.write_event(
             StepEvent(
                 kind="step",
                 task=progress.task,
@@ -78,7 +80,7 @@ class RunWriter:
         if final:
             self.run.save_predictions(None if task < 0 else task, measured.predictions)
         scores = measured.to_json()
-        self.tell(
+        self.write_event(
             EvaluationEvent(
                 kind="evaluation",
                 task=task,
@@ -92,7 +94,7 @@ class RunWriter:
 
     def task(self, context: TaskContext, moving: tuple[int, int], progress: Progress) -> None:
         """A task was learned while so many units, of how many, could move."""
-        self.tell(
+        self.write_event(
             TaskEvent(
                 kind="task",
                 task=context.index,
@@ -101,7 +103,7 @@ class RunWriter:
                 peak_memory_mb=round(progress.peak_memory_mb, 1),
                 kept=moving[0],
                 units=moving[1],
-                stored_bytes=sum(kept.nbytes for kept in context.memory.values()),
+                stored_bytes=sum(tensor.nbytes for tensor in context.memory.values()),
                 truncated=sum(item.truncated for item in context.encoded),
             )
         )
@@ -109,7 +111,7 @@ class RunWriter:
     def end(self) -> None:
         """All tasks were learned."""
         total = sum(sum(event["seconds"].values()) for event in self.run.events("task"))
-        self.tell(EndEvent(kind="end", time=_now(), seconds=total))
+        self.write_event(EndEvent(kind="end", time=_now(), seconds=total))
 
     # Files
 
@@ -132,8 +134,8 @@ class RunWriter:
         self, kind: Literal["drift", "memory"], task: int, tensors: dict[str, Tensor]
     ) -> None:
         """Keep tensors of a task."""
-        kept = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-        write_whole(self.run.file(kind, task), lambda path: save_file(kept, path))
+        on_cpu = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+        write_whole(self.run.file(kind, task), lambda path: save_file(on_cpu, path))
 
     def save_scores(self) -> None:
         """Put the score matrix together from the evaluations so far."""

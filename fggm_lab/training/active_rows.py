@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.models.units import ENTRY
-from fggm_lab.training.kernels import active_forward
+from fggm_lab.training.active_layers import active_forward
 
 
 @dataclass(frozen=True)
@@ -25,54 +25,54 @@ class _StandIn:
     """A parameter's active units, as a parameter of their own.
 
     Attributes:
-        whole: the model's parameter.
+        parameter: the model's parameter.
         active: its active units; between steps it takes up no memory, only its gradient does.
         index: which units they are, (k,).
-        axis: the axis of `whole` along which they lie.
+        axis: the axis of `parameter` along which they lie.
     """
 
-    whole: nn.Parameter
+    parameter: nn.Parameter
     active: nn.Parameter
     index: Tensor
     axis: int
 
     @classmethod
-    def of(cls, whole: nn.Parameter, moving: Tensor, axis: int) -> "_StandIn":
-        """The stand-in for the units of `whole` that `moving`, (units,), marks."""
-        if whole.ndim > 2:  # experts: one unit for every expert and row
+    def of(cls, parameter: nn.Parameter, moving: Tensor, axis: int) -> "_StandIn":
+        """The stand-in for the units of `parameter` that `moving`, (units,), marks."""
+        if parameter.ndim > 2:  # experts: one unit for every expert and row
             axis, moving = 0, moving.view(-1)
-        index = moving.nonzero().flatten().to(whole.device)
-        stand_in = cls(whole, nn.Parameter(whole.detach().new_empty(0)), index, axis)
-        stand_in.active.data = stand_in.pick(whole.detach())
+        index = moving.nonzero().flatten().to(parameter.device)
+        stand_in = cls(parameter, nn.Parameter(parameter.detach().new_empty(0)), index, axis)
+        stand_in.active.data = stand_in.select(parameter.detach())
         stand_in.release()
         return stand_in
 
     def _flat(self, tensor: Tensor) -> Tensor:
         return tensor.flatten(0, -2) if tensor.ndim > 2 else tensor
 
-    def pick(self, tensor: Tensor) -> Tensor:
+    def select(self, tensor: Tensor) -> Tensor:
         """The active units of a tensor of the parameter's shape."""
         return self._flat(tensor).index_select(self.axis, self.index)
 
     def gather(self) -> None:
         """Read the active units from the parameter."""
-        self.active.data = self.pick(self.whole.detach())
+        self.active.data = self.select(self.parameter.detach())
 
     def scatter(self) -> None:
         """Write them back."""
-        self._flat(self.whole.detach()).index_copy_(self.axis, self.index, self.active.detach())
+        self._flat(self.parameter.detach()).index_copy_(self.axis, self.index, self.active.detach())
         self.release()
 
     def release(self) -> None:
         """Keep the shape and give the memory back: one number, seen as many."""
         self.active.data = self.active.new_zeros(()).expand(self.active.shape)
 
-    def take_over(self, whole: Tensor) -> None:
+    def move_gradient(self, parameter: Tensor) -> None:
         """Move a gradient that came to the parameter itself to the stand-in."""
-        if whole.grad is not None:
-            part = self.pick(whole.grad)
+        if parameter.grad is not None:
+            part = self.select(parameter.grad)
             self.active.grad = part if self.active.grad is None else self.active.grad + part
-            whole.grad = None
+            parameter.grad = None
 
 
 class ActiveRows:
@@ -114,7 +114,7 @@ class ActiveRows:
                 "torch.compile on it inside the block"
             )
         mask.check(model)
-        if name := odd_one(mask, model):
+        if name := parameter_not_by_unit(mask, model):
             raise SettingError(
                 f"the mask of {name} is not by row; train it with MaskedGradients, which computes "
                 "whole gradients"
@@ -146,7 +146,7 @@ class ActiveRows:
                 self._patched.append(module)
         for stand_in in self._stand_ins.values():
             # Whatever other use is made of a parameter arrives here, so that none is lost.
-            hook = stand_in.whole.register_post_accumulate_grad_hook(stand_in.take_over)
+            hook = stand_in.parameter.register_post_accumulate_grad_hook(stand_in.move_gradient)
             self._handles.append(hook)
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -229,7 +229,7 @@ class ActiveRows:
         self._handles, self._patched, self._frozen, self._stand_ins = [], [], [], {}
 
 
-def odd_one(mask: Mask, model: nn.Module) -> str | None:
+def parameter_not_by_unit(mask: Mask, model: nn.Module) -> str | None:
     """The first parameter masked by single entries (or by experts' columns), not by row or column.
 
     Such a mask leaves no row out, so there is nothing to save.

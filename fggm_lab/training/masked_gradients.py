@@ -41,12 +41,12 @@ class MaskedGradients:
             ModelError: the mask was made for another model.
         """
         self._mask = mask
-        self._kept: list[tuple[nn.Parameter, Tensor, Tensor]] = []
+        self._frozen_values: list[tuple[nn.Parameter, Tensor, Tensor]] = []
         if mask is None:
             return
         mask.check(self._model)
         for _, parameter, frozen in mask.frozen(self._model):
-            self._kept.append((parameter, frozen, parameter.detach().clone()))
+            self._frozen_values.append((parameter, frozen, parameter.detach().clone()))
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """What trains, and carries the gradients to clip."""
@@ -68,17 +68,17 @@ class MaskedGradients:
 
     def project_at_once(self) -> None:
         """Mask each gradient as soon as it is there, for loops that clip right after backward."""
-        for parameter, frozen, _ in self._kept:
+        for parameter, frozen, _ in self._frozen_values:
 
-            def hook(whole: Tensor, frozen: Tensor = frozen) -> None:
-                if whole.grad is not None:
-                    whole.grad.masked_fill_(frozen, 0)
+            def hook(accumulated: Tensor, frozen: Tensor = frozen) -> None:
+                if accumulated.grad is not None:
+                    accumulated.grad.masked_fill_(frozen, 0)
 
             self._handles.append(parameter.register_post_accumulate_grad_hook(hook))
 
     @torch.no_grad()
     def _restore(self, *_: Any) -> None:
-        for parameter, frozen, value in self._kept:
+        for parameter, frozen, value in self._frozen_values:
             parameter.copy_(torch.where(frozen, value, parameter))
 
     def __enter__(self) -> "MaskedGradients":
@@ -91,4 +91,4 @@ class MaskedGradients:
         """Make the model plain again."""
         for handle in self._handles:
             handle.remove()
-        self._handles, self._kept = [], []
+        self._handles, self._frozen_values = [], []

@@ -3,14 +3,14 @@
 from fggm_lab.errors import ModelError, TrainingError
 from fggm_lab.fisher import FisherScores
 from fggm_lab.methods import TaskContext
-from fggm_lab.training.active import ActiveRows
-from fggm_lab.training.dense import MaskedGradients
+from fggm_lab.training.active_rows import ActiveRows
+from fggm_lab.training.masked_gradients import MaskedGradients
 
 
 def recorded_scores(
     context: TaskContext,
     examples: int | None,
-    path: ActiveRows | MaskedGradients | None = None,
+    masking: ActiveRows | MaskedGradients | None = None,
 ) -> FisherScores:
     """The empirical Fisher of every trainable unit, whatever a mask freezes; training goes on
     as if nobody had looked.
@@ -19,14 +19,14 @@ def recorded_scores(
         context: the task, and the model as it is now.
         examples: how many of the task's training examples to use, drawn by the run's seed and so
             the same ones along a task; None: all.
-        path: what the task is trained under; None before training.
+        masking: what the task is trained under; None before training.
 
     Raises:
         TrainingError: a gradient is not a finite number.
     """
-    if path is not None:
+    if masking is not None:
         try:
-            with path.plain():
+            with masking.plain():
                 return recorded_scores(context, examples)
         except ModelError as error:
             raise TrainingError(f"the Fisher scores cannot be recorded: {error}") from error

@@ -42,11 +42,11 @@ def active_forward(
     if kind.forward is nn.Embedding.forward and axis == 0 and not _has_own_gradient(module):
         assert isinstance(module, nn.Embedding)
         # Frozen rows' gradients go to one row too many, which is cut off: no size depends on data.
-        place = torch.full((module.num_embeddings,), len(index), device=index.device)
-        place[index] = torch.arange(len(index), device=index.device)
+        row_of_id = torch.full((module.num_embeddings,), len(index), device=index.device)
+        row_of_id[index] = torch.arange(len(index), device=index.device)
         if module.padding_idx is not None:
-            place[module.padding_idx] = len(index)
-        return partial(_embedding, module, active, place)
+            row_of_id[module.padding_idx] = len(index)
+        return partial(_embedding, module, active, row_of_id)
     return None
 
 
@@ -87,9 +87,9 @@ def _product(module: Any, units: _Linear, input: Tensor) -> Tensor:
     return out
 
 
-def _embedding(module: Any, active: nn.Parameter, place: Tensor, input: Tensor) -> Tensor:
+def _embedding(module: Any, active: nn.Parameter, row_of_id: Tensor, input: Tensor) -> Tensor:
     """y_t = W[id_t]."""
-    out: Tensor = _ActiveEmbedding.apply(input, module.weight, active, place)
+    out: Tensor = _ActiveEmbedding.apply(input, module.weight, active, row_of_id)
     return out
 
 
@@ -130,16 +130,16 @@ class _ActiveLinear(torch.autograd.Function):
 
 class _ActiveEmbedding(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, ids: Tensor, weight: Tensor, active: Tensor, place: Tensor) -> Tensor:
-        ctx.save_for_backward(ids, place)
+    def forward(ctx: Any, ids: Tensor, weight: Tensor, active: Tensor, row_of_id: Tensor) -> Tensor:
+        ctx.save_for_backward(ids, row_of_id)
         ctx.like = (active.shape, active.dtype)
         return nn.functional.embedding(ids, weight)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        ids, place = ctx.saved_tensors
+        ids, row_of_id = ctx.saved_tensors
         (rows, width), dtype = ctx.like
         grad = torch.zeros(rows + 1, width, dtype=dtype, device=g.device)
-        grad.index_add_(0, place[ids.flatten()], g.flatten(0, -2).to(dtype))
+        grad.index_add_(0, row_of_id[ids.flatten()], g.flatten(0, -2).to(dtype))
         return None, None, grad[:rows], None

@@ -71,8 +71,8 @@ def save_state(
         for index, entries in optimizer.state_dict()["state"].items():
             for key, value in entries.items():
                 tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value).cpu().contiguous()
-    for name, kept in memory.items():
-        tensors[f"{_MEMORY}{name}"] = kept.detach().cpu().contiguous()
+    for name, tensor in memory.items():
+        tensors[f"{_MEMORY}{name}"] = tensor.detach().cpu().contiguous()
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fggm_lab.training.memory import forget_peak, peak_mb
+from fggm_lab.training.peak_memory import forget_peak, peak_mb
 
 CPU = torch.device("cpu")
 

@@ -10,8 +10,8 @@ from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.methods import FGGM, MIGU, SFT, Method, RandomMask
 from fggm_lab.models import load_model
 from fggm_lab.runs import Run
-from fggm_lab.training.dense import MaskedGradients
-from fggm_lab.training.record import recorded_scores
+from fggm_lab.training.masked_gradients import MaskedGradients
+from fggm_lab.training.recorded_scores import recorded_scores
 from fggm_lab.training.schedule import recording_steps
 from tests.support.small import context, small_model, small_run, small_tasks
 from tests.training.test_sequence import StopAt, assert_same_run
