@@ -78,9 +78,11 @@ if TYPE_CHECKING:
     from fggm_lab.report import write_report as write_report
     from fggm_lab.runs import Run as Run
     from fggm_lab.runs import RunConfig as RunConfig
+    from fggm_lab.runs import as_runs as as_runs
     from fggm_lab.runs import comparison as comparison
     from fggm_lab.runs import find_runs as find_runs
     from fggm_lab.runs import measure as measure
+    from fggm_lab.settings import TrainingSettings as TrainingSettings
     from fggm_lab.tasks import Example as Example
     from fggm_lab.tasks import General as General
     from fggm_lab.tasks import Limits as Limits
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
     "errors": ("LabError",),
+    "settings": ("TrainingSettings",),
     "tasks": (
         "Example",
         "General",
@@ -173,6 +176,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "runs": (
         "Run",
         "RunConfig",
+        "as_runs",
         "comparison",
         "find_runs",
         "measure",

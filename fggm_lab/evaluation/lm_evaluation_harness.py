@@ -76,7 +76,7 @@ def harness_general(
         if name not in manager.all_tasks:
             raise SettingError(
                 f"lm-evaluation-harness has no task '{name}'; lm-eval ls tasks lists its own, and "
-                "--include names a folder of others"
+                "include=… (--include) names a folder of others"
             )
     wrapped = HFLM(
         pretrained=model, tokenizer=tokenizer, batch_size=batch_size, max_length=max_length

@@ -77,8 +77,8 @@ def _measured(runs: Sequence[Run], stability: Stability) -> list[Trajectory]:
         raise RunError(
             "no run has finished two tasks yet, as BWT asks; wait for the second task"
             if stability == "bwt"
-            else "no run has finished a task and measured General; give run_sequence `general`, or "
-            "train with fggm-lab run --general"
+            else "no run has finished a task and measured General; give run_sequence "
+            "general=… (fggm-lab run --general)"
         )
     return trajectories
 

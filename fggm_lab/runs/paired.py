@@ -72,7 +72,7 @@ def paired(
         seeds = ", ".join(str(seed) for seed in sorted({seed for _, seed in base}))
         raise RunError(
             f"no other method has a run of a seed that {baseline} has ({seeds}); train two methods "
-            "with the same --seed to pair them"
+            "with the same seed to pair them"
         )
     return [
         _difference(metric, method, other, base)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, overload
 
 from fggm_lab.errors import OtherSettings, RunError, SettingError
 from fggm_lab.files import ParsedFile, locked, mend, read_json, write_json
+from fggm_lab.html_table import html_table
 from fggm_lab.runs.config import SCHEMA, RunConfig
 from fggm_lab.runs.events import (
     EndEvent,
@@ -82,8 +83,8 @@ class Run(TaskRecords):
             raise RunError(f"{self.path} is a file; choose another folder for the run")
         if (self.path / CONFIG).exists():
             raise RunError(
-                f"{self.path} already holds a run; continue it with --resume, or choose another "
-                "folder"
+                f"{self.path} already holds a run; continue it with resume=True (--resume), or "
+                "choose another folder"
             )
         visible = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
         if foreign := [name for name in visible if name != LOCK]:
@@ -174,7 +175,7 @@ class Run(TaskRecords):
         def busy() -> None:
             raise RunError(
                 f"another process is writing to {self.path}; wait for it to end, or choose "
-                "another folder"
+                "choose another folder"
             ) from None
 
         def refusal(problem: Exception) -> RunError:
@@ -307,3 +308,24 @@ class Run(TaskRecords):
             f"Run({self.path}: {self.config.method}, {tasks} tasks, "
             f"seed {self.config.training.seed}, {state})"
         )
+
+    def _repr_html_(self) -> str:
+        """Every task's score when it was learned and now, as a small table for a notebook."""
+        matrix = self.scores
+        last = max(
+            (i for i, row in enumerate(matrix.matrix) if any(c is not None for c in row)),
+            default=None,
+        )
+        rows = [
+            [
+                name,
+                matrix.untrained[index],
+                matrix.matrix[index][index],
+                None if last is None else matrix.matrix[last][index],
+            ]
+            for index, name in enumerate(matrix.tasks)
+        ]
+        general = matrix.general
+        if general["before"] is not None:
+            rows.append(["General", general["before"], None, general["after"]])
+        return html_table(repr(self), ["task", "untrained", "when learned", "last"], rows)

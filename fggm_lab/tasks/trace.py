@@ -71,7 +71,7 @@ def variant_folder(folder: Path, variant: str | int | None) -> Path:
         if len(variants) > 1:
             raise DataError(
                 f"{folder} holds the variants {_listed(variants)} of TRACE; choose one with "
-                f"--variant (variant={next(iter(variants))!r}), or name its folder"
+                f"variant={next(iter(variants))!r} (--variant), or name its folder"
             )
         return next(iter(variants.values()), folder)
     if not variants:
@@ -116,8 +116,8 @@ def check_complete(folder: Path, names: Collection[str]) -> None:
     if missing := missing_tasks(names):
         raise DataError(
             f"{folder} lacks {len(missing)} of TRACE's eight tasks: {', '.join(missing)}; add "
-            "them, go on without them by --allow-missing (allow_missing=True), or name the tasks "
-            "you want by --order (order=[…])"
+            "them, go on without them by allow_missing=True (--allow-missing), or name the tasks "
+            "you want by order=[…] (--order)"
         )
 
 

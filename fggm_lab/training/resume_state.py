@@ -95,8 +95,8 @@ def load_state(path: Path) -> tuple[Progress, dict[str, Tensor]]:
             return progress, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(
-            f"{path} is missing or damaged ({error}); branch from an earlier task with --from, "
-            "or start the run anew in another folder"
+            f"{path} is missing or damaged ({error}); branch from an earlier task with "
+            "branch=(run, task) (--from and --task), or start the run anew in another folder"
         ) from error
 
 
@@ -133,7 +133,8 @@ def restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
         if number >= len(parameters) or shapes - {tuple(parameters[number].shape)}:
             raise RunError(
                 "the saved optimiser state does not fit this run's parameters; was it saved by "
-                "another version? Branch from an earlier task with --from"
+                "another version? Branch from an earlier task with branch=(run, task) "
+                "(--from and --task)"
             )
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})

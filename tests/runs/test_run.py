@@ -55,7 +55,7 @@ def test_an_unfinished_run_counts_its_finished_tasks(tmp_path: Path, config: Mak
 
 def test_a_folder_that_holds_a_run_is_not_made_anew(tmp_path: Path, config: Make) -> None:
     Run.create(tmp_path / "sft", config())
-    with pytest.raises(RunError, match="already holds a run; continue it with --resume"):
+    with pytest.raises(RunError, match="already holds a run; continue it with resume=True"):
         Run.create(tmp_path / "sft", config(seed=1))
     assert Run.open(tmp_path / "sft").config.training.seed == 0
 

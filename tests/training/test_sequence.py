@@ -124,7 +124,7 @@ def test_other_settings_cannot_resume_and_the_difference_is_shown(tmp_path: Path
     small_run(SFT(), tmp_path / "run")
     with pytest.raises(RunError, match=r"lr: 0.01 there, 0.02 here"):
         small_run(SFT(), tmp_path / "run", lr=0.02, resume=True)
-    with pytest.raises(RunError, match="already holds a run; continue it with --resume"):
+    with pytest.raises(RunError, match="already holds a run; continue it with resume=True"):
         small_run(SFT(), tmp_path / "run")
 
 

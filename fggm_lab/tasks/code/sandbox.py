@@ -104,7 +104,7 @@ def isolation() -> Isolation:
         problem = f"{outcome.reason}, {outcome.detail}"
     raise SettingError(
         f"programs cannot be run in a process of their own here ({problem}); score code tasks "
-        "without --allow-code-execution, or on Linux"
+        "without allow_code_execution (--allow-code-execution), or on Linux"
         + (", or as an ordinary user instead of root" if _root() else "")
     )
 
@@ -158,8 +158,8 @@ def check_allowed(allow: bool) -> None:
     """
     if allow is not True:
         raise SettingError(
-            "programs written by a model are run only if you allow it; pass allow=True, or "
-            "--allow-code-execution on the command line"
+            "programs written by a model are run only if you allow it; pass allow=True "
+            "(--allow-code-execution on the command line)"
         )
 
 
@@ -191,7 +191,7 @@ def _run(source: str, limits: Limits, plan: str) -> Outcome:
     if os.name != "posix":
         raise SettingError(
             "programs are run only where processes can be limited (Linux, macOS); score code "
-            "tasks without --allow-code-execution here"
+            "tasks without allow_code_execution (--allow-code-execution) here"
         )
     folder = tempfile.mkdtemp(prefix="fggm-code-")
     job = {
