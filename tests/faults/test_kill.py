@@ -10,8 +10,8 @@ import pytest
 
 from fggm_lab.methods import FGGM
 from fggm_lab.runs import Run
+from tests.support.resuming import assert_same_run
 from tests.support.small import small_run
-from tests.training.test_sequence import assert_same_run
 
 TRAIN = """
 import sys

@@ -9,9 +9,8 @@ import torch
 import fggm_lab as lab
 from fggm_lab.methods import Joint, TaskContext, Untrained
 from fggm_lab.models.encoding import Encoded
-from tests.support.resuming import assert_resumes
+from tests.support.resuming import assert_resumes, weights
 from tests.support.small import context, small_model, small_run
-from tests.training.test_sequence import weights
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ from fggm_lab.runs.compare import labels
 from fggm_lab.training.checkpoints import saved_model
 from tests.support import oracle
 from tests.support.families import FAMILIES
+from tests.support.resuming import assert_same_folder, pausing_at
 from tests.support.small import context, small_model, small_run, small_tasks
-from tests.training.test_pause import assert_same_folder, pausing_at
 
 TWO: dict[str, Any] = {"tasks": small_tasks(2), "epochs": 1, "points_per_task": 0}
 """Two tasks and few steps."""

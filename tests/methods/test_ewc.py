@@ -11,19 +11,8 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.methods import EWC, SFT, OnlineEWC, TaskContext
 from tests.support.families import FAMILIES
-from tests.support.resuming import assert_resumes
-from tests.support.small import context, small_model, small_run, small_tasks
-from tests.training.test_sequence import weights
-
-
-def jolt(seen: TaskContext, seed: int) -> None:
-    """Move every weight a little, as training would."""
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in seen.model.parameters():
-            noise = torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
-            parameter.add_(0.05 * noise.to(parameter))
-
+from tests.support.resuming import assert_resumes, weights
+from tests.support.small import context, jolt, small_model, small_run, small_tasks
 
 Record = tuple[dict[str, Tensor], dict[str, Tensor]]
 

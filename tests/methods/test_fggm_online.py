@@ -10,8 +10,8 @@ from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.methods import FGGMOnline
 from fggm_lab.models.encoding import collate
+from tests.support.resuming import assert_same_run
 from tests.support.small import context, small_model, small_run
-from tests.training.test_sequence import assert_same_run
 
 
 def test_the_mask_is_that_of_adams_second_moment() -> None:

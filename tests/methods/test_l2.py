@@ -10,9 +10,8 @@ from transformers import PreTrainedModel
 
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import L2
-from tests.methods.test_ewc import jolt
 from tests.support.resuming import assert_resumes
-from tests.support.small import context, small_model
+from tests.support.small import context, jolt, small_model
 
 
 @pytest.mark.parametrize("anchor", ["run", "task"])

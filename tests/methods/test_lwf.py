@@ -10,9 +10,8 @@ import torch
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import LwF
 from fggm_lab.models.encoding import collate
-from tests.methods.test_ewc import jolt
 from tests.support.resuming import assert_resumes
-from tests.support.small import context, small_model
+from tests.support.small import context, jolt, small_model
 
 
 def test_the_loss_is_the_divergence_worked_out_token_by_token() -> None:

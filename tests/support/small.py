@@ -58,6 +58,15 @@ def context(model: PreTrainedModel, index: int = 1, seed: int = 0) -> TaskContex
     return TaskContext(model, tokenizer, examples, encoded, "a task", index, seed, 64)
 
 
+def jolt(context: TaskContext, seed: int) -> None:
+    """Move every weight a little, as training would."""
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in context.model.parameters():
+            noise = torch.randn(parameter.shape, generator=rng, dtype=torch.float64)
+            parameter.add_(0.05 * noise.to(parameter))
+
+
 def small_run(method: Method, out: Path, **settings: Any) -> Run:
     """Train a fresh tiny model through the small sequence."""
     family = settings.pop("family", "llama")

@@ -14,8 +14,8 @@ from fggm_lab.runs import Run
 from fggm_lab.runs.events import Event
 from fggm_lab.training import BackgroundTraining
 from tests.support.families import character_tokenizer
+from tests.support.resuming import assert_same_run
 from tests.support.small import QUICK, small_general, small_model, small_run, small_tasks
-from tests.training.test_sequence import assert_same_run
 
 
 def background(out: Path, method: Method | None = None, **more: Any) -> BackgroundTraining:

@@ -1,44 +1,12 @@
 """A run paused at any steps and resumed equals one that nobody paused, bit for bit."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fggm_lab.files import read_json
 from fggm_lab.methods import FGGM, MIGU, SFT, Method
-from fggm_lab.runs import Run
+from tests.support.resuming import assert_same_folder, assert_same_run, pausing_at
 from tests.support.small import small_run
-from tests.training.test_sequence import assert_same_run
-
-
-def pausing_at(*calls: int) -> Callable[[], bool]:
-    """Says True when asked for the n-th time, for every n given."""
-    asked = 0
-
-    def pause() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked in calls
-
-    return pause
-
-
-def timeless(run: Run) -> list[dict[str, Any]]:
-    """The events without what a clock or a meter said."""
-    told = ("time", "seconds", "peak_memory_mb")
-    return [{k: v for k, v in event.items() if k not in told} for event in run.events()]
-
-
-def assert_same_folder(whole: Run, run: Run) -> None:
-    """As `assert_same_run`, and every event and every file of scores, masks and drift."""
-    assert_same_run(whole, run)
-    assert timeless(whole) == timeless(run)
-    assert read_json(whole.path / "scores.json") == read_json(run.path / "scores.json")
-    for kind in ("fisher", "masks", "drift"):
-        files = {f.name: f.read_bytes() for f in whole.path.glob(f"{kind}/*")}
-        assert files == {f.name: f.read_bytes() for f in run.path.glob(f"{kind}/*")}
 
 
 @pytest.mark.parametrize("method", [SFT(), MIGU(), FGGM()], ids=lambda m: m.name)

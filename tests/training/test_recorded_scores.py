@@ -13,8 +13,8 @@ from fggm_lab.runs import Run
 from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.recorded_scores import recorded_scores
 from fggm_lab.training.schedule import recording_steps
+from tests.support.resuming import StopAt, assert_same_run
 from tests.support.small import context, small_model, small_run, small_tasks
-from tests.training.test_sequence import StopAt, assert_same_run
 
 METHODS = [
     SFT(),

@@ -14,43 +14,8 @@ from fggm_lab.methods import FGGM, MIGU, SFT, Method, RandomMask
 from fggm_lab.runs import Run
 from fggm_lab.runs.events import Event
 from fggm_lab.tasks import Example, Task, TaskSequence
+from tests.support.resuming import StopAt, assert_same_run, weights
 from tests.support.small import small_model, small_run, small_tasks
-
-WEIGHTS = "model.safetensors"
-
-
-def weights(run: Run, task: int = 2) -> dict[str, torch.Tensor]:
-    """The model after a task."""
-    folder = run.checkpoint(task)
-    assert folder is not None
-    return load_file(folder / WEIGHTS)
-
-
-def assert_same_run(a: Run, b: Run) -> None:
-    """Score matrix, masks, drift, evaluations and final weights are equal, bit for bit."""
-    assert a.scores == b.scores
-    measured = ("evaluation", "step")
-    assert [e for e in a.events() if e["kind"] in measured] == [
-        e for e in b.events() if e["kind"] in measured
-    ]
-    for task in range(3):
-        assert a.mask(task) == b.mask(task)
-        left, right = weights(a, task), weights(b, task)
-        assert left.keys() == right.keys()
-        assert all(torch.equal(left[n], right[n]) for n in left)
-
-
-class StopAt:
-    """A listener that stops the run at its n-th event of a kind, as Ctrl-C would."""
-
-    def __init__(self, kind: str, count: int) -> None:
-        self.kind, self.left = kind, count
-
-    def __call__(self, event: Event) -> None:
-        self.left -= event["kind"] == self.kind
-        if self.left == 0:
-            self.left = -1
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("method", [SFT(), MIGU(), FGGM(), RandomMask()], ids=lambda m: m.name)

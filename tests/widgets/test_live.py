@@ -12,8 +12,8 @@ from fggm_lab.plots import training_progress
 from fggm_lab.runs.events import Event
 from fggm_lab.widgets.live import LiveTraining
 from tests.support.families import character_tokenizer
+from tests.support.resuming import assert_same_run
 from tests.support.small import QUICK, small_general, small_model, small_run, small_tasks
-from tests.training.test_sequence import assert_same_run
 
 
 def live(out: Path, method: Method | str | None = None, **more: Any) -> LiveTraining:
