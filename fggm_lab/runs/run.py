@@ -311,12 +311,12 @@ class Run(TaskRecords):
 
     def _repr_html_(self) -> str:
         """Every task's score when it was learned and now, as a small table for a notebook."""
-        matrix = self.scores
+        matrix = self.scores or ScoreMatrix.empty(self.config.task_names)
         last = max(
             (i for i, row in enumerate(matrix.matrix) if any(c is not None for c in row)),
             default=None,
         )
-        rows = [
+        rows: list[list[object]] = [
             [
                 name,
                 matrix.untrained[index],
