@@ -37,8 +37,8 @@ def log_probabilities(model: PreTrainedModel, item: Encoded) -> Tensor:
 def squares(model: PreTrainedModel, value: Tensor, weight: float = 1.0) -> dict[str, Tensor]:
     """weight · (∂ value / ∂θ)²."""
     parameters = dict(model.named_parameters())
-    found = torch.autograd.grad(value, list(parameters.values()), retain_graph=True)
-    return {name: weight * g**2 for name, g in zip(parameters, found, strict=True)}
+    gradients = torch.autograd.grad(value, list(parameters.values()), retain_graph=True)
+    return {name: weight * g**2 for name, g in zip(parameters, gradients, strict=True)}
 
 
 def mean_of(
@@ -50,23 +50,30 @@ def mean_of(
 
 def test_token_squares_each_answer_token_by_itself() -> None:
     model = tiny_model("qwen2").eval()
-    found = []
+    squares_of_examples = []
     for item in encoded(EXAMPLES):
         logs = log_probabilities(model, item)
-        found += [squares(model, logs[t, token]) for t, token in enumerate(item.answer)]
+        squares_of_examples += [
+            squares(model, logs[t, token]) for t, token in enumerate(item.answer)
+        ]
     scores = fisher_scores(model, TOKENIZER, EXAMPLES, estimator="token")
-    assert oracle.largest_error(scores.units, mean_of(model, found, len(EXAMPLES)), 1e-6) <= 1e-8
+    assert (
+        oracle.largest_error(scores.units, mean_of(model, squares_of_examples, len(EXAMPLES)), 1e-6)
+        <= 1e-8
+    )
 
 
 def every_label(model: PreTrainedModel) -> dict[str, Tensor]:
     """Σ over labels of p · squares, at the answer token and the end token."""
-    found = []
+    squares_of_examples = []
     for item in encoded(SHORT):
         logs = log_probabilities(model, item)
         for position in logs:
             for label in range(logs.shape[1]):
-                found.append(squares(model, position[label], float(position[label].detach().exp())))
-    return mean_of(model, found, len(SHORT))
+                squares_of_examples.append(
+                    squares(model, position[label], float(position[label].detach().exp()))
+                )
+    return mean_of(model, squares_of_examples, len(SHORT))
 
 
 def test_exact_weighs_every_label_by_its_probability() -> None:
@@ -81,13 +88,13 @@ def test_exact_weighs_every_label_by_its_probability() -> None:
 def test_sampled_converges_to_exact() -> None:
     model = tiny_model("llama")
     exact = fisher_scores(model, TOKENIZER, SHORT, estimator="true")
-    some = [
+    repeated_scores = [
         fisher_scores(model, TOKENIZER, SHORT, estimator="sampled", draws=40, seed=seed)
         for seed in range(12)
     ]
     for name, truth in exact.units.items():
-        totals = torch.stack([s.units[name].sum() for s in some])
-        error = totals.std() / len(some) ** 0.5
+        totals = torch.stack([s.units[name].sum() for s in repeated_scores])
+        error = totals.std() / len(repeated_scores) ** 0.5
         assert abs(totals.mean() - truth.sum()) < 4.5 * error, name
 
 
@@ -97,11 +104,11 @@ def test_draws_depend_on_seed_and_example_alone() -> None:
     def score(**settings: Any) -> FisherScores:
         return fisher_scores(model, TOKENIZER, EXAMPLES, estimator="sampled", draws=3, **settings)
 
-    one, same, other = score(batch_size=1), score(batch_size=4), score(seed=1)
-    for name, units in one.units.items():
+    first, same, other = score(batch_size=1), score(batch_size=4), score(seed=1)
+    for name, units in first.units.items():
         torch.testing.assert_close(units, same.units[name], rtol=1e-6, atol=1e-10)
-    assert any(not torch.allclose(one.units[n], other.units[n], rtol=0.01) for n in one.names)
-    assert one.info.extra["draws"] == 3
+    assert any(not torch.allclose(first.units[n], other.units[n], rtol=0.01) for n in first.names)
+    assert first.info.extra["draws"] == 3
 
 
 def test_adam_reads_the_second_moment() -> None:
@@ -140,13 +147,13 @@ def test_adam_without_its_moments_is_refused() -> None:
 
 def test_standard_errors_are_those_of_the_examples_scores() -> None:
     model = tiny_model("llama")
-    each = [
+    unit_scores = [
         oracle.unit_sums(model, oracle.diagonal_fisher(model, [item])) for item in encoded(EXAMPLES)
     ]
     scores = fisher_scores(model, TOKENIZER, EXAMPLES, batch_size=4)
     assert scores.standard_errors is not None
     for name, errors in scores.standard_errors.items():
-        stacked = torch.stack([one[name] for one in each])
+        stacked = torch.stack([example_scores[name] for example_scores in unit_scores])
         expected = stacked.std(0) / len(EXAMPLES) ** 0.5
         torch.testing.assert_close(errors, expected, rtol=1e-5, atol=1e-8 * float(stacked.max()))
     assert fisher_scores(model, TOKENIZER, EXAMPLES[:1]).standard_errors is None
@@ -154,17 +161,17 @@ def test_standard_errors_are_those_of_the_examples_scores() -> None:
 
 def test_max_examples_draws_a_seeded_subset() -> None:
     model = tiny_model("llama")
-    one, again, other = (
+    first, again, other = (
         fisher_scores(model, TOKENIZER, EXAMPLES, max_examples=3, seed=seed) for seed in (1, 1, 2)
     )
-    assert one.info.examples == 3 and one.info.extra["of"] == 6
-    assert all(torch.equal(one.units[n], again.units[n]) for n in one.names)
-    assert one.total != other.total
+    assert first.info.examples == 3 and first.info.extra["of"] == 6
+    assert all(torch.equal(first.units[n], again.units[n]) for n in first.names)
+    assert first.total != other.total
     triples = [
         fisher_scores(model, TOKENIZER, [EXAMPLES[i], EXAMPLES[j], EXAMPLES[k]]).total
         for i in range(6) for j in range(i + 1, 6) for k in range(j + 1, 6)
     ]  # fmt: skip
-    assert min(abs(one.total / t - 1) for t in triples) < 1e-9
+    assert min(abs(first.total / t - 1) for t in triples) < 1e-9
 
 
 def test_frozen_parameters_are_left_out() -> None:
@@ -172,9 +179,9 @@ def test_frozen_parameters_are_left_out() -> None:
     model.model.embed_tokens.requires_grad_(False)
     scores = fisher_scores(model, TOKENIZER, EXAMPLES)
     assert "model.embed_tokens.weight" not in scores.names
-    whole = fisher_scores(tiny_model("llama"), TOKENIZER, EXAMPLES)
+    expected = fisher_scores(tiny_model("llama"), TOKENIZER, EXAMPLES)
     for name, units in scores.units.items():
-        torch.testing.assert_close(units, whole.units[name], rtol=1e-9, atol=1e-14)
+        torch.testing.assert_close(units, expected.units[name], rtol=1e-9, atol=1e-14)
     model.requires_grad_(False)
     with pytest.raises(ModelError, match=r"every parameter of the model is frozen.*requires_grad_"):
         fisher_scores(model, TOKENIZER, EXAMPLES)
@@ -203,7 +210,9 @@ def test_an_empty_answer_is_named() -> None:
 
 def test_every_estimator_describes_itself() -> None:
     assert list(ESTIMATORS) == ["empirical", "sampled", "true", "token", "batch", "adam"]
-    assert all(one.description and one.name == name for name, one in ESTIMATORS.items())
+    assert all(
+        estimator.description and estimator.name == name for name, estimator in ESTIMATORS.items()
+    )
 
 
 def test_token_ids_do_as_well_as_texts() -> None:

@@ -66,7 +66,7 @@ def test_padding_on_either_side_changes_nothing(
     sums = SquareSums(dict(model.named_parameters()), unit_axes(model), elementwise=False)
     with evaluating(model):
         fisher = PerExampleFisher(model, data_likelihood(model), sums)
-        fisher.add(lambda some: collate([ENCODED[i] for i in some], 5, side), range(6))
+        fisher.add(lambda indices: collate([ENCODED[i] for i in indices], 5, side), range(6))
     units, _ = sums.means(6)
     # the float32 softmax of some attentions rounds padded and unpadded rows apart
     assert oracle.largest_error(units, truth, 1e-6) <= 1e-5
@@ -89,7 +89,7 @@ def test_gaps_in_the_labels_do_not_count(family: str) -> None:
             square = torch.zeros_like(p) if p.grad is None else p.grad.detach() ** 2
             truth[name] = truth.get(name, 0) + square / 3
 
-    def load(some: object) -> dict[str, Tensor]:
+    def load(indices: object) -> dict[str, Tensor]:
         batch = collate(texts, 0)
         for row, item in enumerate(texts):
             batch["labels"][row, len(item) - 2] = IGNORED
@@ -117,8 +117,8 @@ def test_bfloat16_weights_are_summed_in_float32(family: str) -> None:
     for name, true in truth.items():
         # bfloat16 has 8 bits, and the backward pass runs in it: autograd alone does no better
         off = float((scores.units[name].double() - true).norm() / true.norm().clamp_min(1e-30))
-        own = float((plain[name].double() - true).norm() / true.norm().clamp_min(1e-30))
-        assert off <= max(0.1, 2 * own), (name, off, own)
+        error = float((plain[name].double() - true).norm() / true.norm().clamp_min(1e-30))
+        assert off <= max(0.1, 2 * error), (name, off, error)
 
 
 @pytest.mark.parametrize("experts", ["eager", "batched_mm", "grouped_mm"])
@@ -145,9 +145,9 @@ def test_checkpointing_changes_memory_alone(family: str, reentrant: bool) -> Non
             )
         return sums.means(8)[0], meter.peak
 
-    plain, kept = scored(tiny_model(family, layers=6))
+    plain, plain_bytes = scored(tiny_model(family, layers=6))
     saving = tiny_model(family, layers=6)
     saving.activation_checkpointing_enable({"use_reentrant": reentrant})
-    found, saved = scored(saving)
-    assert oracle.largest_error(found, plain, 1e-6) <= 1e-8
-    assert saved < 0.7 * kept
+    checkpointed, checkpointed_bytes = scored(saving)
+    assert oracle.largest_error(checkpointed, plain, 1e-6) <= 1e-8
+    assert checkpointed_bytes < 0.7 * plain_bytes

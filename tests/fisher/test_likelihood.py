@@ -19,12 +19,12 @@ def test_by_hand_and_with_padding_on_either_side(family: str) -> None:
         ids = torch.tensor([item.prompt + item.answer])
         with torch.no_grad():
             logs = model(input_ids=ids).logits[0].log_softmax(-1)
-        for place, token in enumerate(item.answer, start=len(item.prompt)):
-            by_hand += float(logs[place - 1, token])
+        for position, token in enumerate(item.answer, start=len(item.prompt)):
+            by_hand += float(logs[position - 1, token])
     with torch.no_grad():
         for side in ("right", "left"):
-            found = AnswerLikelihood(model)(collate(ITEMS, TOKENIZER.pad_token_id, side))
-            assert float(found) == pytest.approx(by_hand, rel=1e-6)
+            likelihood = AnswerLikelihood(model)(collate(ITEMS, TOKENIZER.pad_token_id, side))
+            assert float(likelihood) == pytest.approx(by_hand, rel=1e-6)
 
 
 def test_labels_may_count_anywhere() -> None:
@@ -51,6 +51,6 @@ def test_half_precision_is_summed_in_single() -> None:
         logits, targets = AnswerLikelihood(model).predictions(batch)
         assert logits.dtype == torch.float32
         rows = logits.log_softmax(-1).flatten(0, 1)
-        places = (targets != IGNORED).flatten()
-        truth = rows[places].gather(1, targets.flatten()[places, None]).double().sum()
+        counted = (targets != IGNORED).flatten()
+        truth = rows[counted].gather(1, targets.flatten()[counted, None]).double().sum()
         assert float(AnswerLikelihood(model)(batch)) == pytest.approx(float(truth), rel=1e-5)

@@ -35,9 +35,9 @@ def least(network: PreTrainedModel, **settings: Any) -> int:
     """The smallest budget, from the refusal of a smaller one."""
     with pytest.raises(SettingError, match=r"an example of \d+ tokens needs \d+; raise") as refused:
         score(network, 1000, **settings)
-    found = re.search(r"needs (\d+);", str(refused.value))
-    assert found is not None
-    return int(found[1])
+    match = re.search(r"needs (\d+);", str(refused.value))
+    assert match is not None
+    return int(match[1])
 
 
 @pytest.mark.parametrize("elementwise", [False, True])
@@ -53,14 +53,14 @@ def test_the_budget_is_kept_and_changes_no_score(
     assert smallest < 0.7 * unbound
     used = []
     for budget in (smallest, 4 * smallest):
-        found: list[FisherScores] = []
-        peak = peak_bytes(lambda: found.append(score(network, budget, elementwise=elementwise)))  # noqa: B023
+        results: list[FisherScores] = []
+        peak = peak_bytes(lambda: results.append(score(network, budget, elementwise=elementwise)))  # noqa: B023
         assert peak <= budget
         used.append(peak)
-        for name, units in found[0].units.items():
+        for name, units in results[0].units.items():
             tolerance = 1e-5 * float(units.max())
             torch.testing.assert_close(units, free.units[name], rtol=1e-4, atol=tolerance)
-        assert found[0].info.extra["memory_budget"] == budget
+        assert results[0].info.extra["memory_budget"] == budget
     assert used[1] > used[0]  # what is allowed is used
 
 
@@ -71,13 +71,13 @@ def test_what_a_gpu_has_free_is_the_budget_unless_one_is_given(
     network = model()
     free, smallest = score(network, None), least(network)
     monkeypatch.setattr(scoring, "free_budget", lambda device: smallest)
-    found: list[FisherScores] = []
-    peak = peak_bytes(lambda: found.append(score(network, None)))
+    results: list[FisherScores] = []
+    peak = peak_bytes(lambda: results.append(score(network, None)))
     assert peak <= smallest
-    for name, units in found[0].units.items():
+    for name, units in results[0].units.items():
         tolerance = 1e-5 * float(units.max())
         torch.testing.assert_close(units, free.units[name], rtol=1e-4, atol=tolerance)
-    assert "memory_budget" not in found[0].info.extra  # what is recorded can be asked for again
+    assert "memory_budget" not in results[0].info.extra  # what is recorded can be asked for again
     assert peak_bytes(lambda: score(network, 4 * smallest)) > smallest
     batches = fisher_scores(network, TOKENIZER, EXAMPLES, estimator="batch")  # keeps no budget
     assert batches.info.estimator == "batch"

@@ -75,21 +75,21 @@ def layer_squares(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     parameters = dict(module.named_parameters())
     names = {id(p): name for name, p in parameters.items()}
     layers = [
-        HookedModule(m, rule_for(m) or local, {n: names[id(p)] for n, p in own})
+        HookedModule(m, rule_for(m) or local, {n: names[id(p)] for n, p in local_parameters})
         for m in module.modules()
-        if (own := list(m.named_parameters(recurse=False)))
+        if (local_parameters := list(m.named_parameters(recurse=False)))
     ]
-    found: dict[str, Tensor] = {}
+    squares: dict[str, Tensor] = {}
 
     def take(name: str, parts: Sequence[Piece]) -> None:
-        found[name] = squares_of(parts, tuple(parameters[name].shape), "rows")
+        squares[name] = squares_of(parts, tuple(parameters[name].shape), "rows")
 
     module.requires_grad_(False)
     hooks = GradientHooks(Layout(B, T), take)
     with hooks.on(layers):
         hooks.differentiate([module(x).pow(3).sum()])
     assert not hooks.unknown
-    return found
+    return squares
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -123,8 +123,8 @@ def test_a_layers_squares_are_autograds(kind: str) -> None:
 def test_only_the_last_layer_has_no_written_rule() -> None:
     for kind, (make, _) in LAYERS.items():
         module = make()
-        known = rule_for(module.inner if isinstance(module, Twice) else module)
-        assert (known is None) == (kind == "no rule"), kind
+        rule = rule_for(module.inner if isinstance(module, Twice) else module)
+        assert (rule is None) == (kind == "no rule"), kind
 
 
 TOKENIZER, EXAMPLES = character_tokenizer(), some_examples(5)

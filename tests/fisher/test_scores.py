@@ -26,8 +26,11 @@ def test_save_and_load_give_the_same(scores: FisherScores, tmp_path: Path, name:
     assert (again.info, again.axes, again.names) == (scores.info, scores.axes, scores.names)
     assert again.elementwise is not None and scores.elementwise is not None
     assert again.standard_errors is not None and scores.standard_errors is not None
-    some = again.restricted(scores.names[:2])
-    assert some.standard_errors is not None and list(some.standard_errors) == scores.names[:2]
+    restricted = again.restricted(scores.names[:2])
+    assert (
+        restricted.standard_errors is not None
+        and list(restricted.standard_errors) == scores.names[:2]
+    )
     for parameter in scores.names:
         assert torch.equal(again.standard_errors[parameter], scores.standard_errors[parameter])
         assert torch.equal(again.units[parameter], scores.units[parameter])
@@ -47,8 +50,8 @@ def test_entry_units_survive_saving(tmp_path: Path) -> None:
     scores.save(tmp_path / "s")
     again = FisherScores.load(tmp_path / "s")
     assert again.elementwise is not None and scores.elementwise is not None
-    for name, whole in scores.elementwise.items():
-        assert torch.equal(again.elementwise[name], whole)
+    for name, diagonal in scores.elementwise.items():
+        assert torch.equal(again.elementwise[name], diagonal)
 
 
 def test_table_and_total(scores: FisherScores) -> None:
@@ -63,8 +66,8 @@ def test_table_and_total(scores: FisherScores) -> None:
 
 
 def test_restricted_keeps_the_named(scores: FisherScores) -> None:
-    some = scores.restricted(scores.names[3:1:-1])
-    assert some.names == scores.names[2:4] and list(some.axes) == some.names
+    restricted = scores.restricted(scores.names[3:1:-1])
+    assert restricted.names == scores.names[2:4] and list(restricted.axes) == restricted.names
     with pytest.raises(SettingError, match="no scores for nonsense"):
         scores.restricted(["nonsense"])
 

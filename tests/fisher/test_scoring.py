@@ -54,11 +54,11 @@ def test_output_aggregation_sums_the_other_axis(family: str) -> None:
     model, tokenizer, examples = tiny_model(family), character_tokenizer(), some_examples()
     truth = oracle.diagonal_fisher(model, encode(tokenizer, examples, 64))
     scores = fisher_scores(model, tokenizer, examples, aggregation="output")
-    own = unit_axes(model)
+    axes = unit_axes(model)
     for name, true in truth.items():
         if true.ndim == 2:
-            assert scores.axes[name] == 1 - own[name]
-            true = true.sum(own[name])
+            assert scores.axes[name] == 1 - axes[name]
+            true = true.sum(axes[name])
         torch.testing.assert_close(
             scores.units[name], true, rtol=1e-8, atol=1e-14 * float(true.max())
         )
@@ -68,8 +68,8 @@ def test_no_aggregation_makes_every_entry_a_unit() -> None:
     model, tokenizer, examples = tiny_model("llama"), character_tokenizer(), some_examples(3)
     scores = fisher_scores(model, tokenizer, examples, aggregation="none", elementwise=True)
     assert scores.elementwise is not None
-    for name, whole in scores.elementwise.items():
-        assert torch.equal(scores.units[name], whole.flatten())
+    for name, diagonal in scores.elementwise.items():
+        assert torch.equal(scores.units[name], diagonal.flatten())
 
 
 def test_batch_estimator_squares_the_mean_gradient() -> None:
@@ -98,14 +98,14 @@ def test_the_model_comes_back_as_it_was() -> None:
     model, tokenizer, examples = tiny_model("gpt2"), character_tokenizer(), some_examples(3)
     frozen = model.get_parameter("transformer.wpe.weight").requires_grad_(False)
     head = model.transformer.h[0].attn.eval()
-    kept = model.get_parameter("transformer.ln_f.weight")
-    kept.grad = torch.ones_like(kept)
+    norm = model.get_parameter("transformer.ln_f.weight")
+    norm.grad = torch.ones_like(norm)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     fisher_scores(model, tokenizer, examples)
     assert model.training and not head.training and model.transformer.h[0].mlp.training
-    assert not frozen.requires_grad and kept.requires_grad
-    assert torch.equal(kept.grad, torch.ones_like(kept))
-    assert all(p.grad is None for p in model.parameters() if p is not kept)
+    assert not frozen.requires_grad and norm.requires_grad
+    assert torch.equal(norm.grad, torch.ones_like(norm))
+    assert all(p.grad is None for p in model.parameters() if p is not norm)
     assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
     assert not any(module._forward_hooks for module in model.modules())
 
@@ -123,18 +123,18 @@ def test_hooks_and_flags_come_back_after_an_error() -> None:
 def test_batch_size_and_gradient_mode_do_not_matter() -> None:
     model, tokenizer = tiny_model("qwen2", dtype=torch.float32), character_tokenizer()
     examples = some_examples()
-    one = fisher_scores(model, tokenizer, examples, batch_size=1)
+    singly = fisher_scores(model, tokenizer, examples, batch_size=1)
     with torch.no_grad():
-        many = fisher_scores(model, tokenizer, examples, batch_size=7)
-    for name, scores in one.units.items():
+        batched = fisher_scores(model, tokenizer, examples, batch_size=7)
+    for name, scores in singly.units.items():
         torch.testing.assert_close(
-            scores, many.units[name], rtol=1e-4, atol=1e-6 * float(scores.max())
+            scores, batched.units[name], rtol=1e-4, atol=1e-6 * float(scores.max())
         )
 
 
 def test_no_pad_token_is_needed_and_the_record_is_complete() -> None:
     model, examples = tiny_model("llama", context=16), some_examples(6, longest=20)
-    seen: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     with_pad = fisher_scores(model, character_tokenizer(), examples)
     scores = fisher_scores(
         model,
@@ -142,16 +142,16 @@ def test_no_pad_token_is_needed_and_the_record_is_complete() -> None:
         examples,
         task="FOMC",
         batch_size=4,
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total: reports.append((done, total)),
     )
     for name in scores.names:
         torch.testing.assert_close(scores.units[name], with_pad.units[name], rtol=1e-9, atol=0)
-    made = scores.info
-    assert (made.estimator, made.aggregation, made.task) == ("empirical", "input", "FOMC")
-    assert (made.examples, made.dtype) == (6, "float64")
-    assert made.tokens == sum(len(e.answer) + 1 for e in examples)
-    assert made.truncated == sum(len(e.prompt) + len(e.answer) + 1 > 16 for e in examples) > 0
-    assert seen[-1] == (6, 6)
+    info = scores.info
+    assert (info.estimator, info.aggregation, info.task) == ("empirical", "input", "FOMC")
+    assert (info.examples, info.dtype) == (6, "float64")
+    assert info.tokens == sum(len(e.answer) + 1 for e in examples)
+    assert info.truncated == sum(len(e.prompt) + len(e.answer) + 1 > 16 for e in examples) > 0
+    assert reports[-1] == (6, 6)
     assert fisher_scores(model, character_tokenizer(), examples, max_examples=2).info.examples == 2
 
 
@@ -196,7 +196,7 @@ def test_a_module_called_twice_adds_before_the_square() -> None:
         ({"max_examples": 0}, SettingError, "max_examples is 0"),
         ({"max_length": 3}, DataError, "the answer of example 0"),
         ({"only": []}, DataError, "no examples"),
-        ({"only": [0, 1]}, SettingError, "places outside the 1 examples"),
+        ({"only": [0, 1]}, SettingError, "indices outside the 1 examples"),
         ({"only": [0], "max_examples": 1}, SettingError, "give one of them"),
     ],
 )

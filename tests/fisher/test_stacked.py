@@ -46,8 +46,8 @@ def test_as_written_out(uses: str, reduce: Reduce, chunk: int, elementwise: bool
             for row, example in enumerate(piece.examples.tolist()):
                 full[example, piece.index] += piece.part.left[row].T @ piece.part.right[row]
     entry_sums = torch.zeros(SLICES, OUT, IN, dtype=torch.float64) if elementwise else None
-    found = squares_of(parts, (SLICES, OUT, IN), reduce, None, entry_sums, chunk)
+    squares_by_unit = squares_of(parts, (SLICES, OUT, IN), reduce, None, entry_sums, chunk)
     units = full.square().sum(3 if reduce == "rows" else 2).flatten(1)
-    torch.testing.assert_close(found, units)
+    torch.testing.assert_close(squares_by_unit, units)
     if entry_sums is not None:
         torch.testing.assert_close(entry_sums, full.square().sum(0))

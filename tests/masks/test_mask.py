@@ -25,8 +25,8 @@ def test_parameter_scope_keeps_exactly_the_share_of_each(scores: FisherScores, k
         bits = mask.units[name]
         assert bits.dtype == torch.bool and int(bits.sum()) == round(keep * len(values))
         order = sorted(range(len(values)), key=lambda i: (-float(values[i]), i))
-        kept = set(order[: round(keep * len(values))])
-        assert kept == set(torch.nonzero(bits).flatten().tolist())
+        expected = set(order[: round(keep * len(values))])
+        assert expected == set(torch.nonzero(bits).flatten().tolist())
 
 
 @pytest.mark.parametrize("keep", KEEPS)
@@ -34,8 +34,8 @@ def test_global_scope_keeps_exactly_the_share_of_all(scores: FisherScores, keep:
     mask = Mask.top(scores, keep, "global")
     flat = torch.cat(list(scores.units.values())).tolist()
     order = sorted(range(len(flat)), key=lambda i: (-flat[i], i))
-    kept = sorted(order[: round(keep * len(flat))])
-    assert torch.nonzero(torch.cat(list(mask.units.values()))).flatten().tolist() == kept
+    expected = sorted(order[: round(keep * len(flat))])
+    assert torch.nonzero(torch.cat(list(mask.units.values()))).flatten().tolist() == expected
     assert mask.count == round(keep * mask.unit_count)
 
 
@@ -144,9 +144,9 @@ def test_the_frozen_entries_are_those_projection_zeroes(family: str) -> None:
     for p in model.parameters():
         p.grad = torch.ones_like(p)
     mask.project_(model)
-    found = {name: frozen.expand_as(p) for name, p, frozen in mask.frozen(model)}
-    assert found.keys() == set(mask.names) - {mask.names[1]}
-    for name, frozen in found.items():
+    entries = {name: frozen.expand_as(p) for name, p, frozen in mask.frozen(model)}
+    assert entries.keys() == set(mask.names) - {mask.names[1]}
+    for name, frozen in entries.items():
         assert torch.equal(frozen, model.get_parameter(name).grad == 0), name
 
 

@@ -13,8 +13,11 @@ def test_a_frozen_embedding_counts_as_still_wherever_units_are_counted() -> None
     embedding = model.get_input_embeddings().weight.requires_grad_(False)
     mask = Mask.random(model, 0.3, seed=1)
     moving, units = moving_units(model, mask)
-    kept = int(mask.units["model.embed_tokens.weight"].sum())
-    assert kept > 0 and (moving, units) == (mask.count - kept, mask.unit_count)
+    embedding_units = int(mask.units["model.embed_tokens.weight"].sum())
+    assert embedding_units > 0 and (moving, units) == (
+        mask.count - embedding_units,
+        mask.unit_count,
+    )
     assert moving_units(model, None) == (units - embedding.shape[0], units)
     effect = freezing(
         model, character_tokenizer(), small_tasks(), mask, "task-1",

@@ -34,15 +34,15 @@ def test_measures_by_hand() -> None:
 
 def test_chance_level_by_enumeration() -> None:
     """Two parameters, of 5 and 4 units; every pair of masks with the same counts."""
-    found, smaller, sizes = [], [], ((5, 2, 3), (4, 1, 2))
-    for one in combinations(range(5), 3):
+    jaccards, smaller, sizes = [], [], ((5, 2, 3), (4, 1, 2))
+    for first in combinations(range(5), 3):
         for two in combinations(range(4), 2):
-            both = len({0, 1} & set(one)) + len({0} & set(two))
-            found.append(both / (3 + 5 - both))
+            both = len({0, 1} & set(first)) + len({0} & set(two))
+            jaccards.append(both / (3 + 5 - both))
             smaller.append(both / 3)
     a = mask_with_counts([(n, first) for n, first, _ in sizes])
     b = mask_with_counts([(n, second) for n, _, second in sizes])
-    assert expected_jaccard(a, b) == pytest.approx(np.mean(found), rel=1e-12)
+    assert expected_jaccard(a, b) == pytest.approx(np.mean(jaccards), rel=1e-12)
     assert expected_overlap(a, b) == pytest.approx(np.mean(smaller), rel=1e-12)
 
 
@@ -97,11 +97,11 @@ def test_cumulants_are_those_of_the_distribution() -> None:
              (2, 1, 1): 3, (1, 1, 1): 1}  # fmt: skip
     values, chances = chance.intersection(sizes)
     columns = np.array([size for size, times in sizes.items() for _ in range(times)]).T
-    found = chance.cumulants(*columns)
+    cumulants = chance.cumulants(*columns)
     mean = float(chances @ values)
     central = [float(chances @ (values - mean) ** power) for power in (2, 3, 4)]
     truth = [mean, *central[:2], central[2] - 3 * central[0] ** 2]
-    assert list(found) == pytest.approx(truth, rel=1e-9, abs=1e-9)
+    assert list(cumulants) == pytest.approx(truth, rel=1e-9, abs=1e-9)
 
 
 def test_masks_counted_together_give_what_two_by_two_gives() -> None:
@@ -110,8 +110,8 @@ def test_masks_counted_together_give_what_two_by_two_gives() -> None:
     masks = [Mask.random(like, 0.4, "global", seed=seed) for seed in range(4)]
     counts = count(masks)
     assert counts.layers == [0, 1, None]
-    for layer, some in ((0, names[1:2]), (1, names[2:]), (None, names[:1])):
-        a, b = masks[3].restricted(some), masks[1].restricted(some)
+    for layer, layer_names in ((0, names[1:2]), (1, names[2:]), (None, names[:1])):
+        a, b = masks[3].restricted(layer_names), masks[1].restricted(layer_names)
         pair = counts.of_layer(layer).pair(3, 1)
         assert (pair.jaccard, pair.z) == (jaccard(a, b), z_score(a, b))
         assert (pair.overlap, pair.expected_overlap) == (

@@ -25,8 +25,8 @@ def test_as_when_every_sample_is_scored_by_itself() -> None:
     for row, size in zip(rows, (1, 2), strict=True):
         masks = []
         for half in (dealt[:2], dealt[2:]):
-            some = [examples[i] for block in half[:size] for i in blocks[block]]
-            masks.append(Mask.top(fisher_scores(model, TOKENIZER, some), 0.3))
+            sample = [examples[i] for block in half[:size] for i in blocks[block]]
+            masks.append(Mask.top(fisher_scores(model, TOKENIZER, sample), 0.3))
         assert row["jaccard"] == jaccard(*masks)
         assert row["expected"] == expected_jaccard(*masks)
 

@@ -131,15 +131,15 @@ def test_labels_stand_on_answer_tokens_only(side: Literal["right", "left"]) -> N
         assert (out["input_ids"][row][~real] == PAD).all()
         assert not labelled[~real].any()
         if side == "left":
-            places = out["position_ids"][row][real]
-            assert places.tolist() == list(range(len(item)))
+            position_ids = out["position_ids"][row][real]
+            assert position_ids.tolist() == list(range(len(item)))
 
 
 def test_the_pad_id_may_be_any_even_the_end_token() -> None:
     batch = encode(characters(bos=True), [Example("abc", "x"), Example("a", "y")], 99)
-    one, other = collate(batch, PAD), collate(batch, EOS)
-    assert torch.equal(one["labels"], other["labels"])
-    assert torch.equal(one["attention_mask"], other["attention_mask"])
+    padded, padded_with_end = collate(batch, PAD), collate(batch, EOS)
+    assert torch.equal(padded["labels"], padded_with_end["labels"])
+    assert torch.equal(padded["attention_mask"], padded_with_end["attention_mask"])
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
@@ -170,10 +170,10 @@ def test_an_answer_that_does_not_fit_is_told_with_its_set_and_what_helps(
 def test_a_prompt_by_itself_is_cut_as_with_an_answer(bos: bool) -> None:
     tokenizer = characters(bos)
     texts = ["abcdefg:", "", "ab"]
-    whole = encode(tokenizer, [Example(text, "x") for text in texts], 5 + 2)
-    found = encode_prompts(tokenizer, texts, 5)
-    assert found == [Encoded(item.prompt, (), item.truncated) for item in whole]
-    assert [item.truncated for item in found] == [True, False, False]
+    with_answers = encode(tokenizer, [Example(text, "x") for text in texts], 5 + 2)
+    prompts_only = encode_prompts(tokenizer, texts, 5)
+    assert prompts_only == [Encoded(item.prompt, (), item.truncated) for item in with_answers]
+    assert [item.truncated for item in prompts_only] == [True, False, False]
 
 
 def test_what_is_cut_anyway_is_not_warned_about(
@@ -203,10 +203,10 @@ def test_stories260k_starts_prompts_but_not_answers_with_bos(shared: Path) -> No
 def test_real_tasks_survive_real_truncation(shared: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(shared / "models" / "stories260K")
     examples = load_tasks(shared / "trace", order=["Py150"])["Py150"].test[:50]
-    whole, cut = encode(tokenizer, examples, 10_000), encode(tokenizer, examples, 256)
-    assert not any(item.truncated for item in whole)
+    uncut, cut = encode(tokenizer, examples, 10_000), encode(tokenizer, examples, 256)
+    assert not any(item.truncated for item in uncut)
     assert 0 < sum(item.truncated for item in cut) < len(cut)
-    for full, item, example in zip(whole, cut, examples, strict=True):
+    for full, item, example in zip(uncut, cut, examples, strict=True):
         assert item.answer == full.answer
         assert len(item) == min(len(full), 256)
         assert item.prompt[0] == 1

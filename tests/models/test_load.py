@@ -91,12 +91,12 @@ def test_weights_stored_in_half_precision_are_read_as_float32_unless_asked(folde
 def test_text_is_split_by_the_folders_own_tokenizer(folder: Path, kind: str) -> None:
     """AutoTokenizer (transformers 5) gives every Qwen2 folder Qwen2's own splitting rules."""
     build_model({**LLAMA, "model_type": kind}, seed=0).save_pretrained(folder)
-    own = tokenizer_of_pairs()
-    own.save_pretrained(folder)
+    pair_tokenizer = tokenizer_of_pairs()
+    pair_tokenizer.save_pretrained(folder)
     _, loaded = load_model(folder)
     for text in ("ab ab", "a1b2", "aabb"):
-        assert loaded(text)["input_ids"] == own(text)["input_ids"]
-    assert len(loaded) == len(own)
+        assert loaded(text)["input_ids"] == pair_tokenizer(text)["input_ids"]
+    assert len(loaded) == len(pair_tokenizer)
 
 
 def tokenizer_of_pairs() -> PreTrainedTokenizerFast:
@@ -153,8 +153,8 @@ def pickle_the_weights(folder: Path) -> None:
 
 
 def cut_the_weights(folder: Path) -> None:
-    whole = (folder / "model.safetensors").read_bytes()
-    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
 
 
 DAMAGES: dict[str, tuple[Any, str]] = {
@@ -304,14 +304,14 @@ def test_an_existing_folder_goes_before_a_hub_id(
 def test_building_is_reproducible_and_leaves_the_callers_random_numbers() -> None:
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    one, same = build_model(LLAMA, seed=1), build_model(LlamaConfig(**LLAMA), seed=1)
+    from_dict, same = build_model(LLAMA, seed=1), build_model(LlamaConfig(**LLAMA), seed=1)
     other = build_model(LLAMA, seed=2)
     assert torch.equal(torch.get_rng_state(), state)
-    pairs = list(zip(one.parameters(), same.parameters(), other.parameters(), strict=True))
+    pairs = list(zip(from_dict.parameters(), same.parameters(), other.parameters(), strict=True))
     assert all(torch.equal(a, b) for a, b, _ in pairs)
     assert any(not torch.equal(a, c) for a, _, c in pairs)
-    assert not one.training
-    assert one.dtype == torch.float32
+    assert not from_dict.training
+    assert from_dict.dtype == torch.float32
 
 
 def test_configs_that_cannot_be_built_are_refused() -> None:

@@ -25,7 +25,7 @@ def test_split_name(name: str, layer: int | None, module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "own"),
+    ("name", "weight"),
     [
         ("model.layers.3.mlp.up_proj.lora_B.default.weight", "model.layers.3.mlp.up_proj.weight"),
         ("model.layers.3.mlp.up_proj.lora_A.default.weight", None),
@@ -34,5 +34,5 @@ def test_split_name(name: str, layer: int | None, module: str) -> None:
         ("model.norm.weight", "model.norm.weight"),
     ],
 )
-def test_an_adapters_b_stands_for_its_layers_weight(name: str, own: str | None) -> None:
-    assert own_weight(name) == own
+def test_an_adapters_b_stands_for_its_layers_weight(name: str, weight: str | None) -> None:
+    assert own_weight(name) == weight

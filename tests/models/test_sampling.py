@@ -18,9 +18,9 @@ def test_the_first_token_is_drawn_as_often_as_the_model_says() -> None:
         chance = model(torch.tensor([[begin]])).logits[0, -1].softmax(-1)
     count = 4000
     drawn = own_samples(model, tokenizer, count, length=1, batch_size=1000)
-    found = torch.bincount(torch.tensor([d.answer[0] for d in drawn]), minlength=len(chance))
+    counts = torch.bincount(torch.tensor([d.answer[0] for d in drawn]), minlength=len(chance))
     error = (chance * (1 - chance) / count).sqrt()
-    assert ((found / count - chance).abs() <= 5 * error + 1e-9).all()
+    assert ((counts / count - chance).abs() <= 5 * error + 1e-9).all()
     assert float(chance.max()) > 3 / len(chance)  # it is not uniform
 
 

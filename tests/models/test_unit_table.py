@@ -52,10 +52,10 @@ def test_reprs_are_short_and_say_what_it_is(scores: FisherScores) -> None:
         and count in texts[0]
     )
     assert f"{mask.count:,} of {count} move" in texts[1]
-    many = mask
+    union = mask
     for _ in range(30):
-        many = many | mask
-    assert len(repr(many)) < 200
+        union = union | mask
+    assert len(repr(union)) < 200
     assert repr(Encoded((1,) * 900, (2, 3), True)) == (
         "Encoded(prompt of 900 tokens, cut from the left, answer of 2)"
     )
