@@ -41,7 +41,7 @@ def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Fig
     loss = _is_loss(run_list, stability)
     figure = go.Figure()
     ends = _ends(trajectories)
-    front = [ends[i] for i in pareto_front([(s.learned, s.kept) for _, s in ends], loss)]
+    front = [ends[i] for i in pareto_front([(s.learned, s.retained) for _, s in ends], loss)]
     styles = theme.method_styles([trajectory.label for trajectory in trajectories])
     for trajectory in trajectories:
         figure.add_trace(
@@ -51,7 +51,7 @@ def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Fig
         figure.add_trace(_end(trajectory, styles[trajectory.label], stability))
     _add_front(figure, [step for _, step in front])
     steps = [step for trajectory in trajectories for step in trajectory.steps]
-    low, high = theme.padded(_bar_ends([(s.kept, s.kept_sd) for s in steps]))
+    low, high = theme.padded(_bar_ends([(s.retained, s.retained_sd) for s in steps]))
     figure.update_xaxes(
         title_text=f"{_LEARNING}, tasks so far (0–1)<br>→ learns better",
         range=theme.padded(_bar_ends([(s.learned, s.learned_sd) for s in steps])),
@@ -107,7 +107,7 @@ def _path(
 ) -> go.Scatter:
     return go.Scatter(
         x=[step.learned for step in trajectory.steps],
-        y=[step.kept for step in trajectory.steps],
+        y=[step.retained for step in trajectory.steps],
         mode="lines+markers",
         name=trajectory.label,
         legendgroup=trajectory.label,
@@ -129,9 +129,9 @@ def _end(trajectory: Trajectory, style: theme.Style, stability: Stability) -> go
     last = trajectory.steps[-1]
     return go.Scatter(
         x=[last.learned],
-        y=[last.kept],
+        y=[last.retained],
         error_x={"array": [last.learned_sd or 0], "thickness": 1.2, "width": 4},
-        error_y={"array": [last.kept_sd or 0], "thickness": 1.2, "width": 4},
+        error_y={"array": [last.retained_sd or 0], "thickness": 1.2, "width": 4},
         mode="markers",
         name=trajectory.label + (" (unfinished)" if trajectory.unfinished else ""),
         legendgroup=trajectory.label,
@@ -150,7 +150,7 @@ def _hover(step: TrajectoryPoint, stability: Stability, task: str | None = None)
     after = f"after {_tasks(step.tasks)}" + (f" ({task})" if task else "")
     return (
         f"{after}<br>{_LEARNING} {value_text(step.learned, step.learned_sd)}<br>"
-        f"{NAMES[stability]} {value_text(step.kept, step.kept_sd)}<br>{_seeds(step.seeds)}"
+        f"{NAMES[stability]} {value_text(step.retained, step.retained_sd)}<br>{_seeds(step.seeds)}"
     )
 
 
@@ -163,7 +163,7 @@ def _add_front(figure: go.Figure, front: Sequence[TrajectoryPoint]) -> None:
     """A staircase through the ends on the front; what lies left of and below it is dominated."""
     line = {"color": theme.INK, "dash": "dash", "width": 1.5}
     figure.add_scatter(
-        x=[step.learned for step in front], y=[step.kept for step in front],
+        x=[step.learned for step in front], y=[step.retained for step in front],
         mode="lines+markers", line={**line, "shape": "vh"}, name="Pareto front", hoverinfo="skip",
         marker={"symbol": "circle-open", "size": 22, "color": theme.INK, "line": {"width": 1.5}},
         meta={"part": "front"},
@@ -244,7 +244,7 @@ def _describe(
         method_texts.append(
             f"{trajectory.label} (after {_tasks(last.tasks)}, {_seeds(last.seeds)}{state}): "
             f"learning accuracy {_number(last.learned, last.learned_sd)}, {NAMES[stability]} "
-            f"{_number(last.kept, last.kept_sd)}"
+            f"{_number(last.retained, last.retained_sd)}"
         )
     text = f"Learning accuracy against {what}. {'; '.join(method_texts)}."
     if len(ends) > 1:

@@ -12,9 +12,9 @@ from plotly.offline import get_plotlyjs
 from fggm_lab.files import write_text
 from fggm_lab.plots.theme import METHOD_STYLES
 from fggm_lab.report import tables
+from fggm_lab.report.assets import SCRIPT, STYLE
 from fggm_lab.report.block import Block
 from fggm_lab.report.figures import figure_blocks
-from fggm_lab.report.look import SCRIPT, STYLE
 from fggm_lab.runs import Run, RunsLike, as_runs, comparison
 
 

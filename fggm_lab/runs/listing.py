@@ -47,8 +47,8 @@ def as_runs(runs: RunsLike) -> list[Run]:
     if isinstance(runs, Run):
         return [runs]
     if isinstance(runs, str | Path):
-        if found := find_runs(runs):
-            return found
+        if runs_in_folder := find_runs(runs):
+            return runs_in_folder
         raise RunError(f"there is no run under {runs}; name a folder that fggm-lab run has made")
     if not isinstance(runs, Iterable):
         raise RunError(f"a run or a folder of runs is needed, not {runs!r}; see lab.find_runs")

@@ -29,16 +29,16 @@ class TrajectoryPoint:
     Attributes:
         tasks: how many are trained, from 1.
         learned: mean over seeds of the learning accuracy over these tasks.
-        kept: mean over seeds of BWT over these tasks, or of General after them.
-        learned_sd, kept_sd: the sample standard deviations; None of one seed.
+        retained: mean over seeds of BWT over these tasks, or of General after them.
+        learned_sd, retained_sd: the sample standard deviations; None of one seed.
         seeds: how many seeds have got so far.
     """
 
     tasks: int
     learned: float
-    kept: float
+    retained: float
     learned_sd: float | None
-    kept_sd: float | None
+    retained_sd: float | None
     seeds: int
 
 

@@ -92,15 +92,15 @@ FIGURES = ["forgetting", "plane", "paired", "spectra", "lorenz", "overlap", "dep
 
 def stored(html: str, key: str, variant: int = 0) -> dict[str, Any]:
     """A figure as the page holds it."""
-    found = re.search(rf'id="{key}-{variant}">(.*?)</script>', html, re.S)
-    assert found, f"{key} has no variant {variant}"
-    return dict(json.loads(found[1]))
+    match = re.search(rf'id="{key}-{variant}">(.*?)</script>', html, re.S)
+    assert match, f"{key} has no variant {variant}"
+    return dict(json.loads(match[1]))
 
 
 def choices(html: str, key: str) -> list[str]:
     """The labels of a figure's variants."""
-    found = re.search(rf'<select data-for="{key}">(.*?)</select>', html, re.S)
-    return re.findall(r">([^<]*)</option>", found[1]) if found else []
+    match = re.search(rf'<select data-for="{key}">(.*?)</select>', html, re.S)
+    return re.findall(r">([^<]*)</option>", match[1]) if match else []
 
 
 def test_every_figure_is_there_with_its_caption_and_words(html: str) -> None:
@@ -113,8 +113,8 @@ def test_every_figure_is_there_with_its_caption_and_words(html: str) -> None:
         assert figure["data"] and figure["layout"]["meta"]["caption"] in text
         assert figure["layout"]["meta"]["description"] in text
     assert len(page.named("figcaption")) == len(FIGURES)
-    places = {attrs.get("id") for _, attrs in page.tags}
-    assert {str(link["href"]).removeprefix("#") for link in page.named("a")} <= places
+    ids = {attrs.get("id") for _, attrs in page.tags}
+    assert {str(link["href"]).removeprefix("#") for link in page.named("a")} <= ids
 
 
 def test_the_lists_offer_methods_baselines_and_measures(html: str) -> None:
@@ -155,9 +155,9 @@ def test_drift_is_the_last_tasks_against_the_scores_of_all_before(
     moved = fggm.drift(TASKS[-1])
     assert moved is not None
     truth = drift_against_fisher({t: s for t, s in earlier.items() if s is not None}, moved)
-    found = stored(html, "drift")
-    assert [trace["name"] for trace in found["data"]] == TASKS[:-1]
-    assert found["layout"]["meta"] == truth.layout.meta
+    figure = stored(html, "drift")
+    assert [trace["name"] for trace in figure["data"]] == TASKS[:-1]
+    assert figure["layout"]["meta"] == truth.layout.meta
 
 
 def test_curves_travel_in_half_the_bytes_unless_digits_would_be_lost() -> None:

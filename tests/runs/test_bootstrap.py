@@ -35,8 +35,8 @@ def test_it_agrees_with_scipy() -> None:
     truth = bootstrap(
         (values,), np.mean, confidence_level=0.9, n_resamples=20_000, method="percentile", rng=7
     ).confidence_interval
-    found = bootstrap_interval(values.tolist(), confidence=0.9)
-    assert found == pytest.approx((truth.low, truth.high), abs=0.02)
+    interval = bootstrap_interval(values.tolist(), confidence=0.9)
+    assert interval == pytest.approx((truth.low, truth.high), abs=0.02)
 
 
 def test_the_seed_decides_and_few_numbers_have_no_interval() -> None:

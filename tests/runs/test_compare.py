@@ -49,7 +49,7 @@ def test_settings_that_differ_keep_rows_apart(tmp_path: Path, finished_run: Make
         {"method": "fggm", "method_settings": {"keep": 0.5}, "seed": 2, "model": "./elsewhere"},
         {"method": "random", "method_settings": {"keep": 0.1}, "seed": 1},
     ]
-    runs = [finished_run(tmp_path / str(i), **one) for i, one in enumerate(settings)]
+    runs = [finished_run(tmp_path / str(i), **changes) for i, changes in enumerate(settings)]
     rows = over_seeds(comparison(runs))
     assert [row["method"] for row in rows] == ["fggm (keep=0.3)", "fggm (keep=0.5)", "random"]
     assert [row["seed"] for row in rows] == [[1], [1, 2], [1]]
@@ -69,7 +69,7 @@ def test_what_is_recorded_to_be_looked_at_makes_no_other_method(
     tmp_path: Path, finished_run: MakeRun
 ) -> None:
     looking = [{}, {"fisher_points": 0}, {"fisher_points": 4, "fisher_examples": 16}]
-    runs = [finished_run(tmp_path / str(i), seed=i, **one) for i, one in enumerate(looking)]
+    runs = [finished_run(tmp_path / str(i), seed=i, **changes) for i, changes in enumerate(looking)]
     assert [row["method"] for row in over_seeds(comparison(runs))] == ["sft"]
 
 
@@ -122,11 +122,11 @@ def test_an_unfinished_run_is_shown_as_such(
 
 
 def test_runs_of_two_models_are_named(tmp_path: Path, finished_run: MakeRun) -> None:
-    one, two = finished_run(tmp_path / "one"), finished_run(tmp_path / "two", seed=3)
-    check_same_model([one, two])
+    first, second = finished_run(tmp_path / "one"), finished_run(tmp_path / "two", seed=3)
+    check_same_model([first, second])
     other = finished_run(tmp_path / "three", model_fingerprint="another")
     with pytest.raises(RunError, match=r"one and .*three start from different models"):
-        check_same_model([one, two, other])
+        check_same_model([first, second, other])
 
 
 def test_of_runs_that_differ_in_their_seed_the_first_stands_for_all(

@@ -15,12 +15,12 @@ Make = Callable[..., RunConfig]
 
 
 def test_it_survives_json(config: Make) -> None:
-    made = config(
+    run_config = config(
         method="fggm",
         method_settings={"keep": 0.3, "masked": ["all"]},
         branch={"run": "r", "task": 1},
     )
-    assert RunConfig.model_validate(json.loads(made.model_dump_json())) == made
+    assert RunConfig.model_validate(json.loads(run_config.model_dump_json())) == run_config
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_a_missing_setting_is_named() -> None:
 
 
 def test_the_difference_lists_every_setting_and_no_version(config: Make) -> None:
-    here = config(lr=1e-3, method="fggm", method_settings={"keep": 0.3, "scope": "layer"})
-    there = config(
+    config_here = config(lr=1e-3, method="fggm", method_settings={"keep": 0.3, "scope": "layer"})
+    other = config(
         method="fggm", method_settings={"keep": 0.5, "scope": "layer"}, versions={"torch": "1.0"}
     )
-    assert here.difference(there) == [
+    assert config_here.difference(other) == [
         "method_settings.keep: 0.5 there, 0.3 here",
         "lr: 0.0005 there, 0.001 here",
     ]
-    assert "torch: 1.0 there" in " ".join(here.version_difference(there))
-    assert here.difference(here) == here.version_difference(here) == []
+    assert "torch: 1.0 there" in " ".join(config_here.version_difference(other))
+    assert config_here.difference(config_here) == config_here.version_difference(config_here) == []
 
 
 def test_a_setting_only_one_side_has_is_a_difference(config: Make) -> None:
@@ -101,14 +101,14 @@ def test_versions_are_recorded_unless_given(config: Make) -> None:
 
 
 def test_epochs_and_new_tokens_may_be_a_tasks_own(config: Make) -> None:
-    made = config(epochs={"A": 0.5, "B": 2}, max_new_tokens={"B": 7})
-    assert RunConfig.model_validate(json.loads(made.model_dump_json())) == made
+    run_config = config(epochs={"A": 0.5, "B": 2}, max_new_tokens={"B": 7})
+    assert RunConfig.model_validate(json.loads(run_config.model_dump_json())) == run_config
     assert (
-        made.training.epochs_of("A"),
-        made.training.epochs_of("B"),
+        run_config.training.epochs_of("A"),
+        run_config.training.epochs_of("B"),
         config().training.epochs_of("B"),
     ) == (0.5, 2, 3)
-    assert made.difference(config()) == [
+    assert run_config.difference(config()) == [
         "epochs.A: not set there, 0.5 here",
         "epochs.B: not set there, 2.0 here",
         "max_new_tokens.B: not set there, 7 here",

@@ -50,11 +50,11 @@ def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
 
 
 def test_torn_at_any_byte_the_whole_events_before_remain(log: Path) -> None:
-    whole = log.read_bytes()
-    for size in range(len(whole) + 1):
-        log.write_bytes(whole[:size])
+    content = log.read_bytes()
+    for size in range(len(content) + 1):
+        log.write_bytes(content[:size])
         events = read_events(log)
-        assert steps(events) == list(range(whole[:size].count(b"\n")))
+        assert steps(events) == list(range(content[:size].count(b"\n")))
         append_event(log, {"kind": "step", "step": 99})
         assert read_events(log) == [*events, {"kind": "step", "step": 99}]
 

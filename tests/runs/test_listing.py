@@ -16,8 +16,8 @@ def test_runs_are_found_at_any_depth_in_order(tmp_path: Path, config: Make) -> N
     for name in ("seed2/sft", "seed1/fggm", "seed1/sft"):
         Run.create(tmp_path / name, config())
     (tmp_path / "notes.txt").write_text("")
-    found = [run.path.relative_to(tmp_path).as_posix() for run in find_runs(tmp_path)]
-    assert found == ["seed1/fggm", "seed1/sft", "seed2/sft"]
+    paths = [run.path.relative_to(tmp_path).as_posix() for run in find_runs(tmp_path)]
+    assert paths == ["seed1/fggm", "seed1/sft", "seed2/sft"]
     assert [run.name for run in find_runs(tmp_path / "seed2" / "sft")] == ["sft"]
 
 
@@ -28,7 +28,7 @@ def test_models_and_half_made_folders_are_no_runs(tmp_path: Path, config: Make) 
         (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / "run.lock").write_text("")
-    assert [found.path for found in find_runs(tmp_path)] == [run.path]
+    assert [found_run.path for found_run in find_runs(tmp_path)] == [run.path]
 
 
 def test_nothing_there_is_no_run_but_no_folder_is_an_error(tmp_path: Path) -> None:

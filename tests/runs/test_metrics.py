@@ -42,12 +42,12 @@ def test_the_replications_numbers_come_out_of_its_matrices(shared: Path, method:
     expected = fixture["runs"][method]["expected"]
     expected["forgetting"] = expected.pop("forgetting_chaudhry")
 
-    found = measure(matrix, [None] * len(matrix))
+    numbers = measure(matrix, [None] * len(matrix))
 
     assert set(expected) == set(METRICS) - {"fwt"}
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=0.02), name
-    assert found["fwt"] is None
+        assert numbers[name] == pytest.approx(value, abs=0.02), name
+    assert numbers["fwt"] is None
 
 
 def test_hand_computed_full_matrix() -> None:
@@ -84,8 +84,8 @@ def test_forgetting_counts_a_high_score_before_the_task_was_learned() -> None:
 
 def test_a_missing_cell_makes_a_metric_none_never_zero() -> None:
     unfinished: Matrix = [[0.8, None], [None, None]]
-    found = measure(unfinished, [None, None])
-    assert found == dict.fromkeys(METRICS)
+    numbers = measure(unfinished, [None, None])
+    assert numbers == dict.fromkeys(METRICS)
     assert op_after(unfinished, 1) == 0.8
     hole: Matrix = [[0.8, None, None], [None, 0.7, None], [0.5, 0.6, 0.9]]
     assert forgetting(hole) is None
@@ -93,10 +93,12 @@ def test_a_missing_cell_makes_a_metric_none_never_zero() -> None:
 
 
 def test_one_task_has_no_transfer_and_no_forgetting() -> None:
-    found = measure([[0.7]], [0.1])
-    assert found["op_final"] == found["op_mean_over_steps"] == found["learning_accuracy"] == 0.7
+    numbers = measure([[0.7]], [0.1])
+    assert (
+        numbers["op_final"] == numbers["op_mean_over_steps"] == numbers["learning_accuracy"] == 0.7
+    )
     for name in ("bwt_gem", "bwt_trace", "fwt", "forgetting"):
-        assert found[name] is None
+        assert numbers[name] is None
 
 
 def test_no_task_at_all_gives_none() -> None:

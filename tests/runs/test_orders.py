@@ -76,11 +76,14 @@ def test_a_method_without_a_run_of_every_order_has_no_mean_over_orders(
 def test_settings_tell_runs_apart_whatever_their_order(
     tmp_path: Path, finished_run: MakeRun
 ) -> None:
-    one = finished_run(tmp_path / "one", **AB)
-    two = finished_run(tmp_path / "two", lr=1e-3, **BA)
-    assert [row["method"] for row in ordered([one, two])] == ["sft (lr=0.0005)", "sft (lr=0.001)"]
+    first = finished_run(tmp_path / "one", **AB)
+    second = finished_run(tmp_path / "two", lr=1e-3, **BA)
+    assert [row["method"] for row in ordered([first, second])] == [
+        "sft (lr=0.0005)",
+        "sft (lr=0.001)",
+    ]
     again = finished_run(tmp_path / "again", **BA)
-    assert [row["method"] for row in ordered([one, again])] == ["sft", "sft"]
+    assert [row["method"] for row in ordered([first, again])] == ["sft", "sft"]
 
 
 def test_differences_are_paired_by_order_and_seed(runs: list[Run]) -> None:
@@ -103,7 +106,7 @@ def test_what_depends_on_the_order_is_paired_within_one_only(runs: list[Run], me
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"data_fingerprint": "y"}, "data_fingerprint is x in the first and y"),
         ({"data_fingerprint": None}, "data_fingerprint is x in the first and None"),
@@ -114,11 +117,11 @@ def test_what_depends_on_the_order_is_paired_within_one_only(runs: list[Run], me
     ],
 )
 def test_orders_of_other_data_are_not_mixed(
-    tmp_path: Path, finished_run: MakeRun, change: dict[str, Any], told: str
+    tmp_path: Path, finished_run: MakeRun, change: dict[str, Any], message: str
 ) -> None:
-    one = finished_run(tmp_path / "one", **AB)
-    with pytest.raises(RunError, match=told):
-        check_same_data([one, finished_run(tmp_path / "two", **(BA | change))])
+    first = finished_run(tmp_path / "one", **AB)
+    with pytest.raises(RunError, match=message):
+        check_same_data([first, finished_run(tmp_path / "two", **(BA | change))])
 
 
 def test_runs_that_do_not_know_whether_their_data_is_the_same_are_refused(

@@ -23,15 +23,15 @@ def run_with(path: Path, method: str, seed: int, last: float, **more: object) ->
 @pytest.mark.parametrize("seeds", [2, 3, 7])
 def test_intervals_are_those_of_the_paired_t_test(tmp_path: Path, seeds: int) -> None:
     draw = np.random.default_rng(seeds)
-    one, other = draw.uniform(0.2, 0.9, (2, seeds))
-    runs = [run_with(tmp_path, "fggm", s, one[s]) for s in range(seeds)]
-    runs += [run_with(tmp_path, "random", s, other[s]) for s in reversed(range(seeds))]
+    fggm, control = draw.uniform(0.2, 0.9, (2, seeds))
+    runs = [run_with(tmp_path, "fggm", s, fggm[s]) for s in range(seeds)]
+    runs += [run_with(tmp_path, "random", s, control[s]) for s in reversed(range(seeds))]
     (row,) = paired(runs, "random", ["op_final"])
-    truth = ttest_rel((one + 0.7) / 2, (other + 0.7) / 2).confidence_interval(0.95)
+    truth = ttest_rel((fggm + 0.7) / 2, (control + 0.7) / 2).confidence_interval(0.95)
     assert (row["low"], row["high"]) == pytest.approx((truth.low, truth.high))
-    assert row["mean"] == pytest.approx((one - other).mean() / 2)
+    assert row["mean"] == pytest.approx((fggm - control).mean() / 2)
     assert row["seeds"] == list(range(seeds)) and row["n"] == seeds
-    assert row["differences"] == pytest.approx(((one - other) / 2).tolist())
+    assert row["differences"] == pytest.approx(((fggm - control) / 2).tolist())
 
 
 def test_only_common_seeds_are_paired(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ def test_a_damaged_file_is_one_sentence(run: Run, damage: str) -> None:
         parquet.write_table(parquet.read_table(path).drop_columns(["prompt"]), path)
     else:
         content = path.read_bytes()
-        made = {"cut": content[: len(content) // 2], "empty": b"", "text": b"not a table" * 99}
-        path.write_bytes(made[damage])
+        damaged = {"cut": content[: len(content) // 2], "empty": b"", "text": b"not a table" * 99}
+        path.write_bytes(damaged[damage])
     with pytest.raises(RunError, match=r"01-A\.parquet is damaged \(.*\); restore it, or rep") as e:
         run.predictions("A")
     assert "\n" not in str(e.value)

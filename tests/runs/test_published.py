@@ -24,9 +24,9 @@ def of(kind: str) -> dict[str, dict[str, float]]:
 def test_replicated_numbers_follow_from_the_matrices(shared: Path, method: str) -> None:
     fixture = json.loads((shared / "fixtures" / "trace_replication.json").read_text())
     assert fixture["tasks"] == published()["order"]
-    found = measure(fixture["runs"][method]["matrix"], [None] * 8)
+    numbers = measure(fixture["runs"][method]["matrix"], [None] * 8)
     for name, number in of("replicated")[method].items():
-        assert number == pytest.approx(found[name], abs=0.01), name
+        assert number == pytest.approx(numbers[name], abs=0.01), name
 
 
 def test_every_number_has_one_definition() -> None:
@@ -75,7 +75,7 @@ def test_what_is_unlike_is_named(config: Callable[..., Any]) -> None:
     same: dict[str, Any] = {"model": "models/Qwen2-1.5B", "tasks": "TRACE", "task_names": order}
     same |= published()["training"]
     assert unlike(config(**same)) == []
-    for change, told in (
+    for change, difference in (
         ({"model": "tiny"}, "model tiny, not Qwen2-1.5B"),
         ({"model": "Qwen/Qwen2-1.5B-Instruct"}, "model Qwen/Qwen2-1.5B-Instruct, not Qwen2-1.5B"),
         ({"tasks": "trace-mini"}, "tasks trace-mini, not TRACE"),
@@ -88,8 +88,8 @@ def test_what_is_unlike_is_named(config: Callable[..., Any]) -> None:
         ({"score_limit": 50}, "the first 50 examples of each task scored"),
         ({"split": "eval"}, "scored on the eval split"),
     ):
-        told_of = unlike(config(**(same | change)))
-        assert told_of[0] == told and set(told_of) <= {told, "other epochs"}
+        differences = unlike(config(**(same | change)))
+        assert differences[0] == difference and set(differences) <= {difference, "other epochs"}
 
 
 def test_several_orders_are_told_apart(tmp_path: Path, finished_run: MakeRun) -> None:

@@ -105,10 +105,10 @@ def test_a_run_of_a_newer_schema_is_one_sentence_whatever_else_it_holds(
     path.write_text(json.dumps({**json.loads(path.read_text()), **newer}))
     with pytest.raises(RunError) as caught:
         Run.open(tmp_path / "sft")
-    said = str(caught.value)
-    assert str(path) in said and "\n" not in said
-    assert f"has schema {SCHEMA + 1}" in said and f"reads up to {SCHEMA}" in said
-    assert "upgrade fggm-lab" in said
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message
+    assert f"has schema {SCHEMA + 1}" in message and f"reads up to {SCHEMA}" in message
+    assert "upgrade fggm-lab" in message
 
 
 def test_a_run_of_an_earlier_schema_opens_and_resumes(tmp_path: Path, config: Make) -> None:
@@ -196,8 +196,8 @@ def test_drift_comes_back_and_damage_is_said(tmp_path: Path, config: Make) -> No
     path = run.file("drift", "A")
     path.parent.mkdir()
     save_file({"w": torch.tensor([0.0, 0.5])}, path)
-    found = run.drift("A")
-    assert found is not None and found["w"].tolist() == [0.0, 0.5]
+    drift = run.drift("A")
+    assert drift is not None and drift["w"].tolist() == [0.0, 0.5]
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(RunError, match=r"01-A\.safetensors is damaged"):
         run.drift("A")
@@ -221,12 +221,12 @@ def test_scores_of_other_tasks_are_refused(tmp_path: Path, finished_run: MakeRun
 
 def test_scores_and_masks_of_a_task_come_back(tmp_path: Path, config: Make) -> None:
     run = Run.create(tmp_path / "sft", config())
-    made = FisherInfo("empirical", "input", examples=4, tokens=9, model="0" * 16, task="B")
-    scores = FisherScores({"w": torch.tensor([3.0, 1.0, 2.0])}, {"w": 0}, None, made)
+    info = FisherInfo("empirical", "input", examples=4, tokens=9, model="0" * 16, task="B")
+    scores = FisherScores({"w": torch.tensor([3.0, 1.0, 2.0])}, {"w": 0}, None, info)
     scores.save(run.file("fisher", "B"))
     Mask.top(scores, 2 / 3).save(run.file("masks", "B"))
-    found, mask = run.fisher(1), run.mask(1)
-    assert found is not None and found.units["w"].tolist() == [3.0, 1.0, 2.0]
+    loaded, mask = run.fisher(1), run.mask(1)
+    assert loaded is not None and loaded.units["w"].tolist() == [3.0, 1.0, 2.0]
     assert mask is not None and mask.units["w"].tolist() == [True, False, True]
     assert run.fisher(0) is run.mask(0) is None
 
@@ -235,17 +235,20 @@ def test_scores_along_a_task_come_back_by_step(tmp_path: Path, config: Make) -> 
     run = Run.create(tmp_path / "sft", config(task_names=["A", "A.B"]))
 
     def scores(value: float) -> FisherScores:
-        made = FisherInfo("empirical", "input", examples=4, tokens=9, model="0" * 16)
-        return FisherScores({"w": torch.tensor([value])}, {"w": 0}, None, made)
+        info = FisherInfo("empirical", "input", examples=4, tokens=9, model="0" * 16)
+        return FisherScores({"w": torch.tensor([value])}, {"w": 0}, None, info)
 
     assert run.fisher_along("A") == {}
     for task, step, value in ((0, 200, 2.0), (0, 40, 1.0), (1, 0, 3.0), (1, 1234567, 4.0)):
         scores(value).save(run.file("fisher", task, step))
     assert run.file("fisher", 0, 40).name == "01-A@000040.safetensors"
-    found = {task: run.fisher_along(task) for task in (0, "A.B")}
-    told = {task: {s: float(f.units["w"]) for s, f in found[task].items()} for task in found}
-    assert told == {0: {40: 1.0, 200: 2.0}, "A.B": {0: 3.0, 1234567: 4.0}}
-    assert list(found[0]) == [40, 200]  # in the order of steps
+    scores_along = {task: run.fisher_along(task) for task in (0, "A.B")}
+    values = {
+        task: {s: float(f.units["w"]) for s, f in scores_along[task].items()}
+        for task in scores_along
+    }
+    assert values == {0: {40: 1.0, 200: 2.0}, "A.B": {0: 3.0, 1234567: 4.0}}
+    assert list(scores_along[0]) == [40, 200]  # in the order of steps
     assert run.fisher(0) is None and run.fisher(1) is not None
     with pytest.raises(RunError, match="has no task"):
         run.fisher_along("FOMC")

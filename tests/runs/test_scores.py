@@ -26,18 +26,18 @@ def test_the_file_has_the_fixed_fields(tmp_path: Path) -> None:
         ["A", "B"], [[0.9, None], [0.4, 1.0]], [0.0, None], general_scores(0.9, 0.5)
     )
     scores.save(tmp_path / "scores.json")
-    found = json.loads((tmp_path / "scores.json").read_text())
-    assert list(found) == ["tasks", "matrix", "untrained", "general"]
-    assert found["matrix"] == [[0.9, None], [0.4, 1.0]]
-    assert found["general"] == {"before": 0.9, "after": 0.5, "name": None, "better": "higher"}
+    content = json.loads((tmp_path / "scores.json").read_text())
+    assert list(content) == ["tasks", "matrix", "untrained", "general"]
+    assert content["matrix"] == [[0.9, None], [0.4, 1.0]]
+    assert content["general"] == {"before": 0.9, "after": 0.5, "name": None, "better": "higher"}
     assert ScoreMatrix.load(tmp_path / "scores.json") == scores
 
 
 def test_the_fixed_fields_alone_can_be_read(tmp_path: Path) -> None:
     minimal = {"tasks": ["A"], "matrix": [[1]], "untrained": [0], "general": {"before": 1}}
     (tmp_path / "scores.json").write_text(json.dumps(minimal))
-    found = ScoreMatrix.load(tmp_path / "scores.json")
-    assert found.general == general_scores(before=1)
+    loaded = ScoreMatrix.load(tmp_path / "scores.json")
+    assert loaded.general == general_scores(before=1)
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ def test_final_evaluations_become_rows_and_probes_do_not() -> None:
         evaluation(0, final=False, A=0.33),
         evaluation(0, A=0.8, B=0.3, ability=0.7),
     ]
-    found = ScoreMatrix.from_events(["A", "B"], events, "skills")
-    assert found.untrained == [0.1, 0.2]
-    assert found.matrix == [[0.8, 0.3], [None, None]]
-    assert found.general == general_scores(0.9, None, "skills"), "after means after the last task"
+    scores = ScoreMatrix.from_events(["A", "B"], events, "skills")
+    assert scores.untrained == [0.1, 0.2]
+    assert scores.matrix == [[0.8, 0.3], [None, None]]
+    assert scores.general == general_scores(0.9, None, "skills"), "after means after the last task"
 
-    found = ScoreMatrix.from_events(["A", "B"], [*events, evaluation(1, B=0.9, ability=0.6)])
-    assert found.matrix[1] == [None, 0.9]
-    assert found.general["after"] == 0.6
-    assert found.metrics()["op_final"] is None
-    assert found.metrics()["learning_accuracy"] == pytest.approx(0.85)
+    scores = ScoreMatrix.from_events(["A", "B"], [*events, evaluation(1, B=0.9, ability=0.6)])
+    assert scores.matrix[1] == [None, 0.9]
+    assert scores.general["after"] == 0.6
+    assert scores.metrics()["op_final"] is None
+    assert scores.metrics()["learning_accuracy"] == pytest.approx(0.85)

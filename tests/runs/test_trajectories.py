@@ -33,11 +33,11 @@ def test_the_end_of_the_replications_paths_are_its_metrics(
     tmp_path: Path, shared: Path, method: str
 ) -> None:
     fixture = json.loads((shared / "fixtures" / "trace_replication.json").read_text())
-    known = fixture["runs"][method]
-    matrix = [[v if v is None else v / 100 for v in row] for row in known["matrix"]]
-    learned, kept = run_trajectory(run_of(tmp_path / method, matrix))[8]
-    assert kept * 100 == pytest.approx(known["expected"]["bwt_gem"], abs=0.02)
-    assert learned * 100 == pytest.approx(known["expected"]["learning_accuracy"], abs=0.02)
+    replication = fixture["runs"][method]
+    matrix = [[v if v is None else v / 100 for v in row] for row in replication["matrix"]]
+    learned, retained = run_trajectory(run_of(tmp_path / method, matrix))[8]
+    assert retained * 100 == pytest.approx(replication["expected"]["bwt_gem"], abs=0.02)
+    assert learned * 100 == pytest.approx(replication["expected"]["learning_accuracy"], abs=0.02)
 
 
 def test_seeds_are_averaged_step_by_step_and_unfinished_runs_end_early(tmp_path: Path) -> None:
@@ -51,10 +51,10 @@ def test_seeds_are_averaged_step_by_step_and_unfinished_runs_end_early(tmp_path:
     assert (sft.label, sft.seeds, sft.unfinished) == ("sft", 2, 1)
     two, three = sft.steps
     assert (two.tasks, two.seeds, three.tasks, three.seeds) == (2, 2, 3, 1)
-    assert two.kept == pytest.approx((-0.2 - 0.4) / 2)
-    assert two.kept_sd == pytest.approx(stdev([-0.2, -0.4]))
+    assert two.retained == pytest.approx((-0.2 - 0.4) / 2)
+    assert two.retained_sd == pytest.approx(stdev([-0.2, -0.4]))
     assert two.learned == pytest.approx((0.75 + 0.85) / 2)
-    assert three.learned_sd is None and three.kept == pytest.approx(-0.35)
+    assert three.learned_sd is None and three.retained == pytest.approx(-0.35)
     assert fggm.unfinished == 0 and len(fggm.steps) == 2
 
 

@@ -22,8 +22,8 @@ def row(method: str = "sft", lr: float = 1e-3, **numbers: Any) -> dict[str, Any]
 def test_the_page_has_the_tables_of_the_study_rows() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.filled(text) == text, "python -m studies page"
-    asked = re.findall(r"<!-- results: (.+?) -->", text)
-    assert sorted(asked) == sorted(page.BLOCKS)
+    block_names = re.findall(r"<!-- results: (.+?) -->", text)
+    assert sorted(block_names) == sorted(page.BLOCKS)
 
 
 def test_every_method_is_compared() -> None:
@@ -33,9 +33,9 @@ def test_every_method_is_compared() -> None:
 def test_every_method_has_the_same_number_of_trials() -> None:
     rows = study_rows.stored_rows("tuning")["rows"]
     counted = {method: 0 for method in catalog.TUNED}
-    for one in rows:
-        assert one["split"] == "eval"
-        counted[one["method"]] += 1
+    for trial in rows:
+        assert trial["split"] == "eval"
+        counted[trial["method"]] += 1
     assert set(counted.values()) == {5}
 
 
@@ -101,10 +101,10 @@ def test_study_rows_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     run = made_run(tmp_path / "runs", "sft")
     monkeypatch.setattr(study_rows, "ROWS_FOLDER", tmp_path / "kept")
     study_rows.store_rows("a", tmp_path / "runs", ["fggm-lab sweep"])
-    found = study_rows.stored_rows("a")
-    assert found["commands"] == ["fggm-lab sweep"] and found["versions"] == run.config.versions
-    (one,) = found["rows"]
-    assert one["op_final"] == pytest.approx(run.metrics()["op_final"], rel=1e-4)
+    study = study_rows.stored_rows("a")
+    assert study["commands"] == ["fggm-lab sweep"] and study["versions"] == run.config.versions
+    (stored_row,) = study["rows"]
+    assert stored_row["op_final"] == pytest.approx(run.metrics()["op_final"], rel=1e-4)
     assert run.scores is not None
-    assert one["general_after"] == pytest.approx(run.scores.general["after"], rel=1e-4)
+    assert stored_row["general_after"] == pytest.approx(run.scores.general["after"], rel=1e-4)
     assert study_rows.stored_rows("never run")["rows"] == []
