@@ -292,3 +292,10 @@ def test_what_a_reader_was_given_stays_when_the_run_goes_on(tmp_path: Path, conf
     assert scores is not None
     scores.matrix[0][0] = 1.0
     assert reader.scores == ScoreMatrix.empty(run.config.task_names), "each reader has its own"
+
+
+def test_a_run_that_has_measured_nothing_yet_has_a_table_for_notebooks(
+    tmp_path: Path, config: Make
+) -> None:
+    html = Run.create(tmp_path / "run", config())._repr_html_()
+    assert html.count("<tr>") >= 2 and "None" not in html
