@@ -153,6 +153,9 @@ class ActiveRows:
         """What trains: stand-ins, and whole parameters that the mask does not name or keeps whole.
 
         These carry the gradients; clip them.
+
+        Yields:
+            Tensors of the active units, and whole parameters.
         """
         for parameter in self._model.parameters():
             stand_in = self._stand_ins.get(id(parameter))
@@ -165,6 +168,12 @@ class ActiveRows:
         """Let a fresh optimiser over the model's parameters step the active units in their place.
 
         Parameter groups and their settings stay; parameters without an active unit leave them.
+
+        Args:
+            optimizer: over the model's own parameters, without any state.
+
+        Returns:
+            The same optimiser.
 
         Raises:
             SettingError: the optimiser holds state already.
@@ -233,6 +242,13 @@ def parameter_not_by_unit(mask: Mask, model: nn.Module) -> str | None:
     """The first parameter masked by single entries (or by experts' columns), not by row or column.
 
     Such a mask leaves no row out, so there is nothing to save.
+
+    Args:
+        mask: a mask of the model.
+        model: whose parameters it names.
+
+    Returns:
+        The parameter's name; None if there is none.
     """
     for name, parameter in model.named_parameters():
         axis = mask.axes.get(name, 0)

@@ -120,9 +120,13 @@ class BackgroundTraining:
         """Block until the training is finished or paused; start it if nothing has.
 
         Interrupted by Ctrl-C or a notebook's stop button, it pauses the training, waits until its
-        state is saved, and raises KeyboardInterrupt.
+        state is saved.
+
+        Returns:
+            The run, finished or paused.
 
         Raises:
+            KeyboardInterrupt: the wait was interrupted.
             LabError: the training stopped with it.
         """
         future = self._future or self._begin()

@@ -13,6 +13,14 @@ from fggm_lab.runs.records import UNTRAINED
 def branch_point(source: Run, task: int, config: RunConfig) -> Path:
     """The model of `source` after its 0-based `task`, where a run of `config` may go on.
 
+    Args:
+        source: the run to branch from.
+        task: after which of its tasks, 0-based.
+        config: of the run that shall go on from there.
+
+    Returns:
+        The folder of the checkpoint.
+
     Raises:
         RunError: it learned other tasks or examples, or kept no model there.
     """

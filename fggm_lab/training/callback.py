@@ -143,6 +143,9 @@ def encoded_examples(dataset: Any) -> list[Encoded]:
         dataset: rows with `input_ids` and, optionally, `attention_mask` and `labels`; without
             labels every token counts but the first.
 
+    Returns:
+        One for each row, in order.
+
     Raises:
         DataError: it has no length or no rows of this kind, or a row's labels have a gap: the lab
             scores one prompt and one answer.

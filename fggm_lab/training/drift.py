@@ -14,6 +14,7 @@ def unit_drift(
 
     Args:
         before: the parameters' earlier values by name.
+        model: as it is now.
         axes: which axis of a parameter counts its units.
 
     Returns:

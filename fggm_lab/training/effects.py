@@ -74,8 +74,12 @@ def choose_units(
     Args:
         scores: one score per unit; `FisherScores.restricted` leaves parameters out.
         rank: one of `RANKS`.
-        share, scope: as `keep` and `scope` in `Mask.top`.
+        share: which part of the units, above 0 and at most 1.
+        scope: whether that share is taken within each `parameter`, or over all units (`global`).
         seed: of the random ones.
+
+    Returns:
+        A mask in which the units are True.
 
     Raises:
         SettingError: `rank`, `share` or `scope` is outside what it may be.
@@ -95,7 +99,11 @@ def zeroed(model: PreTrainedModel, mask: Mask) -> Iterator[PreTrainedModel]:
     Afterwards, also after an error, every weight has the bits it had.
 
     Args:
+        model: whose units are set to zero.
         mask: units marked True, and parameters it does not name, are left alone.
+
+    Yields:
+        The model itself.
 
     Raises:
         ModelError: the mask was made for another model.
@@ -126,10 +134,18 @@ def measured(
     """Every task's scores and General, on a sample; pass it as `before` to save time.
 
     Args:
+        model: a causal language model; it stays as it is.
+        tokenizer: the model's.
+        tasks: the tasks to score.
+        general: what General is measured on (None: not measured).
         examples: how many of each task's and each skill's examples, the first ones.
         split: `eval` or `test`.
 
+    Returns:
+        The scores.
+
     Raises:
+        SettingError: `examples` is below 1, or there is no such split.
         DataError: a task has no such split.
         TrainingError: a likelihood is not a number.
     """
@@ -158,10 +174,17 @@ def zeroing(
 
     Args:
         model: comes back bit-identical.
+        tokenizer: the model's.
+        tasks: the tasks to score.
         mask: as in training, True marks units that are left alone; the others become zero.
             Parameters it does not name are left alone.
-        general, examples, split: as for `measured`.
+        general: what General is measured on (None: not measured).
+        examples: how many of each task's and each skill's examples are scored, the first ones.
+        split: which split is scored, `eval` or `test`.
         before: what `measured` says of the model, if that is known.
+
+    Returns:
+        The scores before and with the units at zero.
 
     Raises:
         ModelError: the mask was made for another model.
@@ -204,14 +227,24 @@ def freezing(
 
     Args:
         model: a copy is trained; it stays as it is.
+        tokenizer: the model's.
+        tasks: the tasks to score.
         mask: True marks units that may move; the others are frozen. Parameters it does not name
             train whole.
         train: the task to train, by name.
-        steps, lr, batch_size, seed: AdamW without weight decay, the rate falling linearly to 0,
-            gradients clipped at 1, as `run_sequence` trains by default.
-        general, examples, split: as for `measured`.
+        steps: optimiser steps. The optimiser is AdamW without weight decay, gradients are clipped
+            at norm 1, as `run_sequence` trains by default.
+        lr: learning rate of the first step; it falls linearly to 0.
+        batch_size: examples per step.
+        seed: orders the examples, and draws dropout.
+        general: what General is measured on (None: not measured).
+        examples: how many of each task's and each skill's examples are scored, the first ones.
+        split: which split is scored, `eval` or `test`.
         before: what `measured` says of the model, if that is known.
         free: what it says after the same steps with every unit free, if that is known.
+
+    Returns:
+        The scores before, after the steps, and after the same steps with every unit free.
 
     Raises:
         DataError: there is no such task.

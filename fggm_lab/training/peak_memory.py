@@ -29,6 +29,12 @@ def peak_mb(device: torch.device) -> float:
     On a GPU it is what tensors took there. On the CPU it is the resident size of the process, which
     holds all else that the process has loaded and some of what it has freed: compare runs that had
     a process of their own. Where the system keeps no such peak it is the size now.
+
+    Args:
+        device: where the model is.
+
+    Returns:
+        MiB.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20

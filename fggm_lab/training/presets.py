@@ -67,6 +67,12 @@ PRESETS: dict[str, Preset] = {
 def preset(name: str) -> Preset:
     """A preset by its name.
 
+    Args:
+        name: a key of `PRESETS`.
+
+    Returns:
+        The preset.
+
     Raises:
         SettingError: there is none of that name.
     """

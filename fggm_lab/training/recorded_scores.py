@@ -21,6 +21,9 @@ def recorded_scores(
             the same ones along a task; None: all.
         masking: what the task is trained under; None before training.
 
+    Returns:
+        One score per unit.
+
     Raises:
         TrainingError: a gradient is not a finite number.
     """

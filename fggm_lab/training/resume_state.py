@@ -85,6 +85,12 @@ def save_state(
 def load_state(path: Path) -> tuple[Progress, dict[str, Tensor]]:
     """Read what `save_state` wrote.
 
+    Args:
+        path: of the file.
+
+    Returns:
+        How far the run was, and every tensor that was saved.
+
     Raises:
         RunError: the file is missing or damaged.
     """

@@ -9,9 +9,18 @@ from fggm_lab.settings import Schedule
 
 
 def step_count(examples: int, epochs: float, batch_size: int) -> int:
-    """How many optimiser steps a task takes; a started batch counts as one, at least one.
+    """How many optimiser steps a task takes; a started batch counts as one.
 
-    None of no examples.
+    Args:
+        examples: how many the task has.
+        epochs: how often each is seen; may be a fraction.
+        batch_size: examples per step.
+
+    Returns:
+        At least 1, or 0 where there is no example.
+
+    Raises:
+        SettingError: `epochs` or `batch_size` is outside what it may be.
     """
     if epochs <= 0:
         raise SettingError(f"epochs is {epochs}; it must be above 0")
@@ -39,6 +48,13 @@ def measuring_steps(steps: int, points: int) -> set[int]:
     """After which steps (1-based) of a task to measure: `points`, evenly spread, the last step out.
 
     The last step is measured on the whole split, so it needs no sample.
+
+    Args:
+        steps: of the task.
+        points: in how many parts it is divided.
+
+    Returns:
+        Numbers of steps, from 1 to `steps` - 1.
     """
     if points <= 0:
         return set()
@@ -46,6 +62,13 @@ def measuring_steps(steps: int, points: int) -> set[int]:
 
 
 def recording_steps(steps: int, points: int | None) -> set[int]:
-    """After which steps (1-based) of a task to record the Fisher: `points`, evenly spread, the last
-    step in; all steps if there are fewer."""
+    """After which steps (1-based) of a task to record the Fisher: evenly spread, the last step in.
+
+    Args:
+        steps: of the task.
+        points: how many; all steps if there are fewer. None or 0: no step.
+
+    Returns:
+        Numbers of steps, from 1 to `steps`.
+    """
     return {round(steps * i / points) for i in range(1, points + 1)} - {0} if points else set()

@@ -80,7 +80,9 @@ def run_sequence(
         The run: finished, or paused by `pause`.
 
     Raises:
-        SettingError, DataError, ModelError: the input cannot be used.
+        SettingError: a setting is outside what it may be, or does not fit the model.
+        DataError: a task has no such split, or an answer does not fit.
+        ModelError: the model cannot be used.
         RunError: `out` holds another run, is in use by another process, or is damaged.
         TrainingError: the loss is not a number any more; the last good state is kept.
     """

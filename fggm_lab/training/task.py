@@ -76,11 +76,14 @@ def train_task(
     is left, the optimiser.
 
     Args:
+        context: the task, and the model to train.
+        method: the continual-learning method.
         masking: what keeps frozen units frozen; the optimiser is attached to it.
         optimizer: fresh, or restored together with the model after `done` steps.
         settings: how to train; its `epochs` do not count, `steps` does.
         examples: what is trained on.
         steps: how many there are in all.
+        done: how many of them were taken before.
         after_step: called after every step; training goes on while it says True. Time spent there
             is not counted.
 
@@ -141,6 +144,15 @@ def _backward(
 
     The batch goes through in parts of `settings.micro_batch` examples, each counting by its tokens.
     What the method adds to the loss is in the gradients, but not in what is returned.
+
+    Args:
+        context: the task and the model.
+        method: the continual-learning method.
+        examples: the batch.
+        settings: how to train.
+
+    Returns:
+        The loss, nats per answer token.
     """
     model = context.model
     size = settings.micro_batch or len(examples)

@@ -60,6 +60,14 @@ def test_a_folder_that_holds_a_run_is_not_made_anew(tmp_path: Path, config: Make
     assert Run.open(tmp_path / "sft").config.training.seed == 0
 
 
+def test_a_run_that_has_just_begun_shows_its_tasks_in_a_notebook(
+    tmp_path: Path, config: Make
+) -> None:
+    run = Run.create(tmp_path / "sft", config())
+    assert run.scores is None
+    assert all(name in run._repr_html_() for name in run.config.task_names)
+
+
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, config: Make) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     (tmp_path / ".draft.part").write_text("mine too")

@@ -27,12 +27,12 @@ class Operation:
     Attributes:
         expression: it in Python.
         comes_to: its value for x and K, by other means.
-        asked: how each skill asks for it, in the order of `SKILLS`.
+        phrases: how each skill asks for it, in the order of `SKILLS`.
     """
 
     expression: str
     comes_to: Callable[[int, int], int | bool]
-    asked: tuple[str, str, str, str]
+    phrases: tuple[str, str, str, str]
 
 
 OPERATIONS = (
@@ -106,15 +106,15 @@ def code_splits(seed: int = 0) -> dict[str, dict[str, list[Example]]]:
 
 
 def _example(skill: str, at: int, operation: Operation, number: int, rng: Random) -> Example:
-    asked = operation.asked[at].replace("K", str(number))
-    name = asked if skill == "Names" else "f"
+    phrase = operation.phrases[at].replace("K", str(number))
+    name = phrase if skill == "Names" else "f"
     tests = []
     for x in (number - 1, number, number + 1, 3 * number + rng.randrange(number)):
         value = operation.comes_to(x, number)
         relation = "is" if isinstance(value, bool) else "=="
         tests.append(f"assert {name}({x}) {relation} {value}")
     return Example(
-        SKILLS[skill].replace("ASKED", asked),
+        SKILLS[skill].replace("ASKED", phrase),
         f"    return {operation.expression.replace('K', str(number))}",
         "\n".join(tests),
     )
