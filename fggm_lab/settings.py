@@ -154,10 +154,10 @@ class TrainingSettings(BaseModel):
             first = error.errors()[0]
             name = str(first["loc"][0])
             if name not in cls.model_fields:
-                known = list(cls.model_fields)
+                names = list(cls.model_fields)
                 raise SettingError(
-                    f"setting {name}: there is no such setting{nearest(name, known)}; there are: "
-                    f"{', '.join(known)}"
+                    f"setting {name}: there is no such setting{nearest(name, names)}; there are: "
+                    f"{', '.join(names)}"
                 ) from None
             raise SettingError(
                 f"setting {dotted(first)}: {first['msg'].lower()} (it is {first['input']!r}); "
@@ -177,12 +177,12 @@ class TrainingSettings(BaseModel):
             SettingError: a setting is unknown or outside what it may be.
         """
         former = former_names(type(self))
-        given = {name: getattr(self, name) for name in self.model_fields_set}
+        set_fields = {name: getattr(self, name) for name in self.model_fields_set}
         for name, value in changes.items():
             if name in former:
                 warn_renamed(name, former[name])
-            given[former.get(name, name)] = value
-        return type(self)(**given)
+            set_fields[former.get(name, name)] = value
+        return type(self)(**set_fields)
 
     def for_tasks(self, names: Sequence[str]) -> Self:
         """The settings of one sequence: what each task has a number of its own for, by its name.

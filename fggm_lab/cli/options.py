@@ -161,8 +161,8 @@ def _with_parameters(shared: Mapping[str, inspect.Parameter]) -> Callable[[Comma
     """Put parameters, as typer asks for them, in the place of a command's `**` parameter."""
 
     def decorate(command: Command) -> Command:
-        own = inspect.signature(command, eval_str=True).parameters
-        named = {n: p for n, p in own.items() if p.kind is not inspect.Parameter.VAR_KEYWORD}
+        declared = inspect.signature(command, eval_str=True).parameters
+        named = {n: p for n, p in declared.items() if p.kind is not inspect.Parameter.VAR_KEYWORD}
         more = {n: p for n, p in shared.items() if n not in named}
         keyword = inspect.Parameter.KEYWORD_ONLY  # a default before one without is allowed here
         parameters = [p.replace(kind=keyword) for p in (named | more).values()]

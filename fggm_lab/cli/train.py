@@ -199,8 +199,12 @@ def train(
 
 def _empty_answers(run: Any) -> int:
     """How many answers of its last whole evaluation are empty."""
-    found = [event for event in run.events("evaluation") if event["final"]]
-    return sum(task.get("empty", 0) for task in found[-1]["tasks"].values()) if found else 0
+    evaluations = [event for event in run.events("evaluation") if event["final"]]
+    return (
+        sum(task.get("empty", 0) for task in evaluations[-1]["tasks"].values())
+        if evaluations
+        else 0
+    )
 
 
 @options_of(train, without=("quiet",))
