@@ -127,8 +127,8 @@ def columns(model: nn.Module) -> Mask:
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2:
             mask.axes[name] = 1 - mask.axes[name]
-            kept = torch.rand(parameter.shape[mask.axes[name]]) < 0.4
-            mask.units[name] = kept
+            kept_units = torch.rand(parameter.shape[mask.axes[name]]) < 0.4
+            mask.units[name] = kept_units
     return mask
 
 
@@ -197,8 +197,8 @@ def test_gradients_and_state_shrink_to_the_kept_share() -> None:
         held = [p.grad for p in rows.parameters() if p.grad is not None]
         state = [v for s in optimizer.state.values() for v in s.values() if v.ndim]
     assert 0 < sum(v.numel() for v in state) <= 2 * sum(g.numel() for g in held)
-    whole = sum(p.numel() for p in model.parameters())
-    assert sum(g.numel() for g in held) == pytest.approx(0.25 * whole, rel=0.05)
+    parameter_count = sum(p.numel() for p in model.parameters())
+    assert sum(g.numel() for g in held) == pytest.approx(0.25 * parameter_count, rel=0.05)
     # between steps the stand-ins themselves hold one number each
     assert all(p.untyped_storage().nbytes() <= 8 for p in optimizer.param_groups[0]["params"])
 

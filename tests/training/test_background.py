@@ -72,11 +72,11 @@ def test_waiting_starts_it_and_may_be_done_twice(tmp_path: Path) -> None:
 
 def test_an_error_goes_to_who_waits_and_to_the_listener(tmp_path: Path) -> None:
     small_run(SFT(), tmp_path / "run")
-    told: list[Run | BaseException] = []
-    training = background(tmp_path / "run", lr=0.5, ended=told.append)
+    outcomes: list[Run | BaseException] = []
+    training = background(tmp_path / "run", lr=0.5, ended=outcomes.append)
     with pytest.raises(RunError, match=r"lr: 0.01 there, 0.5 here"):
         training.wait()
-    assert isinstance(told[0], RunError)
+    assert isinstance(outcomes[0], RunError)
 
 
 def test_an_interrupted_wait_pauses_and_saves(

@@ -80,21 +80,21 @@ def test_own_samples_make_the_mask_a_contrast(tmp_path: Path) -> None:
     start = small()
     callback = FGGMCallback(keep=0.3, own_samples=8)
     trainer(small(), tmp_path, callback, seed=7).train()
-    own = self_fisher(start, TOKENIZER, 8, seed=7)
-    expected = Mask.top(contrast(fisher_scores(start, TOKENIZER, EXAMPLES), own), 0.3)
+    own_scores = self_fisher(start, TOKENIZER, 8, seed=7)
+    expected = Mask.top(contrast(fisher_scores(start, TOKENIZER, EXAMPLES), own_scores), 0.3)
     assert callback.mask is not None and callback.mask == expected
     assert callback.mask != Mask.top(fisher_scores(start, TOKENIZER, EXAMPLES), 0.3)
 
 
 def test_a_resumed_training_keeps_its_mask(tmp_path: Path) -> None:
-    whole, parts = small(), small()
-    trainer(whole, tmp_path / "whole", FGGMCallback()).train()
+    all_trained, parts = small(), small()
+    trainer(all_trained, tmp_path / "whole", FGGMCallback()).train()
     saving = {"save_strategy": "steps", "save_steps": 2}
     trainer(parts, tmp_path / "parts", FGGMCallback(), max_steps=2, **saving).train()
     again, callback = small(), FGGMCallback()
     trainer(again, tmp_path / "parts", callback, **saving).train(resume_from_checkpoint=True)
     assert callback.mask == Mask.load(tmp_path / "whole" / MASK_FILE)
-    for a, b in zip(whole.parameters(), again.parameters(), strict=True):
+    for a, b in zip(all_trained.parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 

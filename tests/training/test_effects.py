@@ -37,11 +37,11 @@ STEPS: dict[str, Any] = {"train": "task-1", "steps": 3, "batch_size": 4, "lr": 1
 @pytest.fixture
 def model() -> Iterator[PreTrainedModel]:
     """A tiny model that must come back bit for bit."""
-    made = small_model()
-    before = fingerprint(made)
-    yield made
-    assert fingerprint(made) == before
-    assert all(p.requires_grad and p.grad is None for p in made.parameters())
+    model = small_model()
+    before = fingerprint(model)
+    yield model
+    assert fingerprint(model) == before
+    assert all(p.requires_grad and p.grad is None for p in model.parameters())
 
 
 def test_zeroing_nothing_changes_nothing(model: PreTrainedModel) -> None:
@@ -144,25 +144,25 @@ def test_an_error_inside_brings_the_model_back(model: PreTrainedModel) -> None:
 
 
 def test_bad_input_is_refused_in_a_sentence(model: PreTrainedModel) -> None:
-    whole = Mask.full(model)
+    full_mask = Mask.full(model)
     with pytest.raises(DataError, match="no task is named 'x'"):
-        freezing(model, TOKENIZER, TASKS, whole, "x")
+        freezing(model, TOKENIZER, TASKS, full_mask, "x")
     with pytest.raises(SettingError, match="steps is 0"):
-        freezing(model, TOKENIZER, TASKS, whole, **{**STEPS, "steps": 0})
+        freezing(model, TOKENIZER, TASKS, full_mask, **{**STEPS, "steps": 0})
     with pytest.raises(SettingError, match="examples is 0"):
-        zeroing(model, TOKENIZER, TASKS, whole, examples=0)
+        zeroing(model, TOKENIZER, TASKS, full_mask, examples=0)
     with pytest.raises(ModelError, match="another model"):
         zeroing(model, TOKENIZER, TASKS, Mask.full(small_model("gpt2")))
     bare = type(TASKS)([replace(task, eval=()) for task in TASKS], "bare")
     with pytest.raises(DataError, match="no eval split"):
-        zeroing(model, TOKENIZER, bare, whole)
+        zeroing(model, TOKENIZER, bare, full_mask)
 
 
 def test_units_are_chosen_from_the_top_the_bottom_or_by_chance() -> None:
-    made = FisherInfo("empirical", "input", 1, 1, "x", "task")
+    info = FisherInfo("empirical", "input", 1, 1, "x", "task")
     scores = FisherScores(
         {"a": torch.tensor([3.0, 1, 4, 1, 5]), "b": torch.tensor([9.0, 2, 6, 5])},
-        {"a": 0, "b": 0}, None, made,
+        {"a": 0, "b": 0}, None, info,
     )  # fmt: skip
 
     def marked(*how: object) -> list[list[int]]:

@@ -22,7 +22,7 @@ def test_paused_and_resumed_equals_never_paused(
     tmp_path: Path, method: Method, family: str, steps: list[int]
 ) -> None:
     settings = {"family": family, "fisher_points": 2, "checkpoint_every": 4}
-    whole = small_run(method, tmp_path / "whole", **settings)
+    uninterrupted = small_run(method, tmp_path / "whole", **settings)
     pause = pausing_at(*steps)
     for step in steps:
         run = small_run(method, tmp_path / "parts", resume=True, pause=pause, **settings)
@@ -30,19 +30,19 @@ def test_paused_and_resumed_equals_never_paused(
         assert run.events("step")[-1]["step"] == step
     run = small_run(method, tmp_path / "parts", resume=True, pause=pause, **settings)
     assert run.finished
-    assert_same_folder(whole, run)
+    assert_same_folder(uninterrupted, run)
 
 
 def test_it_is_asked_after_every_step_and_no_is_no(tmp_path: Path) -> None:
-    asked = 0
+    calls = 0
 
     def pause() -> bool:
-        nonlocal asked
-        asked += 1
+        nonlocal calls
+        calls += 1
         return False
 
     run = small_run(SFT(), tmp_path / "run", pause=pause)
-    assert run.finished and asked == len(run.events("step"))
+    assert run.finished and calls == len(run.events("step"))
     assert_same_run(small_run(SFT(), tmp_path / "whole"), run)
 
 
@@ -54,6 +54,6 @@ def test_a_paused_run_is_nobodys_and_can_go_on_elsewhere(tmp_path: Path) -> None
 
 
 def test_a_run_trained_in_place_resumes_too(tmp_path: Path) -> None:
-    whole = small_run(FGGM(), tmp_path / "whole", in_place=True)
+    uninterrupted = small_run(FGGM(), tmp_path / "whole", in_place=True)
     small_run(FGGM(), tmp_path / "run", in_place=True, pause=pausing_at(4))
-    assert_same_run(whole, small_run(FGGM(), tmp_path / "run", in_place=True, resume=True))
+    assert_same_run(uninterrupted, small_run(FGGM(), tmp_path / "run", in_place=True, resume=True))

@@ -28,9 +28,9 @@ def test_a_preset_trains_any_of_its_tasks(tmp_path: Path) -> None:
 
 
 def test_every_preset_is_settings_that_exist() -> None:
-    for name, one in PRESETS.items():
-        assert one.name == name and one.order in ORDERS
-        assert one.settings.for_tasks(ORDERS[one.order]) == one.settings
+    for name, entry in PRESETS.items():
+        assert entry.name == name and entry.order in ORDERS
+        assert entry.settings.for_tasks(ORDERS[entry.order]) == entry.settings
     with pytest.raises(SettingError, match=r"no preset is named 'fggm'; there are: fggm-paper"):
         preset("fggm")
 

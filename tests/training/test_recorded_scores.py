@@ -60,9 +60,9 @@ def test_the_scores_are_those_of_the_model_at_that_step(tmp_path: Path, method: 
         most = None if after == 0 and method.name == "fggm" else 7
         return fisher_scores(*load_model(folder, device="cpu"), examples, max_examples=most)
 
-    found = run.fisher_along(1)
-    assert list(found) == [0, 6]
-    for scores, right in ((found[0], scored(0)), (found[6], scored(1))):
+    recorded = run.fisher_along(1)
+    assert list(recorded) == [0, 6]
+    for scores, right in ((recorded[0], scored(0)), (recorded[6], scored(1))):
         assert set(scores.units) == {name for name, _ in small_model().named_parameters()}
         assert scores.info.task == "task-1" and scores.info.estimator == "empirical"
         assert scores.info.examples == right.info.examples
@@ -71,17 +71,17 @@ def test_the_scores_are_those_of_the_model_at_that_step(tmp_path: Path, method: 
             torch.testing.assert_close(scores.units[name], units, rtol=1e-5, atol=1e-12)
     before = run.fisher(1)
     assert before is not None
-    assert all(torch.equal(before.units[n], found[0].units[n]) for n in before.units)
+    assert all(torch.equal(before.units[n], recorded[0].units[n]) for n in before.units)
 
 
 def test_the_same_examples_are_scored_all_along_and_fewer_if_there_are_fewer(
     tmp_path: Path,
 ) -> None:
-    some = small_run(SFT(), tmp_path / "some", fisher_points=2, fisher_examples=4)
+    subset = small_run(SFT(), tmp_path / "some", fisher_points=2, fisher_examples=4)
     every = small_run(SFT(), tmp_path / "every", fisher_points=0)  # 128 asked, 10 there
-    tokens = {scores.info.tokens for scores in some.fisher_along(0).values()}
+    tokens = {scores.info.tokens for scores in subset.fisher_along(0).values()}
     assert len(tokens) == 1
-    assert [s.info.examples for s in some.fisher_along(0).values()] == [4, 4, 4]
+    assert [s.info.examples for s in subset.fisher_along(0).values()] == [4, 4, 4]
     assert {step: s.info.examples for step, s in every.fisher_along(2).items()} == {0: 10}
 
 
@@ -98,23 +98,25 @@ def test_resumed_between_two_points_holds_the_same_files(
     tmp_path: Path, family: str, stop: tuple[str, int]
 ) -> None:
     settings = {"family": family, "fisher_points": 3, "checkpoint_every": 4}
-    whole = small_run(RandomMask(), tmp_path / "whole", **settings)
+    uninterrupted = small_run(RandomMask(), tmp_path / "whole", **settings)
     with pytest.raises(KeyboardInterrupt):
         small_run(RandomMask(), tmp_path / "parts", listener=StopAt(*stop), **settings)
     parts = small_run(RandomMask(), tmp_path / "parts", resume=True, **settings)
-    assert_same_run(whole, parts)
-    assert fisher_files(whole) == fisher_files(parts)
-    assert len(fisher_files(whole)) == 3 * 4 * 2  # tasks, steps, a safetensors and a JSON file
+    assert_same_run(uninterrupted, parts)
+    assert fisher_files(uninterrupted) == fisher_files(parts)
+    assert (
+        len(fisher_files(uninterrupted)) == 3 * 4 * 2
+    )  # tasks, steps, a safetensors and a JSON file
 
 
 def test_a_branch_takes_the_recorded_scores_along(tmp_path: Path) -> None:
-    whole = small_run(SFT(), tmp_path / "whole", fisher_points=2)
-    branch = small_run(FGGM(), tmp_path / "branch", branch=(whole, 1))
-    kept = fisher_files(branch)
+    uninterrupted = small_run(SFT(), tmp_path / "whole", fisher_points=2)
+    branch = small_run(FGGM(), tmp_path / "branch", branch=(uninterrupted, 1))
+    stored = fisher_files(branch)
     for task in (0, 1):
-        key = whole.task_key(task)
-        expected = {n: b for n, b in fisher_files(whole).items() if n.startswith(key)}
-        assert expected == {n: b for n, b in kept.items() if n.startswith(key)}
+        key = uninterrupted.task_key(task)
+        expected = {n: b for n, b in fisher_files(uninterrupted).items() if n.startswith(key)}
+        assert expected == {n: b for n, b in stored.items() if n.startswith(key)}
         assert list(branch.fisher_along(task)) == [0, 3, 6]
     assert list(branch.fisher_along(2)) == [0]
 

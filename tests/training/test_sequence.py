@@ -43,18 +43,18 @@ def test_a_run_is_complete_and_repeatable(tmp_path: Path, method: Method) -> Non
 def test_resumed_equals_uninterrupted(
     tmp_path: Path, method: Method, stop: tuple[str, int]
 ) -> None:
-    whole = small_run(method, tmp_path / "whole")
+    uninterrupted = small_run(method, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         small_run(method, tmp_path / "parts", listener=StopAt(*stop))
     assert not Run.open(tmp_path / "parts").finished
-    assert_same_run(whole, small_run(method, tmp_path / "parts", resume=True))
+    assert_same_run(uninterrupted, small_run(method, tmp_path / "parts", resume=True))
 
 
 def test_dropout_resumes_exactly_too(tmp_path: Path) -> None:
-    whole = small_run(SFT(), tmp_path / "whole", family="gpt2")
+    uninterrupted = small_run(SFT(), tmp_path / "whole", family="gpt2")
     with pytest.raises(KeyboardInterrupt):
         small_run(SFT(), tmp_path / "parts", family="gpt2", listener=StopAt("step", 9))
-    assert_same_run(whole, small_run(SFT(), tmp_path / "parts", family="gpt2", resume=True))
+    assert_same_run(uninterrupted, small_run(SFT(), tmp_path / "parts", family="gpt2", resume=True))
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
@@ -65,14 +65,14 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_branch_continues_another_runs_model_and_history(tmp_path: Path) -> None:
-    whole = small_run(SFT(), tmp_path / "sft")
-    same = small_run(SFT(), tmp_path / "same", branch=(whole, 0))
-    assert_same_run(whole, same)
-    other = small_run(FGGM(), tmp_path / "other", branch=(whole, 1))
-    assert other.scores is not None and whole.scores is not None
-    assert other.scores.matrix[:2] == whole.scores.matrix[:2]
+    uninterrupted = small_run(SFT(), tmp_path / "sft")
+    same = small_run(SFT(), tmp_path / "same", branch=(uninterrupted, 0))
+    assert_same_run(uninterrupted, same)
+    other = small_run(FGGM(), tmp_path / "other", branch=(uninterrupted, 1))
+    assert other.scores is not None and uninterrupted.scores is not None
+    assert other.scores.matrix[:2] == uninterrupted.scores.matrix[:2]
     assert other.config.branch is not None and other.config.branch.task == 1
-    left, right = weights(whole, 1), weights(other, 1)
+    left, right = weights(uninterrupted, 1), weights(other, 1)
     assert all(torch.equal(left[n], right[n]) for n in left)
     mask, drift = other.mask(2), other.drift(2)
     assert mask is not None and drift is not None
@@ -111,7 +111,7 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_state(tmp_pat
 def test_a_full_disk_is_one_sentence_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = small_run(SFT(), tmp_path / "whole")
+    uninterrupted = small_run(SFT(), tmp_path / "whole")
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -123,7 +123,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
     with pytest.raises(LabError, match="No space left on device"):
         small_run(SFT(), tmp_path / "parts", listener=fill_disk)
     monkeypatch.undo()
-    assert_same_run(whole, small_run(SFT(), tmp_path / "parts", resume=True))
+    assert_same_run(uninterrupted, small_run(SFT(), tmp_path / "parts", resume=True))
 
 
 def _damage_nothing(path: Path) -> None:
@@ -157,10 +157,10 @@ def test_bad_data_is_named_before_anything_is_trained(tmp_path: Path) -> None:
 
 def test_scores_json_has_the_keys_that_stored_runs_have(tmp_path: Path) -> None:
     run = small_run(SFT(), tmp_path / "run")
-    found = json.loads((run.path / "scores.json").read_text())
-    assert found["tasks"] == small_tasks().names
-    assert len(found["matrix"]) == len(found["untrained"]) == 3
-    assert {"before", "after"} <= set(found["general"])
+    stored = json.loads((run.path / "scores.json").read_text())
+    assert stored["tasks"] == small_tasks().names
+    assert len(stored["matrix"]) == len(stored["untrained"]) == 3
+    assert {"before", "after"} <= set(stored["general"])
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
