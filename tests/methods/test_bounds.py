@@ -17,10 +17,10 @@ from tests.support.small import context, small_model, small_run
 class Watched(Joint):
     """Notes what it trains on."""
 
-    seen: list[Encoded] = field(default_factory=list, init=False, compare=False)
+    trained_on: list[Encoded] = field(default_factory=list, init=False, compare=False)
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
-        self.seen.extend(batch)
+        self.trained_on.extend(batch)
         return batch
 
 
@@ -28,9 +28,9 @@ def test_joint_sees_every_example_once_per_epoch_and_then_takes_no_step(tmp_path
     method = Watched()
     run = small_run(method, tmp_path / "run", epochs=2)
     every = [item for index in range(3) for item in context(small_model(), index).encoded]
-    assert Counter(method.seen) == Counter(2 * every)
+    assert Counter(method.trained_on) == Counter(2 * every)
     half = len(every)
-    assert Counter(method.seen[:half]) == Counter(method.seen[half:])
+    assert Counter(method.trained_on[:half]) == Counter(method.trained_on[half:])
     assert {event["task"] for event in run.events("step")} == {0}
     assert run.events("start")[0]["steps"] == [16, 0, 0]  # 30 examples, four at a time, twice
     first, last = weights(run, 0), weights(run, 2)

@@ -192,16 +192,18 @@ def test_the_order_of_the_parts_does_not_matter(tmp_path: Path, names: str) -> N
 def test_paused_in_the_middle_of_a_task_and_resumed_is_the_same(tmp_path: Path, names: str) -> None:
     settings = {"family": "gpt2", "fisher_points": 1, "general": None}
     adapter = next(part for part in names.split("+") if part in ("lora", "olora"))
-    own = {"rank": 2, "dropout": 0.2}
-    method = make_method(names, **({adapter: own} if "+" in names else own))
-    whole = small_run(method, tmp_path / "whole", **settings)
+    adapter_settings = {"rank": 2, "dropout": 0.2}
+    method = make_method(
+        names, **({adapter: adapter_settings} if "+" in names else adapter_settings)
+    )
+    uninterrupted = small_run(method, tmp_path / "whole", **settings)
     steps = [1, 11]  # with one step saved, and in the middle of the second task
     pause = pausing_at(*steps)
     for step in steps:
         run = small_run(method, tmp_path / "parts", resume=True, pause=pause, **settings)
         assert not run.finished and run.events("step")[-1]["step"] == step
     run = small_run(method, tmp_path / "parts", resume=True, pause=pause, **settings)
-    assert_same_folder(whole, run)
+    assert_same_folder(uninterrupted, run)
 
 
 # Masks of adapters
@@ -210,13 +212,15 @@ def test_paused_in_the_middle_of_a_task_and_resumed_is_the_same(tmp_path: Path, 
 @pytest.mark.parametrize("scope", ["parameter", "global"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fggm_scores_adapters_and_masks_their_output_rows(family: str, scope: Scope) -> None:
-    seen = context(small_model(family, dtype=torch.float64))
+    task_context = context(small_model(family, dtype=torch.float64))
     method = make_method("lora+fggm", lora={"rank": 3}, fggm={"scope": scope})
-    with method.adapted(seen):
-        plan = method.plan(seen)
-        truth = oracle.unit_sums(seen.model, oracle.diagonal_fisher(seen.model, seen.encoded))
+    with method.adapted(task_context):
+        plan = method.plan(task_context)
+        truth = oracle.unit_sums(
+            task_context.model, oracle.diagonal_fisher(task_context.model, task_context.encoded)
+        )
         assert plan.scores is not None and plan.mask is not None
-        for layer in factors(seen.model):
+        for layer in factors(task_context.model):
             a, b = (f"{layer}.lora_{which}.default.weight" for which in "AB")
             assert not plan.scores.units[a].any()  # B is zero, so A's gradient is
             assert plan.scores.units[b].any()
@@ -228,13 +232,13 @@ def test_fggm_scores_adapters_and_masks_their_output_rows(family: str, scope: Sc
 def test_a_row_of_b_is_scored_as_the_row_of_the_weight() -> None:
     """With AᵀA = 1, which holds for A drawn at random in the mean and up to a factor."""
     model = small_model(dtype=torch.float64)
-    seen = context(model)
-    plain = fisher_scores(model, seen.tokenizer, seen.examples, max_length=64)
+    task_context = context(model)
+    plain = fisher_scores(model, task_context.tokenizer, task_context.examples, max_length=64)
     method = LoRA(rank=16, alpha=32, modules=["q_proj", "up_proj"])
-    with method.adapted(seen):
+    with method.adapted(task_context):
         for a, _ in factors(model).values():
             a.data.copy_(torch.linalg.qr(torch.randn_like(a)).Q)
-        scores = fisher_scores(model, seen.tokenizer, seen.examples, max_length=64)
+        scores = fisher_scores(model, task_context.tokenizer, task_context.examples, max_length=64)
         layers = list(factors(model))
     for layer in layers:
         row = scores.units[f"{layer}.lora_B.default.weight"]
@@ -257,38 +261,40 @@ def test_frozen_rows_of_adapters_leave_the_weights_rows_as_they_were(
 
 
 def test_migu_masks_b_by_the_whole_layers_output_and_a_by_its_own() -> None:
-    def shares(model: PreTrainedModel, module: str, seen: TaskContext) -> Tensor:
-        found: list[Tensor] = []
+    def shares(model: PreTrainedModel, module: str, task_context: TaskContext) -> Tensor:
+        magnitudes: list[Tensor] = []
         layer = model.get_submodule(module)
-        handle = layer.register_forward_hook(lambda m, i, out: found.append(out.detach().abs()))
-        model(**collate(seen.encoded, 0))
+        handle = layer.register_forward_hook(
+            lambda m, i, out: magnitudes.append(out.detach().abs())
+        )
+        model(**collate(task_context.encoded, 0))
         handle.remove()
-        return (found[0] / found[0].sum(dim=-1, keepdim=True)).flatten(0, 1).mean(dim=0)
+        return (magnitudes[0] / magnitudes[0].sum(dim=-1, keepdim=True)).flatten(0, 1).mean(dim=0)
 
     model = small_model().train()
-    seen = context(model)
+    task_context = context(model)
     layer = "model.layers.0.mlp.up_proj"
-    plain = shares(model, layer, seen)
+    plain = shares(model, layer, task_context)
     method = make_method("lora+migu", lora={"rank": 10})
-    with method.adapted(seen):
+    with method.adapted(task_context):
         a, b = factors(model)[layer]
-        outputs = {"A": shares(model, f"{layer}.lora_A.default", seen), "B": plain}
+        outputs = {"A": shares(model, f"{layer}.lora_A.default", task_context), "B": plain}
         for _ in range(2):  # with B at zero and with B as it may become
-            method.start(seen)
-            model(**collate(seen.encoded, 0)).loss.backward()
+            method.start(task_context)
+            model(**collate(task_context.encoded, 0)).loss.backward()
             assert a.grad is not None and b.grad is not None
-            whole = {"A": a.grad.clone(), "B": b.grad.clone()}
+            unmasked = {"A": a.grad.clone(), "B": b.grad.clone()}
             method.on_gradients(model)
             method.finish()
             for which, factor in (("A", a), ("B", b)):
                 rows = outputs[which].argsort(descending=True)
                 rows = rows[: round(0.3 * len(rows))]
                 expected = torch.zeros_like(factor)
-                expected[rows] = whole[which][rows]
+                expected[rows] = unmasked[which][rows]
                 assert factor.grad is not None and torch.equal(factor.grad, expected)
             model.zero_grad()
             b.data.normal_()
-            outputs["B"] = shares(model, layer, seen)
+            outputs["B"] = shares(model, layer, task_context)
             assert not torch.equal(outputs["B"], plain)
     assert not any(module._forward_hooks for module in model.modules())
 
@@ -298,8 +304,8 @@ def test_migu_masks_b_by_the_whole_layers_output_and_a_by_its_own() -> None:
 
 def test_settings_on_the_command_line_reach_the_parts() -> None:
     names = ["sft", "lora+fggm", "replay+migu", "fggm"]
-    found = method_settings(names, 0.4, ["lora+fggm.fggm.scope=global", "lora+fggm.lora.rank=2"])
-    assert found == {
+    settings = method_settings(names, 0.4, ["lora+fggm.fggm.scope=global", "lora+fggm.lora.rank=2"])
+    assert settings == {
         "sft": {},
         "lora+fggm": {"fggm": {"keep": 0.4, "scope": "global"}, "lora": {"rank": 2}},
         "replay+migu": {"migu": {"keep": 0.4}},
@@ -313,14 +319,14 @@ def test_settings_on_the_command_line_reach_the_parts() -> None:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     folder = tmp_path_factory.mktemp("runs")
-    made = [
+    methods = [
         make_method("lora+fggm", fggm={"keep": 0.2}),
         make_method("lora+fggm"),
         make_method("olora"),
     ]
     return [
         small_run(method, folder / f"{i}" / method.name, tasks=small_tasks(2), fisher_points=1)
-        for i, method in enumerate(made)
+        for i, method in enumerate(methods)
     ]
 
 
@@ -343,14 +349,14 @@ def test_runs_of_combinations_are_read_compared_and_reported(
 
 
 def test_explorers_show_every_view_of_a_combination(runs: list[Run]) -> None:
-    found: Any = lab.explore(runs[0])
-    found.fill()
-    found.selection.named["task"].value = "task-1"
-    for index, title in enumerate(found.tabs.box.titles):
-        found.tabs.box.selected_index = index
-        view = found.tabs.shown.view
+    explorer: Any = lab.explore(runs[0])
+    explorer.fill()
+    explorer.selection.named["task"].value = "task-1"
+    for index, title in enumerate(explorer.tabs.box.titles):
+        explorer.tabs.box.selected_index = index
+        view = explorer.tabs.shown.view
         for name in [None] if view is None else view.options:
             if view is not None:
                 view.value = name
-            panel = found.tabs.shown.panel
+            panel = explorer.tabs.shown.panel
             assert panel.figure is not None, (title, name, panel.text)

@@ -17,81 +17,85 @@ from tests.support.small import context, jolt, small_model, small_run, small_tas
 Record = tuple[dict[str, Tensor], dict[str, Tensor]]
 
 
-def learn(method: EWC, seen: TaskContext, tasks: int) -> list[Record]:
-    """Pretend to learn tasks; the Fisher and the weights after each, found independently."""
+def learn(method: EWC, task_context: TaskContext, tasks: int) -> list[Record]:
+    """Pretend to learn tasks; the Fisher and the weights after each, worked out independently."""
     records: list[Record] = []
     for index in range(tasks):
-        now = replace(context(seen.model, index), memory=seen.memory)
+        now = replace(context(task_context.model, index), memory=task_context.memory)
         jolt(now, seed=index)
         method.after_task(now)
         scores = fisher_scores(now.model, now.tokenizer, now.examples, elementwise=True)
         assert scores.elementwise is not None
         weights = {n: p.detach().clone() for n, p in now.model.named_parameters()}
         records.append((scores.elementwise, weights))
-    jolt(seen, seed=99)
+    jolt(task_context, seed=99)
     return records
 
 
-def added(method: EWC, seen: TaskContext, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
+def added(
+    method: EWC, task_context: TaskContext, gradients: dict[str, Tensor]
+) -> dict[str, Tensor]:
     """What the method makes of some gradients."""
-    for name, parameter in seen.model.named_parameters():
+    for name, parameter in task_context.model.named_parameters():
         parameter.grad = gradients[name].clone() if name in gradients else None
-    method.start(seen)
-    method.on_gradients(seen.model)
+    method.start(task_context)
+    method.on_gradients(task_context.model)
     method.finish()
-    return {n: p.grad for n, p in seen.model.named_parameters() if p.grad is not None}
+    return {n: p.grad for n, p in task_context.model.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_gradient_is_that_of_one_penalty_per_task(family: str) -> None:
-    seen = context(small_model(family, dtype=torch.float64), index=2)
+    task_context = context(small_model(family, dtype=torch.float64), index=2)
     method = EWC(strength=7.0)
-    records = learn(method, seen, tasks=3)
-    parameters = dict(seen.model.named_parameters())
+    records = learn(method, task_context, tasks=3)
+    parameters = dict(task_context.model.named_parameters())
     penalty = sum(
         3.5 * (fisher[name] * (parameter - weights[name]) ** 2).sum()
         for fisher, weights in records
         for name, parameter in parameters.items()
     )
     assert isinstance(penalty, Tensor)
-    wanted = dict(
+    expected = dict(
         zip(parameters, torch.autograd.grad(penalty, list(parameters.values())), strict=True)
     )
     plain = {name: torch.randn_like(p) for name, p in parameters.items()}
-    for name, found in added(method, seen, plain).items():
-        torch.testing.assert_close(found - plain[name], wanted[name], rtol=1e-9, atol=1e-12)
-    for name, found in added(method, seen, {}).items():  # a weight the loss did not reach
-        torch.testing.assert_close(found, wanted[name], rtol=1e-9, atol=1e-15)
-    assert max(float(w.abs().max()) for w in wanted.values()) > 1e-3
+    for name, gradient in added(method, task_context, plain).items():
+        torch.testing.assert_close(gradient - plain[name], expected[name], rtol=1e-9, atol=1e-12)
+    for name, gradient in added(
+        method, task_context, {}
+    ).items():  # a weight the loss did not reach
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-9, atol=1e-15)
+    assert max(float(w.abs().max()) for w in expected.values()) > 1e-3
 
 
 def test_two_numbers_per_weight_however_many_tasks() -> None:
-    seen = context(small_model(), index=2)
+    task_context = context(small_model(), index=2)
     method = EWC()
-    learn(method, seen, tasks=3)
-    weights = sum(p.numel() for p in seen.model.parameters())
-    assert sum(kept.numel() for kept in seen.memory.values()) == 2 * weights
+    learn(method, task_context, tasks=3)
+    weights = sum(p.numel() for p in task_context.model.parameters())
+    assert sum(tensor.numel() for tensor in task_context.memory.values()) == 2 * weights
 
 
 def test_online_ewc_fades_the_fisher_and_keeps_the_last_weights() -> None:
-    seen = context(small_model(dtype=torch.float64), index=2)
+    task_context = context(small_model(dtype=torch.float64), index=2)
     method = OnlineEWC(strength=2.0, decay=0.6)
-    (first, _), (second, _), (third, last) = learn(method, seen, tasks=3)
-    found = added(method, seen, {})
-    for name, parameter in seen.model.named_parameters():
+    (first, _), (second, _), (third, last) = learn(method, task_context, tasks=3)
+    gradients = added(method, task_context, {})
+    for name, parameter in task_context.model.named_parameters():
         fisher = 0.36 * first[name] + 0.6 * second[name] + third[name]
-        wanted = 2.0 * fisher * (parameter.detach() - last[name])
-        torch.testing.assert_close(found[name], wanted, rtol=1e-9, atol=1e-15)
+        expected = 2.0 * fisher * (parameter.detach() - last[name])
+        torch.testing.assert_close(gradients[name], expected, rtol=1e-9, atol=1e-15)
 
 
 def test_after_one_task_both_are_the_same_and_before_it_there_is_nothing() -> None:
-    found = []
+    gradients = []
     for method in (EWC(), OnlineEWC()):
-        seen = context(small_model(), index=1)
-        assert added(method, seen, {}) == {}
-        learn(method, seen, tasks=1)
-        found.append(added(method, seen, {}))
-    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+        task_context = context(small_model(), index=1)
+        assert added(method, task_context, {}) == {}
+        learn(method, task_context, tasks=1)
+        gradients.append(added(method, task_context, {}))
+    assert all(torch.equal(gradients[0][name], gradients[1][name]) for name in gradients[0])
 
 
 def test_it_holds_the_weights_that_matter(tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ DOWN = "model.layers.0.mlp.down_proj.weight"
 
 def test_columns_and_entries_are_units_of_their_own() -> None:
     model = small_model()
-    seen = context(model)
-    whole = fisher_scores(model, seen.tokenizer, seen.examples, elementwise=True, max_length=64)
-    assert whole.elementwise is not None
-    entries = whole.elementwise[DOWN]
+    task_context = context(model)
+    scores_of_entries = fisher_scores(
+        model, task_context.tokenizer, task_context.examples, elementwise=True, max_length=64
+    )
+    assert scores_of_entries.elementwise is not None
+    entries = scores_of_entries.elementwise[DOWN]
     for aggregation, by_hand in (("output", entries.sum(0)), ("none", entries.flatten())):
-        mask = FGGM(keep=0.25, aggregation=aggregation).plan(seen).mask
+        mask = FGGM(keep=0.25, aggregation=aggregation).plan(task_context).mask
         assert mask is not None
         keep = round(0.25 * by_hand.numel())
         threshold = by_hand.sort(descending=True).values[keep - 1]
@@ -43,9 +45,9 @@ def test_what_former_tasks_moved_stays_frozen(tmp_path: Path) -> None:
         first, second, third = (mask.units[name].int() for mask in masks)  # type: ignore[union-attr]
         assert int((first + second + third).max()) <= 1, "a unit moved in two tasks"
         units = len(first)
-        asked = round(0.4 * units)
+        share = round(0.4 * units)
         counts = [int(bits.sum()) for bits in (first, second, third)]
-        assert counts == [asked, min(asked, units - asked), max(0, units - 2 * asked)]
+        assert counts == [share, min(share, units - share), max(0, units - 2 * share)]
     # What a later task may not move keeps its bits: drift is exactly zero there.
     drift = run.drift(1)
     assert drift is not None

@@ -16,21 +16,21 @@ from tests.support.small import context, small_model, small_run
 
 def test_the_mask_is_that_of_adams_second_moment() -> None:
     model = small_model()
-    seen = context(model)
+    task_context = context(model)
     method = FGGMOnline(keep=0.3, gather=0.5, rewind=False)
     optimizer = AdamW(model.parameters(), lr=1e-2)
-    method.start(seen)
+    method.start(task_context)
     mask = None
     for step in range(4):
         optimizer.zero_grad()
-        model(**collate(seen.encoded[step : step + 4], 0)).loss.backward()
+        model(**collate(task_context.encoded[step : step + 4], 0)).loss.backward()
         method.on_gradients(model)
         optimizer.step()
         assert mask is None
-        mask = method.remask(seen, step + 1, 8)
+        mask = method.remask(task_context, step + 1, 8)
     assert mask is not None
     scores: FisherScores = fisher_scores(
-        model, seen.tokenizer, seen.examples, estimator="adam", optimizer=optimizer
+        model, task_context.tokenizer, task_context.examples, estimator="adam", optimizer=optimizer
     )
     assert mask == Mask.top(scores, 0.3)
 
@@ -68,11 +68,11 @@ def test_a_refreshed_mask_is_chosen_anew(tmp_path: Path) -> None:
 def test_paused_anywhere_it_goes_on_bit_for_bit(
     method: FGGMOnline, at: int, tmp_path: Path
 ) -> None:
-    whole = small_run(method, tmp_path / "whole")
+    uninterrupted = small_run(method, tmp_path / "whole")
     steps = iter(range(1, 100))
     paused = small_run(method, tmp_path / "run", pause=lambda: next(steps) == at)
     assert not paused.finished
-    assert_same_run(whole, small_run(method, tmp_path / "run", resume=True))
+    assert_same_run(uninterrupted, small_run(method, tmp_path / "run", resume=True))
 
 
 def test_the_first_task_can_be_left_unmasked(tmp_path: Path) -> None:

@@ -24,22 +24,22 @@ def test_the_gradient_is_that_of_the_written_out_penalty(anchor: Literal["run", 
         def earlier(at_start: PreTrainedModel = before) -> PreTrainedModel:
             return at_start
 
-        seen = replace(context(model, index), memory=memory, before=earlier)
-        method.plan(seen)
-        jolt(seen, seed=index)
+        task_context = replace(context(model, index), memory=memory, before=earlier)
+        method.plan(task_context)
+        jolt(task_context, seed=index)
         if index == 0:
             between.load_state_dict(model.state_dict())
     anchors = dict((start if anchor == "run" else between).named_parameters())
     parameters = dict(model.named_parameters())
     distance = sum(((p - anchors[n].detach()) ** 2).sum() for n, p in parameters.items())
-    wanted = torch.autograd.grad(0.15 * distance, list(parameters.values()))
+    expected = torch.autograd.grad(0.15 * distance, list(parameters.values()))
     plain = {name: torch.randn_like(p) for name, p in parameters.items()}
     for name, parameter in parameters.items():
         parameter.grad = plain[name].clone()
-    method.start(seen)
+    method.start(task_context)
     method.on_gradients(model)
     method.finish()
-    for (name, parameter), gradient in zip(parameters.items(), wanted, strict=True):
+    for (name, parameter), gradient in zip(parameters.items(), expected, strict=True):
         assert parameter.grad is not None
         torch.testing.assert_close(parameter.grad, plain[name] + gradient, rtol=1e-9, atol=1e-12)
     assert bool(memory) == (anchor == "run")
@@ -53,9 +53,9 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, anchor: Literal["run", "ta
 
 def test_the_runs_anchor_is_the_untrained_model(tmp_path: Path) -> None:
     model = small_model()
-    kept = assert_resumes(L2(), tmp_path, model=model).memory(2)
+    memory = assert_resumes(L2(), tmp_path, model=model).memory(2)
     for name, parameter in model.named_parameters():
-        assert torch.equal(kept[f"l2.anchor.{name}"], parameter)
+        assert torch.equal(memory[f"l2.anchor.{name}"], parameter)
 
 
 def test_bad_settings_are_one_sentence() -> None:

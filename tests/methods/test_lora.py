@@ -24,8 +24,8 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 def logits(model: PreTrainedModel, batch: dict[str, Tensor]) -> Tensor:
     with torch.no_grad():
-        found: Tensor = model.eval()(**batch, use_cache=False).logits
-    return found
+        logits: Tensor = model.eval()(**batch, use_cache=False).logits
+    return logits
 
 
 @torch.no_grad()
@@ -40,15 +40,15 @@ def shake(model: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
 @pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_merged_is_adapted_and_everything_else_as_before(family: str, tied: bool) -> None:
     model = small_model(family, tied=tied)
-    seen = context(model)
-    batch = collate(seen.encoded, 0)
+    task_context = context(model)
+    batch = collate(task_context.encoded, 0)
     list(model.parameters())[1].requires_grad_(False)
     before = weights(model)
     kinds = {name: type(module) for name, module in model.named_modules()}
     trains = {name: p.requires_grad for name, p in model.named_parameters()}
     names = set(model.state_dict())
     plain = logits(model, batch)
-    with LoRA(rank=2, alpha=6).adapted(seen):
+    with LoRA(rank=2, alpha=6).adapted(task_context):
         assert torch.equal(logits(model, batch), plain)  # B is zero
         trained = [name for name, p in model.named_parameters() if p.requires_grad]
         assert trained and all(".lora_A." in n or ".lora_B." in n for n in trained)
@@ -104,12 +104,15 @@ def test_an_error_inside_leaves_a_plain_model_too() -> None:
 
 def test_adapters_are_drawn_from_seed_and_task_and_nothing_else() -> None:
     def drawn(seed: int, index: int, chance: int = 5) -> dict[str, tuple[Tensor, Tensor]]:
-        seen = context(small_model(), index, seed)
+        task_context = context(small_model(), index, seed)
         torch.manual_seed(chance)
         state = torch.get_rng_state()
-        with LoRA(rank=3).adapted(seen):
+        with LoRA(rank=3).adapted(task_context):
             assert torch.equal(torch.get_rng_state(), state)
-            return {n: (a.detach().clone(), b.clone()) for n, (a, b) in factors(seen.model).items()}
+            return {
+                n: (a.detach().clone(), b.clone())
+                for n, (a, b) in factors(task_context.model).items()
+            }
 
     first = drawn(0, 1)
     same, *others = drawn(0, 1, chance=6), drawn(1, 1), drawn(0, 2)
@@ -124,11 +127,11 @@ def test_adapters_are_drawn_from_seed_and_task_and_nothing_else() -> None:
 def test_the_model_as_the_task_began_has_the_same_adapters() -> None:
     model = small_model()
     plain = small_model()
-    seen = context(model)
-    object.__setattr__(seen, "before", lambda: plain)
+    task_context = context(model)
+    object.__setattr__(task_context, "before", lambda: plain)
     method = LoRA()
-    with method.adapted(seen):
-        begun = method.begun(seen)
+    with method.adapted(task_context):
+        begun = method.begun(task_context)
         assert begun is plain
         assert all(torch.equal(p, weights(begun)[name]) for name, p in model.named_parameters())
 
@@ -137,11 +140,11 @@ def test_the_model_as_the_task_began_has_the_same_adapters() -> None:
 def test_a_task_moves_every_adapted_weight_by_the_rank_at_most(tmp_path: Path, family: str) -> None:
     run = small_run(LoRA(rank=2, lr_scale=1), tmp_path / "run", family=family)
     like = small_model(family)
-    places = [
+    folders = [
         run.path / "checkpoints" / "00-start",
         *(run.file("checkpoints", i) for i in range(3)),
     ]
-    states = [weights(saved_model(place, like)) for place in places]
+    states = [weights(saved_model(folder, like)) for folder in folders]
     for before, after in pairwise(states):
         full = 0
         for name, weight in before.items():

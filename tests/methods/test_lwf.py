@@ -16,54 +16,54 @@ from tests.support.small import context, jolt, small_model
 
 def test_the_loss_is_the_divergence_worked_out_token_by_token() -> None:
     model, teacher = small_model(dtype=torch.float64), small_model(dtype=torch.float64)
-    seen = replace(context(model), before=lambda: teacher)
-    jolt(seen, seed=0)
-    few = seen.encoded[:3]
-    batch = collate(few, 0)
+    task_context = replace(context(model), before=lambda: teacher)
+    jolt(task_context, seed=0)
+    examples = task_context.encoded[:3]
+    batch = collate(examples, 0)
     method = LwF(weight=0.7, temperature=3.0)
-    method.start(seen)
-    found = method.extra_loss(batch, model(**batch).logits)
+    method.start(task_context)
+    loss = method.extra_loss(batch, model(**batch).logits)
     method.finish()
     total, count = 0.0, 0
-    for item in few:  # one by one, without padding
+    for item in examples:  # one by one, without padding
         ids = torch.tensor([item.prompt + item.answer])
         with torch.no_grad():
             now, before = model(input_ids=ids).logits[0], teacher(input_ids=ids).logits[0]
-        for place in range(len(item.prompt) - 1, len(item) - 1):
-            p = [math.exp(x / 3.0) for x in before[place].tolist()]
-            q = [math.exp(x / 3.0) for x in now[place].tolist()]
+        for position in range(len(item.prompt) - 1, len(item) - 1):
+            p = [math.exp(x / 3.0) for x in before[position].tolist()]
+            q = [math.exp(x / 3.0) for x in now[position].tolist()]
             total += sum(
                 a / sum(p) * math.log((a / sum(p)) / (b / sum(q)))
                 for a, b in zip(p, q, strict=True)
             )
             count += 1
-    assert found is not None
-    assert float(found.detach()) == pytest.approx(0.7 * total / count, rel=1e-6)
+    assert loss is not None
+    assert float(loss.detach()) == pytest.approx(0.7 * total / count, rel=1e-6)
     assert total > 0.01
 
 
 def test_a_model_that_has_not_moved_is_not_pulled() -> None:
     model = small_model(dtype=torch.float64)
-    seen = replace(context(model), before=lambda: small_model(dtype=torch.float64))
-    batch = collate(seen.encoded, 0)
+    task_context = replace(context(model), before=lambda: small_model(dtype=torch.float64))
+    batch = collate(task_context.encoded, 0)
     method = LwF()
-    method.start(seen)
-    found = method.extra_loss(batch, model(**batch).logits)
-    assert found is not None
-    found.backward()
+    method.start(task_context)
+    loss = method.extra_loss(batch, model(**batch).logits)
+    assert loss is not None
+    loss.backward()
     method.finish()
-    assert float(found.detach()) == pytest.approx(0, abs=1e-12)
+    assert float(loss.detach()) == pytest.approx(0, abs=1e-12)
     assert all(float(p.grad.abs().max()) < 1e-12 for p in model.parameters())
 
 
 def test_its_gradient_is_that_of_cross_entropy_with_the_old_answers() -> None:
     """The paper's loss; it differs by a constant."""
     model, teacher = small_model(dtype=torch.float64), small_model(dtype=torch.float64)
-    seen = replace(context(model), before=lambda: teacher)
-    jolt(seen, seed=0)
-    batch = collate(seen.encoded[:3], 0)
+    task_context = replace(context(model), before=lambda: teacher)
+    jolt(task_context, seed=0)
+    batch = collate(task_context.encoded[:3], 0)
     method = LwF()
-    method.start(seen)
+    method.start(task_context)
     ours = method.extra_loss(batch, model(**batch).logits)
     method.finish()
     answers = batch["labels"][:, 1:] != -100
@@ -85,8 +85,8 @@ def test_the_first_task_can_be_left_alone_and_the_copy_goes() -> None:
     method.start(context(model, index=0))
     assert method.extra_loss(batch, logits) is None
     method = LwF()
-    seen = replace(context(model, index=0), before=small_model)
-    method.start(seen)
+    task_context = replace(context(model, index=0), before=small_model)
+    method.start(task_context)
     assert method.extra_loss(batch, logits) is not None
     method.finish()
     assert method.extra_loss(batch, logits) is None

@@ -29,8 +29,8 @@ def test_within_each_weight(family: str, size: Literal["largest", "smallest"]) -
     for name, parameter in model.named_parameters():
         mean = means(parameter, transposed=mask.axes[name] == 1)
         order = sorted(range(len(mean)), key=lambda i: mean[i], reverse=size == "largest")
-        wanted = set(order[: round(0.3 * len(mean))])
-        assert set(mask.units[name].nonzero().flatten().tolist()) == wanted, name
+        expected = set(order[: round(0.3 * len(mean))])
+        assert set(mask.units[name].nonzero().flatten().tolist()) == expected, name
 
 
 def test_over_the_whole_model_long_and_short_rows_compare() -> None:
@@ -44,8 +44,8 @@ def test_over_the_whole_model_long_and_short_rows_compare() -> None:
     }
     assert len({model.get_parameter(name).shape[1] for name in mask.units}) > 1
     order = sorted(mean, key=lambda unit: mean[unit], reverse=True)
-    found = {(n, i) for n, bits in mask.units.items() for i in bits.nonzero().flatten().tolist()}
-    assert found == set(order[: round(0.3 * len(mean))])
+    moving = {(n, i) for n, bits in mask.units.items() for i in bits.nonzero().flatten().tolist()}
+    assert moving == set(order[: round(0.3 * len(mean))])
 
 
 def test_it_looks_at_weights_alone() -> None:

@@ -32,9 +32,9 @@ def test_sft_masks_nothing() -> None:
 @pytest.mark.parametrize("scope", ["parameter", "global"])
 def test_fggm_is_the_top_of_the_new_tasks_fisher(scope: Scope) -> None:
     model = small_model()
-    seen = context(model)
-    plan = FGGM(keep=0.3, scope=scope).plan(seen)
-    scores = fisher_scores(model, seen.tokenizer, seen.examples, max_length=64)
+    task_context = context(model)
+    plan = FGGM(keep=0.3, scope=scope).plan(task_context)
+    scores = fisher_scores(model, task_context.tokenizer, task_context.examples, max_length=64)
     assert plan.mask == Mask.top(scores, 0.3, scope)
     assert plan.scores is not None
     assert all(torch.equal(plan.scores.units[n], scores.units[n]) for n in scores.units)
@@ -56,8 +56,10 @@ def test_fggm_can_leave_the_first_task_and_other_parameters_alone() -> None:
 
 def test_a_task_mask_of_ones_own_needs_cut_alone() -> None:
     class Even(TaskMasking):
-        def cut(self, seen: TaskContext) -> Plan:
-            mask = Mask.full(seen.model).restricted(masked_names(seen.model, self.parameters))
+        def cut(self, task_context: TaskContext) -> Plan:
+            mask = Mask.full(task_context.model).restricted(
+                masked_names(task_context.model, self.parameters)
+            )
             for units in mask.units.values():
                 units[1::2] = False
             return Plan(mask)
@@ -86,8 +88,8 @@ def test_random_mask_keeps_as_many_units_as_fggm_and_follows_its_seed() -> None:
 @pytest.mark.parametrize("count_padding", [True, False])
 def test_migu_keeps_the_rows_with_the_largest_outputs(family: str, count_padding: bool) -> None:
     model = small_model(family, tied=False)
-    seen = context(model)
-    batch = collate(seen.encoded, 0)
+    task_context = context(model)
+    batch = collate(task_context.encoded, 0)
     outputs: dict[str, torch.Tensor] = {}
     name = {"gpt2": "transformer.h.0.mlp.c_fc"}.get(family, "model.layers.0.mlp.up_proj")
     layer = model.get_submodule(name)
@@ -97,7 +99,7 @@ def test_migu_keeps_the_rows_with_the_largest_outputs(family: str, count_padding
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    method.start(seen)
+    method.start(task_context)
     model(**batch).loss.backward()
     plain = layer.weight.grad.clone()
     norm = next(p for n, p in model.named_parameters() if "norm" in n or "ln_" in n)
@@ -124,11 +126,11 @@ def test_migu_keeps_the_rows_with_the_largest_outputs(family: str, count_padding
 
 def test_migu_skips_the_first_task_as_its_code_does() -> None:
     model = small_model()
-    seen = context(model, index=0)
+    task_context = context(model, index=0)
     method = MIGU()
-    method.start(seen)
+    method.start(task_context)
     model.train()
-    model(**collate(seen.encoded, 0)).loss.backward()
+    model(**collate(task_context.encoded, 0)).loss.backward()
     before = {n: p.grad.clone() for n, p in model.named_parameters()}
     method.on_gradients(model)
     assert all(torch.equal(p.grad, before[n]) for n, p in model.named_parameters())
@@ -167,7 +169,7 @@ def test_methods_are_frozen_records() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "told"),
+    ("name", "settings", "sentence"),
     [
         ("protect", {"samples": 1.5}, "samples is 1.5; it must be a whole number"),
         ("contrast", {"length": 2.5}, "length is 2.5; it must be a whole number"),
@@ -180,8 +182,8 @@ def test_methods_are_frozen_records() -> None:
     ],
 )
 def test_a_setting_out_of_range_is_refused_when_it_is_given(
-    name: str, settings: dict[str, Any], told: str
+    name: str, settings: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(SettingError) as refused:
         make_method(name, **settings)
-    assert told in str(refused.value)
+    assert sentence in str(refused.value)

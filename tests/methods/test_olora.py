@@ -19,29 +19,29 @@ def test_the_penalty_and_its_gradient_are_those_written_out(
     norm: Literal["absolute", "squared"],
 ) -> None:
     method = OLoRA(rank=2, weight=0.7, norm=norm)
-    seen = context(small_model(), index=2)
+    task_context = context(small_model(), index=2)
     logits = torch.zeros(1, 1, 1)
     old: dict[str, list[Tensor]] = {}
-    with method.adapted(seen):
+    with method.adapted(task_context):
         for task in range(2):
-            for name, (a, _) in factors(seen.model).items():
+            for name, (a, _) in factors(task_context.model).items():
                 a.data.normal_(generator=torch.Generator().manual_seed(task))
                 old.setdefault(name, []).append(a.detach().clone())
-            method.after_task(seen)
-        for a, _ in factors(seen.model).values():
+            method.after_task(task_context)
+        for a, _ in factors(task_context.model).values():
             a.data.normal_(generator=torch.Generator().manual_seed(9))
-        method.start(seen)
+        method.start(task_context)
         penalty = method.extra_loss({}, logits)
         assert penalty is not None
         penalty.backward()
         method.finish()
         expected = torch.zeros(())
-        for name, (a, _) in factors(seen.model).items():
+        for name, (a, _) in factors(task_context.model).items():
             slope = torch.zeros_like(a)
             for earlier in old[name]:
                 for j, direction in enumerate(earlier):
-                    for k, own in enumerate(a.detach()):
-                        overlap = torch.dot(direction, own)
+                    for k, row in enumerate(a.detach()):
+                        overlap = torch.dot(direction, row)
                         if norm == "absolute":
                             expected = expected + 0.7 * overlap.abs()
                             slope[k] += 0.7 * overlap.sign() * direction
@@ -69,11 +69,11 @@ def kept(run: Run) -> dict[str, Tensor]:
 
 def overlap(run: Run, rank: int = 2) -> float:
     """Mean |cos| between the directions of the last task's A and those of the two before."""
-    found = []
+    overlaps = []
     for matrix in kept(run).values():
         unit = matrix / matrix.norm(dim=1, keepdim=True)
-        found.append((unit[-rank:] @ unit[:-rank].T).abs().mean())
-    return float(torch.stack(found).mean())
+        overlaps.append((unit[-rank:] @ unit[:-rank].T).abs().mean())
+    return float(torch.stack(overlaps).mean())
 
 
 def test_a_large_weight_makes_the_new_directions_more_orthogonal(tmp_path: Path) -> None:

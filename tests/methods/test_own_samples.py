@@ -10,9 +10,15 @@ from fggm_lab.models.sampling import own_samples
 from tests.support.small import context, small_model
 
 
-def self_fisher(model, seen):  # type: ignore[no-untyped-def]
-    drawn = own_samples(model, seen.tokenizer, 20, length=10, seed=seen.index + 1000 * seen.seed)
-    return fisher_scores(model, seen.tokenizer, drawn, max_length=64)
+def self_fisher(model, task_context):  # type: ignore[no-untyped-def]
+    drawn = own_samples(
+        model,
+        task_context.tokenizer,
+        20,
+        length=10,
+        seed=task_context.index + 1000 * task_context.seed,
+    )
+    return fisher_scores(model, task_context.tokenizer, drawn, max_length=64)
 
 
 def moved(mask: Mask) -> dict[str, list[bool]]:
@@ -21,10 +27,10 @@ def moved(mask: Mask) -> dict[str, list[bool]]:
 
 def test_protect_moves_the_units_with_the_lowest_self_fisher() -> None:
     model = small_model()
-    seen = context(model)
-    mask = Protect(keep=0.25, samples=20, length=10).plan(seen).mask
+    task_context = context(model)
+    mask = Protect(keep=0.25, samples=20, length=10).plan(task_context).mask
     assert mask is not None
-    for name, units in self_fisher(model, seen).units.items():
+    for name, units in self_fisher(model, task_context).units.items():
         keep = round(0.25 * len(units))
         lowest = np.argsort(units.numpy(), kind="stable")[:keep]
         assert set(mask.units[name].nonzero().flatten().tolist()) == set(lowest.tolist())
@@ -32,15 +38,15 @@ def test_protect_moves_the_units_with_the_lowest_self_fisher() -> None:
 
 def test_contrast_moves_the_units_with_the_highest_ratio() -> None:
     model = small_model()
-    seen = context(model)
-    plan = Contrast(keep=0.25, samples=20, length=10).plan(seen)
+    task_context = context(model)
+    plan = Contrast(keep=0.25, samples=20, length=10).plan(task_context)
     assert plan.mask is not None and plan.scores is not None
-    new = fisher_scores(model, seen.tokenizer, seen.examples, max_length=64)
-    for name, own in self_fisher(model, seen).units.items():
-        ratio = new.units[name].double() / (own.double() + 1e-30)
+    new = fisher_scores(model, task_context.tokenizer, task_context.examples, max_length=64)
+    for name, self_scores in self_fisher(model, task_context).units.items():
+        ratio = new.units[name].double() / (self_scores.double() + 1e-30)
         chosen = ratio[plan.mask.units[name]]
         left = ratio[~plan.mask.units[name]]
-        assert len(chosen) == round(0.25 * len(own))
+        assert len(chosen) == round(0.25 * len(self_scores))
         if len(chosen) and len(left):
             assert float(chosen.min()) >= float(left.max())
     assert torch.equal(plan.scores.units["model.norm.weight"], new.units["model.norm.weight"])
@@ -48,8 +54,8 @@ def test_contrast_moves_the_units_with_the_highest_ratio() -> None:
 
 def test_no_data_is_needed_and_the_first_task_can_be_free() -> None:
     model = small_model()
-    seen = context(model)
-    seen.encoded.clear()  # protect looks at no example
-    assert Protect(samples=4, length=8).plan(seen).mask is not None
+    task_context = context(model)
+    task_context.encoded.clear()  # protect looks at no example
+    assert Protect(samples=4, length=8).plan(task_context).mask is not None
     assert Protect(first_task=False).plan(context(model, index=0)).mask is None
     assert Contrast(first_task=False).plan(context(model, index=0)).mask is None

@@ -24,12 +24,16 @@ def after(method: Replay, tasks: int, seed: int = 0) -> Memory:
     return memory
 
 
-def batches(method: Replay, seen: TaskContext, size: int, steps: int) -> list[list[Encoded]]:
+def batches(
+    method: Replay, task_context: TaskContext, size: int, steps: int
+) -> list[list[Encoded]]:
     """The batches of some steps whose new examples are the task's first ones."""
-    method.start(seen)
-    made = [method.batch(seen, seen.encoded[:size], step) for step in range(steps)]
+    method.start(task_context)
+    replayed = [
+        method.batch(task_context, task_context.encoded[:size], step) for step in range(steps)
+    ]
     method.finish()
-    return made
+    return replayed
 
 
 def plain(items: Sequence[Encoded]) -> Counter[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -37,12 +41,12 @@ def plain(items: Sequence[Encoded]) -> Counter[tuple[tuple[int, ...], tuple[int,
 
 
 def test_it_keeps_so_many_examples_of_each_task_whole() -> None:
-    kept = kept_examples(after(Replay(per_task=4), tasks=2))
-    assert len(kept) == 8
-    for index, part in enumerate((kept[:4], kept[4:])):
+    remembered = kept_examples(after(Replay(per_task=4), tasks=2))
+    assert len(remembered) == 8
+    for index, part in enumerate((remembered[:4], remembered[4:])):
         assert plain(part) <= plain(context(small_model(), index).encoded)
-    few = kept_examples(after(Replay(per_task=99), tasks=2))  # a task has ten
-    assert plain(few[:10]) == plain(context(small_model(), 0).encoded)
+    all_of_them = kept_examples(after(Replay(per_task=99), tasks=2))  # a task has ten
+    assert plain(all_of_them[:10]) == plain(context(small_model(), 0).encoded)
 
 
 def test_which_are_kept_depends_on_the_seed_alone() -> None:
@@ -52,59 +56,63 @@ def test_which_are_kept_depends_on_the_seed_alone() -> None:
 
 @pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5, 1.0, 2.75])
 def test_the_ratio_holds_over_the_steps_of_a_task(ratio: float) -> None:
-    seen = replace(context(small_model(), index=2), memory=after(Replay(), tasks=2))
-    made = batches(Replay(ratio=ratio), seen, size=3, steps=40)
-    assert all(batch[:3] == seen.encoded[:3] for batch in made)
-    old = [item for batch in made for item in batch[3:]]
+    task_context = replace(context(small_model(), index=2), memory=after(Replay(), tasks=2))
+    batches_made = batches(Replay(ratio=ratio), task_context, size=3, steps=40)
+    assert all(batch[:3] == task_context.encoded[:3] for batch in batches_made)
+    old = [item for batch in batches_made for item in batch[3:]]
     assert len(old) == round(ratio * 3 * 40)
-    assert plain(old).keys() <= plain(kept_examples(seen.memory)).keys()
-    assert max(len(batch) for batch in made) - min(len(batch) for batch in made) <= 1
+    assert plain(old).keys() <= plain(kept_examples(task_context.memory)).keys()
+    assert (
+        max(len(batch) for batch in batches_made) - min(len(batch) for batch in batches_made) <= 1
+    )
 
 
 def test_a_step_repeats_no_old_example_unless_it_must_and_all_get_their_turn() -> None:
-    seen = replace(context(small_model(), index=2), memory=after(Replay(per_task=5), tasks=2))
-    made = batches(Replay(), seen, size=8, steps=30)
-    assert all(max(plain(batch[8:]).values()) == 1 for batch in made)
-    assert len(plain([item for batch in made for item in batch[8:]])) == 10
-    over = batches(Replay(ratio=2.5), seen, size=8, steps=1)[0][8:]
+    task_context = replace(
+        context(small_model(), index=2), memory=after(Replay(per_task=5), tasks=2)
+    )
+    batches_made = batches(Replay(), task_context, size=8, steps=30)
+    assert all(max(plain(batch[8:]).values()) == 1 for batch in batches_made)
+    assert len(plain([item for batch in batches_made for item in batch[8:]])) == 10
+    over = batches(Replay(ratio=2.5), task_context, size=8, steps=1)[0][8:]
     assert len(over) == 20 and set(plain(over).values()) == {2}
 
 
 def test_a_steps_old_examples_depend_on_seed_task_and_step_alone() -> None:
     memory = after(Replay(), tasks=2)
-    seen = replace(context(small_model(), index=2), memory=memory)
-    first, again = (batches(Replay(), seen, 4, 5) for _ in range(2))
+    task_context = replace(context(small_model(), index=2), memory=memory)
+    first, again = (batches(Replay(), task_context, 4, 5) for _ in range(2))
     assert first == again
     method = Replay()
-    method.start(seen)
-    assert method.batch(seen, seen.encoded[:4], 3) == first[3]  # as after a resume
+    method.start(task_context)
+    assert method.batch(task_context, task_context.encoded[:4], 3) == first[3]  # as after a resume
     method.finish()
     assert first[0][4:] != first[1][4:]
-    assert batches(Replay(), replace(seen, seed=1), 4, 1)[0] != first[0]
-    assert batches(Replay(), replace(seen, index=3), 4, 1)[0] != first[0]
+    assert batches(Replay(), replace(task_context, seed=1), 4, 1)[0] != first[0]
+    assert batches(Replay(), replace(task_context, index=3), 4, 1)[0] != first[0]
 
 
 @dataclass(frozen=True)
 class Watched(Replay):
     """Notes what it trains on."""
 
-    seen: dict[int, list[Encoded]] = field(default_factory=dict, init=False, compare=False)
+    task_context: dict[int, list[Encoded]] = field(default_factory=dict, init=False, compare=False)
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
-        made = super().batch(context, batch, step)
-        self.seen.setdefault(context.index, []).extend(made[len(batch) :])
-        return made
+        changed = super().batch(context, batch, step)
+        self.task_context.setdefault(context.index, []).extend(changed[len(batch) :])
+        return changed
 
 
 def test_in_a_run_only_former_tasks_come_back(tmp_path: Path) -> None:
     method = Watched(per_task=3, ratio=1.0)
     run = small_run(method, tmp_path / "run")
     tasks = [context(small_model(), index).encoded for index in range(len(small_tasks()))]
-    assert method.seen[0] == []
+    assert method.task_context[0] == []
     for index in (1, 2):
         former = plain([item for task in tasks[:index] for item in task])
-        assert plain(method.seen[index]).keys() <= former.keys()
-        assert len(plain(method.seen[index])) == 3 * index
+        assert plain(method.task_context[index]).keys() <= former.keys()
+        assert len(plain(method.task_context[index])) == 3 * index
     stored = [event["stored_bytes"] for event in run.events("task")]
     assert 0 < stored[0] < stored[1] < stored[2]
 
