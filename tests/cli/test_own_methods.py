@@ -182,3 +182,16 @@ def test_a_method_is_made_from_its_name_or_taken_as_it_is() -> None:
         as_method(FGGM)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="the method is int 3; give a Method, or a name such as"):
         as_method(3)  # type: ignore[arg-type]
+
+
+def test_the_method_of_the_how_to_is_found_in_the_current_folder(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "howto" / "researcher.md"
+    section = page.read_text(encoding="utf-8").partition("## A method of your own")[2]
+    snippet = section.partition("```python\n")[2].partition("\n```")[0]
+    (tmp_path / "last_layers.py").write_text(
+        "import fggm_lab as lab\n" + snippet.partition("\n\n\nrun = ")[0], encoding="utf-8"
+    )
+    method = make_method("last_layers:LastLayers", first=3)
+    sys.modules.pop("last_layers")
+    assert method.name == "last" and method.settings == {"first": 3}
+    assert "--methods fggm,last_layers:LastLayers" in section
