@@ -26,6 +26,8 @@ from pydantic_core import ErrorDetails
 from fggm_lab.deprecation import warn_renamed
 from fggm_lab.errors import SettingError, nearest
 
+__all__ = ["Option", "TrainingSettings"]
+
 Schedule = Literal["linear", "constant"]
 """How the learning rate goes on from its peak."""
 OptimizerName = Literal["adamw", "sgd"]

@@ -13,8 +13,8 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 ROOMS = (
-    "tasks", "models", "fisher", "masks", "methods", "evaluation", "training", "runs", "plots",
-    "tables", "attribution", "widgets", "report", "course", "errors",
+    "tasks", "models", "fisher", "masks", "methods", "settings", "evaluation", "training", "runs",
+    "plots", "tables", "attribution", "widgets", "report", "course", "errors",
 )  # fmt: skip
 """The rooms that have a page `api/<room>.md`."""
 
