@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fggm_lab.runs import Run, find_runs
-from tests.runs.conftest import config, finished_run
 from tests.support.command_line import QUICK, CommandResult
+from tests.support.made_runs import config, finished_run
 
 __all__ = ["config", "finished_run"]
 
