@@ -15,6 +15,7 @@ from transformers import (
 
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import Encoded, collate
+from fggm_lab.models.positions import generation_positions
 
 EXTRA_TOKENS = 4
 """How much longer than the longest right answer a generated one may grow."""
@@ -91,6 +92,7 @@ def generate(
         out = model.generate(
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],
+            **generation_positions(model, batch["attention_mask"]),
             stopping_criteria=StoppingCriteriaList(stop),
             generation_config=GenerationConfig(
                 max_new_tokens=limits[indices[-1]],

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fggm_lab.models.encoding import IGNORED
+from fggm_lab.models.positions import first_position
 
 
 class AnswerLikelihood:
@@ -24,6 +25,7 @@ class AnswerLikelihood:
         forward = inspect.unwrap(type(model).forward)
         names = inspect.signature(forward).parameters
         self._takes_positions = "position_ids" in names
+        self._first_position = first_position(model)
         self._takes_keep = (
             "logits_to_keep" in names and "slice_logits_to_keep" in forward.__globals__
         )
@@ -56,8 +58,11 @@ class AnswerLikelihood:
         labels = batch["labels"]
         arguments = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
         if self._takes_positions:
-            counted = torch.arange(labels.shape[1], device=labels.device).expand_as(labels)
-            arguments["position_ids"] = batch.get("position_ids", counted)
+            if "position_ids" in batch:
+                arguments["position_ids"] = batch["position_ids"] + self._first_position
+            elif not self._first_position:  # the others number each row themselves, as in training
+                counted = torch.arange(labels.shape[1], device=labels.device).expand_as(labels)
+                arguments["position_ids"] = counted
         predicting, targets = _predictions(labels)
         if self._takes_keep:
             arguments["logits_to_keep"] = predicting

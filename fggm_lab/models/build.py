@@ -6,6 +6,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from fggm_lab.errors import ModelError
+from fggm_lab.models.positions import first_position
 from fggm_lab.settings import DEFAULT_MAX_LENGTH
 
 _CONTEXT_NAMES = (
@@ -54,7 +55,7 @@ def context_length(model: PreTrainedModel) -> int:
     for name in _CONTEXT_NAMES:
         length = getattr(config, name, None)
         if isinstance(length, int) and length > 0:
-            return length
+            return length - first_position(model)
     return _DEFAULT_CONTEXT
 
 

@@ -6,6 +6,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded
+from fggm_lab.models.positions import generation_positions
 
 
 @torch.no_grad()
@@ -55,9 +56,11 @@ def own_samples(
             while len(drawn) < count:
                 rows = min(batch_size, count - len(drawn))
                 ids = torch.full((rows, 1), begin, device=model.device)
+                attention = torch.ones_like(ids)
                 out = model.generate(
                     input_ids=ids,
-                    attention_mask=torch.ones_like(ids),
+                    attention_mask=attention,
+                    **generation_positions(model, attention),
                     generation_config=GenerationConfig(
                         do_sample=True,
                         temperature=1.0,
