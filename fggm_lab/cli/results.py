@@ -18,7 +18,7 @@ def print_comparison(runs: list[Any]) -> None:
     console.print(comparison_table(comparison(runs)))
 
 
-def gathered(runs: list[Any]) -> dict[str, list[Any]]:
+def rows_and_means(runs: list[Any]) -> dict[str, list[Any]]:
     """Runs over one task order or several: a row per run, per order, and over all orders."""
     from fggm_lab.runs.orders import by_order, ordered, orders, over_orders
 
@@ -97,7 +97,7 @@ def compare(
         _beside_published(runs, json_, csv, json_file)
         return
     several = len({tuple(run.config.task_names) for run in runs}) > 1
-    groupings = gathered(runs) if several else None
+    groupings = rows_and_means(runs) if several else None
     rows = comparison(runs) if groupings is None else groupings["runs"]
     if csv is not None:
         write_text(csv, to_csv(rows))

@@ -11,7 +11,7 @@ import typer
 from fggm_lab.cli.console import console
 from fggm_lab.cli.methods import make_methods, method_names, method_settings
 from fggm_lab.cli.options import options_of, read_setting, settings_from, shown_settings
-from fggm_lab.cli.results import gathered, print_gathered, print_paired
+from fggm_lab.cli.results import print_gathered, print_paired, rows_and_means
 from fggm_lab.cli.train import train
 from fggm_lab.errors import LabError, SettingError, nearest
 from fggm_lab.plugins import split_setting
@@ -230,7 +230,7 @@ def sweep(
         console.stderr = False
     work.print_failures()
     runs = [Run.open(out / name) for name in cells_by_name if name not in work.failures]
-    record: dict[str, Any] = gathered(runs) if runs else {}
+    record: dict[str, Any] = rows_and_means(runs) if runs else {}
     record |= _paired(runs, own_names.get(baseline or "", baseline), own_names[names[0]]) | {
         "failures": work.failures
     }

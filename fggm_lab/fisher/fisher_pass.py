@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import ModelError
 from fggm_lab.fisher.factors import widen
 from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
-from fggm_lab.fisher.objectives import NUMBERS
+from fggm_lab.fisher.objectives import EXAMPLE_NUMBERS
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.encoding import Encoded, collate
 
@@ -50,7 +50,7 @@ class FisherPass:
 
     def padded(self, examples: Sequence[Encoded], numbers: Sequence[int]) -> dict[str, Tensor]:
         """The padded batch of any encoded examples, on the model's device."""
-        batch = collate(examples, self.pad) | {NUMBERS: torch.tensor(numbers)}
+        batch = collate(examples, self.pad) | {EXAMPLE_NUMBERS: torch.tensor(numbers)}
         return {name: tensor.to(self.model.device) for name, tensor in batch.items()}
 
     def batches(self, fits: Callable[[Sequence[int]], bool]) -> Iterator[list[int]]:

@@ -11,7 +11,7 @@ from fggm_lab.fisher.likelihood import AnswerLikelihood
 from fggm_lab.fisher.per_example import Objective
 from fggm_lab.models.encoding import IGNORED
 
-NUMBERS = "numbers"
+EXAMPLE_NUMBERS = "numbers"
 """The batch entry that holds each example's own number, (B,): what seeds its draws."""
 
 
@@ -56,7 +56,7 @@ def drawn_labels(model: PreTrainedModel, draws: int, seed: int) -> Objective:
         labels = torch.stack(
             [
                 _draw(row.detach(), draws, seed, number)
-                for row, number in zip(logits, batch[NUMBERS].tolist(), strict=True)
+                for row, number in zip(logits, batch[EXAMPLE_NUMBERS].tolist(), strict=True)
             ]
         )
         logs = logits.log_softmax(-1).gather(2, labels)

@@ -38,7 +38,7 @@ Examples = (
 )
 """What can be scored on; see `fggm_lab.tasks.coerce.as_examples`."""
 
-Progress = Callable[[int, int], object]
+ProgressCallback = Callable[[int, int], object]
 """Called with (examples done, examples in all)."""
 
 
@@ -59,7 +59,7 @@ def fisher_scores(
     optimizer: Optimizer | None = None,
     memory_budget: int | None = None,
     task: str | None = None,
-    progress: Progress | bool | None = None,
+    progress: ProgressCallback | bool | None = None,
 ) -> FisherScores:
     """Score every unit of a model by the diagonal Fisher information of some examples.
 
@@ -167,7 +167,7 @@ def fisher_scores(
     return FisherScores(units, axes, diagonal, info, errors)
 
 
-def _fill(estimator: Estimator, fisher_pass: FisherPass, report: Progress) -> None:
+def _fill(estimator: Estimator, fisher_pass: FisherPass, report: ProgressCallback) -> None:
     """Run the estimator, stop at the first number that is not finite, report progress."""
     done = 0
     for indices, value in estimator.fill(fisher_pass):
@@ -240,7 +240,9 @@ def _axes(
 
 
 @contextmanager
-def reporting(progress: Progress | bool | None, task: str | None) -> Iterator[Progress]:
+def reporting(
+    progress: ProgressCallback | bool | None, task: str | None
+) -> Iterator[ProgressCallback]:
     """What to call after each batch: the caller's function, a bar if True, or nothing."""
     if callable(progress):
         yield progress

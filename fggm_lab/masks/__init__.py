@@ -13,6 +13,7 @@ from fggm_lab.masks.overlap import (
     z_score,
 )
 from fggm_lab.masks.ranking import Ranking
+from fggm_lab.masks.selection import select
 from fggm_lab.masks.sharing import sharing, usage
 from fggm_lab.masks.stability import examples_needed, mask_stability
 
@@ -31,6 +32,7 @@ __all__ = [
     "moving_units",
     "overlap_coefficient",
     "per_layer",
+    "select",
     "sharing",
     "usage",
     "z_score",

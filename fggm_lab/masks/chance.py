@@ -11,7 +11,7 @@ independently and uniformly:
    (`intersection`): arrays of as many numbers as I has likely values.
 3. The Jaccard index of two random masks is I / (|a| + |b| − I). For large masks its mean follows
    from the first four cumulants of I, which are sums over parameters (`cumulants`), without the
-   distribution; for small masks it is summed over the distribution (`expected_jaccard`).
+   distribution; for small masks it is summed over the distribution (`mean_jaccard`).
 """
 
 import math
@@ -29,7 +29,7 @@ _TAIL = 12.0
 """Standard deviations around the mean of I that are computed; values outside have a probability
 below 1e-30."""
 _ERROR = 1e-12
-"""The largest truncation error of the series in `expected_jaccard`."""
+"""The largest truncation error of the series in `mean_jaccard`."""
 
 
 class Cumulants(NamedTuple):
@@ -70,7 +70,7 @@ def _quotient(dividend: np.ndarray, divisor: np.ndarray) -> np.ndarray:
     return np.divide(dividend, divisor, out=np.zeros_like(dividend), where=divisor > 0)
 
 
-def expected_jaccard(units: np.ndarray, first: np.ndarray, second: np.ndarray) -> float | None:
+def mean_jaccard(units: np.ndarray, first: np.ndarray, second: np.ndarray) -> float | None:
     """The mean Jaccard index of two random masks, E[I / (|a| + |b| − I)].
 
     With S = |a| + |b|, m = E[I] and r = S − m the index is S / r · Σ_k ((I − m) / r)^k − 1. For

@@ -16,7 +16,7 @@ from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher.scores import FisherScores, read_record
 from fggm_lab.mask_settings import Scope, check_scope
-from fggm_lab.masks.select import select
+from fggm_lab.masks.selection import select
 from fggm_lab.models.unit_table import UnitTable
 from fggm_lab.models.units import broadcast_units, unit_axes, unit_count
 
@@ -190,7 +190,7 @@ class Mask(UnitTable):
     def _combined(
         self, other: "Mask", operation: Callable[[Tensor, Tensor], Tensor], sign: str
     ) -> "Mask":
-        check_comparable(self, other)
+        check_same_units(self, other)
         units = {name: operation(bits, other.units[name]) for name, bits in self.units.items()}
         return self._combination(units, f"({self.info.source} {sign} {other.info.source})")
 
@@ -344,7 +344,7 @@ def count_bits(bits: Tensor) -> int:
     return int(np.count_nonzero(bits.cpu().numpy()))
 
 
-def check_comparable(a: Mask, b: Mask) -> None:
+def check_same_units(a: Mask, b: Mask) -> None:
     """Check that two masks are over the same units.
 
     Args:

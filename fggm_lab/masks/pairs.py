@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fggm_lab.masks import chance
-from fggm_lab.masks.mask import Mask, check_comparable
+from fggm_lab.masks.mask import Mask, check_same_units
 from fggm_lab.models.names import split_name
 
 
@@ -40,7 +40,7 @@ class Pair:
     @property
     def expected_jaccard(self) -> float | None:
         """The mean Jaccard index of chance masks of the same counts."""
-        return chance.expected_jaccard(self.units, self.first, self.second)
+        return chance.mean_jaccard(self.units, self.first, self.second)
 
     @property
     def expected_overlap(self) -> float | None:
@@ -111,7 +111,7 @@ def count(masks: Sequence[Mask]) -> Counts:
         SettingError: the masks do not name the same units.
     """
     for mask in masks[1:]:
-        check_comparable(masks[0], mask)
+        check_same_units(masks[0], mask)
     units = np.array([bits.numel() for bits in masks[0].units.values()], dtype=np.int64)
     packed = [_packed(mask) for mask in masks]
     shared = np.zeros((len(units), len(masks), len(masks)), dtype=np.int64)

@@ -10,7 +10,7 @@ from torch import Tensor
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.mask_settings import Scope, check_scope, kept_count
 from fggm_lab.masks.mask import Mask, MaskInfo
-from fggm_lab.masks.select import check_scores
+from fggm_lab.masks.selection import check_scores
 
 
 class Ranking:

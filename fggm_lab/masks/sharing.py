@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fggm_lab.errors import SettingError
-from fggm_lab.masks.mask import Mask, check_comparable, count_bits
+from fggm_lab.masks.mask import Mask, check_same_units, count_bits
 
 
 def sharing(masks: Mapping[str, Mask]) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def _checked(masks: Mapping[str, Mask]) -> list[Mask]:
     if not checked:
         raise SettingError("there is no mask to count; give those of at least one task")
     for mask in checked[1:]:
-        check_comparable(checked[0], mask)
+        check_same_units(checked[0], mask)
     return checked
 
 

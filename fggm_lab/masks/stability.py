@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.fisher.registry import find_estimator
-from fggm_lab.fisher.scoring import Examples, Progress, reporting
+from fggm_lab.fisher.scoring import Examples, ProgressCallback, reporting
 from fggm_lab.mask_settings import Scope, check_scope
 from fggm_lab.masks.mask import Mask
 from fggm_lab.masks.overlap import expected_jaccard, jaccard
@@ -38,7 +38,7 @@ def mask_stability(
     smallest: int | None = None,
     repeats: int = 10,
     seed: int = 0,
-    progress: Progress | bool | None = None,
+    progress: ProgressCallback | bool | None = None,
     **settings: Any,
 ) -> list[dict[str, Any]]:
     """Compare masks from disjoint samples of growing size.

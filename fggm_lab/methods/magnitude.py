@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from fggm_lab.checks import check_choice
 from fggm_lab.masks import Mask, MaskInfo
-from fggm_lab.masks.select import select
+from fggm_lab.masks.selection import select
 from fggm_lab.methods.base import Plan, TaskContext
 from fggm_lab.methods.masking import TaskMasking, masked_names
 from fggm_lab.models import as_units, unit_axes

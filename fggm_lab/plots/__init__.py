@@ -7,7 +7,7 @@
 from typing import Any
 
 from fggm_lab.deprecation import warn_renamed
-from fggm_lab.plots.change_against_overlap import change_against_overlap
+from fggm_lab.plots.change_against_overlap import change_against_overlap, task_pairs
 from fggm_lab.plots.conductance_against_fisher import conductance_against_fisher
 from fggm_lab.plots.drift_against_fisher import drift_against_fisher
 from fggm_lab.plots.drift_curve import drift_curve
@@ -108,6 +108,7 @@ __all__ = [
     "spectrum_growth",
     "stability_curves",
     "stability_plasticity",
+    "task_pairs",
     "token_comparison",
     "token_text",
     "training_progress",

@@ -10,7 +10,7 @@ from fggm_lab.masks import Mask, sharing
 from fggm_lab.models.names import OUTSIDE
 from fggm_lab.plots import theme
 from fggm_lab.plots.mask_overlap import part_name
-from fggm_lab.plots.mask_strips import ORDERS, Order, Strips, groups_of, strips_of
+from fggm_lab.plots.mask_strips import STRIP_ORDERS, Order, Strips, groups_of, strips_of
 
 SCALE = [[0, "rgba(127,127,127,0.14)"], [1, theme.BLUE]]
 """Frozen units are a shade of the background, light or dark; moving ones are blue."""
@@ -67,7 +67,7 @@ def mask_map(
     )  # fmt: skip
     if controls:
         _add_orders(figure, masks, layer, parameter, order)
-    orders = list(ORDERS) if controls else [order]
+    orders = list(STRIP_ORDERS) if controls else [order]
     return theme.finish(figure, _title(layer, parameter), _caption(masks, strips, orders, height),
                         _describe(masks, layer, parameter))  # fmt: skip
 
@@ -129,14 +129,14 @@ def _add_orders(
 ) -> None:  # fmt: skip
     """A list inside the figure that puts the units in the other order."""
     buttons = []
-    for name, label in ORDERS.items():
+    for name, label in STRIP_ORDERS.items():
         strips = strips_of(masks, layer, parameter, name)
         change = {"z": [strips.shares.tolist()], "customdata": [strips.hover.tolist()]}
         title = {"xaxis.title.text": _units_title(name, strips)}
         buttons.append({"method": "update", "label": f"units {label}", "args": [change, title]})
     figure.update_layout(
         updatemenus=[
-            {**theme.MENU, "x": 0, "buttons": buttons, "active": list(ORDERS).index(order)}
+            {**theme.MENU, "x": 0, "buttons": buttons, "active": list(STRIP_ORDERS).index(order)}
         ],
         margin_t=62, height=figure.layout.height + 38,
     )  # fmt: skip
@@ -150,7 +150,7 @@ def _title(layer: int | None, parameter: str | None) -> str:
 
 
 def _units_title(order: Order, strips: Strips) -> str:
-    return f"units {ORDERS[order]} (share of the {strips.level}'s units)"
+    return f"units {STRIP_ORDERS[order]} (share of the {strips.level}'s units)"
 
 
 def _strips_title(layer: int | None, parameter: str | None) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
-from fggm_lab.masks.mask import check_comparable
+from fggm_lab.masks.mask import check_same_units
 from fggm_lab.models.names import names_by_layer, split_name
 from fggm_lab.plots.mask_overlap import OUTSIDE_LAYERS, part_name
 from fggm_lab.plots.parameter_groups import Groups, by_module, short_names
@@ -15,7 +15,7 @@ from fggm_lab.plots.thinning import MAX_POINTS
 
 Order = Literal["shared", "position"]
 """The order of the units in a strip."""
-ORDERS: dict[Order, str] = {
+STRIP_ORDERS: dict[Order, str] = {
     "shared": "sorted by how many tasks keep them",
     "position": "in the model's order",
 }
@@ -65,7 +65,7 @@ def groups_of(masks: Mapping[str, Mask], layer: int | None, parameter: str | Non
         raise SettingError("there is no mask to draw; give those of at least one task")
     first, *rest = masks.values()
     for mask in rest:
-        check_comparable(first, mask)
+        check_same_units(first, mask)
     names = [name for name, bits in first.units.items() if bits.numel()]
     if not names:
         raise SettingError("the masks are over no units; make them from a model's scores")
@@ -98,8 +98,8 @@ def strips_of(
         SettingError: there is no mask, no such layer, parameter or order, masks of different models
             or without units, or too many masks to draw.
     """
-    if order not in ORDERS:
-        raise SettingError(f"order is '{order}'; choose one of: {', '.join(ORDERS)}")
+    if order not in STRIP_ORDERS:
+        raise SettingError(f"order is '{order}'; choose one of: {', '.join(STRIP_ORDERS)}")
     groups = groups_of(masks, layer, parameter)
     units = next(iter(masks.values())).units
     longest = max(sum(units[n].numel() for n in group) for group in groups.values())

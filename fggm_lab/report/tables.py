@@ -6,7 +6,7 @@ from typing import Any
 
 from fggm_lab.plots.score_curves import run_labels
 from fggm_lab.runs import NUMBERS, Run, RunNumber, over_seeds
-from fggm_lab.tables import html_table
+from fggm_lab.tables import numbers_html
 
 
 def comparison_html(rows: Sequence[dict[str, Any]]) -> str:
@@ -14,8 +14,10 @@ def comparison_html(rows: Sequence[dict[str, Any]]) -> str:
     gathered = over_seeds(rows)
     tables = ""
     if len(gathered) < len(rows):
-        tables = html_table("Mean ± sample standard deviation over seeds", gathered, list(NUMBERS))
-    return tables + html_table("One row per run", rows, list(NUMBERS))
+        tables = numbers_html(
+            "Mean ± sample standard deviation over seeds", gathered, list(NUMBERS)
+        )
+    return tables + numbers_html("One row per run", rows, list(NUMBERS))
 
 
 def definitions_html(rows: Sequence[dict[str, Any]]) -> str:

@@ -185,7 +185,7 @@ def comparison(runs: RunsLike) -> list[Row]:
 
 
 def group_labels(runs: Sequence[Run]) -> list[str]:
-    """The `labels` by which runs are gathered over seeds.
+    """The `labels` by which runs are mean_row over seeds.
 
     A run that repeats another one, seed and order included, is named so by its folder: averaging
     both would count one draw twice.
@@ -223,7 +223,7 @@ def row_of(run: Run, label: str) -> Row:
 
 
 def over_seeds(rows: Sequence[Row]) -> list[Row]:
-    """Rows of `comparison` gathered by method: mean, sample sd and n of each number over seeds.
+    """Rows of `comparison` mean_row by method: mean, sample sd and n of each number over seeds.
 
     Args:
         rows: of `comparison`.
@@ -235,10 +235,10 @@ def over_seeds(rows: Sequence[Row]) -> list[Row]:
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["method"], []).append(row)
-    return [gathered(group) for group in groups.values()]
+    return [mean_row(group) for group in groups.values()]
 
 
-def gathered(group: Sequence[Row]) -> Row:
+def mean_row(group: Sequence[Row]) -> Row:
     """The rows of one method as one row."""
     row: Row = {key: group[0][key] for key in columns()}
     for key in NUMBERS:

@@ -19,8 +19,8 @@ from fggm_lab.runs.compare import (
     Row,
     check_comparable,
     check_general,
-    gathered,
     group_labels,
+    mean_row,
     mean_sd_n,
     over_seeds,
     refuse_to_mix,
@@ -100,7 +100,7 @@ def orders(rows: Sequence[Row]) -> list[str]:
 
 
 def by_order(rows: Sequence[Row]) -> list[Row]:
-    """Rows of `ordered` gathered over seeds within each order, as `over_seeds` does."""
+    """Rows of `ordered` mean_row over seeds within each order, as `over_seeds` does."""
     return [
         {"order": order, **row}
         for order in orders(rows)
@@ -109,7 +109,7 @@ def by_order(rows: Sequence[Row]) -> list[Row]:
 
 
 def over_orders(rows: Sequence[Row]) -> list[Row]:
-    """Rows of `ordered` gathered by method over all pairs of an order and a seed.
+    """Rows of `ordered` mean_row by method over all pairs of an order and a seed.
 
     Args:
         rows: of `ordered`.
@@ -125,7 +125,7 @@ def over_orders(rows: Sequence[Row]) -> list[Row]:
             groups.setdefault(row["method"], []).append(row)
     within_one_order = {key: mean_sd_n([]) for key, n in NUMBERS.items() if not n.over_orders}
     return [
-        {"order": orders(group), **gathered(group), **within_one_order} for group in groups.values()
+        {"order": orders(group), **mean_row(group), **within_one_order} for group in groups.values()
     ]
 
 

@@ -8,7 +8,7 @@ from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.tables.columns import default_keys, heading, lower_is_better
 
 
-def html_table(
+def numbers_html(
     caption: str, rows: Sequence[dict[str, Any]], columns: Sequence[str] | None = None
 ) -> str:
     """Rows of runs as an HTML table; `–` is not measured, ↓ less is better.

@@ -10,8 +10,10 @@ from fggm_lab.tasks.code import (
     isolation,
     mean_pass_at_k,
     pass_at_k,
+    program_text,
     read_problems,
     run_program,
+    run_programs,
     score_programs,
 )
 from fggm_lab.tasks.general import General, load_general
@@ -64,9 +66,11 @@ __all__ = [
     "metric_for",
     "missing_tasks",
     "pass_at_k",
+    "program_text",
     "read_examples",
     "read_problems",
     "run_program",
+    "run_programs",
     "score",
     "score_programs",
     "task_fingerprint",

@@ -22,7 +22,7 @@ _MEMORY = "memory."
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """How far a run is.
 
     Attributes:
@@ -59,7 +59,7 @@ def save_state(
     path: Path,
     model: nn.Module,
     optimizer: Optimizer | None,
-    progress: Progress,
+    progress: TrainingProgress,
     memory: Memory,
 ) -> None:
     """Write weights, optimiser, random numbers, progress and the method's memory into one file."""
@@ -82,7 +82,7 @@ def save_state(
     write_whole(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
 
 
-def load_state(path: Path) -> tuple[Progress, dict[str, Tensor]]:
+def load_state(path: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
     """Read what `save_state` wrote.
 
     Args:
@@ -96,8 +96,8 @@ def load_state(path: Path) -> tuple[Progress, dict[str, Tensor]]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            progress = Progress(**json.loads(file.metadata()["progress"]))
-            progress.seconds = Progress().seconds | progress.seconds
+            progress = TrainingProgress(**json.loads(file.metadata()["progress"]))
+            progress.seconds = TrainingProgress().seconds | progress.seconds
             return progress, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(

@@ -26,7 +26,7 @@ from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.peak_memory import forget_peak, peak_mb
 from fggm_lab.training.recorded_scores import recorded_scores
 from fggm_lab.training.resume_state import (
-    Progress,
+    TrainingProgress,
     load_state,
     restore_model,
     restore_optimizer,
@@ -74,7 +74,7 @@ class Session:
         self.pause = pause
         self.checkpoint_every, self.keep_checkpoints = checkpoint_every, keep_checkpoints
         self.axes = unit_axes(model)
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.memory: Memory = {}
 
     def _steps(self) -> list[int]:
@@ -158,7 +158,7 @@ class Session:
         copy_records(source, self.run, task)
         self.memory |= self.run.memory(task)
         self.writer.save_model(task)
-        self.progress = Progress(task=task + 1, step=self.progress.step)
+        self.progress = TrainingProgress(task=task + 1, step=self.progress.step)
         self.writer.save_scores()
         self._save_state(None)
 
@@ -315,7 +315,7 @@ class Session:
             self.writer.save_tensors("memory", index, self.memory)
         self.writer.save_model(index)
         self.writer.save_scores()
-        self.progress = Progress(task=index + 1, step=self.progress.step)
+        self.progress = TrainingProgress(task=index + 1, step=self.progress.step)
         self._save_state(None)
         if not self.keep_checkpoints and index > 0:
             self.writer.remove_model(index - 1)

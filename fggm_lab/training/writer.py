@@ -19,7 +19,7 @@ from fggm_lab.runs.events import EndEvent, EvaluationEvent, Event, StartEvent, S
 from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.checkpoints import save_model
-from fggm_lab.training.resume_state import Progress, save_state, weights_are_finite
+from fggm_lab.training.resume_state import TrainingProgress, save_state, weights_are_finite
 from fggm_lab.training.task import StepReport
 
 Listener = Callable[[Event], None]
@@ -61,7 +61,7 @@ class RunWriter:
             StartEvent(kind="start", time=_now(), names=self.tasks.names, steps=list(steps))
         )
 
-    def step(self, report: StepReport, progress: Progress) -> None:
+    def step(self, report: StepReport, progress: TrainingProgress) -> None:
         """A step was taken."""
         self.write_event(
             StepEvent(
@@ -75,7 +75,9 @@ class RunWriter:
             )
         )
 
-    def evaluation(self, task: int, measured: Evaluation, final: bool, progress: Progress) -> None:
+    def evaluation(
+        self, task: int, measured: Evaluation, final: bool, progress: TrainingProgress
+    ) -> None:
         """The model was scored, after a task on whole splits (`final`), or within it on a probe."""
         if final:
             self.run.save_predictions(None if task < 0 else task, measured.predictions)
@@ -92,7 +94,9 @@ class RunWriter:
             )
         )
 
-    def task(self, context: TaskContext, moving: tuple[int, int], progress: Progress) -> None:
+    def task(
+        self, context: TaskContext, moving: tuple[int, int], progress: TrainingProgress
+    ) -> None:
         """A task was learned while so many units, of how many, could move."""
         self.write_event(
             TaskEvent(
@@ -148,7 +152,9 @@ class RunWriter:
             )
         )
 
-    def save_state(self, optimizer: Optimizer | None, memory: Memory, progress: Progress) -> None:
+    def save_state(
+        self, optimizer: Optimizer | None, memory: Memory, progress: TrainingProgress
+    ) -> None:
         """Keep what a resumed run goes on from, unless a weight is not a number."""
         if not weights_are_finite(self.model):
             return

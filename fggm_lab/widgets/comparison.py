@@ -10,7 +10,7 @@ from fggm_lab.plots import forgetting_curves, paired_differences, stability_plas
 from fggm_lab.plots.score_curves import GENERAL
 from fggm_lab.runs import Run, comparison, over_seeds
 from fggm_lab.runs.compare import first_seeds, group_labels
-from fggm_lab.tables import html_table
+from fggm_lab.tables import numbers_html
 from fggm_lab.widgets.controls import Controls, Ticks, choice, switch
 from fggm_lab.widgets.lazy_widget import LazyWidget
 from fggm_lab.widgets.sentences import sentence_html
@@ -138,5 +138,5 @@ def _table(runs: Sequence[Run]) -> str:
     rows = comparison(runs)
     means = over_seeds(rows)
     if len(means) == len(rows):
-        return html_table("One seed each", rows)
-    return html_table("Mean ± sample standard deviation over seeds", means)
+        return numbers_html("One seed each", rows)
+    return numbers_html("Mean ± sample standard deviation over seeds", means)

@@ -12,7 +12,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, MaskInfo
 from fggm_lab.plots import caption_of, describe, description_of, figure_rows, mask_map
 from fggm_lab.plots.mask_overlap import OUTSIDE_LAYERS
-from fggm_lab.plots.mask_strips import ORDERS, Order
+from fggm_lab.plots.mask_strips import STRIP_ORDERS, Order
 from tests.support.records import TASKS, made_masks, made_scores
 
 QUERY = "model.layers.1.self_attn.q_proj.weight"
@@ -126,7 +126,7 @@ def test_cells_in_the_models_order_hold_neighbours() -> None:
 def test_the_switch_holds_what_drawing_the_other_order_gives() -> None:
     masks = made_masks(TASKS[:2])
     figure = mask_map(masks, 1)
-    for button, order in zip(figure.layout.updatemenus[0].buttons, ORDERS, strict=True):
+    for button, order in zip(figure.layout.updatemenus[0].buttons, STRIP_ORDERS, strict=True):
         change, layout = button.args
         other = mask_map(masks, 1, order=order)
         assert np.array_equal(change["z"][0], other.data[0].z)

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from fggm_lab.runs import Run, comparison, over_seeds
-from fggm_lab.tables import html_table
+from fggm_lab.tables import numbers_html
 
 MakeRun = Callable[..., Run]
 
@@ -15,7 +15,7 @@ def test_rows_as_html_say_what_is_missing_and_what_is_better_lower(
 ) -> None:
     runs = [finished_run(tmp_path / f"s{i}", 0.4 + i / 10, seed=i) for i in range(2)]
     columns = ("op_final", "forgetting", "fwt")
-    table = html_table("a <caption>", over_seeds(comparison(runs)), columns)
+    table = numbers_html("a <caption>", over_seeds(comparison(runs)), columns)
     root = ElementTree.fromstring(table)
     heads = [cell.text for cell in root.iter("th")]
     assert heads == ["method", "seed", "OP", "forgetting ↓", "FWT", "sft"]
@@ -34,5 +34,5 @@ def test_each_number_has_its_own_decimals(tmp_path: Path, finished_run: MakeRun)
             ["0, 1", "0.625 ± 0.035", "30 ± 0", "22 ± 0", "0.500 ± 0.000", "101 ± 0"],
         ),
     ):
-        root = ElementTree.fromstring(html_table("caption", rows, columns))
+        root = ElementTree.fromstring(numbers_html("caption", rows, columns))
         assert [cell.text for cell in root.iter("td")] == expected

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 from fggm_lab.course.exercises.answers import NOTHING, as_number, verdict
-from fggm_lab.masks.select import select
+from fggm_lab.masks.selection import select
 
 _SCORES = {
     "different scores": torch.tensor([0.2, 5.0, 0.1, 3.0, 0.7, 1.5, 0.4, 2.0, 0.9, 0.3]),

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from fggm_lab.course.exercises.answers import verdict
 from fggm_lab.errors import LabError
 from fggm_lab.masks import Mask
-from fggm_lab.masks.select import select
+from fggm_lab.masks.selection import select
 from fggm_lab.methods import Method, Plan, TaskContext
 from fggm_lab.models import as_units, context_length, load_model, unit_axes
 from fggm_lab.models.encoding import encode

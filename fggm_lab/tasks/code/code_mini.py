@@ -16,7 +16,7 @@ from fggm_lab.tasks.task import Example
 
 SIZES = {"train": 640, "eval": 64, "test": 100}
 
-NUMBERS = range(2, 200)
+OPERANDS = range(2, 200)
 """What K stands for in what is asked."""
 
 
@@ -96,7 +96,7 @@ def code_splits(seed: int = 0) -> dict[str, dict[str, list[Example]]]:
     skills = {}
     for at, skill in enumerate(SKILLS):
         rng = Random(f"{CODE_MINI}/{skill}/{seed}")
-        every = [(operation, number) for operation in OPERATIONS for number in NUMBERS]
+        every = [(operation, number) for operation in OPERATIONS for number in OPERANDS]
         drawn = iter(rng.sample(every, sum(SIZES.values())))
         skills[skill] = {
             split: [_example(skill, at, *next(drawn), rng) for _ in range(size)]

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from fggm_lab.plots import kept_shares, mask_map
-from fggm_lab.plots.mask_strips import ORDERS
+from fggm_lab.plots.mask_strips import STRIP_ORDERS
 from fggm_lab.plots.parameter_groups import GROUPINGS
 from fggm_lab.widgets.controls import choice, switch
 from fggm_lab.widgets.run_cache import RunCache
@@ -34,7 +34,7 @@ class MasksTab(Tab):
             views,
             by=switch("by", GROUPINGS),
             parameter=choice("parameter", [ALL_PARAMETERS]),
-            order=switch("units by", list(ORDERS)),
+            order=switch("units by", list(STRIP_ORDERS)),
         )
 
     def _shares(self) -> go.Figure:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fggm_lab.course.exercises.methods import check_anchor, check_magnitude, check_plan
 from fggm_lab.masks import Mask, MaskInfo, Scope
-from fggm_lab.masks.select import select
+from fggm_lab.masks.selection import select
 from fggm_lab.methods import METHODS, SFT, Method, Plan, TaskContext
 from fggm_lab.models import as_units, unit_axes
 
