@@ -64,6 +64,23 @@ def find_estimator(name: str) -> Estimator:
     )
 
 
+def check_before_training(name: str) -> None:
+    """Check that an estimator can score a model that is yet to be trained.
+
+    Args:
+        name: of the estimator; unknown names and your own as `module:name` are not looked into.
+
+    Raises:
+        SettingError: it reads an optimiser that has taken steps, and there is none before training.
+    """
+    registered = ESTIMATORS.get(name)
+    if registered is not None and not registered.reads_examples:
+        raise SettingError(
+            f"estimator {name!r} reads an optimiser's second moment, and before training there is "
+            "none; choose estimator='empirical', or the method fggm-online, which gathers it"
+        )
+
+
 def estimator(
     name: str, description: str, *, reads_examples: bool = True, per_example: bool = True
 ) -> Callable[[Fill], Fill]:

@@ -44,7 +44,7 @@ ProgressCallback = Callable[[int, int], object]
 
 def fisher_scores(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None,
     examples: Examples,
     *,
     estimator: str = "empirical",
@@ -73,7 +73,8 @@ def fisher_scores(
 
     Args:
         model: a causal language model of transformers.
-        tokenizer: its tokenizer; needs an end token, but no padding token.
+        tokenizer: its tokenizer; needs an end token, but no padding token. None will do where all
+            examples are token ids already, as in `Encoded`.
         examples: what to score on: a `Task`, of which the training split is meant, or a list of
             objects with `.prompt` and `.answer` (texts, or token ids as in `Encoded`), of
             dictionaries with these keys, or of (prompt, answer) pairs. `adam` does not look at
@@ -133,7 +134,7 @@ def fisher_scores(
         model=model,
         encoded=encoded,
         numbers=numbers,
-        pad=tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
+        pad=_padding(model, tokenizer),
         batch_size=batch_size,
         sums=sums,
         draws=draws,
@@ -207,8 +208,18 @@ def _subset(count: int, limit: int | None, only: Sequence[int] | None, seed: int
     return sorted(int(i) for i in rng.choice(count, limit, replace=False))
 
 
+def _padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None) -> int:
+    """The id to pad with; attention mask and labels hide it, so that it changes no score."""
+    owner = model.config if tokenizer is None else tokenizer
+    for name in ("pad_token_id", "eos_token_id"):
+        token = getattr(owner, name, None)
+        if isinstance(token, int) and token >= 0:
+            return token
+    return 0
+
+
 def _encoded(
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None,
     examples: Sequence[HasPromptAndAnswer | Encoded],
     numbers: Sequence[int],
     length: int,
@@ -221,12 +232,15 @@ def _encoded(
                 f"the answer of example {number} is empty, so there is nothing to learn from it; "
                 "leave the example out or give it an answer"
             )
-    return [
-        example
-        if isinstance(example, Encoded)
-        else encode(tokenizer, [example], length, [number])[0]
-        for number, example in numbered
-    ]
+    encoded = []
+    for number, example in numbered:
+        if isinstance(example, Encoded):
+            encoded.append(example)
+        elif tokenizer is None:
+            raise SettingError(f"example {number} is text; pass the tokenizer that reads it")
+        else:
+            encoded += encode(tokenizer, [example], length, [number])
+    return encoded
 
 
 def _axes(

@@ -292,6 +292,11 @@ class Mask(UnitTable):
         Args:
             path: with or without `.safetensors`.
         """
+        data = self.to_bytes()
+        write_whole(_file(path), lambda temporary: temporary.write_bytes(data))
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that `save` writes."""
         packed = {
             name: torch.from_numpy(np.packbits(bits.cpu().numpy()))
             for name, bits in self.units.items()
@@ -302,8 +307,7 @@ class Mask(UnitTable):
             "axes": self.axes,
             "counts": {name: bits.numel() for name, bits in self.units.items()},
         }
-        data = to_bytes(packed, metadata={"fggm_lab": json.dumps(record)})
-        write_whole(_file(path), lambda temporary: temporary.write_bytes(data))
+        return to_bytes(packed, metadata={"fggm_lab": json.dumps(record)})
 
     @classmethod
     def load(cls, path: Path | str) -> "Mask":

@@ -9,6 +9,7 @@ from fggm_lab.checks import check_choice, check_optional_count
 from fggm_lab.deprecation import present_name
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores
+from fggm_lab.fisher.registry import check_before_training
 from fggm_lab.fisher.scoring import AGGREGATIONS
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Memory, Plan, TaskContext
@@ -58,6 +59,7 @@ class FGGM(TaskMasking):
         if self.estimator not in ESTIMATORS and not is_reference(self.estimator):
             names = (*ESTIMATORS, *entry_points(ESTIMATORS_GROUP))
             check_choice("estimator", self.estimator, names)
+        check_before_training(self.estimator)
         check_optional_count("max_examples", self.max_examples)
         if self.protect_used and not self.first_task:
             raise SettingError(

@@ -176,6 +176,11 @@ def test_methods_are_frozen_records() -> None:
         ("contrast", {"max_examples": 0}, "max_examples is 0; it must be 1 or more"),
         ("fggm", {"max_examples": -3}, "max_examples is -3; it must be 1 or more"),
         ("fggm", {"estimator": "empirica"}, "did you mean 'empirical'?"),
+        (
+            "fggm",
+            {"estimator": "adam"},
+            "before training there is none; choose estimator='empirical'",
+        ),
         ("fggm", {"scope": "globl"}, "did you mean 'global'?"),
         ("fggm-online", {"refresh": 1.5}, "refresh is 1.5; it must be a whole number"),
         ("l2", {"strength": float("inf")}, "strength is inf; it must be 0 or more"),
