@@ -92,6 +92,27 @@ def widen(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def written_out(parts: Sequence[Part]) -> Entries:
+    """Every example's gradient itself, from its factors.
+
+    Args:
+        parts: all parts of one parameter's gradient, `Dense` or `Entries`.
+
+    Returns:
+        Their sum, (B, *shape).
+
+    Raises:
+        TypeError: a part is scattered, as only those of embeddings are, whose units are rows.
+    """
+    gradients = []
+    for part in parts:
+        if isinstance(part, Scattered):
+            raise TypeError("the gradient of an embedding is not written out")
+        whole = part.values if isinstance(part, Entries) else _product(part.left, part.right)
+        gradients.append(whole)
+    return Entries(sum(gradients[1:], start=gradients[0]))
+
+
 def example_squares(
     parts: Sequence[Part],
     shape: tuple[int, ...],

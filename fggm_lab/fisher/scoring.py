@@ -1,5 +1,6 @@
 """Estimate the diagonal Fisher information of a model on a task's examples."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, get_args
@@ -21,7 +22,7 @@ from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
-from fggm_lab.models.units import ENTRY, other_axis, unit_axes
+from fggm_lab.models.units import ENTRY, other_axis, unit_axes, unknown_layouts
 from fggm_lab.tasks.coerce import as_examples
 from fggm_lab.tasks.task import Task
 
@@ -126,6 +127,13 @@ def fisher_scores(
     length = max_length or context_length(model)
     encoded = _encoded(tokenizer, items, numbers, length) if estimator_used.reads_examples else []
     axes = _axes(model, parameters, aggregation)
+    unknown = [name for name in unknown_layouts(model) if name in parameters]
+    if unknown and aggregation != "none":
+        warnings.warn(
+            f"which axis of {', '.join(unknown)} counts outputs is not known; the units are taken "
+            "to be rows, along the last axis but one",
+            stacklevel=2,
+        )
     budget = memory_budget
     if budget is None and estimator_used.per_example:
         budget = free_budget(model.device)
@@ -163,7 +171,8 @@ def fisher_scores(
             "generic": sorted(sums.generic),
         }
         | ({"draws": draws} if estimator_used.name == "sampled" else {})
-        | ({"memory_budget": memory_budget} if memory_budget is not None else {}),
+        | ({"memory_budget": memory_budget} if memory_budget is not None else {})
+        | ({"assumed_rows": unknown} if unknown else {}),
     )
     return FisherScores(units, axes, diagonal, info, errors)
 

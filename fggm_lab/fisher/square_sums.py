@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from fggm_lab.fisher.factors import CHUNK, GramCache, Reduce, widen
-from fggm_lab.fisher.stacked import Piece, squares_of
-from fggm_lab.models.units import ENTRY, as_units, unit_count
+from fggm_lab.fisher.factors import CHUNK, GramCache, Reduce, example_squares, widen, written_out
+from fggm_lab.fisher.stacked import Piece, Stacked, squares_of
+from fggm_lab.models.units import COLUMN, ENTRY, ROW, as_units, unit_count
 
 
 class SquareSums:
@@ -111,13 +111,17 @@ class SquareSums:
         Returns:
             (B, units) sums of squares.
         """
-        shape = tuple(self.parameters[name].shape)
-        reduce: Reduce = "columns" if self.axes[name] == 1 else "rows"
+        shape, axis = tuple(self.parameters[name].shape), self.axes[name]
+        if axis not in (ROW, COLUMN, ENTRY):  # rare and small: every example's gradient itself
+            plain = [part for part in parts if not isinstance(part, Stacked)]
+            squares = example_squares([written_out(plain)], shape, "rows", None, entry_sums)
+            return torch.stack([as_units(row.reshape(shape), axis).sum(1) for row in squares])
+        reduce: Reduce = "columns" if axis == COLUMN else "rows"
         return squares_of(parts, shape, reduce, self.cache, entry_sums, self.chunk)
 
     def gradient_norms(self, name: str, gradient: Tensor) -> Tensor:
         """(units,): the L2 norm of one gradient's every unit, summed over as `squares` does."""
-        axis = 1 if self.axes[name] == 1 else 0
+        axis = ROW if self.axes[name] == ENTRY else self.axes[name]
         return as_units(widen(gradient.detach()), axis).norm(dim=1)
 
     def add_gradient(self, name: str, gradient: Tensor, weight: float = 1.0) -> None:

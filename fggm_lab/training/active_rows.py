@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
-from fggm_lab.models.units import ENTRY
+from fggm_lab.models.units import COLUMN, ROW
 from fggm_lab.training.active_layers import active_forward
 
 
@@ -239,7 +239,7 @@ class ActiveRows:
 
 
 def parameter_not_by_unit(mask: Mask, model: nn.Module) -> str | None:
-    """The first parameter masked by single entries (or by experts' columns), not by row or column.
+    """The first parameter masked otherwise than by rows, or by the columns of one matrix.
 
     Such a mask leaves no row out, so there is nothing to save.
 
@@ -252,6 +252,7 @@ def parameter_not_by_unit(mask: Mask, model: nn.Module) -> str | None:
     """
     for name, parameter in model.named_parameters():
         axis = mask.axes.get(name, 0)
-        if (axis == ENTRY and parameter.ndim > 1) or (axis == 1 and parameter.ndim > 2):
+        by_unit = axis == ROW or (axis == COLUMN and parameter.ndim == 2)
+        if parameter.ndim > 1 and not by_unit:
             return name
     return None

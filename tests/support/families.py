@@ -24,6 +24,9 @@ FAMILIES = ("llama", "qwen2", "gpt2")
 MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe")
 """Mixtures of experts."""
 
+COLUMN_EXPERTS = ("gpt_oss", "llama4_text")
+"""Mixtures whose experts are stored as (experts, in, out)."""
+
 ALL_FAMILIES = (*FAMILIES, "qwen3", "gpt_neox", "opt", "gemma", *MIXTURES)
 """Every family whose scores are checked against the truth."""
 
@@ -51,7 +54,7 @@ def _sizes(family: str, layers: int, context: int) -> dict[str, Any]:
     """What makes a model of `family` tiny: hidden 16, two heads of 8."""
     if family == "gpt2":
         return {"n_embd": 16, "n_layer": layers, "n_head": 2, "n_positions": context}
-    sizes = {
+    sizes: dict[str, Any] = {
         "hidden_size": 16,
         "num_hidden_layers": layers,
         "num_attention_heads": 2,
@@ -63,9 +66,13 @@ def _sizes(family: str, layers: int, context: int) -> dict[str, Any]:
     if family == "gpt_neox":
         return sizes
     sizes["num_key_value_heads"] = 1
-    if family in ("gemma", "qwen3", "qwen3_moe"):
+    if family in ("gemma", "qwen3", "qwen3_moe", *COLUMN_EXPERTS):
         sizes["head_dim"] = 8
-    if family == "mixtral":
+    if family == "gpt_oss":
+        sizes["rope_parameters"] = {"rope_type": "default", "rope_theta": 10_000.0}
+    if family == "llama4_text":
+        sizes |= {"intermediate_size_mlp": 24, "interleave_moe_layer_step": 1}
+    if family in ("mixtral", *COLUMN_EXPERTS):
         return sizes | {"num_local_experts": 4, "num_experts_per_tok": 2}
     if family in MIXTURES:
         return sizes | {
@@ -103,8 +110,10 @@ def tiny_model(
         eos_token_id=1,
         **_sizes(family, layers, context),
     )
+    if family == "gpt_oss":
+        attention = "eager"  # it has no other
     how = {"attn_implementation": attention, "dtype": torch.float32}
-    if family in MIXTURES:
+    if family in (*MIXTURES, "gpt_oss"):
         how["experts_implementation"] = experts  # the others have no float64 kernel
     model: PreTrainedModel = AutoModelForCausalLM.from_config(config, **how)
     with torch.no_grad():

@@ -34,12 +34,18 @@ def diagonal_fisher(model: PreTrainedModel, encoded: Sequence[Encoded]) -> dict[
 
 
 def unit_sums(model: PreTrainedModel, diagonal: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Output units: a row of (out, in), or of every expert's; a column of GPT-2's (in, out); a
-    vector's entry."""
+    """Output units: a row of (out, in), or of every expert's; a column of (in, out), as GPT-2, or
+    (experts, in, out), as gpt-oss and Llama 4 have it; an entry of a vector, and of experts' biases
+    (experts, out)."""
     out = {}
     for name, value in diagonal.items():
         kind = type(model.get_submodule(name.rpartition(".")[0])).__name__
-        if value.ndim == 2:
+        columns = kind in ("GptOssExperts", "Llama4TextExperts")
+        if columns and value.ndim == 2:
+            value = value.flatten()
+        elif columns and value.ndim == 3:
+            value = value.sum(1).flatten()
+        elif value.ndim == 2:
             value = value.sum(0 if kind == "Conv1D" else 1)
         elif value.ndim == 3:
             value = value.sum(2).flatten()
