@@ -63,7 +63,15 @@ def test_records_are_short_at_the_end_of_a_cell(
 ) -> None:
     mask = lab.Mask.top(scores, keep=0.3)
     evaluation = lab.evaluate(small_model(), character_tokenizer(), small_tasks())
-    for record in (scores, mask, small_tasks(), small_tasks()[0], evaluation, runs[0]):
+    for record in (
+        scores,
+        mask,
+        small_tasks(),
+        small_tasks()[0],
+        evaluation,
+        runs[0],
+        lab.comparison(runs),
+    ):
         assert 10 < len(repr(record)) < 500
         assert "<table" in record._repr_html_()
 

@@ -1,6 +1,7 @@
 """The command line: run, sweep, compare, report, figure, info, general, code, fisher, audit."""
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -47,8 +48,14 @@ for command in (run, sweep, compare, report, figure, info, general, code, fisher
     app.command()(command)
 
 
+def _format_warning(message: Warning | str, *place: object, **line: object) -> str:
+    """A warning as one line, without the place in the code, which is not the user's."""
+    return f"warning: {message}\n"
+
+
 def main() -> None:
     """Entry point: a user's mistake is one sentence on standard error and exit status 2."""
+    warnings.formatwarning = _format_warning
     try:
         app()
     except LabError as error:

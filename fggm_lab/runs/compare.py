@@ -12,6 +12,7 @@ from statistics import fmean, stdev
 from typing import Any, NoReturn
 
 from fggm_lab.errors import RunError
+from fggm_lab.html_table import html_table
 from fggm_lab.runs.config import RunConfig
 from fggm_lab.runs.listing import RunsLike, as_runs
 from fggm_lab.runs.numbers import NUMBERS
@@ -44,6 +45,27 @@ _NOT_A_SETTING = {
     *_LOOKING,
     *_SAME,
 }
+
+
+class Comparison(list[Row]):
+    """Rows of runs side by side: a list of dictionaries with the keys of `columns()`.
+
+    As the last line of a notebook's cell it is a table.
+    """
+
+    def __repr__(self) -> str:
+        names = [f"{row['method']} (seed {row['seed']})" for row in self[:6]]
+        more = f", … {len(self) - 6} more" if len(self) > 6 else ""
+        return f"Comparison({len(self)} runs: {', '.join(names)}{more})"
+
+    def _repr_html_(self) -> str:
+        shown = {key: number for key, number in NUMBERS.items() if number.in_tables}
+        headings = ["method", "seed", *(number.label for number in shown.values())]
+        rows = [
+            [row["method"], str(row["seed"]), *(shown[key].text(row[key]) for key in shown)]
+            for row in self
+        ]
+        return html_table(f"{len(self)} runs side by side", headings, rows)
 
 
 def columns() -> dict[str, str]:
@@ -166,7 +188,7 @@ def _settings(config: RunConfig) -> Row:
     return settings
 
 
-def comparison(runs: RunsLike) -> list[Row]:
+def comparison(runs: RunsLike) -> Comparison:
     """Set runs side by side, each as a row of its numbers.
 
     Args:
@@ -181,11 +203,12 @@ def comparison(runs: RunsLike) -> list[Row]:
     """
     runs = as_runs(runs)
     check_comparable(runs)
-    return [row_of(run, label) for run, label in zip(runs, group_labels(runs), strict=True)]
+    labelled = zip(runs, group_labels(runs), strict=True)
+    return Comparison(row_of(run, label) for run, label in labelled)
 
 
 def group_labels(runs: Sequence[Run]) -> list[str]:
-    """The `labels` by which runs are mean_row over seeds.
+    """The `labels` by which runs are averaged over seeds.
 
     A run that repeats another one, seed and order included, is named so by its folder: averaging
     both would count one draw twice.
@@ -223,7 +246,7 @@ def row_of(run: Run, label: str) -> Row:
 
 
 def over_seeds(rows: Sequence[Row]) -> list[Row]:
-    """Rows of `comparison` mean_row by method: mean, sample sd and n of each number over seeds.
+    """Rows of `comparison` averaged by method: mean, sample sd and n of each number over seeds.
 
     Args:
         rows: of `comparison`.

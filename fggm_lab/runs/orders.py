@@ -100,7 +100,7 @@ def orders(rows: Sequence[Row]) -> list[str]:
 
 
 def by_order(rows: Sequence[Row]) -> list[Row]:
-    """Rows of `ordered` mean_row over seeds within each order, as `over_seeds` does."""
+    """Rows of `ordered` averaged over seeds within each order, as `over_seeds` does."""
     return [
         {"order": order, **row}
         for order in orders(rows)
@@ -109,7 +109,7 @@ def by_order(rows: Sequence[Row]) -> list[Row]:
 
 
 def over_orders(rows: Sequence[Row]) -> list[Row]:
-    """Rows of `ordered` mean_row by method over all pairs of an order and a seed.
+    """Rows of `ordered` averaged by method over all pairs of an order and a seed.
 
     Args:
         rows: of `ordered`.

@@ -148,3 +148,13 @@ def test_a_sweep_knows_the_record_of_an_earlier_version() -> None:
     assert not _same(settings_given | {"model": "other"}, earlier) and not _same(
         settings_given, None
     )
+
+
+def test_a_warning_is_one_line_without_a_place_in_the_code(tmp_path: Path) -> None:
+    words = ("run", "--recompute", "--limit", "0", "--out", str(tmp_path / "runs"))
+    done = subprocess.run(
+        [sys.executable, "-m", "fggm_lab.cli", *words], capture_output=True, text=True, check=False
+    )
+    warning, refusal = done.stderr.splitlines()
+    assert warning.startswith("warning: --recompute is now called --gradient-checkpointing")
+    assert refusal.startswith("error: --limit 0")
