@@ -1,5 +1,6 @@
 """FGGM in someone else's training script: a callback for the Hugging Face Trainer."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from transformers import (
 from fggm_lab.checks import check_choice, check_count
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import fisher_scores
+from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.registry import check_before_training
 from fggm_lab.mask_settings import check_keep, check_scope
 from fggm_lab.masks import Mask, Scope
 from fggm_lab.methods.masking import Parameters, masked_names
 from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer
+from fggm_lab.models.loss import own_loss_differs
 from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.trainer_state import Settings, store_mask, stored_mask
 
@@ -95,6 +98,14 @@ class FGGMCallback(TrainerCallback):
     ) -> None:
         """Cut the mask, or, where a training is resumed, read it; then hold the rest still."""
         model, optimizer = kwargs["model"], kwargs["optimizer"]
+        with evaluating(model):
+            if own_loss_differs(model):
+                warnings.warn(
+                    f"the loss of {type(model).__name__} is not that of predicting the next token, "
+                    "so the Trainer teaches it to copy, or something else than what is scored; "
+                    "give the Trainer compute_loss_func, which takes the loss from the logits",
+                    stacklevel=2,
+                )
         file = Path(args.output_dir) / MASK_FILE
         if state.global_step > 0:
             self.mask = self._resumed(state, file)

@@ -13,6 +13,7 @@ from fggm_lab.errors import TrainingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models.encoding import IGNORED, Encoded, collate
+from fggm_lab.models.loss import answer_loss
 from fggm_lab.settings import OptimizerName, TrainingSettings
 from fggm_lab.training.active_rows import ActiveRows, parameter_not_by_unit
 from fggm_lab.training.masked_gradients import MaskedGradients
@@ -166,9 +167,12 @@ def _backward(
         batch = {name: tensor.to(model.device) for name, tensor in part.items()}
         share = count / sum(tokens)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.autocast):
-            output = model(**batch, use_cache=False)
-            extra = method.extra_loss(batch, output.logits)
-            loss = output.loss if extra is None else output.loss + extra
+            # Without labels: the loss of some families is that of copying, not of predicting.
+            inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+            logits = model(**inputs, use_cache=False).logits
+            data_loss = answer_loss(logits, batch["labels"])
+            extra = method.extra_loss(batch, logits)
+            loss = data_loss if extra is None else data_loss + extra
         (loss * share).backward()
-        total += share * float(output.loss.detach())
+        total += share * float(data_loss.detach())
     return total
