@@ -54,7 +54,7 @@ def fisher(
     }
     sequence = load_tasks(tasks, allow_missing=True)
     chosen = list(sequence) if task is None else [sequence[task]]
-    network, tokenizer = load_model(model, device=device)
+    network, tokenizer = load_model(model, device=device, for_training=True)
     for item in chosen:
         scores = fisher_scores(
             network,

@@ -161,7 +161,11 @@ def train(
     finished = []
     for method in chosen_methods.values():
         network, tokenizer = load_model(
-            model, device=device, dtype=dtype, trust_remote_code=trust_remote_code
+            model,
+            device=device,
+            dtype=dtype,
+            trust_remote_code=trust_remote_code,
+            for_training=True,
         )
         with RunProgress(console, method.name) as progress:
             finished.append(

@@ -108,8 +108,9 @@ def written_out(parts: Sequence[Part]) -> Entries:
     for part in parts:
         if isinstance(part, Scattered):
             raise TypeError("the gradient of an embedding is not written out")
-        whole = part.values if isinstance(part, Entries) else _product(part.left, part.right)
-        gradients.append(whole)
+        gradients.append(
+            part.values if isinstance(part, Entries) else _product(part.left, part.right)
+        )
     return Entries(sum(gradients[1:], start=gradients[0]))
 
 

@@ -22,6 +22,7 @@ from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
+from fggm_lab.models.quantised import check_unquantised
 from fggm_lab.models.units import ENTRY, other_axis, unit_axes, unknown_layouts
 from fggm_lab.tasks.coerce import as_examples
 from fggm_lab.tasks.task import Task
@@ -189,9 +190,10 @@ def _fill(estimator: Estimator, fisher_pass: FisherPass, report: ProgressCallbac
 
 def _scored(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     """The parameters to score, by name."""
+    check_unquantised(model)
     floating = {n: p for n, p in model.named_parameters() if p.is_floating_point()}
     if not floating:
-        raise ModelError("the model has no floating-point parameter to score; load it unquantised")
+        raise ModelError("the model has no floating-point parameter to score")
     trainable = {n: p for n, p in floating.items() if p.requires_grad}
     if not trainable:
         raise ModelError(

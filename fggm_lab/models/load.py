@@ -23,6 +23,7 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import logging as transformers_logging
 
 from fggm_lab.errors import ModelError, SettingError
+from fggm_lab.models.quantised import check_config_unquantised
 from fggm_lab.tasks.shipped import data_folder
 
 TINY = "tiny"
@@ -41,6 +42,7 @@ def load_model(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     trust_remote_code: bool = False,
+    for_training: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal language model, in evaluation mode, with its tokenizer.
 
@@ -54,13 +56,16 @@ def load_model(
         device: where the model goes; None is `cuda` where there is one, else `cpu`.
         dtype: the weights' floating type, `"bfloat16"` for one; None is float32.
         trust_remote_code: allow a model's own Python code to run.
+        for_training: refuse a model whose config says that its weights are quantised, before they
+            are read; such weights cannot be trained.
 
     Returns:
         The model and its tokenizer.
 
     Raises:
         ModelError: no such folder or model, the hub cannot be reached, or config.json, safetensors
-            weights, some of the weights, the tokenizer or its end token are missing.
+            weights, some of the weights, the tokenizer or its end token are missing; or the model
+            is quantised and `for_training`.
         SettingError: no such device or floating type.
     """
     target_device, number_type = _device(device), _dtype(dtype)
@@ -68,6 +73,8 @@ def load_model(
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     with quiet():
         options["config"] = _load_config(target, source, options)
+        if for_training:
+            check_config_unquantised(options["config"], source)
         tokenizer = _load_tokenizer(target, source, options)
         model = _load_weights(target, source, {**options, "dtype": number_type})
     rows = model.get_input_embeddings().weight.shape[0]

@@ -13,6 +13,7 @@ from fggm_lab.methods import Method, as_method, class_references
 from fggm_lab.models import context_length, example_length
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
+from fggm_lab.models.quantised import check_unquantised
 from fggm_lab.runs import Branch, Run, RunConfig
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import (
@@ -82,7 +83,7 @@ def run_sequence(
     Raises:
         SettingError: a setting is outside what it may be, or does not fit the model.
         DataError: a task has no such split, or an answer does not fit.
-        ModelError: the model cannot be used.
+        ModelError: the model cannot be used, as one whose own weights are quantised.
         RunError: `out` holds another run, is in use by another process, or is damaged.
         TrainingError: the loss is not a number any more; the last good state is kept.
     """
@@ -105,6 +106,7 @@ def run_sequence(
     runs_code = allow_code_execution and bool(code)
     if runs_code:
         isolation()  # raises here, not after an hour, where programs cannot be run
+    check_unquantised(model)
     context = context_length(model)
     longest = example_length(model, training.max_length)
     # An answer that does not fit is better known now than an hour later.

@@ -84,10 +84,10 @@ def test_frozen_outputs_do_not_depend_on_training(family: str) -> None:
             optimizer.zero_grad()
     after = slice_outputs(experts, x, hidden)
     for name, outputs in before.items():
-        kept = mask.units[f"{prefix}.{name}"].reshape(outputs.shape[1:])
+        trained = mask.units[f"{prefix}.{name}"].reshape(outputs.shape[1:])
         moved = (after[name] != outputs).any(0)
-        assert not moved[~kept].any()
-        assert (moved == kept).float().mean() > 0.9 and kept.any() and not kept.all()
+        assert not moved[~trained].any()
+        assert (moved == trained).float().mean() > 0.9 and trained.any() and not trained.all()
 
 
 class Kernel(nn.Module):
