@@ -53,10 +53,10 @@ def parameters(cls: type) -> set[str]:
         return set(cls.__annotations__)
     if issubclass(cls, pydantic.BaseModel):
         return set(cls.model_fields)
-    given: Any = cls.__init__
-    if given is object.__init__:
+    initialise: Any = cls.__init__
+    if initialise is object.__init__:
         return set()
-    by_keyword = inspect.signature(given).parameters.values()
+    by_keyword = inspect.signature(initialise).parameters.values()
     return {p.name for p in by_keyword if p.name != "self" and not p.name.startswith("_")}
 
 

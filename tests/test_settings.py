@@ -24,7 +24,7 @@ def test_run_sequence_names_them_with_the_defaults_of_the_record() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("changes", "sentence"),
     [
         ({"clip": 0}, r"^setting clip: .* \(it is 0\); write a number above 0, or none$"),
         ({"batch_size": 1.5}, r"^setting batch_size: .*; write a whole number of 1 or more$"),
@@ -34,11 +34,11 @@ def test_run_sequence_names_them_with_the_defaults_of_the_record() -> None:
         ({"point_per_task": 3}, r"there is no such setting; did you mean 'points_per_task'\?"),
     ],
 )
-def test_a_mistake_is_one_sentence_with_a_remedy(given: dict[str, Any], sentence: str) -> None:
+def test_a_mistake_is_one_sentence_with_a_remedy(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SettingError, match=sentence):
-        TrainingSettings(**given)
+        TrainingSettings(**changes)
     with pytest.raises(SettingError, match=sentence):
-        TrainingSettings().with_changes(**given)
+        TrainingSettings().with_changes(**changes)
 
 
 def test_changes_leave_the_record_as_it_is() -> None:
@@ -54,8 +54,11 @@ def test_a_former_name_is_accepted_with_a_warning() -> None:
 
 def test_numbers_of_traces_other_tasks_are_left_out() -> None:
     settings = TrainingSettings(epochs={"FOMC": 3, "mine": 2, "Py150": 5}, max_new_tokens=[7, 8])
-    found = settings.for_tasks(["mine", "FOMC"])
-    assert found.epochs == {"FOMC": 3, "mine": 2}
-    assert (found.epochs_of("mine"), found.max_new_tokens) == (2, {"mine": 7, "FOMC": 8})
+    of_two_tasks = settings.for_tasks(["mine", "FOMC"])
+    assert of_two_tasks.epochs == {"FOMC": 3, "mine": 2}
+    assert (of_two_tasks.epochs_of("mine"), of_two_tasks.max_new_tokens) == (
+        2,
+        {"mine": 7, "FOMC": 8},
+    )
     with pytest.raises(SettingError, match=r"^epochs names a task 'mine' .* did you mean 'mined'"):
         settings.for_tasks(["mined", "FOMC"])

@@ -48,7 +48,7 @@ for command in (run, sweep, compare, report, figure, info, general, code, fisher
     app.command()(command)
 
 
-def _format_warning(message: Warning | str, *place: object, **line: object) -> str:
+def _format_warning(message: Warning | str, *rest: object, **more: object) -> str:
     """A warning as one line, without the place in the code, which is not the user's."""
     return f"warning: {message}\n"
 

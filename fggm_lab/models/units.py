@@ -81,9 +81,9 @@ def _axes_if_known(model: nn.Module) -> dict[str, int | None]:
 
 def _axis(module: nn.Module, name: str, shape: tuple[int, ...]) -> int | None:
     """The axis of one parameter of a module, None where it cannot be known."""
-    known = _KNOWN_LAYOUTS.get(type(module).__name__, {})
-    if name in known:
-        return known[name]
+    layout = _KNOWN_LAYOUTS.get(type(module).__name__, {})
+    if name in layout:
+        return layout[name]
     transposed = getattr(module, "is_transposed", None)  # of transformers' experts
     if isinstance(transposed, bool) and getattr(module, "has_gate", None) is not None:
         if name.endswith("_bias") and len(shape) == 2:

@@ -160,11 +160,12 @@ class FGGMCallback(TrainerCallback):
         else:
             mask, settings = stored
         for name, value in settings.items():
-            asked = self._settings.get(name, value)
-            if asked != value:
+            setting = self._settings.get(name, value)
+            if setting != value:
                 raise SettingError(
                     f"the training that is resumed has a mask with {name}={value!r}, and this "
-                    f"FGGMCallback asks for {name}={asked!r}; resume with the former, or train anew"
+                    f"FGGMCallback asks for {name}={setting!r}; resume with the former, "
+                    "or train anew"
                 )
         return mask
 

@@ -26,7 +26,7 @@ small_run(FGGM(), Path(sys.argv[1]), resume=True)
     "lines", [2, 9, 20], ids=["after the first evaluation", "in task 1", "in task 2"]
 )
 def test_killed_and_resumed_equals_left_alone(tmp_path: Path, lines: int) -> None:
-    whole = small_run(FGGM(), tmp_path / "whole")
+    uninterrupted = small_run(FGGM(), tmp_path / "whole")
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", TRAIN, str(tmp_path / "killed")],
@@ -44,4 +44,4 @@ def test_killed_and_resumed_equals_left_alone(tmp_path: Path, lines: int) -> Non
     process.wait()
     assert process.returncode == -signal.SIGKILL
     assert not Run.open(tmp_path / "killed").finished
-    assert_same_run(whole, small_run(FGGM(), tmp_path / "killed", resume=True))
+    assert_same_run(uninterrupted, small_run(FGGM(), tmp_path / "killed", resume=True))
