@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -276,12 +277,16 @@ def append_line(path: Path | str, line: str) -> None:
                 handle.truncate(start)
 
 
-def read_json(path: Path | str, error: type[LabError] = LabError) -> Any:
-    """Read a JSON file.
+def read_json(
+    path: Path | str, error: type[LabError] = LabError, *, distinct_keys: bool = False
+) -> Any:
+    """Read a JSON file; a byte-order mark at its start is passed over.
 
     Args:
         path: of the file.
         error: which error to raise.
+        distinct_keys: whether an object that names a key twice is refused. JSON allows it, and of
+            the two values only the last would count.
 
     Returns:
         Its content.
@@ -289,20 +294,80 @@ def read_json(path: Path | str, error: type[LabError] = LabError) -> Any:
     Raises:
         error: the file is missing, unreadable or not JSON; the message names file, line and column.
     """
-    path = Path(path)
+    return _parse_json(_read_utf8(Path(path), error), str(path), error, distinct_keys)
+
+
+def read_json_lines(path: Path | str, error: type[LabError] = LabError) -> list[Any]:
+    """Read a file with one JSON value on each line; empty lines are passed over.
+
+    Args:
+        path: of the file.
+        error: which error to raise.
+
+    Returns:
+        The values in order.
+
+    Raises:
+        error: as `read_json` does, and where an object names a key twice.
+    """
+    lines = _read_utf8(Path(path), error).split("\n")  # a text may hold other kinds of line break
+    return [
+        _parse_json(line, str(path), error, True, number)
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+
+
+def _read_utf8(path: Path, error: type[LabError]) -> str:
+    """A file's text without its byte-order mark."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise error(f"{path} does not exist; check the path") from None
-    except json.JSONDecodeError as problem:
-        raise error(
-            f"{path} is not valid JSON (line {problem.lineno}, column {problem.colno}: "
-            f"{problem.msg}); repair or regenerate the file"
-        ) from None
     except UnicodeDecodeError:
         raise error(f"{path} is not UTF-8 text; convert it to UTF-8") from None
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror}; check its permissions") from None
+
+
+class _KeyTwice(ValueError):
+    """A JSON object names a key twice."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs of key and value; raises _KeyTwice."""
+    parsed = dict(pairs)
+    if len(parsed) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _KeyTwice(next(key for key in keys if keys.count(key) > 1))
+    return parsed
+
+
+def _parse_json(
+    text: str, where: str, error: type[LabError], distinct_keys: bool, line: int | None = None
+) -> Any:
+    """The value that `text` spells; `line` numbers the line where the text is only one."""
+    located = where if line is None else f"{where}, line {line}"
+    try:
+        return json.loads(text, object_pairs_hook=_distinct if distinct_keys else None)
+    except json.JSONDecodeError as problem:
+        raise error(
+            f"{where} is not valid JSON (line {line or problem.lineno}, column {problem.colno}: "
+            f"{problem.msg}); repair or regenerate the file"
+        ) from None
+    except _KeyTwice as problem:
+        raise error(
+            f"{located} names the key '{problem}' twice in one object; keep one of the two"
+        ) from None
+    except RecursionError:
+        raise error(
+            f"{located} is nested too deep to be read; repair or regenerate the file"
+        ) from None
+    except ValueError:  # Python reads no longer integers
+        raise error(
+            f"{located} holds a whole number of more than {sys.get_int_max_str_digits()} digits; "
+            "shorten it or put it in quotes"
+        ) from None
 
 
 Record = TypeVar("Record")

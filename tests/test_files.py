@@ -251,7 +251,8 @@ def test_a_torn_line_is_cut_before_the_next(tmp_path: Path) -> None:
         (b'{"a": 1,\n oops}', r"not valid JSON \(line 2, column 2"),
         (b"", r"not valid JSON \(line 1"),
         (b'"\xff"', "not UTF-8"),
-        (b'\xef\xbb\xbf{"a": 1}', "not valid JSON"),
+        (b"[" * 100_000, "nested too deep to be read"),
+        (b'{"a": ' + b"1" * 5_000 + b"}", "a whole number of more than 4300 digits"),
         (None, "does not exist; check the path"),
     ],
 )

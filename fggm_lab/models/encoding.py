@@ -1,7 +1,8 @@
 """Turning prompts and answers into token ids whose answer part is known exactly."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal, Protocol
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError
+from fggm_lab.models.chat import chat_answer_text, chat_prompt_text
+from fggm_lab.tasks.chat import ChatPrompt
 
 IGNORED = -100
 """The label of a token that does not count: prompt and padding."""
@@ -57,7 +60,9 @@ def encode(
 ) -> list[Encoded]:
     """Tokenise prompts and answers separately, so that no token contains parts of both.
 
-    The answer is closed by the end token. A prompt that does not fit is cut from the left (its
+    The answer is closed by the end token. A conversation (`fggm_lab.tasks.ChatPrompt`) is written
+    with the tokenizer's chat template, prompt and answer, which then also says where a beginning
+    token stands. A prompt that does not fit is cut from the left (its
     beginning-of-sequence token stays); the answer is never cut. A prompt without any token becomes
     one beginning (or, lacking that, end) token, so that the answer's first token is predicted too.
 
@@ -74,13 +79,12 @@ def encode(
 
     Raises:
         DataError: an answer and one prompt token do not fit into `max_length` tokens, or the
-            tokenizer has no end token.
+            tokenizer has no end token, or for a conversation no chat template.
     """
     prompts = _prompts(tokenizer, [e.prompt for e in examples])
-    answers = _ids(tokenizer, [e.answer for e in examples], add_special_tokens=False)
+    answers = _answers(tokenizer, examples)
     encoded = []
     for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        answer = [*answer, tokenizer.eos_token_id]
         room = max_length - len(answer)
         if room < 1:
             number = numbers[index] if numbers else index
@@ -123,21 +127,81 @@ def _ids(
     """The token ids of texts of any length; what is too long is cut or refused afterwards."""
     if not texts:
         return []
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(
+                f"the prompt or answer of example {index} is of type {type(text).__name__}; it "
+                "must be a text"
+            )
     ids: list[list[int]] = tokenizer(list(texts), verbose=False, **settings)["input_ids"]
     return ids
 
 
+def _answers(
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[HasPromptAndAnswer]
+) -> list[list[int]]:
+    """The token ids of answers, the end token last; one that a chat template wrote is enough."""
+    end = tokenizer.eos_token_id
+    in_chat = [isinstance(example.prompt, ChatPrompt) for example in examples]
+    texts = [
+        chat_answer_text(tokenizer, example.prompt, example.answer)
+        if isinstance(example.prompt, ChatPrompt)
+        else example.answer
+        for example in examples
+    ]
+    answers = _ids(tokenizer, texts, add_special_tokens=False)
+    return [
+        answer if chat and answer[-1:] == [end] else [*answer, end]
+        for answer, chat in zip(answers, in_chat, strict=True)
+    ]
+
+
 def _prompts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """The token ids of prompts, at least one each, without an end token at the end."""
+    """The token ids of prompts, at least one each, without an end token that was added."""
     end, begin = tokenizer.eos_token_id, tokenizer.bos_token_id
     if end is None:
         raise DataError("the tokenizer has no end token; set tokenizer.eos_token before use")
-    prompts = []
-    for prompt in _ids(tokenizer, texts):
-        if prompt and prompt[-1] == end and end != begin:
-            prompt = prompt[:-1]
-        prompts.append(prompt or [end if begin is None else begin])
+    chats = [i for i, text in enumerate(texts) if isinstance(text, ChatPrompt)]
+    prompts = _ids(tokenizer, ["" if isinstance(text, ChatPrompt) else text for text in texts])
+    written = [chat_prompt_text(tokenizer, texts[i]) for i in chats]  # type: ignore[arg-type]
+    for index, ids in zip(chats, _ids(tokenizer, written, add_special_tokens=False), strict=True):
+        prompts[index] = ids
+    for index, (text, prompt) in enumerate(zip(texts, prompts, strict=True)):
+        if not isinstance(text, ChatPrompt):
+            prompt = _without_added(tokenizer, text, prompt)
+        prompts[index] = prompt or [end if begin is None else begin]
     return prompts
+
+
+def _without_added(tokenizer: PreTrainedTokenizerBase, text: str, prompt: list[int]) -> list[int]:
+    """A prompt without the end token or the second beginning token that the tokenizer added.
+
+    An end token that the text itself ends with stays, for a conversation in a text has such ends.
+
+    Args:
+        tokenizer: that made the ids.
+        text: the prompt.
+        prompt: its ids, with what the tokenizer adds.
+
+    Returns:
+        The ids.
+    """
+    end, begin = tokenizer.eos_token_id, tokenizer.bos_token_id
+    ends = prompt[-1:] == [end] != [begin]
+    begins_twice = prompt[:2] == [begin, begin]
+    if not (ends or begins_twice):
+        return prompt
+    text_ids = _ids(tokenizer, [text], add_special_tokens=False)[0]
+    if ends and _run_length(reversed(prompt), end) > _run_length(reversed(text_ids), end):
+        prompt = prompt[:-1]
+    if begins_twice and _run_length(text_ids, begin) == 1:
+        prompt = prompt[1:]
+    return prompt
+
+
+def _run_length(ids: Iterable[int], token: int) -> int:
+    """How many of the first ids are `token`."""
+    return sum(1 for _ in takewhile(lambda number: number == token, ids))
 
 
 def _cut(tokenizer: PreTrainedTokenizerBase, prompt: list[int], room: int) -> list[int]:

@@ -1,6 +1,7 @@
 """Tasks: examples in splits, reading and auditing them, scoring answers; no model lives here."""
 
 from fggm_lab.tasks.audit import Audit, TaskAudit, audit
+from fggm_lab.tasks.chat import ChatPrompt
 from fggm_lab.tasks.code import (
     CodeProblem,
     Isolation,
@@ -16,6 +17,7 @@ from fggm_lab.tasks.code import (
     run_programs,
     score_programs,
 )
+from fggm_lab.tasks.coerce import as_examples
 from fggm_lab.tasks.general import General, load_general
 from fggm_lab.tasks.metrics import (
     METRICS,
@@ -42,6 +44,7 @@ __all__ = [
     "TRACE_NEW_TOKENS",
     "TRACE_ORDER",
     "Audit",
+    "ChatPrompt",
     "Choice",
     "ChooseBy",
     "CodeProblem",
@@ -55,6 +58,7 @@ __all__ = [
     "Task",
     "TaskAudit",
     "TaskSequence",
+    "as_examples",
     "audit",
     "cut_completion",
     "data_folder",

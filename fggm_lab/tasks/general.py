@@ -12,7 +12,6 @@ from typing import Literal
 
 from fggm_lab.checks import check_choice
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.files import read_json
 from fggm_lab.tasks.arithmetic import is_arithmetic
 from fggm_lab.tasks.code.problem_files import holds_problems, read_problems
 from fggm_lab.tasks.metrics import PASS_AT_1
@@ -24,12 +23,10 @@ from fggm_lab.tasks.multiple_choice import (
     holds_choices,
     to_choices,
 )
+from fggm_lab.tasks.rows import SUFFIXES, read_rows
 from fggm_lab.tasks.shipped import SHIPPED, data_folder
 from fggm_lab.tasks.task import Example, Split
-from fggm_lab.tasks.task_files import read_examples
-
-_SKILLS = (".json", ".jsonl")
-"""The suffixes of a file that holds a skill."""
+from fggm_lab.tasks.task_files import to_file_examples
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = D
         files = sorted(
             file
             for file in path.iterdir()
-            if file.suffix.lower() in _SKILLS and not file.name.startswith(".")
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
         )
         if not files:
             raise DataError(
@@ -120,7 +117,7 @@ def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = D
                 '{"prompt": ..., "answer": ...} or {"prompt": ..., "choices": ..., "label": ...}'
             )
         return _from_skill_files(name, str(source), files, choose)
-    if path.suffix.lower() in _SKILLS:
+    if path.suffix.lower() in SUFFIXES:
         return _from_skill_files(name, str(source), [path], choose)
     return General(name, str(source), {}, _read_text(path), "lower")
 
@@ -134,15 +131,14 @@ def _from_skill_files(name: str, source: str, files: Sequence[Path], choose: Cho
         skill = file.stem
         if skill in skills or skill in choices:
             raise DataError(f"{file}: another file there is named '{skill}', too; rename one")
-        lines = file.suffix.lower() == ".jsonl"  # as code benchmarks come
-        items = [] if lines else read_json(file, error=DataError)
+        items = read_rows(file)
         if holds_choices(items):
             choices[skill] = to_choices(file, items)
-        elif lines or holds_problems(items):
+        elif holds_problems(items):
             skills[skill] = tuple(problem.example() for problem in read_problems(file))
             metrics[skill] = PASS_AT_1
         else:
-            skills[skill] = read_examples(file)
+            skills[skill] = to_file_examples(file, items)
             if is_arithmetic(example.answer for example in skills[skill]):
                 metrics[skill] = "final_number"
     if choices:

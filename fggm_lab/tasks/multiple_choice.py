@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from fggm_lab.errors import DataError, SettingError, nearest
 from fggm_lab.tasks.metrics import lenient_match
-from fggm_lab.tasks.task_files import check_text, kind_of
+from fggm_lab.tasks.row_formats import check_text, kind_of
 
 ChooseBy = Literal["character", "token", "sum", "generation"]
 """How a choice is made; `CHOOSE` says what each means."""
@@ -100,12 +100,12 @@ def _choice(path: Path | str, index: int, item: Any) -> Choice:
                 f"{where}: has no '{key}'; in a file of choices every item has 'prompt', 'choices' "
                 "and 'label'"
             )
-    check_text(path, index, "prompt", item["prompt"])
+    check_text(where, "prompt", item["prompt"])
     choices = item["choices"]
     if not isinstance(choices, list) or len(choices) < 2:
         raise DataError(f"{where}: 'choices' is no list of two or more; write one text per choice")
     for choice in choices:
-        check_text(path, index, "choices", choice)
+        check_text(where, "choices", choice)
         if not choice.strip():
             raise DataError(f"{where}: a choice is empty; write it or remove it")
     if len(set(choices)) < len(choices):

@@ -1,4 +1,4 @@
-"""Reading task sequences in TRACE's layout: <Task>/{train,eval,test}.json, lists of examples."""
+"""Reading task sequences in TRACE's layout: <Task>/{train,eval,test}.json, or .jsonl, .parquet."""
 
 import hashlib
 import json
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fggm_lab.errors import DataError, nearest
-from fggm_lab.files import read_json
+from fggm_lab.tasks.chat import ChatPrompt
 from fggm_lab.tasks.metrics import PASS_AT_1, metric_for
+from fggm_lab.tasks.row_formats import kind_of, to_examples
+from fggm_lab.tasks.rows import SUFFIXES, is_saved_dataset, read_rows
 from fggm_lab.tasks.shipped import SEQUENCES, data_folder
-from fggm_lab.tasks.task import Example, Task, TaskSequence
+from fggm_lab.tasks.task import SPLITS, Example, Split, Task, TaskSequence
 from fggm_lab.tasks.trace import (
     ORDERS,
     REPLAY_SET,
@@ -20,6 +22,9 @@ from fggm_lab.tasks.trace import (
     names_in_order,
     variant_folder,
 )
+
+_OTHER_FORMS = ".jsonl, .parquet, .arrow, or a folder of that name saved with save_to_disk"
+"""What a split may be instead of a .json file, for messages."""
 
 
 def load_tasks(
@@ -34,8 +39,9 @@ def load_tasks(
 
     Args:
         source: `"trace-mini"` or `"code-mini"` (shipped), a folder of task folders in TRACE's
-            layout, a folder that is one task itself, or TRACE's release: its top folder or that of
-            one variant.
+            layout, a folder that is one task itself (a saved `datasets.DatasetDict`, say), or
+            TRACE's release: its top folder or that of one variant. A split is a file that
+            `read_examples` reads.
             Sub-folders whose name starts with `.` or `_` are passed over, and so is TRACE's replay
             set Lima beside its tasks.
         order: what to load, in the order it is to be learned: names of tasks (only these are
@@ -49,7 +55,7 @@ def load_tasks(
             `order` names tasks.
 
     Returns:
-        The sequence. A task without an eval.json has an empty `eval`.
+        The sequence. A task without eval.json (or validation) has an empty `eval`.
 
     Raises:
         DataError: the folder, a file or an example cannot be used, or tasks of TRACE are missing;
@@ -67,30 +73,46 @@ def load_tasks(
 
 
 def read_examples(path: Path | str) -> tuple[Example, ...]:
-    """Read one JSON list of `{"prompt": ..., "answer": ...}`, in a code task with a `"test"` each.
-
-    Other keys are ignored.
+    """Read the examples of one data file.
 
     Args:
-        path: of the file.
+        path: a file of JSON (one list), JSON lines, Parquet or Arrow, or a folder that
+            `datasets.Dataset.save_to_disk` wrote. The rows have the columns `prompt` and `answer`
+            (in a code task `test`, too), `prompt` and `completion`, Alpaca's `instruction`, `input`
+            and `output`, ShareGPT's `conversations` or OpenAI's `messages`; others are ignored.
 
     Returns:
         The examples in order, at least one.
 
     Raises:
-        DataError: the file is missing, not JSON, not a list or empty, or an item is not an object
-            with a text prompt and a text answer, or some items have a test and others none; the
-            message names the file and the item's index (counted from 0).
+        DataError: the file is missing, cannot be read, is not a list or empty, its columns are none
+            of those, or an item is not an object with texts in them, or some items have a test
+            and others none; the message names the file and the item's index (counted from 0).
     """
-    items = read_json(path, error=DataError)
-    if not isinstance(items, list):
+    return to_file_examples(path, read_rows(path))
+
+
+def to_file_examples(path: Path | str, rows: Any) -> tuple[Example, ...]:
+    """Turn what `read_rows` returned for a file into examples.
+
+    Args:
+        path: of the file, for errors.
+        rows: what it holds.
+
+    Returns:
+        The examples in order, at least one.
+
+    Raises:
+        DataError: as `read_examples` does.
+    """
+    if not isinstance(rows, list):
         raise DataError(
-            f"{path} holds {kind_of(items)}, not a list; it must be a JSON list of "
+            f"{path} holds {kind_of(rows)}, not a list; it must be a JSON list of "
             '{"prompt": ..., "answer": ...}'
         )
-    if not items:
+    if not rows:
         raise DataError(f"{path} is an empty list; add examples or remove the file")
-    examples = tuple(_example(path, index, item) for index, item in enumerate(items))
+    examples = to_examples(rows, lambda index: f"{path}, item {index}")
     if any(example.test for example in examples):
         for index, example in enumerate(examples):
             if not example.test:
@@ -122,8 +144,10 @@ def task_fingerprint(tasks: Iterable[Task]) -> str:
 
 
 def _texts(example: Example) -> list[str]:
-    """What an example consists of; the tests count where there are any."""
+    """What an example consists of; tests and messages count where there are any."""
     texts = [example.prompt, example.answer]
+    if isinstance(example.prompt, ChatPrompt):
+        texts += [text for message in example.prompt.messages for text in message]
     return [*texts, example.test] if example.test else texts
 
 
@@ -137,7 +161,7 @@ def _task_folders(folder: Path) -> dict[str, Path]:
         )
     if not folder.is_dir():
         raise DataError(f"{folder} is a file; name the folder that holds the task folders")
-    if (folder / "train.json").exists():
+    if _split_path(folder, "train") is not None:
         return {folder.resolve().name: folder}
     try:
         folders = {
@@ -189,81 +213,27 @@ def _place(name: str) -> tuple[int, str]:
 
 
 def _read_task(name: str, folder: Path) -> Task:
+    paths = {split: _split_path(folder, split) for split in SPLITS}
     for split in ("train", "test"):
-        if not (folder / f"{split}.json").exists():
+        if paths[split] is None:
             raise DataError(
-                f"{folder} has no {split}.json; add it, move the folder elsewhere, or name only "
-                "the tasks you want"
+                f"{folder} has no {split}.json (or {_OTHER_FORMS}); add it, move the folder "
+                "elsewhere, or name only the tasks you want"
             )
-    evaluation = folder / "eval.json"
-    train, test = read_examples(folder / "train.json"), read_examples(folder / "test.json")
-    held_out = read_examples(evaluation) if evaluation.exists() else ()
+    train, held_out, test = (() if path is None else read_examples(path) for path in paths.values())
     tested = all(example.test for example in (*train, *held_out, *test))
     return Task(name, train, held_out, test, PASS_AT_1 if tested else metric_for(name))
 
 
-def _example(path: Path | str, index: int, item: Any) -> Example:
-    if not isinstance(item, dict):
+def _split_path(folder: Path, split: Split) -> Path | None:
+    """A split's file or saved dataset; None where none is there, DataError where two are."""
+    names = (split, "validation") if split == "eval" else (split,)
+    files = [folder / f"{name}{suffix}" for name in names for suffix in SUFFIXES]
+    paths = [path for path in files if path.is_file()]
+    paths += [folder / name for name in names if is_saved_dataset(folder / name)]
+    if len(paths) > 1:
         raise DataError(
-            f"{path}, item {index}: is {kind_of(item)}; make it an object with 'prompt' and "
-            "'answer'"
+            f"{folder} holds both {paths[0].name} and {paths[1].name}; keep one of them for the "
+            f"{split} split"
         )
-    for key in ("prompt", "answer"):
-        if key not in item:
-            raise DataError(f"{path}, item {index}: has no '{key}'; add it or remove the item")
-        check_text(path, index, key, item[key])
-    return Example(item["prompt"], item["answer"], _test(path, index, item))
-
-
-def _test(path: Path | str, index: int, item: dict[str, Any]) -> str:
-    """A code task's test; empty where the item has none."""
-    if "test" not in item:
-        return ""
-    if not isinstance(item["test"], str) or not item["test"].strip():
-        raise DataError(
-            f"{path}, item {index}: 'test' is no text or empty; write the statements that check "
-            "the program, or leave it out"
-        )
-    return str(item["test"])
-
-
-def check_text(path: Path | str, index: int, key: str, text: Any) -> None:
-    """Check that an item's field is text that a tokenizer can read.
-
-    JSON can spell half of a character (a lone surrogate), which none can.
-
-    Args:
-        path: of the file, for the message.
-        index: the item's position in the file, from 0.
-        key: the field's name.
-        text: the field's value.
-
-    Raises:
-        DataError: it is not.
-    """
-    if not isinstance(text, str):
-        raise DataError(
-            f"{path}, item {index}: '{key}' is {kind_of(text)}, not text; put it in quotes"
-        )
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as problem:
-        raise DataError(
-            f"{path}, item {index}: '{key}' holds an incomplete character at position "
-            f"{problem.start}; remove or complete it"
-        ) from None
-
-
-def kind_of(value: Any) -> str:
-    """A JSON value's kind in words, for messages."""
-    if value is None:
-        return "null"
-    kinds = {
-        dict: "an object",
-        list: "a list",
-        str: "text",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-    }
-    return kinds[type(value)]
+    return paths[0] if paths else None

@@ -1,6 +1,7 @@
 """Examples in any of the accepted forms, and one sentence for every other."""
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,9 +48,12 @@ def test_token_ids_stay_as_they_are() -> None:
         (EXAMPLES[0], "examples is a single example; put it into a list"),
         ({"prompt": "a", "answer": "b"}, "examples is a single example; put it into a list"),
         ([EXAMPLES[0], "text"], "example 1 is of type str; an example is an object with .prompt "
-                                "and .answer, a dict with these keys, or a (prompt, answer) pair"),
+                                "and .answer, a (prompt, answer) pair, or a dict with the keys "
+                                "prompt and answer; prompt and completion; instruction, input"),
         ([("a", "b", "c")], "example 0 is of type tuple of 3; an example is"),
-        ([{"prompt": "a", "text": "b"}], "example 0 is a dict without the key 'answer'; it needs"),
+        ([{"prompt": "a", "text": "b"}], "example 0: has no 'answer'; the columns are: prompt, "),
+        ([{"prompt": "a", "answer": 3}], "example 0: 'answer' is a number, not text; put it"),
+        ([SimpleNamespace(prompt="a", answer=3)], "the answer of example 0 is of type int; it"),
         ([("a", "b"), ("a", 3)], "the answer of example 1 is of type int; it must be a text"),
     ],
 )  # fmt: skip

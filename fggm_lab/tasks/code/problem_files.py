@@ -1,12 +1,11 @@
 """Reading code problems from HumanEval- and MBPP-shaped JSON, one list or one object a line."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from fggm_lab.errors import DataError
-from fggm_lab.files import read_json
 from fggm_lab.tasks.code.problem import CodeProblem
+from fggm_lab.tasks.rows import read_rows
 
 _SOLUTIONS = ("canonical_solution", "answer")
 _TESTS = ("test", "test_list")
@@ -36,30 +35,10 @@ def read_problems(path: Path | str) -> tuple[CodeProblem, ...]:
             the message names the file, the item's index (counted from 0) and the field.
     """
     path = Path(path)
-    items = _lines(path) if path.suffix == ".jsonl" else read_json(path, error=DataError)
+    items = read_rows(path)
     if not isinstance(items, list) or not items:
         raise DataError(f"{path} holds no list of code problems; it must be a JSON list of objects")
     return tuple(_problem(f"{path}, item {index}", item) for index, item in enumerate(items))
-
-
-def _lines(path: Path) -> list[Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not UTF-8 text; convert it to UTF-8") from None
-    except OSError as problem:
-        raise DataError(f"{path} cannot be read: {problem.strerror}; check the path") from None
-    items = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                items.append(json.loads(line))
-            except json.JSONDecodeError as problem:
-                raise DataError(
-                    f"{path} is not valid JSON (line {number}, column {problem.colno}: "
-                    f"{problem.msg}); repair or regenerate the file"
-                ) from None
-    return items
 
 
 def _problem(where: str, item: Any) -> CodeProblem:
