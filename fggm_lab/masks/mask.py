@@ -34,7 +34,7 @@ class MaskInfo:
         keep: the share asked for; for combined masks, the share they hold.
         scope: `parameter` or `global`.
         source: `top`, `random`, `full`, or the expression that combined masks.
-        seed: of a random mask.
+        seed: of a random mask; of another, what drew among units of equal scores, if anything.
         task: the task whose scores chose it.
     """
 
@@ -63,16 +63,29 @@ class Mask(UnitTable):
     _missing: ClassVar[str] = "the mask has no parameter named {}; see mask.names"
 
     @classmethod
-    def top(cls, scores: FisherScores, keep: float, scope: Scope = "parameter") -> "Mask":
+    def top(
+        cls,
+        scores: FisherScores,
+        keep: float,
+        scope: Scope = "parameter",
+        *,
+        seed: int | None = None,
+    ) -> "Mask":
         """Keep the units with the highest scores: exactly round(keep · n) of them.
 
-        Of equal scores, zeros included, the units that come first are kept; `round` is Python's,
-        which rounds halves to the even neighbour.
+        `round` is Python's, which rounds halves to the even neighbour.
+
+        Where more units of equal scores are left than places, the units that come first are kept,
+        or, with a `seed`, drawn ones. It matters for masks of the *lowest* scores: the rows of an
+        untied embedding whose tokens no example has all score zero, and without a seed their ids
+        would decide which of them move. In a mask of the highest scores such units stay where
+        they are either way, having no gradient.
 
         Args:
             scores: one score per unit.
             keep: the share that may move, in (0, 1]; 0.3 moves 30 %.
             scope: whether n counts the units of each `parameter` or of the whole model (`global`).
+            seed: draws among units of equal scores; None: the units that come first.
 
         Returns:
             A mask over the parameters that have scores.
@@ -82,9 +95,9 @@ class Mask(UnitTable):
             DataError: a score is not a number.
         """
         scope = check_scope(scope)
-        info = MaskInfo(keep, scope, "top", task=scores.info.task)
+        info = MaskInfo(keep, scope, "top", seed, task=scores.info.task)
         values = {name: s.detach().cpu().numpy() for name, s in scores.units.items()}
-        return cls(select(values, keep, scope), dict(scores.axes), info)
+        return cls(select(values, keep, scope, seed), dict(scores.axes), info)
 
     @classmethod
     def random(

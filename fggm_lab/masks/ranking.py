@@ -40,7 +40,7 @@ class Ranking:
         self._sizes = [array.size for array in self._values.values()]
 
     def top(self, keep: float, scope: Scope = "parameter") -> Mask:
-        """The mask that `Mask.top(scores, keep, scope)` gives.
+        """The mask that `Mask.top(scores, keep, scope)` gives, without a seed.
 
         Args:
             keep: the share of units that may move, in (0, 1].

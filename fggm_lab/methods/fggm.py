@@ -18,6 +18,9 @@ from fggm_lab.plugins import ESTIMATORS_GROUP, entry_points, is_reference
 
 _USED = "fggm.used."
 
+EQUAL_SCORES = "equal scores"
+"""What the seed is derived for that draws among the lowest scores where they are equal."""
+
 
 @dataclass(frozen=True)
 class FGGM(TaskMasking):
@@ -37,7 +40,8 @@ class FGGM(TaskMasking):
         max_examples: score on so many training examples, drawn by the run's seed (None: all).
         aggregation: what a weight's unit is: a row (`input`, the paper's), a column (`output`) or
             an entry (`none`).
-        invert: let the units with the *lowest* scores move.
+        invert: let the units with the *lowest* scores move; where more of them are equal than may
+            move, as unused tokens' at zero, the run's seed draws.
         protect_used: freeze what former tasks moved; the mask is then cut from the units no task
             has used yet, the same share of all units as long as there are enough.
     """
@@ -85,9 +89,10 @@ class FGGM(TaskMasking):
         """Score the task's training examples and cut the mask; old data is never touched."""
         scores = self._score(context)
         chosen = scores.restricted(masked_names(context.model, self.parameters))
+        seed = None
         if self.invert:
-            chosen = lowest_first(chosen)
-        return Plan(self._top(chosen, context.memory), scores)
+            chosen, seed = lowest_first(chosen), context.seed_for(EQUAL_SCORES)
+        return Plan(self._top(chosen, context.memory, seed), scores)
 
     def _score(self, context: TaskContext) -> FisherScores:
         return context.fisher(
@@ -97,16 +102,16 @@ class FGGM(TaskMasking):
             elementwise=self.aggregation == "none",
         )
 
-    def _top(self, scores: FisherScores, memory: Memory) -> Mask:
+    def _top(self, scores: FisherScores, memory: Memory, seed: int | None) -> Mask:
         if not self.protect_used:
-            return Mask.top(scores, self.keep, self.scope)
+            return Mask.top(scores, self.keep, self.scope, seed=seed)
         used = {
             name: memory.get(_USED + name, torch.zeros(len(units), dtype=torch.bool))
             for name, units in scores.units.items()
         }
         # Used units rank last: they are chosen only if too few others are left, and then dropped.
         units = {n: s.masked_fill(used[n], -torch.inf) for n, s in scores.units.items()}
-        mask = Mask.top(replace(scores, units=units), self.keep, self.scope)
+        mask = Mask.top(replace(scores, units=units), self.keep, self.scope, seed=seed)
         mask = Mask({n: bits & ~used[n] for n, bits in mask.units.items()}, mask.axes, mask.info)
         memory.update({_USED + name: used[name] | bits for name, bits in mask.units.items()})
         return mask

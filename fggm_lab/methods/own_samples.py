@@ -16,7 +16,7 @@ from fggm_lab.checks import check_count, check_optional_count
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Plan, TaskContext
-from fggm_lab.methods.fggm import lowest_first
+from fggm_lab.methods.fggm import EQUAL_SCORES, lowest_first
 from fggm_lab.methods.masking import TaskMasking, masked_names
 from fggm_lab.models.sampling import own_samples
 
@@ -71,6 +71,9 @@ def contrast(new: FisherScores, self_scores: FisherScores) -> FisherScores:
 class Protect(TaskMasking):
     """Let the units with the lowest Fisher on the model's own samples move.
 
+    Where more units have the same lowest score than may move, as the tokens of an untied embedding
+    that no sample has at zero, the run's seed draws among them.
+
     Attributes:
         keep: the share of units that may move (1 − α; the paper's α is 0.7).
         scope: whether the share is taken within each `parameter` or over the whole model
@@ -96,7 +99,9 @@ class Protect(TaskMasking):
     def cut(self, context: TaskContext) -> Plan:
         """Draw texts, score the units on them and keep the lowest; no data of the task is used."""
         scores = self.self_fisher(context)
-        return Plan(Mask.top(lowest_first(scores), self.keep, self.scope), scores)
+        seed = context.seed_for(EQUAL_SCORES)
+        mask = Mask.top(lowest_first(scores), self.keep, self.scope, seed=seed)
+        return Plan(mask, scores)
 
     def self_fisher(self, context: TaskContext) -> FisherScores:
         """The `self_fisher` of the masked parameters, of the model before the task."""

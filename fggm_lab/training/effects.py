@@ -76,7 +76,7 @@ def choose_units(
         rank: one of `RANKS`.
         share: which part of the units, above 0 and at most 1.
         scope: whether that share is taken within each `parameter`, or over all units (`global`).
-        seed: of the random ones.
+        seed: of the random ones, and of what is drawn among equal bottom scores.
 
     Returns:
         A mask in which the units are True.
@@ -88,7 +88,7 @@ def choose_units(
     if rank == "random":
         return Mask.random(scores, share, scope, seed)
     if rank == "bottom":
-        scores = lowest_first(scores)
+        return Mask.top(lowest_first(scores), share, scope, seed=seed)
     return Mask.top(scores, share, scope)
 
 

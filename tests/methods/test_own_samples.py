@@ -1,12 +1,15 @@
 """Protect and Contrast: the self-Fisher says which units move."""
 
 import numpy as np
+import pytest
 import torch
 
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask
-from fggm_lab.methods import Contrast, Protect
+from fggm_lab.methods import FGGM, Contrast, Protect
+from fggm_lab.methods.masking import TaskMasking
 from fggm_lab.models.sampling import own_samples
+from tests.support.families import tiny_model
 from tests.support.small import context, small_model
 
 
@@ -34,6 +37,29 @@ def test_protect_moves_the_units_with_the_lowest_self_fisher() -> None:
         keep = round(0.25 * len(units))
         lowest = np.argsort(units.numpy(), kind="stable")[:keep]
         assert set(mask.units[name].nonzero().flatten().tolist()) == set(lowest.tolist())
+
+
+@pytest.mark.parametrize("method", [Protect(0.3, samples=3, length=6), FGGM(0.3, invert=True)])
+def test_which_unused_tokens_move_does_not_depend_on_their_id(method: TaskMasking) -> None:
+    """Most rows of an untied embedding score zero; the run's seed and the task draw among them."""
+    name = "model.embed_tokens.weight"
+    model = tiny_model("llama", tied=False, vocabulary=400)
+    plans = {
+        (seed, index): method.plan(context(model, index=index, seed=seed))
+        for seed, index in ((0, 1), (0, 2), (1, 1))
+    }
+    moving = []
+    for plan in plans.values():
+        assert plan.mask is not None and plan.scores is not None
+        bits, scores = plan.mask.units[name], plan.scores.units[name]
+        assert int(bits.sum()) == 120 and not scores[bits].any()
+        assert int((scores == 0).sum()) > 300
+        halves = int(bits[:200].sum()), int(bits[200:].sum())
+        assert min(halves) > 30, "the lowest ids move"
+        moving.append(bits)
+    assert not torch.equal(moving[0], moving[1]) and not torch.equal(moving[0], moving[2])
+    again = method.plan(context(model, index=1, seed=0)).mask
+    assert again == plans[0, 1].mask
 
 
 def test_contrast_moves_the_units_with_the_highest_ratio() -> None:
