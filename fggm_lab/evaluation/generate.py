@@ -1,21 +1,14 @@
 """Answers in batches, greedy or drawn: padded on the left, each with its own limit of tokens."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import (
-    GenerationConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    StoppingCriteria,
-    StoppingCriteriaList,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria
 
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import Encoded, collate
-from fggm_lab.models.positions import generation_positions
+from fggm_lab.models.generation import generate_tokens, handles_left_padding
 
 EXTRA_TOKENS = 4
 """How much longer than the longest right answer a generated one may grow."""
@@ -58,6 +51,9 @@ def generate(
 ) -> list[str]:
     """Answers to tokenised prompts, in batches padded on the left.
 
+    Each is what the model's own probabilities give: its `generation_config` is not obeyed. Where
+    padding would change them (`handles_left_padding`), batches have prompts of one length each.
+
     Args:
         model: in evaluation mode.
         tokenizer: the model's.
@@ -81,27 +77,23 @@ def generate(
         max(1, min(limit, context - len(prompt)))
         for limit, prompt in zip(max_new_tokens, inputs, strict=True)
     ]
-    sampling: dict[str, Any] = {"do_sample": False}
-    if temperature > 0:
-        sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    lengths = [len(prompt) for prompt in inputs]
+    padded = len(set(lengths)) > 1 and handles_left_padding(model, prompts, pad)
     answers = [""] * len(inputs)
-    for indices in _batches([len(prompt) for prompt in inputs], limits, batch_size, context):
+    for indices in _batches(lengths, limits, batch_size, context, padded):
         batch = to_device(collate([inputs[i] for i in indices], pad, side="left"), model.device)
         start = batch["input_ids"].shape[1]
-        stop = [] if ended is None else [_Ended(tokenizer, start, indices, ended)]
-        out = model.generate(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            **generation_positions(model, batch["attention_mask"]),
-            stopping_criteria=StoppingCriteriaList(stop),
-            generation_config=GenerationConfig(
-                max_new_tokens=limits[indices[-1]],
-                pad_token_id=pad,
-                eos_token_id=tokenizer.eos_token_id,
-                **sampling,
-            ),
+        new = generate_tokens(
+            model,
+            batch["input_ids"],
+            batch["attention_mask"],
+            max_new_tokens=max(limits[i] for i in indices),
+            end=tokenizer.eos_token_id,
+            pad=pad,
+            temperature=temperature,
+            stop=[] if ended is None else [_Ended(tokenizer, start, indices, ended)],
         )
-        cut = [out[row, start : start + limits[i]] for row, i in enumerate(indices)]
+        cut = [new[row, : limits[i]] for row, i in enumerate(indices)]
         texts = tokenizer.batch_decode(cut, skip_special_tokens=True)
         for i, text in zip(indices, texts, strict=True):
             answers[i] = text
@@ -134,16 +126,27 @@ class _Ended(StoppingCriteria):
 
 
 def _batches(
-    lengths: Sequence[int], limits: Sequence[int], size: int, context: int
+    lengths: Sequence[int], limits: Sequence[int], size: int, context: int, padded: bool
 ) -> Iterator[list[int]]:
-    """Indices in batches of similar limits, rising, no prompt generated beyond the context."""
+    """Indices in batches, no prompt generated beyond the context.
+
+    Batches of prompts that may be padded have similar, rising limits; others have one length each.
+
+    Yields:
+        The indices of one batch.
+    """
     batch: list[int] = []
     longest = 0
-    for i in sorted(range(len(lengths)), key=lambda i: (limits[i], lengths[i])):
-        longest = max(longest, lengths[i])
-        if batch and (len(batch) == size or longest + limits[i] > context):
+    order = [
+        (limit, length) if padded else (length, limit)
+        for length, limit in zip(lengths, limits, strict=True)
+    ]
+    for i in sorted(range(len(lengths)), key=order.__getitem__):
+        fits = max(longest, lengths[i]) + limits[i] <= context
+        if batch and (len(batch) == size or not fits or (not padded and lengths[i] != longest)):
             yield batch
-            batch, longest = [], lengths[i]
+            batch, longest = [], 0
+        longest = max(longest, lengths[i])
         batch.append(i)
     if batch:
         yield batch

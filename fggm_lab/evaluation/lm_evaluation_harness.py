@@ -11,6 +11,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.models.generation import own_settings_only
 
 TRACE_GENERAL: dict[str, str] = {
     "mmlu": "acc,none",
@@ -39,6 +40,8 @@ def harness_general(
     max_length: int | None = None,
 ) -> dict[str, Any]:
     """Score a model on tasks of lm-evaluation-harness.
+
+    What the model's `generation_config` says is not obeyed, as in `evaluate`.
 
     Args:
         model: a causal language model; it stays as it is.
@@ -87,14 +90,15 @@ def harness_general(
     try:
         for name in tasks:
             try:
-                output = simple_evaluate(
-                    wrapped,
-                    tasks=[name],
-                    limit=limit,
-                    task_manager=manager,
-                    bootstrap_iters=0,
-                    log_samples=False,
-                )
+                with own_settings_only(model, tokenizer.eos_token_id, tokenizer.pad_token_id):
+                    output = simple_evaluate(
+                        wrapped,
+                        tasks=[name],
+                        limit=limit,
+                        task_manager=manager,
+                        bootstrap_iters=0,
+                        log_samples=False,
+                    )
             except (OSError, ValueError) as problem:
                 raise DataError(
                     f"harness task {name} cannot be run ({_first_line(problem)}); its data comes "

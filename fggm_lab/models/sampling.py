@@ -1,12 +1,12 @@
 """Samples from a model's own distribution: texts drawn without any prompt."""
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded
-from fggm_lab.models.positions import generation_positions
+from fggm_lab.models.generation import generate_tokens
 
 
 @torch.no_grad()
@@ -19,7 +19,8 @@ def own_samples(
     seed: int = 0,
     batch_size: int = 64,
 ) -> list[Encoded]:
-    """Draw texts from the model's own distribution: temperature 1, no top-k or top-p.
+    """Draw texts from the model's own distribution: temperature 1, no top-k or top-p, and
+    nothing of what the model's `generation_config` says.
 
     The state of torch's random generators is restored afterwards.
 
@@ -56,22 +57,16 @@ def own_samples(
             while len(drawn) < count:
                 rows = min(batch_size, count - len(drawn))
                 ids = torch.full((rows, 1), begin, device=model.device)
-                attention = torch.ones_like(ids)
-                out = model.generate(
-                    input_ids=ids,
-                    attention_mask=attention,
-                    **generation_positions(model, attention),
-                    generation_config=GenerationConfig(
-                        do_sample=True,
-                        temperature=1.0,
-                        top_k=0,
-                        top_p=1.0,
-                        max_new_tokens=length,
-                        pad_token_id=end if pad is None else pad,
-                        eos_token_id=end,
-                    ),
+                new = generate_tokens(
+                    model,
+                    ids,
+                    torch.ones_like(ids),
+                    max_new_tokens=length,
+                    end=end,
+                    pad=end if pad is None else pad,
+                    temperature=1.0,
                 )
-                drawn += [Encoded((begin,), _until(row, end), False) for row in out[:, 1:].tolist()]
+                drawn += [Encoded((begin,), _until(row, end), False) for row in new.tolist()]
     finally:
         model.train(training)
     return drawn
