@@ -31,7 +31,7 @@ def test_the_main_job(
 
     again = call(*run, *settings)
     assert again.status == 2
-    assert "already holds a run; continue it with --resume" in again.err
+    assert "already holds a run; continue it with resume=True (--resume)" in again.err
     assert call(*run, *settings, "--resume").status == 0
 
     table = tmp_path / "rows.csv"
