@@ -5,7 +5,7 @@ embeddings (Sundararajan et al., arXiv 1703.01365), or ablation of one token aft
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from captum.attr import (
@@ -15,6 +15,7 @@ from captum.attr import (
     LLMGradientAttribution,
     TextTokenInput,
 )
+from captum.attr._core.llm_attr import LLMAttributionResult
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -117,7 +118,8 @@ def attribute_tokens(
     Raises:
         SettingError: `method` or `steps` is outside what it may be.
         DataError: the answer does not fit.
-        ModelError: the scores are not finite numbers.
+        ModelError: the scores are not finite numbers; or, for `gradients`, tokens reach the model
+            otherwise than by its input embeddings, or its embeddings cannot be varied.
     """
     if method not in ATTRIBUTIONS:
         raise SettingError(
@@ -131,10 +133,8 @@ def attribute_tokens(
     target = torch.tensor(encoded.answer, device=model.device)
     with evaluating(model):
         if method == "gradients":
-            integrated = LayerIntegratedGradients(model, model.get_input_embeddings())
-            attribution = LLMGradientAttribution(integrated, tokenizer).attribute(
-                prompt_tokens, target, n_steps=steps
-            )
+            _check_embeddings(model, encoded, baseline)
+            attribution = _integrated_gradients(model, tokenizer, prompt_tokens, target, steps)
         else:
             with torch.no_grad():
                 attribution = LLMAttribution(FeatureAblation(model), tokenizer).attribute(
@@ -163,6 +163,71 @@ class _Tokens(TextTokenInput):
         self.values = list(_texts(tokenizer, encoded.prompt))
         self.tokenizer, self.baselines = tokenizer, baseline
         self.n_itp_features = len(encoded.prompt)
+
+
+def _integrated_gradients(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: _Tokens,
+    target: Tensor,
+    steps: int,
+) -> LLMAttributionResult:
+    """Captum's, whose failures on embeddings of an unusual layout become one sentence."""
+    integrated = LayerIntegratedGradients(model, model.get_input_embeddings())
+    try:
+        return LLMGradientAttribution(integrated, tokenizer).attribute(
+            prompt, target, n_steps=steps
+        )
+    except (RuntimeError, IndexError, AssertionError) as problem:
+        if isinstance(problem, torch.OutOfMemoryError):
+            raise
+        raise ModelError(
+            f"gradients along the embeddings of {family_name(model)} cannot be integrated "
+            f"({str(problem).splitlines()[0][:100]}); use method='ablation'"
+        ) from problem
+
+
+@torch.no_grad()
+def _check_embeddings(model: PreTrainedModel, encoded: Encoded, baseline: int) -> None:
+    """Check that tokens reach the model by its input embeddings alone.
+
+    If they do, the embeddings of one text, put in the place of another's, give the same logits.
+    They do not in Gemma 3n, every layer of which looks the tokens up again.
+
+    Args:
+        model: the model.
+        encoded: an example.
+        baseline: the token of the other text.
+
+    Raises:
+        ModelError: they do not.
+    """
+    ids = torch.tensor([encoded.prompt + encoded.answer], device=model.device)
+    embedded: list[Tensor] = []
+
+    def hook(module: Any, args: Any, output: Tensor) -> Tensor:
+        embedded.append(output)
+        return embedded[0]
+
+    handle = model.get_input_embeddings().register_forward_hook(hook)
+    try:
+        logits, replaced = (
+            model(input_ids=text, use_cache=False).logits
+            for text in (ids, torch.full_like(ids, baseline))
+        )
+    finally:
+        handle.remove()
+    bound = 1e-4 if model.dtype in (torch.float32, torch.float64) else 1e-2
+    if (logits - replaced).norm() > bound * logits.norm():
+        raise ModelError(
+            f"tokens reach {family_name(model)} in other ways than by its input embeddings, so "
+            "that gradients along these miss a part; use method='ablation'"
+        )
+
+
+def family_name(model: PreTrainedModel) -> str:
+    """What messages call a model's family: its class and model type."""
+    return f"{type(model).__name__} ({model.config.model_type})"
 
 
 @torch.no_grad()

@@ -55,6 +55,7 @@ def _method(config: Any) -> str | None:
     settings = getattr(config, "quantization_config", None)
     if settings is None:
         return None
-    named = settings if isinstance(settings, dict) else vars(settings)
-    method = named.get("quant_method") or "quantization_config"
+    method = (settings if isinstance(settings, dict) else vars(settings)).get(
+        "quant_method"
+    ) or "quantization_config"
     return str(getattr(method, "value", method))
