@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from torch import nn
@@ -29,8 +29,6 @@ from fggm_lab.tasks.task import Task
 
 Aggregation = Literal["input", "output", "none"]
 """What a weight's unit sums over: its inputs (rows), its outputs (columns), nothing (entries)."""
-
-AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
 
 Examples = (
     Task

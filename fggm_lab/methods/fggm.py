@@ -10,7 +10,7 @@ from fggm_lab.deprecation import present_name
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores
 from fggm_lab.fisher.registry import check_before_training
-from fggm_lab.fisher.scoring import AGGREGATIONS
+from fggm_lab.fisher.scoring import Aggregation
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Memory, Plan, TaskContext
 from fggm_lab.methods.masking import TaskMasking, masked_names
@@ -52,13 +52,13 @@ class FGGM(TaskMasking):
 
     estimator: str = "empirical"
     max_examples: int | None = None
-    aggregation: str = "input"
+    aggregation: Aggregation = "input"
     invert: bool = False
     protect_used: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("aggregation", self.aggregation, AGGREGATIONS)
+        check_choice("aggregation", self.aggregation, Aggregation)
         object.__setattr__(self, "estimator", present_name("estimator", self.estimator))
         if self.estimator not in ESTIMATORS and not is_reference(self.estimator):
             names = (*ESTIMATORS, *entry_points(ESTIMATORS_GROUP))

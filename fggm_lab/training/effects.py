@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -22,8 +22,9 @@ from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import General, ScoredSplit, TaskSequence
 from fggm_lab.training.task import make_optimizer, masking_for, train_task
 
-RANKS = ("top", "bottom", "random")
+Rank = Literal["top", "bottom", "random"]
 """Which share of the units: the highest scores, the lowest, or any."""
+RANKS: tuple[Rank, ...] = get_args(Rank)
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,13 @@ class Effect:
 
 
 def choose_units(
-    scores: FisherScores, rank: str, share: float, scope: Scope = "parameter", seed: int = 0
+    scores: FisherScores, rank: Rank, share: float, scope: Scope = "parameter", seed: int = 0
 ) -> Mask:
     """Mark round(share · n) units: those with the top or the bottom scores, or random ones.
 
     Args:
         scores: one score per unit; `FisherScores.restricted` leaves parameters out.
-        rank: one of `RANKS`.
+        rank: `top`, `bottom` or `random`.
         share: which part of the units, above 0 and at most 1.
         scope: whether that share is taken within each `parameter`, or over all units (`global`).
         seed: of the random ones, and of what is drawn among equal bottom scores.
@@ -84,7 +85,7 @@ def choose_units(
     Raises:
         SettingError: `rank`, `share` or `scope` is outside what it may be.
     """
-    check_choice("rank", rank, RANKS)
+    check_choice("rank", rank, Rank)
     if rank == "random":
         return Mask.random(scores, share, scope, seed)
     if rank == "bottom":

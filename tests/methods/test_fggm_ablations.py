@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import fisher_scores
+from fggm_lab.fisher.scoring import Aggregation
 from fggm_lab.methods import FGGM
 from tests.support.small import context, small_model, small_run
 
@@ -21,7 +23,11 @@ def test_columns_and_entries_are_units_of_their_own() -> None:
     )
     assert scores_of_entries.elementwise is not None
     entries = scores_of_entries.elementwise[DOWN]
-    for aggregation, by_hand in (("output", entries.sum(0)), ("none", entries.flatten())):
+    by_aggregation: dict[Aggregation, Tensor] = {
+        "output": entries.sum(0),
+        "none": entries.flatten(),
+    }
+    for aggregation, by_hand in by_aggregation.items():
         mask = FGGM(keep=0.25, aggregation=aggregation).plan(task_context).mask
         assert mask is not None
         keep = round(0.25 * by_hand.numel())
@@ -67,4 +73,4 @@ def test_units_that_run_out_are_refused_before_training(tmp_path: Path) -> None:
 
 def test_an_unknown_aggregation_is_one_sentence() -> None:
     with pytest.raises(SettingError, match="aggregation is 'rows'; choose one of: input, output"):
-        FGGM(aggregation="rows")
+        FGGM(aggregation="rows")  # type: ignore[arg-type]

@@ -174,4 +174,4 @@ def test_units_are_chosen_from_the_top_the_bottom_or_by_chance() -> None:
     assert marked("bottom", 0.33, "global") == [[1, 3], [1]]
     assert [len(units) for units in marked("random", 0.4)] == [2, 2]
     with pytest.raises(SettingError, match="rank is 'best'"):
-        choose_units(scores, "best", 0.4)
+        choose_units(scores, "best", 0.4)  # type: ignore[arg-type]
