@@ -3,8 +3,10 @@
 A page asks for one with a line `<!-- table: methods -->`.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated, Any, NotRequired, Required, get_args, get_origin, get_type_hints
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -144,9 +146,34 @@ def _default(value: Any) -> str:
     return "on" if value is True else f"`{value}`"
 
 
+def families() -> str:
+    """What `check_model` finds on a tiny model of each family, from `docs/families.json`."""
+    path = Path(__file__).parents[1] / "families.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    rows = []
+    heads: list[str] = []
+    for family, check in record["families"].items():
+        cells: dict[str, list[str]] = {}
+        for finding in check["findings"]:
+            cells.setdefault(finding["question"], []).append(_outcome(finding))
+        heads = list(cells)
+        rows.append([f"`{family}`", *("; ".join(parts) for parts in cells.values())])
+    return f"{table(['family', *heads], rows)}\n\nWith transformers {record['transformers']}."
+
+
+def _outcome(finding: dict[str, str]) -> str:
+    """One finding in a cell."""
+    outcome, count = finding["outcome"], finding["detail"].partition(":")[0]
+    if outcome == "exact":
+        return finding["detail"] if "by a rule" in finding["detail"] else "✓"
+    if outcome in ("slow", "unused"):
+        return f"{count} {outcome}"
+    return "handled: own loss" if outcome == "handled" else f"**{outcome}**: {finding['detail']}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     make.__name__: make
-    for make in (methods, estimators, figures, numbers, events, surface, commands)
+    for make in (methods, estimators, figures, numbers, events, surface, commands, families)
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: run, sweep, compare, report, figure, info, general, code, fisher, audit."""
+"""The command line: run, sweep, compare, report, figure, info, check, general, …"""
 
 import sys
 import warnings
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fggm_lab.cli.check import check
 from fggm_lab.cli.code import code
 from fggm_lab.cli.figure import figure
 from fggm_lab.cli.general import general
@@ -44,7 +45,7 @@ def _options(
     """Options that stand before a command's name."""
 
 
-for command in (run, sweep, compare, report, figure, info, general, code, fisher, audit):
+for command in (run, sweep, compare, report, figure, info, check, general, code, fisher, audit):
     app.command()(command)
 
 

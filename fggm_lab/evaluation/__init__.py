@@ -11,13 +11,17 @@ from fggm_lab.evaluation.completions import (
 from fggm_lab.evaluation.evaluate import evaluate, text_loss
 from fggm_lab.evaluation.generate import generate
 from fggm_lab.evaluation.lm_evaluation_harness import harness_general
+from fggm_lab.evaluation.model_check import Finding, ModelCheck, check_model
 from fggm_lab.evaluation.scores import Evaluation, GeneralScore, TaskScore
 
 __all__ = [
     "Completion",
     "Evaluation",
+    "Finding",
     "GeneralScore",
+    "ModelCheck",
     "TaskScore",
+    "check_model",
     "choice_accuracy",
     "evaluate",
     "generate",

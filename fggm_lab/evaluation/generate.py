@@ -70,7 +70,7 @@ def generate(
     Returns:
         The decoded answers in the prompts' order, special tokens removed.
     """
-    pad = tokenizer.pad_token_id
+    pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     context = context_length(model)
     inputs = [Encoded(tuple(prompt), (), False) for prompt in prompts]
     limits = [
