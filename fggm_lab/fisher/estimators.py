@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from fggm_lab.errors import DataError
 from fggm_lab.fisher.adam import second_moments
 from fggm_lab.fisher.factors import widen
 from fggm_lab.fisher.fisher_pass import FisherPass
@@ -38,7 +37,11 @@ def sampled(fisher_pass: FisherPass) -> Batches:
     )
 
 
-@estimator("true", "every possible label weighted by its probability; answers of one token")
+@estimator(
+    "true",
+    "every possible label weighted by its probability; answers of one token",
+    answer_tokens=1,
+)
 def true_fisher(fisher_pass: FisherPass) -> Batches:
     """F = 1/M Σ_j Σ_t Σ_v p(v) (∂ log p(v) / ∂θ)², for the answer's token and the end token.
 
@@ -46,16 +49,7 @@ def true_fisher(fisher_pass: FisherPass) -> Batches:
 
     Returns:
         The batches as they are scored.
-
-    Raises:
-        DataError: an answer has more than one token.
     """
-    for number, item in zip(fisher_pass.numbers, fisher_pass.encoded, strict=True):
-        if len(item.answer) > 2:
-            raise DataError(
-                f"the answer of example {number} has {len(item.answer) - 1} tokens, and estimator "
-                "'true' takes answers of one; use estimator='sampled'"
-            )
     return _squared(fisher_pass, all_labels(fisher_pass.model))
 
 

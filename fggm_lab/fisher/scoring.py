@@ -16,7 +16,7 @@ from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher.fisher_pass import FisherPass
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.memory_budget import chunk_for, free_budget
-from fggm_lab.fisher.registry import Estimator, find_estimator
+from fggm_lab.fisher.registry import Estimator, check_answers, find_estimator
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import context_length
@@ -122,9 +122,14 @@ def fisher_scores(
     _check_budget(estimator_used, memory_budget)
     parameters = _scored(model)
     items = as_examples(examples)
-    numbers = _subset(len(items), max_examples, only, seed) if estimator_used.reads_examples else []
+    numbers = (
+        drawn_examples(len(items), max_examples, only, seed)
+        if estimator_used.reads_examples
+        else []
+    )
     length = max_length or context_length(model)
     encoded = _encoded(tokenizer, items, numbers, length) if estimator_used.reads_examples else []
+    check_answers(estimator_used, encoded, numbers)
     axes = _axes(model, parameters, aggregation)
     unknown = [name for name in unknown_layouts(model) if name in parameters]
     if unknown and aggregation != "none":
@@ -201,8 +206,24 @@ def _scored(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     return trainable
 
 
-def _subset(count: int, limit: int | None, only: Sequence[int] | None, seed: int) -> list[int]:
-    """The numbers of the examples to use, in order."""
+def drawn_examples(
+    count: int, limit: int | None, only: Sequence[int] | None, seed: int
+) -> list[int]:
+    """Choose the examples that scores are of.
+
+    Args:
+        count: how many examples there are.
+        limit: how many of them to draw (None: take all).
+        only: take those with these indices, instead.
+        seed: of the draw.
+
+    Returns:
+        The indices, in order.
+
+    Raises:
+        DataError: there are no examples.
+        SettingError: `limit` and `only` are both given, or `only` names indices that are not there.
+    """
     if not count or (only is not None and not len(only)):
         raise DataError("there are no examples to score; pass at least one prompt and answer")
     if only is not None:

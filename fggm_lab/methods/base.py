@@ -125,6 +125,7 @@ class Method:
     Training calls the hooks in this order:
 
         check                     can the sequence be learned?
+        check_data                can its examples be learned from?
         training_set              for each task: what it is trained on
         epochs                    for each task: how often that is seen
         for each task:
@@ -192,6 +193,15 @@ class Method:
 
     def check(self, tasks: int) -> None:
         """Raise a `SettingError` if it cannot learn a sequence of so many tasks."""
+
+    def check_data(self, names: Sequence[str], encoded: Sequence[list[Encoded]], seed: int) -> None:
+        """Raise a `DataError` if it cannot learn from the tasks' examples.
+
+        Args:
+            names: the tasks' names, in the order they are learned.
+            encoded: the training examples of all tasks, as token ids.
+            seed: the run's seed.
+        """
 
     def training_set(self, index: int, encoded: Sequence[list[Encoded]]) -> Sequence[Encoded]:
         """Choose what a task is trained on.

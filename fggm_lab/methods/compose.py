@@ -78,6 +78,11 @@ class Composed(Method):
         for part in self.parts:
             part.check(tasks)
 
+    def check_data(self, names: Sequence[str], encoded: Sequence[list[Encoded]], seed: int) -> None:
+        """Raise a `DataError` if a part cannot learn from the tasks' examples."""
+        for part in self.parts:
+            part.check_data(names, encoded, seed)
+
     def training_set(self, index: int, encoded: Sequence[list[Encoded]]) -> Sequence[Encoded]:
         """What the parts make of the task's training data, one after the other."""
         changed = list(encoded)

@@ -1,5 +1,6 @@
 """FGGM, Fisher-Guided Gradient Masking (arXiv 2601.18261): only high-Fisher units may move."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,11 +10,12 @@ from fggm_lab.checks import check_choice, check_optional_count
 from fggm_lab.deprecation import present_name
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores
-from fggm_lab.fisher.registry import check_before_training
-from fggm_lab.fisher.scoring import Aggregation
+from fggm_lab.fisher.registry import check_answers, check_before_training, find_estimator
+from fggm_lab.fisher.scoring import Aggregation, drawn_examples
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Memory, Plan, TaskContext
 from fggm_lab.methods.masking import TaskMasking, masked_names
+from fggm_lab.models.encoding import Encoded
 from fggm_lab.plugins import ESTIMATORS_GROUP, entry_points, is_reference
 
 _USED = "fggm.used."
@@ -63,7 +65,8 @@ class FGGM(TaskMasking):
         if self.estimator not in ESTIMATORS and not is_reference(self.estimator):
             names = (*ESTIMATORS, *entry_points(ESTIMATORS_GROUP))
             check_choice("estimator", self.estimator, names)
-        check_before_training(self.estimator)
+        if self.estimator in ESTIMATORS:  # one of your own is looked up when a run begins
+            check_before_training(ESTIMATORS[self.estimator])
         check_optional_count("max_examples", self.max_examples)
         if self.protect_used and not self.first_task:
             raise SettingError(
@@ -72,12 +75,21 @@ class FGGM(TaskMasking):
             )
 
     def check(self, tasks: int) -> None:
-        """Under `protect_used` every task must find units that no task before it has used."""
+        """The estimator must exist, and under `protect_used` every task must find unused units."""
+        check_before_training(find_estimator(self.estimator))
         if self.protect_used and self.keep * (tasks - 1) >= 1:
             raise SettingError(
                 f"protect_used: at keep {self.keep:g} all units are used up before the last of "
                 f"{tasks} tasks; keep less than {1 / (tasks - 1):.3f}, or learn fewer tasks"
             )
+
+    def check_data(self, names: Sequence[str], encoded: Sequence[list[Encoded]], seed: int) -> None:
+        """The estimator must take the answers of every task's examples that it will score."""
+        estimator = find_estimator(self.estimator)
+        for name, examples in zip(names, encoded, strict=True):
+            if examples:
+                numbers = drawn_examples(len(examples), self.max_examples, None, seed)
+                check_answers(estimator, [examples[i] for i in numbers], numbers, f"task {name}")
 
     def plan(self, context: TaskContext) -> Plan:
         """Cut the mask; a first task that is left unmasked is scored, too, for the record."""

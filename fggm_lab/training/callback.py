@@ -20,7 +20,7 @@ from fggm_lab.checks import check_choice, check_count
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.fisher.likelihood import evaluating
-from fggm_lab.fisher.registry import check_before_training
+from fggm_lab.fisher.registry import check_before_training, find_estimator
 from fggm_lab.mask_settings import check_keep, check_scope
 from fggm_lab.masks import Mask, Scope
 from fggm_lab.methods.masking import Parameters, masked_names
@@ -82,7 +82,7 @@ class FGGMCallback(TrainerCallback):
         check_keep(keep)
         check_choice("parameters", parameters, Parameters)
         check_count("own_samples", own_samples, minimum=0)
-        check_before_training(fisher.get("estimator", "empirical"))
+        check_before_training(find_estimator(fisher.get("estimator", "empirical")))
         self.keep, self.scope, self.parameters = keep, check_scope(scope), parameters
         self.mask: Mask | None = None
         self._examples, self._fisher = examples, fisher

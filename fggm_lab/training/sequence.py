@@ -111,6 +111,7 @@ def run_sequence(
     longest = example_length(model, training.max_length)
     # An answer that does not fit is better known now than an hour later.
     encoded = [_encode(tokenizer, task, "train", longest, context) for task in tasks]
+    method.check_data(tasks.names, encoded, training.seed)
     for task in tasks:
         _encode(tokenizer, task, split, longest, context)
     config = RunConfig(

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from fggm_lab.errors import SettingError
+from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.fisher.scoring import Aggregation
-from fggm_lab.methods import FGGM
+from fggm_lab.fisher.scoring import Aggregation, drawn_examples
+from fggm_lab.methods import FGGM, Method, make_method
+from fggm_lab.models.encoding import Encoded
 from tests.support.small import context, small_model, small_run
 
 DOWN = "model.layers.0.mlp.down_proj.weight"
@@ -69,6 +70,36 @@ def test_units_that_run_out_are_refused_before_training(tmp_path: Path) -> None:
     FGGM(keep=0.3, protect_used=True).check(4)  # what is left for the last one is enough
     with pytest.raises(SettingError, match="a first task without a mask moves all units"):
         FGGM(protect_used=True, first_task=False)
+
+
+@pytest.mark.parametrize("method", [FGGM(estimator="true"), "replay+fggm"])
+def test_long_answers_are_refused_before_training(tmp_path: Path, method: Method | str) -> None:
+    """Before the run's folder is made."""
+    if isinstance(method, str):
+        method = make_method(method, fggm={"estimator": "true"})
+    says = r"^task task-0: the answer of example \d+ has \d+ tokens, .* use estimator='sampled'"
+    with pytest.raises(DataError, match=says):
+        small_run(method, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_answers_that_will_be_scored_are_looked_at() -> None:
+    short, long = Encoded((3,), (4, 1), False), Encoded((3,), (4, 5, 1), False)
+    method = FGGM(estimator="true", max_examples=1)
+    drawn = {seed: drawn_examples(2, 1, None, seed) for seed in range(20)}
+    for seed, numbers in drawn.items():
+        if numbers == [0]:
+            method.check_data(["b", "a"], [[short] * 2, [short, long]], seed)
+        else:
+            with pytest.raises(DataError, match="task a: the answer of example 1 has 2 tokens"):
+                method.check_data(["b", "a"], [[short] * 2, [short, long]], seed)
+    assert len({tuple(numbers) for numbers in drawn.values()}) == 2
+
+
+def test_an_estimator_of_ones_own_is_looked_up_before_training(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no_such_module"):
+        small_run(FGGM(estimator="no_such_module:mine"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_aggregation_is_one_sentence() -> None:

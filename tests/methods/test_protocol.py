@@ -12,7 +12,7 @@ from fggm_lab.methods import Method
 from tests.support.small import small_run
 
 HOOKS = [
-    "check", "training_set", "epochs", "adapted", "plan", "start", "attach",
+    "check", "check_data", "training_set", "epochs", "adapted", "plan", "start", "attach",
     "batch", "extra_loss", "on_gradients", "remask", "finish", "after_task",
 ]  # fmt: skip
 
@@ -45,4 +45,4 @@ def test_training_calls_them_in_that_order(tmp_path: Path, monkeypatch: pytest.M
     order = [hook for hook, _ in groupby(calls)]
     first_task = order[: order.index("after_task") + 1]
     steps = [*["batch", "extra_loss", "on_gradients", "remask"] * 3]
-    assert first_task == [*HOOKS[:7], *steps, "finish", "after_task"]
+    assert first_task == [*HOOKS[:8], *steps, "finish", "after_task"]
