@@ -120,10 +120,11 @@ def make_examples(shape: Shape, count: int) -> list[Example]:
 
 def word_tokenizer(shape: Shape) -> PreTrainedTokenizerFast:
     """A token for every number below the vocabulary's size; 0 is padding and end."""
-    words = models.WordLevel({str(i): i for i in range(shape.vocabulary)}, unk_token="0")
+    numbers = {str(i): i for i in range(1, shape.vocabulary)}
+    words = models.WordLevel({"<end>": 0} | numbers, unk_token="<end>")
     tokenizer = Tokenizer(words)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="0", pad_token="0")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<end>")
 
 
 def forward_backward(model: PreTrainedModel, batches: list[Batch]) -> Callable[[], None]:
