@@ -8,7 +8,7 @@ which are squared and summed at once.
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -31,6 +31,9 @@ Loader = Callable[[Sequence[int]], dict[str, Tensor]]
 Objective = Callable[[dict[str, Tensor]], Sequence[Tensor]]
 """A batch → scalars, each a sum of one term per example. Every scalar is differentiated by itself,
 and an example's score sums the squares of its gradients."""
+
+_NAMED = 4
+"""How many parameters a warning names."""
 
 PROBE = 16
 """How many tokens `check` looks at; half as many under a memory budget."""
@@ -110,9 +113,9 @@ class PerExampleFisher:
         """
         parameters = self._sums.parameters
         inside: Counter[int] = Counter()
-        bytes_at_a_time = None  # a quarter of what the sums leave: activations need room, too
+        max_bytes = math.inf  # a quarter of what the sums leave: activations need room, too
         if memory_budget is not None:
-            bytes_at_a_time = max(0, memory_budget - self._sums.bytes) // 4
+            max_bytes = max(0, memory_budget - self._sums.bytes) / 4
 
         def hook(module: nn.Module, args: Any, kwargs: dict[str, Any], out: Any) -> None:
             inputs = tensors_of((*args, *kwargs.values()))
@@ -127,26 +130,41 @@ class PerExampleFisher:
             with requiring_grad(self._parameters, parameters.values()):
                 value = likelihood(texts)
                 uses = count_uses([value], parameters.values())
-                groups = _groups(parameters, bytes_at_a_time)
-                roots = {
-                    name: root
-                    for names in groups
-                    for name, root in self._norms(value, names, last=names is groups[-1])
-                }
+                roots = self._norms(value, max_bytes)
         finally:
             for handle in hooks:
                 handle.remove()
         return [name for name, p in parameters.items() if uses[id(p)] > inside[id(p)]], roots
 
-    def _norms(self, value: Tensor, names: list[str], last: bool) -> Iterator[tuple[str, Tensor]]:
-        """Names of parameters with the norms (units,) of the gradients of `value`."""
-        parameters = [self._sums.parameters[name] for name in names]
-        gradients = torch.autograd.grad(value, parameters, allow_unused=True, retain_graph=not last)
-        for name, gradient in zip(names, gradients, strict=True):
-            if gradient is None:
-                yield name, torch.zeros(())
-            else:
-                yield name, self._sums.gradient_norms(name, gradient)
+    def _norms(self, value: Tensor, max_bytes: float) -> dict[str, Tensor]:
+        """The norms (units,) of the gradients of `value`, each let go of as soon as it is there.
+
+        Args:
+            value: a scalar.
+            max_bytes: larger parameters are left out.
+
+        Returns:
+            Parameter → the norm of its gradient in every unit; 0, of no shape, where the value does
+            not depend on it.
+        """
+        parameters = {n: p for n, p in self._sums.parameters.items() if p.nbytes <= max_bytes}
+        norms = {name: torch.zeros(()) for name in parameters}
+
+        def hook_for(name: str) -> Callable[[Tensor], Tensor]:
+            def hook(gradient: Tensor) -> Tensor:
+                norms[name] = self._sums.gradient_norms(name, gradient)
+                return gradient.new_zeros(()).expand_as(gradient)  # one number in its place
+
+            return hook
+
+        hooks = [p.register_hook(hook_for(name)) for name, p in parameters.items()]
+        try:
+            if parameters:
+                torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+        finally:
+            for handle in hooks:
+                handle.remove()
+        return norms
 
     def _by_rules(
         self, likelihood: AnswerLikelihood, texts: dict[str, Tensor]
@@ -177,9 +195,11 @@ class PerExampleFisher:
         new = sorted(set(names) - self._sums.generic)
         self._sums.generic.update(new)
         if new:
+            more = f" and {len(new) - _NAMED} more parameters" if len(new) > _NAMED else ""
             warnings.warn(
-                f"no rule covers {', '.join(new)}: scored exactly all the same, but with one "
-                "backward pass per example, which is slow",
+                f"no rule covers {', '.join(new[:_NAMED])}{more}: scored exactly all the same, but "
+                "with one backward pass per example, which is slow (scores.info.extra['generic'] "
+                "names them all)",
                 stacklevel=2,
             )
 
@@ -240,23 +260,6 @@ def _probe(batch: dict[str, Tensor], length: int) -> dict[str, Tensor]:
         "attention_mask": torch.ones_like(texts),
         "labels": texts.clone(),
     }
-
-
-def _groups(parameters: dict[str, nn.Parameter], max_bytes: int | None) -> list[list[str]]:
-    """Names of parameters in groups of at most `max_bytes`; one larger than that is left out."""
-    if max_bytes is None:
-        return [list(parameters)]
-    groups: list[list[str]] = [[]]
-    free = max_bytes
-    for name, parameter in parameters.items():
-        if parameter.nbytes > max_bytes:
-            continue
-        if parameter.nbytes > free:
-            groups.append([])
-            free = max_bytes
-        groups[-1].append(name)
-        free -= parameter.nbytes
-    return [names for names in groups if names]
 
 
 def _registered_below(module: nn.Module, parameter: nn.Parameter) -> bool:
