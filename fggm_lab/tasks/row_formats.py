@@ -52,10 +52,10 @@ def _converter(where: str, row: Row) -> Callable[[str, Row], Example]:
     for columns, convert in _FORMATS:
         if all(column in row for column in columns):
             return convert
-    seen = ", ".join(map(str, row)) or "none"
+    columns_seen = ", ".join(map(str, row)) or "none"
     missing = {"prompt": "answer", "answer": "prompt", "instruction": "output"}
     lacking = next((f"has no '{missing[key]}'; " for key in missing if key in row), "")
-    raise DataError(f"{where}: {lacking}the columns are: {seen}; needed are {COLUMNS}")
+    raise DataError(f"{where}: {lacking}the columns are: {columns_seen}; needed are {COLUMNS}")
 
 
 def _plain(where: str, row: Row) -> Example:
@@ -73,8 +73,8 @@ def _completion(where: str, row: Row) -> Example:
 def _alpaca(where: str, row: Row) -> Example:
     """Instruction and input, if there is one, on lines of their own."""
     parts = [_text(where, row, "instruction")]
-    given = row.get("input")
-    if not (given is None or given != given or given == ""):  # pandas writes NaN for nothing
+    context = row.get("input")
+    if not (context is None or context != context or context == ""):  # pandas writes NaN for nothing
         parts.append(_text(where, row, "input"))
     return Example("\n".join(parts), _text(where, row, "output"))
 
