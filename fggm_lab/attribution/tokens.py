@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher.likelihood import evaluating
-from fggm_lab.models.build import context_length
+from fggm_lab.models.build import checked_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 
 Attribution = Literal["gradients", "ablation"]
@@ -127,7 +127,7 @@ def attribute_tokens(
         )
     if steps < 1:
         raise SettingError(f"steps is {steps}; it must be 1 or more")
-    encoded = encode(tokenizer, [example], max_length or context_length(model))[0]
+    encoded = encode(tokenizer, [example], checked_length(model, max_length))[0]
     baseline = tokenizer.eos_token_id if baseline is None else baseline
     prompt_tokens = _Tokens(encoded, tokenizer, baseline)
     target = torch.tensor(encoded.answer, device=model.device)

@@ -13,6 +13,7 @@ from fggm_lab.evaluation.choice_scoring import choice_accuracy
 from fggm_lab.evaluation.greedy_answers import Answer, answer_sets, teacher_forced
 from fggm_lab.evaluation.scores import Evaluation, GeneralScore, TaskScore
 from fggm_lab.models import example_length
+from fggm_lab.models.check import check_model
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.runs import Prediction
 from fggm_lab.tasks import (
@@ -115,8 +116,11 @@ def evaluate(
         SettingError: a setting is outside what it may be.
         DataError: a task has no such split, an answer does not fit, or a name or folder cannot be
             loaded.
+        ModelError: it is no causal language model on one device, or the tokenizer has more
+            tokens than the model.
         TrainingError: a likelihood is not a number, so the weights are broken.
     """
+    check_model(model, tokenizer)
     check_choice("split", split, ScoredSplit)
     check_optional_count("probe", probe)
     tasks = _tasks(tasks)

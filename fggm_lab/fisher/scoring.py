@@ -19,7 +19,8 @@ from fggm_lab.fisher.memory_budget import chunk_for, free_budget
 from fggm_lab.fisher.registry import Estimator, check_answers, find_estimator
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.square_sums import SquareSums
-from fggm_lab.models.build import context_length
+from fggm_lab.models.build import checked_length
+from fggm_lab.models.check import check_model
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
@@ -120,6 +121,7 @@ def fisher_scores(
         batch_size=batch_size, max_examples=max_examples, max_length=max_length, draws=draws
     )
     _check_budget(estimator_used, memory_budget)
+    check_model(model, tokenizer if estimator_used.reads_examples else None)
     parameters = _scored(model)
     items = as_examples(examples)
     numbers = (
@@ -127,7 +129,7 @@ def fisher_scores(
         if estimator_used.reads_examples
         else []
     )
-    length = max_length or context_length(model)
+    length = checked_length(model, max_length)
     encoded = _encoded(tokenizer, items, numbers, length) if estimator_used.reads_examples else []
     check_answers(estimator_used, encoded, numbers)
     axes = _axes(model, parameters, aggregation)

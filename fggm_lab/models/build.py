@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from fggm_lab.errors import ModelError
+from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.models.positions import first_position
 from fggm_lab.settings import DEFAULT_MAX_LENGTH
 
@@ -51,12 +51,39 @@ def build_model(config: dict[str, Any] | PreTrainedConfig, seed: int) -> PreTrai
 
 def context_length(model: PreTrainedModel) -> int:
     """The most tokens the model reads at once, by its config; 2048 where that names no limit."""
+    return _named_context(model) or _DEFAULT_CONTEXT
+
+
+def _named_context(model: PreTrainedModel) -> int | None:
+    """The most tokens the model reads at once; None where its config names no limit."""
     config = model.config.get_text_config()
     for name in _CONTEXT_NAMES:
         length = getattr(config, name, None)
         if isinstance(length, int) and length > 0:
             return length - first_position(model)
-    return _DEFAULT_CONTEXT
+    return None
+
+
+def checked_length(model: PreTrainedModel, max_length: int | None = None) -> int:
+    """The most tokens per example, refused where the model cannot read so many.
+
+    Args:
+        model: whose context is the limit, where its config names one.
+        max_length: what the user asks for. None: the model's context.
+
+    Returns:
+        `max_length`, or the context.
+
+    Raises:
+        SettingError: `max_length` is above the context.
+    """
+    context = _named_context(model)
+    if max_length is not None and context is not None and max_length > context:
+        raise SettingError(
+            f"max_length is {max_length}, and the model has positions for {context} tokens; set "
+            f"max_length to {context} or less"
+        )
+    return max_length or context or _DEFAULT_CONTEXT
 
 
 def example_length(model: PreTrainedModel, max_length: int | None = None) -> int:

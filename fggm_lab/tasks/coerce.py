@@ -31,7 +31,7 @@ def as_examples(examples: Any) -> list[Any]:
             has another form; the message says which.
     """
     if isinstance(examples, Task):
-        return list(examples.train)
+        examples = examples.train
     if isinstance(examples, TaskSequence):
         raise DataError(
             "these are the tasks of a sequence, and examples of one task are needed; pass one of "

@@ -74,7 +74,9 @@ def _alpaca(where: str, row: Row) -> Example:
     """Instruction and input, if there is one, on lines of their own."""
     parts = [_text(where, row, "instruction")]
     context = row.get("input")
-    if not (context is None or context != context or context == ""):  # pandas writes NaN for nothing
+    if not (
+        context is None or context != context or context == ""
+    ):  # pandas writes NaN for nothing
         parts.append(_text(where, row, "input"))
     return Example("\n".join(parts), _text(where, row, "output"))
 

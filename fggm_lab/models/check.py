@@ -1,0 +1,80 @@
+"""Refusing, in one sentence, what is no causal language model in one piece."""
+
+import inspect
+import re
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from fggm_lab.errors import ModelError
+
+_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+_OTHER_HEADS = re.compile(r"Classification|QuestionAnswering|MultipleChoice")
+
+
+def check_model(model: Any, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
+    """Refuse a model that cannot be scored or trained as a causal language model.
+
+    Args:
+        model: to be scored, trained or evaluated. One that peft or `torch.compile` wraps is judged
+            by the model inside.
+        tokenizer: the model's; every token it can write must have an embedding. None: not checked.
+
+    Raises:
+        ModelError: the model is wrapped for several devices, has an encoder that reads the prompt,
+            has no language modelling head, is not wholly in memory, or has fewer embedding rows
+            than the tokenizer has tokens.
+    """
+    kind = type(model).__name__
+    if isinstance(model, _PARALLEL):
+        raise ModelError(
+            f"the model is wrapped by {kind}; pass the model inside, model.module, which is used "
+            "on one device"
+        )
+    inner = getattr(model, "_orig_mod", model)
+    inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+    kind = type(inner).__name__
+    config = getattr(inner, "config", None)
+    if config is None:
+        raise ModelError(
+            f"{kind} has no config, so it is no model of transformers; pass a causal language "
+            "model, as load_model or AutoModelForCausalLM gives it"
+        )
+    arguments = inspect.signature(type(inner).forward).parameters
+    if getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in arguments:
+        raise ModelError(
+            f"{kind} is an encoder-decoder model, and a causal language model is needed, which "
+            "reads prompt and answer as one sequence; load one with AutoModelForCausalLM"
+        )
+    if _OTHER_HEADS.search(kind) or ("labels" not in arguments and not _has_output(inner)):
+        raise ModelError(
+            f"{kind} has no language modelling head; load the model with AutoModelForCausalLM"
+        )
+    for name, parameter in inner.named_parameters():
+        if parameter.is_meta:
+            raise ModelError(
+                f"parts of the model are not in memory ({name} is offloaded); load it whole onto "
+                "one device, without device_map"
+            )
+    _check_vocabulary(inner, tokenizer)
+
+
+def _has_output(model: Any) -> bool:
+    """Whether transformers knows a layer that makes the logits."""
+    get_output = getattr(model, "get_output_embeddings", None)
+    return get_output is not None and get_output() is not None
+
+
+def _check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase | None) -> None:
+    if tokenizer is None or not hasattr(model, "get_input_embeddings"):
+        return
+    try:
+        rows = model.get_input_embeddings().weight.shape[0]
+    except (AttributeError, NotImplementedError):  # a model with an embedding of another kind
+        return
+    if len(tokenizer) > rows:
+        raise ModelError(
+            f"the tokenizer has {len(tokenizer)} tokens, and the model {rows} embedding rows; "
+            "after adding tokens call model.resize_token_embeddings(len(tokenizer))"
+        )
