@@ -11,7 +11,7 @@ from fggm_lab.errors import DataError, TrainingError
 from fggm_lab.evaluation.generate import EXTRA_TOKENS, generate, to_device
 from fggm_lab.evaluation.greedy_answers import fitting_batches
 from fggm_lab.models import context_length
-from fggm_lab.models.encoding import Encoded, batches_by_length, collate, encode
+from fggm_lab.models.encoding import Encoded, batches_by_length, collate, encode, text_logits
 from fggm_lab.tasks import ChooseBy, Example
 from fggm_lab.tasks.multiple_choice import Choice, check_choose, chosen_by_text, most_likely
 
@@ -101,6 +101,7 @@ def log_likelihoods(
         batch = to_device(collate([inputs[i] for i in indices], pad), model.device)
         batch.pop("labels")
         logits = model(**batch, use_cache=False).logits
+        logits = text_logits(logits, batch["input_ids"].shape[1])
         for row, input_index in enumerate(indices):
             for number, index in readers[inputs[input_index].prompt]:
                 question = questions[number]

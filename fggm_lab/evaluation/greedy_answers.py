@@ -9,7 +9,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.evaluation.generate import generate, longest_answer, to_device
 from fggm_lab.models import context_length
-from fggm_lab.models.encoding import IGNORED, Encoded, batches_by_length, collate, encode
+from fggm_lab.models.encoding import (
+    IGNORED,
+    Encoded,
+    batches_by_length,
+    collate,
+    encode,
+    text_logits,
+)
 from fggm_lab.tasks import METRICS, PASS_AT_1, Example
 from fggm_lab.tasks.code import cut_completion, passes, program_text
 
@@ -61,7 +68,8 @@ def teacher_forced(
         batch = to_device(collate([encoded[i] for i in indices], pad), model.device)
         # The logits at position t predict the token at t + 1: (batch, length - 1, vocabulary).
         labels = batch.pop("labels")[:, 1:]
-        logits = model(**batch, use_cache=False).logits[:, :-1]
+        logits = model(**batch, use_cache=False).logits
+        logits = text_logits(logits, batch["input_ids"].shape[1])[:, :-1]
         counted = labels != IGNORED
         losses = torch.nn.functional.cross_entropy(
             logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"

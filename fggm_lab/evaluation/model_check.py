@@ -19,7 +19,7 @@ from fggm_lab.fisher.likelihood import AnswerLikelihood, evaluating
 from fggm_lab.fisher.objectives import data_likelihood
 from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
-from fggm_lab.models.encoding import Encoded, collate, encode_prompts
+from fggm_lab.models.encoding import Encoded, collate, encode_prompts, text_logits
 from fggm_lab.models.loss import answer_loss, differ
 from fggm_lab.models.units import unit_axes
 
@@ -131,7 +131,8 @@ class _Probe:
             for text in self._texts:
                 batch = self._batch([text])
                 del batch["labels"]
-                self._logits.append(self._model(**batch, use_cache=False).logits)
+                logits = self._model(**batch, use_cache=False).logits
+                self._logits.append(text_logits(logits, len(text)))
         return self._logits
 
     def _mean_losses(self) -> list[float]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from fggm_lab.models.encoding import IGNORED
+from fggm_lab.models.encoding import IGNORED, text_logits
 from fggm_lab.models.positions import first_position
 
 
@@ -68,6 +68,7 @@ class AnswerLikelihood:
             arguments["logits_to_keep"] = predicting
         logits = self._model(**arguments, use_cache=False).logits
         if not self._takes_keep:
+            logits = text_logits(logits, labels.shape[1])
             logits = torch.take_along_dim(logits, predicting[..., None], dim=1)
         return logits.to(torch.promote_types(logits.dtype, torch.float32)), targets
 

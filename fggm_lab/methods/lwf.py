@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from fggm_lab.checks import check_range
 from fggm_lab.methods.base import Method, TaskContext
-from fggm_lab.models.encoding import IGNORED
+from fggm_lab.models.encoding import IGNORED, text_logits
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class LwF(Method):
                 attention_mask=batch["attention_mask"],
                 use_cache=False,
             ).logits
+            before = text_logits(before, batch["labels"].shape[1])
         divergence = kl_div(
             self._softened(logits[:, :-1][answers]),
             self._softened(before[:, :-1][answers]),

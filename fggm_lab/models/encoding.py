@@ -250,6 +250,22 @@ def collate(
     return out
 
 
+def text_logits(logits: Tensor, length: int) -> Tensor:
+    """The logits of a text's own tokens, without those of virtual tokens before it.
+
+    Prompt tuning, p-tuning and CPT put learned tokens before every text, and their logits before
+    the text's.
+
+    Args:
+        logits: (B, virtual tokens + T, vocabulary).
+        length: T, the tokens of the batch as it was passed to the model.
+
+    Returns:
+        (B, T, vocabulary), a view.
+    """
+    return logits[:, logits.shape[1] - length :]
+
+
 def batches_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[int]]:
     """Divide examples into batches of similar length, so that there is little padding.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from fggm_lab.models.encoding import IGNORED, Encoded, collate
+from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
 
 _ROUNDING = {torch.float64: 1e-5, torch.float32: 1e-3}
 """How far two computations of one loss may be apart, relative to it, by the model's precision."""
@@ -60,5 +60,6 @@ def own_loss_differs(model: PreTrainedModel, text: Encoded | None = None) -> boo
     output = model(**batch, use_cache=False)
     if output.loss is None:
         return True
-    expected = answer_loss(output.logits, batch["labels"])
+    logits = text_logits(output.logits, batch["labels"].shape[1])
+    expected = answer_loss(logits, batch["labels"])
     return differ(float(output.loss), float(expected), model.dtype)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import TrainingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
-from fggm_lab.models.encoding import IGNORED, Encoded, collate
+from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
 from fggm_lab.models.loss import answer_loss
 from fggm_lab.settings import OptimizerName, TrainingSettings
 from fggm_lab.training.active_rows import ActiveRows, parameter_not_by_unit
@@ -170,6 +170,7 @@ def _backward(
             # Without labels: the loss of some families is that of copying, not of predicting.
             inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
             logits = model(**inputs, use_cache=False).logits
+            logits = text_logits(logits, batch["labels"].shape[1])
             data_loss = answer_loss(logits, batch["labels"])
             extra = method.extra_loss(batch, logits)
             loss = data_loss if extra is None else data_loss + extra

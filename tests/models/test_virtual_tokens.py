@@ -1,0 +1,92 @@
+"""Adapters that put learned tokens before a text: its answers are scored where they are."""
+
+import peft
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from fggm_lab.evaluation import check_model
+from fggm_lab.evaluation.greedy_answers import teacher_forced
+from fggm_lab.fisher import fisher_scores
+from fggm_lab.fisher.likelihood import AnswerLikelihood
+from fggm_lab.models import Encoded, collate, encode
+from fggm_lab.models.encoding import text_logits
+from tests.support.families import character_tokenizer, some_examples, tiny_model
+
+TOKENIZER, EXAMPLES = character_tokenizer(), some_examples(5)
+ENCODED = encode(TOKENIZER, EXAMPLES, 40)
+CONFIGS: dict[str, peft.PeftConfig] = {
+    "prompt tuning": peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3),
+    "p-tuning": peft.PromptEncoderConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=3, encoder_hidden_size=8
+    ),
+    "CPT": peft.CPTConfig(
+        task_type="CAUSAL_LM",
+        cpt_token_ids=[5, 6, 7],
+        cpt_mask=[1, 1, 1],
+        cpt_tokens_type_mask=[1, 2, 3],
+    ),
+}
+
+
+def adapted(kind: str, family: str) -> PreTrainedModel:
+    """A tiny model with virtual tokens, of which only they are trained."""
+    torch.manual_seed(0)
+    model: PreTrainedModel = peft.get_peft_model(tiny_model(family), CONFIGS[kind])
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    return model.double().eval()
+
+
+def alone(model: PreTrainedModel, example: Encoded) -> Tensor:
+    """log p(answer | prompt), counted from the text's end."""
+    ids = torch.tensor([example.prompt + example.answer])
+    logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
+    count = len(example.answer)
+    logs = logits[0, -count - 1 : -1].log_softmax(-1)
+    return logs.gather(1, ids[0, -count:, None]).sum()
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_answers_are_scored_at_their_own_positions(kind: str, family: str) -> None:
+    model = adapted(kind, family)
+    with torch.no_grad():
+        truth = torch.stack([alone(model, example) for example in ENCODED])
+        likelihood = AnswerLikelihood(model)(collate(ENCODED, 0))
+    assert float(likelihood) == pytest.approx(float(truth.sum()), rel=1e-6)
+    _, losses = teacher_forced(model, ENCODED, 0, 4)
+    torch.testing.assert_close(-torch.tensor(losses).double(), truth, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:no rule covers")
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_scores_are_exact(kind: str, family: str) -> None:
+    model = adapted(kind, family)
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    diagonal = {name: torch.zeros_like(parameter) for name, parameter in trained.items()}
+    for example in ENCODED:
+        gradients = torch.autograd.grad(alone(model, example), list(trained.values()))
+        for name, gradient in zip(trained, gradients, strict=True):
+            diagonal[name] += gradient**2 / len(ENCODED)
+    scores = fisher_scores(model, TOKENIZER, EXAMPLES, batch_size=4, elementwise=True)
+    assert scores.elementwise is not None
+    for name, truth in diagonal.items():
+        torch.testing.assert_close(scores.elementwise[name], truth, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_the_probe_finds_the_same(kind: str) -> None:
+    check = check_model(adapted(kind, "llama"), TOKENIZER)
+    wrong = [finding for finding in check.findings if finding.outcome in ("wrong", "refused")]
+    assert not wrong
+
+
+def test_ordinary_logits_stay_as_they_are() -> None:
+    logits = torch.randn(2, 5, 7)
+    assert torch.equal(text_logits(logits, 5), logits)
+    assert torch.equal(text_logits(logits, 3), logits[:, 2:])
