@@ -8,12 +8,18 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, TrainingError
-from fggm_lab.evaluation.generate import EXTRA_TOKENS, generate, to_device
+from fggm_lab.evaluation.generate import EXTRA_TOKENS, generate_decided, to_device
 from fggm_lab.evaluation.greedy_answers import fitting_batches
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import Encoded, batches_by_length, collate, encode, text_logits
 from fggm_lab.tasks import ChooseBy, Example
-from fggm_lab.tasks.multiple_choice import Choice, check_choose, chosen_by_text, most_likely
+from fggm_lab.tasks.multiple_choice import (
+    Choice,
+    check_choose,
+    chosen_by_text,
+    is_choice_decided,
+    most_likely,
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,14 @@ def choice_accuracy(
     if by == "generation":
         limits = [EXTRA_TOKENS + max(map(len, question.choices)) for question in tokenised]
         prompts = [question.prompt for question in tokenised]
-        texts = generate(model, tokenizer, prompts, limits, batch_size)
+        texts = generate_decided(
+            model,
+            tokenizer,
+            prompts,
+            limits,
+            lambda index, text: is_choice_decided(questions[index], text),
+            batch_size,
+        )
         chosen = [chosen_by_text(q, text) for q, text in zip(questions, texts, strict=True)]
     else:
         sums = log_likelihoods(model, tokenised, tokenizer.pad_token_id, batch_size)

@@ -99,7 +99,8 @@ def sample_completions(
     problem_indices = [index for index in range(len(problems)) for _ in range(samples)]
 
     def ended(at: int, text: str) -> bool:
-        return problems[problem_indices[at]].cut(text) != text
+        lines = text[: text.rfind("\n") + 1]  # a line that still grows may become another
+        return problems[problem_indices[at]].cut(lines) != lines
 
     training = model.training
     model.eval()

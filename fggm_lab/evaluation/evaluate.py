@@ -100,7 +100,9 @@ def evaluate(
         max_length: tokens per example; longer prompts are cut from the left. None: the model's
             context, at most 1024, as `run_sequence` has it.
         max_new_tokens: the most tokens of a generated answer, of every task or by task name; None,
-            or no number for a task: as many as can matter to its score.
+            or no number for a task: as many as can matter to its score. An answer whose score is
+            not decided by then (by exact match, first character or final number: more text could
+            still change it) goes on until it is, so that no such score depends on the limit.
         batch_size: examples per forward pass.
         autocast: matrix products in bfloat16.
         probe: score only the first so many examples of each set, and 40 times as many tokens of a

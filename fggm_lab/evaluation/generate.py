@@ -13,6 +13,9 @@ from fggm_lab.models.generation import generate_tokens, handles_left_padding
 EXTRA_TOKENS = 4
 """How much longer than the longest right answer a generated one may grow."""
 
+LONGEST_DECISION = 512
+"""How many tokens an answer may have at most until its score is decided."""
+
 CHECK_EVERY = 16
 """After how many new tokens each it is checked whether an answer has ended."""
 
@@ -23,10 +26,10 @@ def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tenso
 
 
 def longest_answer(encoded: Sequence[Encoded], metric: str) -> int:
-    """How many tokens an answer can have and still matter to its score.
+    """How many tokens of an answer are generated before it is asked whether its score is decided.
 
-    Exact match is lost beyond the longest right answer; ScienceQA looks at one character; what is
-    compared as a whole gets `EXTRA_TOKENS` more.
+    Exact match is mostly lost beyond the longest right answer; ScienceQA looks at one character;
+    what is compared as a whole gets `EXTRA_TOKENS` more, and goes no further.
 
     Args:
         encoded: the examples of a set, with their right answers.
@@ -39,7 +42,6 @@ def longest_answer(encoded: Sequence[Encoded], metric: str) -> int:
     return {"accuracy": longest, "first_character": 1}.get(metric, longest + EXTRA_TOKENS)
 
 
-@torch.no_grad()
 def generate(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -64,12 +66,27 @@ def generate(
         batch_size: prompts per forward pass.
         temperature: 0 for greedy answers; above, they are drawn with torch's random numbers from
             the whole distribution at this temperature.
-        ended: given a prompt's index and the complete lines of its answer so far, whether nothing
-            that may follow matters; called every `CHECK_EVERY` tokens.
+        ended: given a prompt's index and its answer so far, whether nothing that may follow
+            matters; called every `CHECK_EVERY` tokens.
 
     Returns:
         The decoded answers in the prompts' order, special tokens removed.
     """
+    answers = _answers(model, tokenizer, prompts, max_new_tokens, batch_size, temperature, ended)
+    return [text for text, _ in answers]
+
+
+@torch.no_grad()
+def _answers(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: Sequence[int],
+    batch_size: int,
+    temperature: float = 0.0,
+    ended: Callable[[int, str], bool] | None = None,
+) -> list[tuple[str, bool]]:
+    """The answers of `generate`, each with whether the model ended it by itself."""
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     context = context_length(model)
     inputs = [Encoded(tuple(prompt), (), False) for prompt in prompts]
@@ -79,7 +96,7 @@ def generate(
     ]
     lengths = [len(prompt) for prompt in inputs]
     padded = len(set(lengths)) > 1 and handles_left_padding(model, prompts, pad)
-    answers = [""] * len(inputs)
+    answers = [("", False)] * len(inputs)
     for indices in _batches(lengths, limits, batch_size, context, padded):
         batch = to_device(collate([inputs[i] for i in indices], pad, side="left"), model.device)
         start = batch["input_ids"].shape[1]
@@ -95,9 +112,50 @@ def generate(
         )
         cut = [new[row, : limits[i]] for row, i in enumerate(indices)]
         texts = tokenizer.batch_decode(cut, skip_special_tokens=True)
-        for i, text in zip(indices, texts, strict=True):
-            answers[i] = text
+        for i, text, tokens in zip(indices, texts, cut, strict=True):
+            answers[i] = text, tokenizer.eos_token_id in tokens.tolist()
     return answers
+
+
+def generate_decided(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: Sequence[int],
+    decided: Callable[[int, str], bool],
+    batch_size: int = 64,
+) -> list[str]:
+    """Greedy answers whose scores do not depend on where they are cut.
+
+    An answer that is not decided at its limit of tokens is written anew until it is, to
+    `LONGEST_DECISION` tokens or the end of the model's context at most.
+
+    Args:
+        model: in evaluation mode.
+        tokenizer: the model's.
+        prompts: as token ids.
+        max_new_tokens: for each prompt, the most tokens of an answer that is decided by then.
+        decided: given a prompt's index and its answer so far, whether nothing that may follow
+            changes its score.
+        batch_size: prompts per forward pass.
+
+    Returns:
+        The decoded answers in the prompts' order.
+    """
+    answers = _answers(model, tokenizer, prompts, max_new_tokens, batch_size)
+    texts = [text for text, _ in answers]
+    open_ones = [i for i, (text, ended) in enumerate(answers) if not (ended or decided(i, text))]
+    longer = generate(
+        model,
+        tokenizer,
+        [prompts[i] for i in open_ones],
+        [max(max_new_tokens[i], LONGEST_DECISION) for i in open_ones],
+        batch_size,
+        ended=lambda at, text: decided(open_ones[at], text),
+    )
+    for i, text in zip(open_ones, longer, strict=True):
+        texts[i] = text
+    return texts
 
 
 class _Ended(StoppingCriteria):
@@ -118,10 +176,7 @@ class _Ended(StoppingCriteria):
         if new.shape[1] % CHECK_EVERY == 0:
             texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
             for row, (i, text) in enumerate(zip(self.indices, texts, strict=True)):
-                complete_lines = text[
-                    : text.rfind("\n") + 1
-                ]  # a line that still grows may become another
-                self.over[row] = self.over[row] or self.ended(i, complete_lines)
+                self.over[row] = self.over[row] or self.ended(i, text)
         return torch.tensor(self.over, device=input_ids.device)
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.evaluation.generate import generate, longest_answer, to_device
+from fggm_lab.evaluation.generate import generate_decided, longest_answer, to_device
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import (
     IGNORED,
@@ -19,6 +19,7 @@ from fggm_lab.models.encoding import (
 )
 from fggm_lab.tasks import METRICS, PASS_AT_1, Example
 from fggm_lab.tasks.code import cut_completion, passes, program_text
+from fggm_lab.tasks.decided import COMPARED_WHOLE, is_decided
 
 SetName = TypeVar("SetName", bound=Hashable)
 """What names a set of examples: a task's name, or a pair such as `("skill", "arithmetic")`."""
@@ -123,7 +124,8 @@ def answer_sets(
         sets: name → (examples, a key of `METRICS` or `pass_at_1`).
         max_length: tokens per example; longer prompts are cut from the left.
         max_new_tokens: name → the most tokens of a generated answer; of a set without a number as
-            many as can matter to its score (`longest_answer`).
+            many as can matter to its score (`longest_answer`). An answer goes on beyond where its
+            score is not decided by then (`is_decided`).
         batch_size: examples per forward pass.
         probe: generate nothing for sets scored by `accuracy`, and count what is not exact as wrong;
             that differs from the full score only where a model writes the right text with other
@@ -150,9 +152,14 @@ def answer_sets(
     requested = max_new_tokens or {}
     limits = {name: longest_answer(encoded[name], metric) for name, (_, metric) in sets.items()}
     limits |= requested
-    # Right, and no longer than requested; the end token is no part of the text.
+    # Right; what is compared as a whole must also be no longer than requested, the end token, which
+    # is no part of the text, aside.
     correct = [
-        exact[at] and len(inputs[at].answer) - 1 <= requested.get(name, len(inputs[at].answer))
+        exact[at]
+        and (
+            sets[name][1] not in COMPARED_WHOLE
+            or len(inputs[at].answer) - 1 <= requested.get(name, len(inputs[at].answer))
+        )
         for at, (name, _) in enumerate(flat)
     ]
     to_generate = [
@@ -166,7 +173,12 @@ def answer_sets(
     ]
     prompts = [inputs[at].prompt for at in to_generate]
     token_limits = [limits[flat[at][0]] for at in to_generate]
-    generated = generate(model, tokenizer, prompts, token_limits, batch_size)
+
+    def decided(index: int, text: str) -> bool:
+        example, metric = questions[to_generate[index]]
+        return is_decided(metric, example.prompt, text, example.answer)
+
+    generated = generate_decided(model, tokenizer, prompts, token_limits, decided, batch_size)
     for at, text in zip(to_generate, generated, strict=True):
         texts[at] = text
     scores = _scores(questions, texts, allow_code_execution)

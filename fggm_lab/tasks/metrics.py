@@ -175,7 +175,7 @@ def lenient_match(prediction: str, answer: str) -> bool:
     Returns:
         Whether they match.
     """
-    expected, predicted = _words(answer), _words(prediction)
+    expected, predicted = answer_words(answer), answer_words(prediction)
     if expected:
         return predicted[: len(expected)] == expected
     bare = "".join(answer.split())
@@ -200,8 +200,15 @@ _WORD = re.compile(
 )
 
 
-def _words(text: str) -> list[str]:
-    """The words `lenient_match` compares."""
+def answer_words(text: str) -> list[str]:
+    """The words `lenient_match` compares.
+
+    Args:
+        text: an answer.
+
+    Returns:
+        Its words in order; numbers without trailing zeros.
+    """
     text = unicodedata.normalize("NFKC", text).casefold()
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
     words = _WORD.findall(text)

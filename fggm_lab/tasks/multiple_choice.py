@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fggm_lab.errors import DataError, SettingError, nearest
+from fggm_lab.tasks.decided import is_decided
 from fggm_lab.tasks.metrics import lenient_match
 from fggm_lab.tasks.row_formats import check_text, kind_of
 
@@ -172,3 +173,17 @@ def chosen_by_text(question: Choice, text: str) -> int | None:
             return index
     begun = [i for i, choice in enumerate(question.choices) if lenient_match(text, choice)]
     return max(begun, key=lambda i: len(question.choices[i]), default=None)
+
+
+def is_choice_decided(question: Choice, text: str) -> bool:
+    """Whether no continuation of an unfinished answer changes the choice it makes.
+
+    Args:
+        question: with its choices.
+        text: what a model has written so far.
+
+    Returns:
+        True where the choice is decided: none of the choices may still become the whole answer,
+        or what it begins with.
+    """
+    return all(is_decided("accuracy", question.prompt, text, choice) for choice in question.choices)

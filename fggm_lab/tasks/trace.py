@@ -36,8 +36,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
 TRACE_NEW_TOKENS: dict[str, int] = dict.fromkeys(("MeetingBank", "Py150", "20Minuten"), 512)
 """Task -> the most tokens of an answer, as TRACE's scripts generate it (`--max_ans_len 512`).
 
-The other five tasks' scores cannot change beyond the longest right answer, so that they need no
-number: the lab stops there by itself."""
+The other five tasks need no number: the lab generates until nothing can change their scores."""
 
 REPLAY_SET = "Lima"
 """The ninth folder of the release: examples to replay, whose test answers are empty; no task."""

@@ -79,11 +79,13 @@ def test_accuracy_is_the_share_of_likeliest_choices_that_are_right(by: ChooseBy)
 def test_by_generation_the_greedy_answer_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
 
-    def generate(model: Any, tokenizer: Any, prompts: Any, limits: Any, size: int) -> list[str]:
+    def generate(
+        model: Any, tokenizer: Any, prompts: Any, limits: Any, decided: Any, size: int
+    ) -> list[str]:
         calls.append(([tokenizer.decode(prompt) for prompt in prompts], limits))
         return [" a. Because", "dog", "dx", ""]
 
-    monkeypatch.setattr("fggm_lab.evaluation.choice_scoring.generate", generate)
+    monkeypatch.setattr("fggm_lab.evaluation.choice_scoring.generate_decided", generate)
     accuracy = choice_accuracy(
         small_model(), TOKENIZER, {"all": QUESTIONS}, "generation", max_length=64
     )

@@ -2,8 +2,10 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,14 @@ from transformers import PreTrainedModel
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation import evaluate, generate, greedy_answers, text_loss
-from fggm_lab.tasks import METRICS, Example, Task
+from fggm_lab.tasks import (
+    METRICS,
+    Example,
+    Task,
+    lenient_match,
+    metric_for,
+)
+from fggm_lab.training.presets import preset
 from tests.support.families import FAMILIES, character_tokenizer, some_examples
 from tests.support.scoring import score_of
 from tests.support.small import small_general, small_model, small_tasks
@@ -240,3 +249,68 @@ def test_a_mistake_is_one_sentence() -> None:
         evaluate(model, TOKENIZER, _tasks(), split="eval")
     with pytest.raises(SettingError, match=r"no task named 'task-9' was scored.*did you mean"):
         evaluate(model, TOKENIZER, tasks)["task-9"]
+
+
+def _chain(text: str) -> PreTrainedModel:
+    """A model that writes `text` and then ends; no character of it may come twice."""
+    model = small_model()
+    ids = [*TOKENIZER(text)["input_ids"], TOKENIZER.eos_token_id]
+
+    def follow(module: object, args: object, inputs: dict[str, torch.Tensor], out: Any) -> None:
+        following = torch.zeros(TOKENIZER.eos_token_id + len(TOKENIZER), dtype=torch.long)
+        following[ids[:-1]] = torch.tensor(ids[1:])
+        following[TOKENIZER(":")["input_ids"]] = ids[0]
+        read = inputs["input_ids"][:, -out.logits.shape[1] :]
+        out.logits = torch.nn.functional.one_hot(following[read], out.logits.shape[-1]).float()
+
+    model.register_forward_hook(follow, with_kwargs=True)
+    return model
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "first_character", "final_number"])
+@pytest.mark.parametrize(
+    "written",
+    ["b", "b\nacuse", "b \n", "\nb", "\n b.ac", " \n", "a", "b.", "b1", "1", "12", "1\n2"],
+)
+@pytest.mark.parametrize("answer", ["b", "1"])
+def test_a_score_does_not_depend_on_the_cut(metric: str, written: str, answer: str) -> None:
+    expected = METRICS[metric]("q:", written, answer)
+    model = _chain(written)
+    # A second example with a long answer sets the limit of tokens of a set; so may the caller.
+    longer = Example("q:", "x" * 9)
+    tasks = [
+        Task(f"{others} others", (), (), (Example("q:", answer), *[longer] * others), metric)
+        for others in (0, 1)
+    ]
+    for limit in (None, 1, 512):
+        for row in evaluate(model, TOKENIZER, tasks, max_new_tokens=limit).predictions:
+            if row.index == 0:
+                assert row.score == expected
+                if metric == "accuracy":
+                    assert lenient_match(row.prediction, answer) == lenient_match(written, answer)
+
+
+def test_a_letter_with_a_reason_is_wrong_under_the_papers_preset() -> None:
+    limits = preset("fggm-paper").settings.max_new_tokens
+    assert isinstance(limits, Mapping)
+    tasks = [
+        Task(name, (), (), (Example("q:", "b"),), metric_for(name))
+        for name in ("C-STANCE", "FOMC", "ScienceQA", "NumGLUE-cm", "NumGLUE-ds")
+    ]
+    reason = evaluate(_chain("b\nacuse"), TOKENIZER, tasks, max_new_tokens=limits)
+    assert [reason[task.name].score for task in tasks] == [0, 0, 1, 0, 0]
+    newline = evaluate(_chain("\nb"), TOKENIZER, tasks, max_new_tokens=limits)
+    assert [newline[task.name].score for task in tasks] == [1, 1, 1, 1, 1]
+    assert newline["ScienceQA"].empty == 0
+
+
+def test_an_answer_of_white_space_without_end_stops() -> None:
+    model = small_model(context=600)
+    space = TOKENIZER(" ")["input_ids"][0]
+    model.register_forward_hook(
+        lambda module, args, out: setattr(
+            out, "logits", torch.zeros_like(out.logits).index_fill(-1, torch.tensor(space), 9)
+        )
+    )
+    rows = evaluate(model, TOKENIZER, Task("one", (), (), (Example("q:", "b"),))).predictions
+    assert (rows[0].score, len(rows[0].prediction)) == (0, 512)

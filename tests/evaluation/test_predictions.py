@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fggm_lab.methods import SFT
 from fggm_lab.runs import Run
-from fggm_lab.tasks import METRICS
+from fggm_lab.tasks import METRICS, TaskSequence
 from tests.support.small import small_run, small_tasks
 
 NAMES = [task.name for task in small_tasks()]
@@ -98,7 +99,11 @@ def test_epochs_may_be_a_tasks_own(tmp_path: Path) -> None:
 
 
 def test_the_most_new_tokens_of_a_run_cut_its_answers(tmp_path: Path) -> None:
-    run = small_run(SFT(), tmp_path / "run", max_new_tokens={"task-1": 1}, points_per_task=0)
+    compared_whole = TaskSequence([replace(t, metric="rouge_l") for t in small_tasks()], "small")
+    run = small_run(
+        SFT(), tmp_path / "run", tasks=compared_whole, max_new_tokens={"task-1": 1},
+        points_per_task=0,
+    )  # fmt: skip
     for after in (None, *NAMES):
         assert all(len(row.prediction) <= 1 for row in run.predictions(after, "task-1"))
     assert any(len(row.prediction) > 1 for row in run.predictions(None, "task-0"))
