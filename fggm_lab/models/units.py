@@ -26,7 +26,7 @@ VECTORS = -2
 
 _OTHER_AXES = {ROW: COLUMN, COLUMN: ROW, LEADING: TRAILING, TRAILING: LEADING}
 
-_KNOWN_LAYOUTS = {
+_KNOWN_LAYOUTS: dict[str, dict[str, int]] = {
     "Conv1D": {"weight": COLUMN},
     "DbrxExpertGLU": {"w2": COLUMN},
     "Llama4TextExperts": {"gate_up_proj": COLUMN, "down_proj": COLUMN},
@@ -41,11 +41,16 @@ _KNOWN_LAYOUTS = {
         "o": LEADING,
         **dict.fromkeys(("r_r_bias", "r_s_bias", "r_w_bias", "seg_embed"), VECTORS),
     },
-    "ZambaMambaMixer": {"x_proj_weight": ROW, "dt_proj_weight": ROW, "dt_proj_bias": VECTORS},
+    "InklingSharedExperts": dict.fromkeys(("gate_proj", "up_proj", "down_proj"), ROW),
+    "LongcatFlashExperts": dict.fromkeys(("gate_up_proj", "down_proj"), ROW),
+    "ZambaMambaMixer": {
+        **dict.fromkeys(("x_proj_weight", "dt_proj_weight", "A_log"), ROW),
+        "dt_proj_bias": VECTORS,
+    },
 }
 """Axes that cannot be told from a module's base class or attributes: class name → parameter."""
 
-_STACKED_LINEAR = ("MoeParallelExperts", "ParallelExperts", "FlexibleLinear")
+_STACKED_LINEAR = ("ParallelExperts", "FlexibleLinear")
 """How the names of classes end that keep one stacked weight (experts, out, in), called `weight`."""
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -97,7 +102,7 @@ def _axis(module: nn.Module, name: str, shape: tuple[int, ...]) -> int | None:
         return LEADING if math.prod(shape[1:-1]) > 1 else ROW
     if math.prod(shape[:-1]) == 1:  # one vector, with axes of length 1 for broadcasting
         return VECTORS
-    if max(shape) == math.prod(shape):
+    if sum(size > 1 for size in shape) < 3:
         return ROW
     if type(module).__name__.endswith(_STACKED_LINEAR) and name == "weight":
         return ROW

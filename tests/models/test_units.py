@@ -77,6 +77,14 @@ def test_a_unit_of_a_kernel_is_an_output_channel() -> None:
 
 
 SMALL: dict[str, dict[str, Any]] = {
+    "dbrx": {
+        "d_model": 16,
+        "n_heads": 2,
+        "n_layers": 1,
+        "max_seq_len": 32,
+        "ffn_config": {"ffn_hidden_size": 8, "moe_num_experts": 2, "moe_top_k": 1},
+        "attn_config": {"kv_n_heads": 1, "rope_theta": 1e4},
+    },
     "xlnet": {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 24},
     "recurrent_gemma": {
         "hidden_size": 16,
@@ -92,6 +100,7 @@ SMALL: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(
     ("family", "axes"),
     [
+        ("dbrx", {"w1": ROW, "v1": ROW, "w2": COLUMN}),
         ("xlnet", {"q": TRAILING, "o": LEADING, "r_w_bias": VECTORS}),
         ("recurrent_gemma", {"input_gate_weight": COLUMN, "input_gate_bias": VECTORS}),
         ("rwkv", {"attention.time_mix_key": VECTORS}),
