@@ -130,6 +130,7 @@ class PerExampleFisher:
             with requiring_grad(self._parameters, parameters.values()):
                 value = likelihood(texts)
                 uses = count_uses([value], parameters.values())
+                self._sums.unreached.update(n for n, p in parameters.items() if not uses[id(p)])
                 roots = self._norms(value, max_bytes)
         finally:
             for handle in hooks:

@@ -1,12 +1,13 @@
 """Estimate the diagonal Fisher information of a model on a task's examples."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -121,6 +122,7 @@ def fisher_scores(
         batch_size=batch_size, max_examples=max_examples, max_length=max_length, draws=draws
     )
     _check_budget(estimator_used, memory_budget)
+    model = _uncompiled(model)
     check_model(model, tokenizer if estimator_used.reads_examples else None)
     parameters = _scored(model)
     items = as_examples(examples)
@@ -161,6 +163,7 @@ def fisher_scores(
     averaged = max(1, len(encoded))
     errors = sums.standard_errors(averaged) if estimator_used.per_example else None
     units, diagonal = sums.means(averaged)
+    _warn_of_unused(sums.unreached, units)
     info = FisherInfo(
         estimator=estimator_used.name,
         aggregation=aggregation,
@@ -181,6 +184,51 @@ def fisher_scores(
         | ({"assumed_rows": unknown} if unknown else {}),
     )
     return FisherScores(units, axes, diagonal, info, errors)
+
+
+def _uncompiled(model: PreTrainedModel) -> PreTrainedModel:
+    """The model inside one that `torch.compile` wraps: same parameters, by their plain names.
+
+    Args:
+        model: as it was passed.
+
+    Returns:
+        The model inside, or the model itself.
+
+    Raises:
+        ModelError: a layer is compiled by itself, so that names differ from the plain model's.
+    """
+    plain: PreTrainedModel = getattr(model, "_orig_mod", model)
+    for name, module in plain.named_modules():
+        if hasattr(module, "_orig_mod"):
+            raise ModelError(
+                f"{name} is compiled by itself, so its parameters have names that fit no plain "
+                "model; score the model before you compile its layers"
+            )
+    return plain
+
+
+def _warn_of_unused(unreached: set[str], units: Mapping[str, Tensor]) -> None:
+    """Say which parameters reading a text does not use: those of a vision tower, for example.
+
+    An expert that the texts do not choose is another matter: its fellows, whose names differ only
+    in a number, are used.
+
+    Args:
+        unreached: the parameters that the likelihood of the probe's text does not depend on.
+        units: every parameter's scores.
+    """
+    pattern = {name: re.sub(r"\d+", "#", name) for name in units}
+    zero = {name for name in unreached if name in units and not units[name].any()}
+    used = {pattern[name] for name in units if name not in zero}
+    unused = [name for name in units if name in zero and pattern[name] not in used]
+    if unused:
+        warnings.warn(
+            f"{len(unused)} of {len(units)} parameters take no part in reading text ({unused[0]}, "
+            "for one): they score 0 and dilute a mask; freeze them by requires_grad_(False), and "
+            "they are left out",
+            stacklevel=3,
+        )
 
 
 def _fill(estimator: Estimator, fisher_pass: FisherPass, report: ProgressCallback) -> None:

@@ -38,6 +38,8 @@ class SquareSums:
         self.cache = GramCache()
         self.generic: set[str] = set()
         """Parameters an exact estimator scored one example at a time, no rule covering them."""
+        self.unreached: set[str] = set()
+        """Parameters that the likelihood of the probe's text does not depend on."""
         self._rows: dict[torch.device, Tensor] = {}
         self._spans: dict[str, slice] = {}
         self._total: dict[torch.device, Tensor] = {}
