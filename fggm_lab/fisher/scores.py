@@ -35,7 +35,8 @@ class FisherInfo:
         dtype: the model's, e.g. `float32`.
         truncated: how many prompts were cut to fit.
         extra: further JSON-able facts: batch size, seed, draws, `of` (how many examples there
-            were to choose from), `generic` (the parameters scored by the slow path).
+            were to choose from), `generic` (the parameters scored by the slow path), `assumed_rows`
+            (parameters of unknown layout, whose units are taken to be rows).
     """
 
     estimator: str
