@@ -6,13 +6,19 @@ from fggm_lab.errors import SettingError
 
 MIB = 1 << 20
 
+_WALL_FACTOR = 12
+"""The clock's limit over that of CPU time: for a machine that has 12 programs to each core."""
+
 
 @dataclass(frozen=True)
 class Limits:
     """What one program may use.
 
     Attributes:
-        seconds: of the clock, until the program and all its children are killed.
+        seconds: of CPU time, of the program and its children together, so that a verdict does not
+            depend on what else the machine does.
+        wall_seconds: of the clock, until the program and all its children are killed, for one that
+            sleeps or waits. None: 12 times `seconds`.
         memory: bytes of address space, for each process (an interpreter itself takes about 20 MiB).
         processes: how many there may be at once, threads included, the program itself counted.
         open_files: for each process.
@@ -31,12 +37,18 @@ class Limits:
     file_size: int = 16 * MIB
     disk: int = 32 * MIB
     output: int = 64 * 1024
+    wall_seconds: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not value > 0:
+            if value is not None and not value > 0:
                 raise SettingError(f"limit {field.name} is {value}; it must be above 0")
+
+    @property
+    def clock(self) -> float:
+        """Seconds of the clock until a program is killed."""
+        return _WALL_FACTOR * self.seconds if self.wall_seconds is None else self.wall_seconds
 
 
 @dataclass(frozen=True)
@@ -49,8 +61,9 @@ class Outcome:
             `exception NAME`, `timeout`, `memory`, `too many processes`, `too many open files`,
             `file too large`, `disk full`, `no network`, `too much output`, `early exit`,
             `folder deleted`, `killed`.
-        detail: the exception's message and line, a signal's name; may be empty.
-        seconds: how long it ran.
+        detail: the exception's message and line, a signal's name, of a timeout which limit was
+            reached (CPU time or the clock); may be empty.
+        seconds: how long it ran, by the clock.
         output: what it printed, cut to the limit.
     """
 

@@ -4,6 +4,8 @@ import errno
 import signal
 from typing import Any
 
+from fggm_lab.tasks.code.limits import Limits
+
 NOT_STARTED = "not started"
 """The reason of a program whose interpreter could not be started."""
 
@@ -25,12 +27,13 @@ _BY_KIND = {
 }
 
 
-def reason_and_detail(report: dict[str, Any]) -> tuple[str, str]:
+def reason_and_detail(report: dict[str, Any], limits: Limits) -> tuple[str, str]:
     """Why the program of this report ended, as `Outcome` words it, and the detail.
 
     Args:
         report: the guard's: `ended`, `signal`, `passed`, `verdict` (of the runner: an exception's
             kind, built-in kind, error number, line, message, in lines), `detail`.
+        limits: what the program could use.
 
     Returns:
         The reason, one of those that `Outcome` lists, and the detail, which may be empty.
@@ -39,8 +42,10 @@ def reason_and_detail(report: dict[str, Any]) -> tuple[str, str]:
         return "passed", ""
     if report["ended"] == "start":
         return NOT_STARTED, report["detail"]
+    if report["ended"] == "cpu":
+        return "timeout", f"more than {limits.seconds:g} s of CPU time"
     if report["ended"] == "time":
-        return "timeout", ""
+        return "timeout", f"not done after {limits.clock:g} s of the clock"
     if report["signal"] is not None:
         return "killed", _signal_name(report["signal"])
     lines = report["verdict"].split("\n", 4)

@@ -30,7 +30,7 @@ from fggm_lab.tasks.code.reasons import NOT_STARTED, reason_and_detail
 
 _GUARD = Path(__file__).parent / "guard"
 _PATIENCE = 10.0
-"""Seconds the guard may take beyond the program's own before it is killed itself."""
+"""Seconds the guard may take beyond the clock's limit before it is killed itself."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _run(source: str, limits: Limits, plan: str) -> Outcome:
     job = {
         "plan": plan,
         "source": source.encode("utf-8", "replace").decode("utf-8"),
-        "limits": asdict(limits),
+        "limits": {**asdict(limits), "wall_seconds": limits.clock},
         "folder": os.path.realpath(folder),
         "python": _interpreter(),
         "shown": _shown(),
@@ -217,7 +217,7 @@ def _run(source: str, limits: Limits, plan: str) -> Outcome:
     if flooded:
         reason, detail = "too much output", f"more than {limits.output} bytes"
     else:
-        reason, detail = reason_and_detail(report)
+        reason, detail = reason_and_detail(report, limits)
     return Outcome(reason == "passed", reason, detail, seconds, output)
 
 
@@ -233,7 +233,7 @@ def _supervise(job: bytes, limits: Limits) -> tuple[dict[str, Any], str, bool]:
         start_new_session=True,
     )
     assert guard.stdin and guard.stdout and guard.stderr
-    deadline = time.monotonic() + limits.seconds + _PATIENCE
+    deadline = time.monotonic() + limits.clock + _PATIENCE
     read: dict[str, bytes] = {"output": b"", "report": b""}
     flooded = False
     try:

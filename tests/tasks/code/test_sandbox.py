@@ -137,7 +137,27 @@ os._exit(127)
 
 
 def test_an_endless_loop_is_stopped(mark: str) -> None:
-    assert _reason(NAME.format(mark=mark) + "while True: pass", Limits(seconds=0.5)) == "timeout"
+    endless = NAME.format(mark=mark) + "while True: pass"
+    outcome = run_program(endless, Limits(seconds=0.5), allow=True)
+    assert (outcome.reason, outcome.detail) == ("timeout", "more than 0.5 s of CPU time")
+
+
+def test_waiting_costs_no_cpu_time() -> None:
+    """What a busy machine does to a program: the clock runs on, its own time does not."""
+    assert _reason("import time\ntime.sleep(1.5)", Limits(seconds=1.0)) == "passed"
+
+
+def test_the_cpu_time_of_children_counts(mark: str) -> None:
+    source = """
+import os, time
+for _ in range(2):
+    if os.fork() == 0:
+        while time.process_time() < 0.7: pass
+        os._exit(0)
+    os.wait()
+"""
+    assert _reason(source, Limits(seconds=1.0)) == "timeout"
+    assert _reason(source, Limits(seconds=4.0)) == "passed"
 
 
 def test_ignoring_every_signal_does_not_help(mark: str) -> None:
@@ -149,7 +169,9 @@ for number in range(1, 32):
 while True:
     time.sleep(1)
 """
-    assert _reason(NAME.format(mark=mark) + source, Limits(seconds=0.5)) == "timeout"
+    limits = Limits(wall_seconds=0.5)
+    outcome = run_program(NAME.format(mark=mark) + source, limits, allow=True)
+    assert (outcome.reason, outcome.detail) == ("timeout", "not done after 0.5 s of the clock")
 
 
 def test_a_fork_bomb_is_stopped(protection: Isolation, mark: str) -> None:
@@ -171,7 +193,7 @@ while True:
     except OSError:
         pass
 """
-    assert _reason(NAME.format(mark=mark) + bomb, Limits(seconds=1.0)) == "timeout"
+    assert _reason(NAME.format(mark=mark) + bomb, Limits(wall_seconds=1.0)) == "timeout"
 
 
 def test_threads_count_as_processes(protection: Isolation, mark: str) -> None:

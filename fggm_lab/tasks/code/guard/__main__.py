@@ -23,7 +23,6 @@ from ending import end_all, reap, wait
 from inside import (
     Job,
     become_program,
-    cpu_seconds,
     enter_namespaces,
     process_limit,
     spare_uid,
@@ -94,7 +93,7 @@ def _guarded(job: Job) -> dict[str, object]:
         os.close(file)
     try:
         _hand_over({"source": job["source"], "token": token}, text_write)
-        ended = wait(child, job["limits"]["seconds"])
+        ended = wait(child, job["limits"]["wall_seconds"])
         seconds = time.monotonic() - started
     finally:
         status = end_all(child)
@@ -108,8 +107,8 @@ def _guarded(job: Job) -> dict[str, object]:
         raise OSError("its interpreter ended before the program began")
     report = report[1:]
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if os.WIFSIGNALED(status) and used.ru_utime + used.ru_stime > cpu_seconds(job):
-        ended = "time"
+    if ended != "stopped" and used.ru_utime + used.ru_stime >= job["limits"]["seconds"]:
+        ended = "cpu"
     return {
         "ended": ended,
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,

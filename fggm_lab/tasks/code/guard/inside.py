@@ -157,4 +157,14 @@ def _limit(job: Job, processes: int | None) -> None:
 
 
 def cpu_seconds(job: Job) -> int:
+    """RLIMIT_CPU of each process: a little above the limit, by which the guard judges afterwards.
+
+    The kernel counts whole seconds here, by clock ticks, and `getrusage` counts more exactly.
+
+    Args:
+        job: with the limits.
+
+    Returns:
+        Whole seconds.
+    """
     return int(job["limits"]["seconds"]) + 2
