@@ -192,8 +192,13 @@ def train(
             f"{cut} training prompts were cut from the left to {finished[0].config.max_length} "
             "tokens (the answers are whole)"
         )
+    if (cut := _count_in_last_evaluation(finished[0], "truncated")) and not quiet:
+        console.print(
+            f"{cut} prompts of the last evaluation were cut from the left, those of a task to the "
+            "length that its longest answer leaves"
+        )
     for run in finished:
-        if (empty := _empty_answers(run)) and not quiet:
+        if (empty := _count_in_last_evaluation(run, "empty")) and not quiet:
             console.print(
                 f"{run.config.method}: {empty} answers after the last task are empty and score 0",
                 highlight=False,
@@ -201,13 +206,11 @@ def train(
     return finished
 
 
-def _empty_answers(run: Any) -> int:
-    """How many answers of its last whole evaluation are empty."""
+def _count_in_last_evaluation(run: Any, name: str) -> int:
+    """A count of a run's last whole evaluation, of all tasks together: `empty`, `truncated`."""
     evaluations = [event for event in run.events("evaluation") if event["final"]]
     return (
-        sum(task.get("empty", 0) for task in evaluations[-1]["tasks"].values())
-        if evaluations
-        else 0
+        sum(task.get(name, 0) for task in evaluations[-1]["tasks"].values()) if evaluations else 0
     )
 
 

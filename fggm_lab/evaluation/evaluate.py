@@ -97,8 +97,9 @@ def evaluate(
             sequence's name or a folder. An empty list scores General alone.
         general: what General is measured on, or what `load_general` takes. None: not measured.
         split: `test`, or, to choose settings, `eval`.
-        max_length: tokens per example; longer prompts are cut from the left. None: the model's
-            context, at most 1024, as `run_sequence` has it.
+        max_length: tokens per example; longer prompts are cut from the left and counted
+            (`TaskScore.truncated`), all of a task to the same length, that beside its longest right
+            answer. None: the model's context, at most 1024, as `run_sequence` has it.
         max_new_tokens: the most tokens of a generated answer, of every task or by task name; None,
             or no number for a task: as many as can matter to its score. An answer whose score is
             not decided by then (by exact match, first character or final number: more text could

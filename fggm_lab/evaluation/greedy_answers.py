@@ -38,6 +38,7 @@ class Answer:
         exact: whether it is right token by token.
         nll: negative log-likelihood of the right answer, nats, summed over its tokens.
         tokens: how many tokens the right answer has, its end token included.
+        truncated: whether the model saw the prompt cut from the left.
     """
 
     prediction: str | None
@@ -45,6 +46,7 @@ class Answer:
     exact: bool
     nll: float
     tokens: int
+    truncated: bool = False
 
 
 @torch.no_grad()
@@ -122,7 +124,8 @@ def answer_sets(
         model: in evaluation mode.
         tokenizer: the model's.
         sets: name → (examples, a key of `METRICS` or `pass_at_1`).
-        max_length: tokens per example; longer prompts are cut from the left.
+        max_length: tokens per example; longer prompts are cut from the left, in each set to the
+            length that its longest right answer leaves.
         max_new_tokens: name → the most tokens of a generated answer; of a set without a number as
             many as can matter to its score (`longest_answer`). An answer goes on beyond where its
             score is not decided by then (`is_decided`).
@@ -141,7 +144,9 @@ def answer_sets(
     """
     context = context_length(model)
     encoded = {
-        name: encode(tokenizer, examples, max_length, where=_set_name(name), context=context)
+        name: encode(
+            tokenizer, examples, max_length, where=_set_name(name), context=context, cut_alike=True
+        )
         for name, (examples, _) in sets.items()
     }
     # All sets in one list, so that batches mix them; positions in it are `at`.
@@ -185,7 +190,8 @@ def answer_sets(
     answers: dict[SetName, list[Answer]] = {name: [] for name in sets}
     for at, (name, _) in enumerate(flat):
         tokens = len(inputs[at].answer)
-        answers[name].append(Answer(texts[at], scores[at], exact[at], nll[at], tokens))
+        cut = inputs[at].truncated
+        answers[name].append(Answer(texts[at], scores[at], exact[at], nll[at], tokens, cut))
     return answers
 
 

@@ -20,6 +20,7 @@ class TaskScore:
         nll: negative log-likelihood of the right answers, nats per token.
         examples: how many were scored.
         empty: how many greedy answers were empty, or white space; each scores 0.
+        truncated: how many prompts were cut from the left to fit.
     """
 
     score: float
@@ -27,6 +28,7 @@ class TaskScore:
     nll: float
     examples: int
     empty: int
+    truncated: int = 0
 
     @classmethod
     def of(cls, answers: Sequence[Answer]) -> "TaskScore":
@@ -37,6 +39,7 @@ class TaskScore:
             nll=sum(answer.nll for answer in answers) / sum(answer.tokens for answer in answers),
             examples=len(answers),
             empty=sum(a.prediction is not None and not a.prediction.strip() for a in answers),
+            truncated=sum(answer.truncated for answer in answers),
         )
 
 
@@ -105,8 +108,8 @@ class Evaluation:
         """The scores as JSON-able values, as a run's `evaluation` events have them.
 
         Returns:
-            `{"tasks": {name: {"score", "exact", "nll", "examples", "empty"}},
-            "general": {"score", "skills"} | None}`.
+            `{"tasks": {name: {"score", "exact", "nll", "examples", "empty",
+            "truncated"}}, "general": {"score", "skills"} | None}`.
         """
         return {
             "tasks": {name: asdict(score) for name, score in self.tasks.items()},
@@ -117,20 +120,30 @@ class Evaluation:
         parts = [f"{name} {task.score:.3f}" for name, task in list(self.tasks.items())[:8]]
         parts += [f"… {len(self.tasks) - 8} more"] if len(self.tasks) > 8 else []
         parts += [] if self.general is None else [f"General {self.general.score:.3f}"]
+        if cut := sum(task.truncated for task in self.tasks.values()):
+            parts.append(f"{cut} prompts cut")
         return f"Evaluation({self.split}: {', '.join(parts) or 'nothing scored'})"
 
     def _repr_html_(self) -> str:
         rows: list[list[object]] = [
-            [name, task.score, task.exact, task.nll, task.examples, task.empty]
+            [name, task.score, task.exact, task.nll, task.examples, task.empty, task.truncated]
             for name, task in self.tasks.items()
         ]
         if len(self.tasks) > 1:
-            rows.append(["mean", self.mean, None, None, None, None])
+            rows.append(["mean", self.mean, None, None, None, None, None])
         if self.general is not None:
             rows += [
-                [f"General: {name}", score, None, None, None, None]
+                [f"General: {name}", score, None, None, None, None, None]
                 for name, score in self.general.skills.items()
             ]
-            rows.append(["General", self.general.score, None, None, None, None])
-        columns = ["task", "score", "exact", "nats per token", "examples", "empty answers"]
+            rows.append(["General", self.general.score, None, None, None, None, None])
+        columns = [
+            "task",
+            "score",
+            "exact",
+            "nats per token",
+            "examples",
+            "empty answers",
+            "cut prompts",
+        ]
         return html_table(f"Scores on the {self.split} split", columns, rows)

@@ -57,6 +57,7 @@ def encode(
     *,
     where: str = "",
     context: int | None = None,
+    cut_alike: bool = False,
 ) -> list[Encoded]:
     """Tokenise prompts and answers separately, so that no token contains parts of both.
 
@@ -73,6 +74,9 @@ def encode(
         numbers: what to call each example in an error; by default its index, from 0.
         where: what the examples are of, for an error: a task, a skill, a file.
         context: the most tokens the model can read, for an error's remedy.
+        cut_alike: leave every prompt the same room, that beside the longest of the answers; where a
+            model is scored, a prompt's length must say nothing about its own answer. Else each
+            prompt has the room that its own answer leaves.
 
     Returns:
         The examples in order.
@@ -83,6 +87,7 @@ def encode(
     """
     prompts = _prompts(tokenizer, [e.prompt for e in examples])
     answers = _answers(tokenizer, examples)
+    longest = max(map(len, answers), default=0)
     encoded = []
     for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
         room = max_length - len(answer)
@@ -93,7 +98,7 @@ def encode(
                 f"tokens and leaves no room for its prompt within {max_length}; "
                 f"{_remedy(max_length, context)}"
             )
-        cut = _cut(tokenizer, prompt, room)
+        cut = _cut(tokenizer, prompt, max_length - longest if cut_alike else room)
         encoded.append(Encoded(tuple(cut), tuple(answer), len(cut) < len(prompt)))
     return encoded
 

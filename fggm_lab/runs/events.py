@@ -52,6 +52,7 @@ class TaskScores(TypedDict):
     ]
     examples: NotRequired[Annotated[int, "how many examples were scored"]]
     empty: NotRequired[Annotated[int, "how many answers were empty or white space; each scores 0"]]
+    truncated: NotRequired[Annotated[int, "how many prompts were cut from the left to fit"]]
 
 
 class MeasuredGeneral(TypedDict):

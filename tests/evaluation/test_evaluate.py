@@ -314,3 +314,17 @@ def test_an_answer_of_white_space_without_end_stops() -> None:
     )
     rows = evaluate(model, TOKENIZER, Task("one", (), (), (Example("q:", "b"),))).predictions
     assert (rows[0].score, len(rows[0].prediction)) == (0, 512)
+
+
+def test_cut_prompts_are_counted_and_their_length_says_nothing_of_the_answer() -> None:
+    model = small_model(dtype=torch.float64)
+    prompt = "".join(e.prompt for e in some_examples(9))[:60]
+    examples = (Example(prompt, "a"), Example(prompt, "abcdefghi"), Example("ab:", "a"))
+    task = Task("one", (), (), examples, "rouge_l")
+    measured = evaluate(model, TOKENIZER, task, max_length=40)
+    assert measured["one"].truncated == 2 and "2 prompts cut" in repr(measured)
+    assert measured.to_json()["tasks"]["one"]["truncated"] == 2
+    rows = measured.predictions
+    assert rows[0].prediction == rows[1].prediction == _greedy(model, prompt[-30:], 14)
+    assert evaluate(model, TOKENIZER, task)["one"].truncated == 2  # 60 + 10 tokens of 64
+    assert evaluate(model, TOKENIZER, _tasks())["one"].truncated == 0
