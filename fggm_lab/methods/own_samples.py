@@ -18,6 +18,7 @@ from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Plan, TaskContext
 from fggm_lab.methods.fggm import EQUAL_SCORES, lowest_first
 from fggm_lab.methods.masking import TaskMasking, masked_names
+from fggm_lab.models.build import context_length
 from fggm_lab.models.sampling import own_samples
 
 _EPSILON = 1e-30
@@ -39,13 +40,14 @@ def self_fisher(
         model: the model that draws and is scored.
         tokenizer: its tokenizer.
         samples: how many texts are drawn.
-        length: the maximum number of tokens of a text.
+        length: the maximum number of tokens of a text; less if the model's context is shorter.
         seed: seeds the draws.
         task: the name that the scores are stored under.
 
     Returns:
         One score for each unit.
     """
+    length = min(length, context_length(model) - 1)  # a beginning token may come before it
     drawn = own_samples(model, tokenizer, samples, length=length, seed=seed)
     return fisher_scores(model, tokenizer, drawn, max_length=length + 1, task=task)
 
