@@ -14,7 +14,7 @@ from fggm_lab.evaluation.greedy_answers import Answer, answer_sets, teacher_forc
 from fggm_lab.evaluation.scores import Evaluation, GeneralScore, TaskScore
 from fggm_lab.models import example_length
 from fggm_lab.models.check import check_model
-from fggm_lab.models.encoding import Encoded
+from fggm_lab.models.encoding import Encoded, fitting_examples
 from fggm_lab.runs import Prediction
 from fggm_lab.tasks import (
     PASS_AT_1,
@@ -82,6 +82,7 @@ def evaluate(
     autocast: bool = False,
     probe: int | None = None,
     allow_code_execution: bool = False,
+    skip_too_long: bool = False,
 ) -> Evaluation:
     """Score a model on tasks and, if asked, on General, with dropout off.
 
@@ -111,14 +112,16 @@ def evaluate(
             exact match, and no predictions are kept. For the points along a curve.
         allow_code_execution: score code tasks, and skills with tests, by running what the model
             wrote; else by exact match of the text.
+        skip_too_long: leave out examples of tasks and skills whose answers do not fit into
+            `max_length`, and count them (`TaskScore.skipped`). False: refuse them.
 
     Returns:
         Each task's scores, General, and every answer to the tasks.
 
     Raises:
         SettingError: a setting is outside what it may be.
-        DataError: a task has no such split, an answer does not fit, or a name or folder cannot be
-            loaded.
+        DataError: a task has no such split, an answer does not fit (with `skip_too_long`, none of
+            a set's does), or a name or folder cannot be loaded.
         ModelError: it is no causal language model on one device, or the tokenizer has more
             tokens than the model.
         TrainingError: a likelihood is not a number, so the weights are broken.
@@ -135,6 +138,20 @@ def evaluate(
     length = example_length(model, max_length)
     runs_code = allow_code_execution and probe is None
     sets = _sets(tasks, general, split, probe, runs_code)
+    indices: dict[tuple[str, str], Sequence[int]] = {
+        name: fitting_examples(tokenizer, examples, length)
+        if skip_too_long
+        else range(len(examples))
+        for name, (examples, _) in sets.items()
+    }
+    skipped = {name: len(sets[name][0]) - len(indices[name]) for name in sets}
+    for name, (examples, metric) in sets.items():
+        if skipped[name] and not indices[name]:
+            raise DataError(
+                f"no answer of {' '.join(name)} fits into {length} tokens; raise max_length, or "
+                "use a model with a longer context"
+            )
+        sets[name] = [examples[i] for i in indices[name]], metric
     limits = {
         ("task", task.name): limit
         for task in tasks
@@ -171,7 +188,7 @@ def evaluate(
                 )
     finally:
         model.train(training)
-    scores = {name: TaskScore.of(rows) for name, rows in answers.items()}
+    scores = {name: TaskScore.of(rows, skipped[name]) for name, rows in answers.items()}
     if not all(math.isfinite(score.nll) for score in scores.values()):
         raise TrainingError("the likelihood of the answers is not a number")
     ability = None
@@ -186,7 +203,13 @@ def evaluate(
         split=split,
         predictions=()
         if probe is not None
-        else tuple(p for t in tasks for p in _predictions(t, split, answers["task", t.name])),
+        else tuple(
+            prediction
+            for task in tasks
+            for prediction in _predictions(
+                task, split, indices["task", task.name], answers["task", task.name]
+            )
+        ),
     )
 
 
@@ -222,12 +245,15 @@ def _limit(max_new_tokens: int | Mapping[str, int] | None, task: str) -> int | N
     return max_new_tokens.get(task) if isinstance(max_new_tokens, Mapping) else max_new_tokens
 
 
-def _predictions(task: Task, split: str, answers: Sequence[Answer]) -> list[Prediction]:
+def _predictions(
+    task: Task, split: str, indices: Sequence[int], answers: Sequence[Answer]
+) -> list[Prediction]:
     """A task's answers as a run keeps them; the run knows after which task they were given."""
+    examples = task.split(split)
     return [
         Prediction(
-            None, task.name, split, i, example.prompt, example.answer, answer.prediction or "",
-            answer.score, answer.exact, answer.nll, answer.tokens,
+            None, task.name, split, i, examples[i].prompt, examples[i].answer,
+            answer.prediction or "", answer.score, answer.exact, answer.nll, answer.tokens,
         )
-        for i, (example, answer) in enumerate(zip(task.split(split), answers, strict=True))
+        for i, answer in zip(indices, answers, strict=True)
     ]  # fmt: skip

@@ -21,6 +21,7 @@ class TaskScore:
         examples: how many were scored.
         empty: how many greedy answers were empty, or white space; each scores 0.
         truncated: how many prompts were cut from the left to fit.
+        skipped: how many further examples were left out, since their answers do not fit.
     """
 
     score: float
@@ -29,10 +30,11 @@ class TaskScore:
     examples: int
     empty: int
     truncated: int = 0
+    skipped: int = 0
 
     @classmethod
-    def of(cls, answers: Sequence[Answer]) -> "TaskScore":
-        """The mean over one or more answers."""
+    def of(cls, answers: Sequence[Answer], skipped: int = 0) -> "TaskScore":
+        """The mean over one or more answers, beside examples that were skipped."""
         return cls(
             score=sum(answer.score for answer in answers) / len(answers),
             exact=sum(answer.exact for answer in answers) / len(answers),
@@ -40,6 +42,7 @@ class TaskScore:
             examples=len(answers),
             empty=sum(a.prediction is not None and not a.prediction.strip() for a in answers),
             truncated=sum(answer.truncated for answer in answers),
+            skipped=skipped,
         )
 
 
@@ -109,7 +112,7 @@ class Evaluation:
 
         Returns:
             `{"tasks": {name: {"score", "exact", "nll", "examples", "empty",
-            "truncated"}}, "general": {"score", "skills"} | None}`.
+            "truncated", "skipped"}}, "general": {"score", "skills"} | None}`.
         """
         return {
             "tasks": {name: asdict(score) for name, score in self.tasks.items()},
@@ -122,6 +125,8 @@ class Evaluation:
         parts += [] if self.general is None else [f"General {self.general.score:.3f}"]
         if cut := sum(task.truncated for task in self.tasks.values()):
             parts.append(f"{cut} prompts cut")
+        if skipped := sum(task.skipped for task in self.tasks.values()):
+            parts.append(f"{skipped} skipped")
         return f"Evaluation({self.split}: {', '.join(parts) or 'nothing scored'})"
 
     def _repr_html_(self) -> str:

@@ -103,6 +103,23 @@ def encode(
     return encoded
 
 
+def fitting_examples(
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[HasPromptAndAnswer], max_length: int
+) -> list[int]:
+    """The examples that `encode` accepts, whose answers leave room for a token of a prompt.
+
+    Args:
+        tokenizer: must have an end token.
+        examples: objects with `.prompt` and `.answer`.
+        max_length: the most tokens an example may have.
+
+    Returns:
+        Their indices, rising.
+    """
+    answers = _answers(tokenizer, examples)
+    return [index for index, answer in enumerate(answers) if len(answer) < max_length]
+
+
 def encode_prompts(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], max_length: int
 ) -> list[Encoded]:

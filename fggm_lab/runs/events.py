@@ -53,6 +53,9 @@ class TaskScores(TypedDict):
     examples: NotRequired[Annotated[int, "how many examples were scored"]]
     empty: NotRequired[Annotated[int, "how many answers were empty or white space; each scores 0"]]
     truncated: NotRequired[Annotated[int, "how many prompts were cut from the left to fit"]]
+    skipped: NotRequired[
+        Annotated[int, "how many further examples were left out, since their answers do not fit"]
+    ]
 
 
 class MeasuredGeneral(TypedDict):

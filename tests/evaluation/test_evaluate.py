@@ -328,3 +328,20 @@ def test_cut_prompts_are_counted_and_their_length_says_nothing_of_the_answer() -
     assert rows[0].prediction == rows[1].prediction == _greedy(model, prompt[-30:], 14)
     assert evaluate(model, TOKENIZER, task)["one"].truncated == 2  # 60 + 10 tokens of 64
     assert evaluate(model, TOKENIZER, _tasks())["one"].truncated == 0
+
+
+def test_an_answer_that_does_not_fit_is_refused_or_skipped_and_counted() -> None:
+    model = small_model(dtype=torch.float64)
+    first, long, last = Example("ab:", "a"), Example("ab:", "x" * 70), Example("cd:", "b")
+    task = Task("one", (), (), (first, long, last), "rouge_l")
+    with pytest.raises(DataError, match="the answer of example 1 has 71 tokens"):
+        evaluate(model, TOKENIZER, task)
+    measured = evaluate(model, TOKENIZER, task, skip_too_long=True)
+    assert (measured["one"].examples, measured["one"].skipped) == (2, 1)
+    assert "1 skipped" in repr(measured)
+    assert [row.index for row in measured.predictions] == [0, 2]
+    fitting = evaluate(model, TOKENIZER, Task("one", (), (), (first, last), "rouge_l"))
+    assert measured["one"].score == fitting["one"].score
+    assert measured["one"].nll == fitting["one"].nll
+    with pytest.raises(DataError, match="no answer of task one fits into 64 tokens"):
+        evaluate(model, TOKENIZER, Task("one", (), (), (long,)), skip_too_long=True)
