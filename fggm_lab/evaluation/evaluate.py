@@ -12,8 +12,9 @@ from fggm_lab.errors import DataError, TrainingError
 from fggm_lab.evaluation.choice_scoring import choice_accuracy
 from fggm_lab.evaluation.greedy_answers import Answer, answer_sets, teacher_forced
 from fggm_lab.evaluation.scores import Evaluation, GeneralScore, TaskScore
+from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.models import example_length
-from fggm_lab.models.check import check_model
+from fggm_lab.models.check import check_language_model
 from fggm_lab.models.encoding import Encoded, fitting_examples
 from fggm_lab.runs import Prediction
 from fggm_lab.tasks import (
@@ -126,7 +127,8 @@ def evaluate(
             tokens than the model.
         TrainingError: a likelihood is not a number, so the weights are broken.
     """
-    check_model(model, tokenizer)
+    check_language_model(model, tokenizer)
+    check_causal(model)
     check_choice("split", split, ScoredSplit)
     check_optional_count("probe", probe)
     tasks = _tasks(tasks)

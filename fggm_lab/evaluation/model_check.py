@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.evaluation.generate import generate
-from fggm_lab.fisher.likelihood import AnswerLikelihood, evaluating
+from fggm_lab.fisher.likelihood import AnswerLikelihood, evaluating, sees_later_tokens
 from fggm_lab.fisher.objectives import data_likelihood
 from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
@@ -143,12 +143,9 @@ class _Probe:
         ]
 
     def causality(self) -> list[Finding]:
-        """Whether the longer text's first predictions are those of the shorter text."""
+        """Whether the first predictions of a text are those of its beginning."""
         question = "predicts from earlier tokens only"
-        longer, shorter = self._alone()
-        logs = longer[0, :SHORT].float().log_softmax(-1), shorter[0].float().log_softmax(-1)
-        off = float((logs[0] - logs[1]).norm())
-        if differ(float(logs[1].norm()) + off, float(logs[1].norm()), self._model.dtype):
+        if sees_later_tokens(self._model):
             return [
                 Finding(question, "wrong", "later tokens change its predictions: it sees answers")
             ]

@@ -1,15 +1,24 @@
 """log p(answer | prompt) of a batch, and the states a model must be in to differentiate it."""
 
 import inspect
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from fggm_lab.errors import ModelError
 from fggm_lab.models.encoding import IGNORED, text_logits
+from fggm_lab.models.loss import differ
 from fggm_lab.models.positions import first_position
+
+LONGER_TEXT, SHORTER_TEXT = 8, 5
+"""The tokens of the two texts by which `sees_later_tokens` decides."""
+
+_SEES_LATER_TOKENS: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
 
 
 class AnswerLikelihood:
@@ -117,3 +126,62 @@ def requiring_grad(
     finally:
         for parameter, required in flags:
             parameter.requires_grad_(required)
+
+
+def sees_later_tokens(model: PreTrainedModel) -> bool:
+    """Whether a model's prediction of a token depends on that token, or on later ones.
+
+    XLNet's does without a permutation mask. Such a model has no likelihood of an answer: it has
+    read the answer before it predicts it. Two texts, of which the shorter is the beginning of the
+    longer, must have the same first predictions. The answer is kept for each model.
+
+    Args:
+        model: a causal language model of transformers; its training flags come back.
+
+    Returns:
+        True if later tokens change a prediction by more than rounding.
+    """
+    if model not in _SEES_LATER_TOKENS:
+        _SEES_LATER_TOKENS[model] = _predictions_differ(model)
+    return _SEES_LATER_TOKENS[model]
+
+
+def check_causal(model: PreTrainedModel) -> None:
+    """Refuse a model whose predictions of a token depend on that token.
+
+    Args:
+        model: a causal language model of transformers.
+
+    Raises:
+        ModelError: it reads the answer before it predicts it.
+    """
+    if sees_later_tokens(model):
+        raise ModelError(
+            f"{type(model).__name__} reads an answer before it predicts it (later tokens change "
+            "its earlier predictions), so its likelihoods and losses mean nothing; use a "
+            "model that reads from left to right"
+        )
+
+
+@torch.no_grad()
+def _predictions_differ(model: PreTrainedModel) -> bool:
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    ids = torch.arange(LONGER_TEXT, device=model.device) * 5 + vocabulary // 3
+    ids = (ids % vocabulary)[None]
+    with evaluating(model):
+        longer, shorter = (
+            text_logits(
+                model(
+                    input_ids=ids[:, :length],
+                    attention_mask=torch.ones_like(ids[:, :length]),
+                    use_cache=False,
+                ).logits,
+                length,
+            )[:, :SHORTER_TEXT]
+            .float()
+            .log_softmax(-1)
+            for length in (LONGER_TEXT, SHORTER_TEXT)
+        )
+    difference, size = float((longer - shorter).norm()), float(shorter.norm())
+    # Numbers that are not finite are the fault of the weights, and reported where they are scored.
+    return math.isfinite(difference) and differ(size + difference, size, model.dtype)

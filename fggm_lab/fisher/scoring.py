@@ -15,13 +15,13 @@ import fggm_lab.fisher.estimators  # noqa: F401  (fills the registry)
 from fggm_lab.checks import check_choice
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher.fisher_pass import FisherPass
-from fggm_lab.fisher.likelihood import evaluating
+from fggm_lab.fisher.likelihood import check_causal, evaluating
 from fggm_lab.fisher.memory_budget import chunk_for, free_budget
 from fggm_lab.fisher.registry import Estimator, check_answers, find_estimator
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import checked_length
-from fggm_lab.models.check import check_model
+from fggm_lab.models.check import check_language_model
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
@@ -123,7 +123,9 @@ def fisher_scores(
     )
     _check_budget(estimator_used, memory_budget)
     model = _uncompiled(model)
-    check_model(model, tokenizer if estimator_used.reads_examples else None)
+    check_language_model(model, tokenizer if estimator_used.reads_examples else None)
+    if estimator_used.reads_examples:
+        check_causal(model)
     parameters = _scored(model)
     items = as_examples(examples)
     numbers = (

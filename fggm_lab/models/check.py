@@ -13,7 +13,7 @@ _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 _OTHER_HEADS = re.compile(r"Classification|QuestionAnswering|MultipleChoice")
 
 
-def check_model(model: Any, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
+def check_language_model(model: Any, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
     """Refuse a model that cannot be scored or trained as a causal language model.
 
     Args:

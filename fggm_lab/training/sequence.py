@@ -8,10 +8,11 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.heap import keep_freed_memory
 from fggm_lab.methods import Method, as_method, class_references
 from fggm_lab.models import context_length, example_length
-from fggm_lab.models.check import check_model
+from fggm_lab.models.check import check_language_model
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
@@ -88,7 +89,8 @@ def run_sequence(
         RunError: `out` holds another run, is in use by another process, or is damaged.
         TrainingError: the loss is not a number any more; the last good state is kept.
     """
-    check_model(model, tokenizer)
+    check_language_model(model, tokenizer)
+    check_causal(model)
     method = as_method(method)
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
     split = training.split

@@ -1,5 +1,7 @@
 """One probe per model finds what is exact, slow, handled, refused and wrong."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.families import SIZES, check_families, tiny_family
-from fggm_lab.evaluation import ModelCheck, check_model
+from fggm_lab.errors import ModelError
+from fggm_lab.evaluation import ModelCheck, check_model, evaluate
+from fggm_lab.fisher import fisher_scores
 from fggm_lab.models import load_model
+from fggm_lab.training import run_sequence
 from tests.support.families import character_tokenizer, tiny_model
+from tests.support.small import small_tasks
 
 TOKENIZER = character_tokenizer()
 CAUSAL, PADDED, LOSS, GREEDY, SCORES = (
@@ -66,8 +72,22 @@ def spoilt(module: nn.Module) -> Any:
 
 
 def test_a_model_that_sees_what_follows_is_found() -> None:
-    check = check_model(spoilt(Reading()), TOKENIZER)
+    model = spoilt(Reading())
+    check = check_model(model, TOKENIZER)
     assert outcomes(check, CAUSAL) == ["wrong"] and not check.ok
+
+
+def test_a_model_that_sees_what_follows_is_neither_scored_nor_trained(tmp_path: Path) -> None:
+    model = spoilt(Reading())
+    calls: list[Callable[[], object]] = [
+        lambda: fisher_scores(model, TOKENIZER, small_tasks()[0]),
+        lambda: evaluate(model, TOKENIZER, small_tasks()),
+        lambda: run_sequence(model, TOKENIZER, small_tasks(), "sft", tmp_path / "run"),
+    ]
+    for call in calls:
+        with pytest.raises(ModelError, match=r"Llama.* reads an answer before it predicts it"):
+            call()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_model_that_mixes_the_rows_of_a_batch_is_found() -> None:
@@ -90,7 +110,7 @@ def test_slow_and_unused_parameters_are_named() -> None:
 def test_what_cannot_be_computed_is_refused_in_one_line() -> None:
     model = tiny_model("llama", dtype=torch.float32, vocabulary=8)  # fewer than the tokenizer has
     check = check_model(model, TOKENIZER)
-    assert not check.ok and "refused" in outcomes(check, CAUSAL)
+    assert not check.ok and "refused" in outcomes(check, PADDED)
     assert all("\n" not in finding.detail for finding in check.findings)
     model = tiny_model("llama", dtype=torch.float32).requires_grad_(False)
     assert outcomes(check_model(model, TOKENIZER), SCORES) == ["refused"]

@@ -24,7 +24,7 @@ from transformers import (
 from fggm_lab.errors import DataError, LabError, ModelError, SettingError
 from fggm_lab.evaluation import evaluate
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.models.check import check_model
+from fggm_lab.models.check import check_language_model
 from fggm_lab.tasks import Example, Task, TaskSequence
 from fggm_lab.training import run_sequence
 from tests.support.families import character_tokenizer
@@ -81,7 +81,7 @@ def test_no_causal_language_model_in_one_piece_is_said(
 
 def test_an_added_token_without_an_embedding_is_said(tmp_path: Path) -> None:
     tokenizer, tasks, model = character_tokenizer(), small_tasks(), small_model()
-    check_model(model, tokenizer)
+    check_language_model(model, tokenizer)
     rows = model.get_input_embeddings().weight.shape[0]
     tokenizer.add_tokens([f"[{i}]" for i in range(rows + 1 - len(tokenizer))])
     sentence = rf"has {rows + 1} tokens, and the model {rows} embedding rows; .*resize_token_emb"
@@ -127,8 +127,8 @@ def test_wrapped_models_are_judged_by_what_is_inside() -> None:
 
     tokenizer = character_tokenizer()
     model = small_model()
-    check_model(torch.compile(model), tokenizer)
-    check_model(get_peft_model(model, LoraConfig(target_modules="all-linear")), tokenizer)
+    check_language_model(torch.compile(model), tokenizer)
+    check_language_model(get_peft_model(model, LoraConfig(target_modules="all-linear")), tokenizer)
     classifier: PreTrainedModel = GPT2ForSequenceClassification(GPT2)
     with pytest.raises(LabError, match=r"GPT2ForSequenceClassification has no language"):
-        check_model(torch.compile(classifier))
+        check_language_model(torch.compile(classifier))
