@@ -165,7 +165,7 @@ def fisher_scores(
     averaged = max(1, len(encoded))
     errors = sums.standard_errors(averaged) if estimator_used.per_example else None
     units, diagonal = sums.means(averaged)
-    _warn_of_unused(sums.unreached, units)
+    unused = _unused(sums.unreached, units)
     info = FisherInfo(
         estimator=estimator_used.name,
         aggregation=aggregation,
@@ -183,9 +183,18 @@ def fisher_scores(
         }
         | ({"draws": draws} if estimator_used.name == "sampled" else {})
         | ({"memory_budget": memory_budget} if memory_budget is not None else {})
-        | ({"assumed_rows": unknown} if unknown else {}),
+        | ({"assumed_rows": unknown} if unknown else {})
+        | ({"left_out": unused} if unused else {}),
     )
-    return FisherScores(units, axes, diagonal, info, errors)
+    scores = FisherScores(units, axes, diagonal, info, errors)
+    if not unused:
+        return scores
+    warnings.warn(
+        f"{len(unused)} of {len(units)} parameters take no part in reading text ({unused[0]}, for "
+        "one); they are left out of the scores, and no mask cut from them covers them",
+        stacklevel=2,
+    )
+    return scores.restricted(name for name in units if name not in set(unused))
 
 
 def _uncompiled(model: PreTrainedModel) -> PreTrainedModel:
@@ -210,8 +219,10 @@ def _uncompiled(model: PreTrainedModel) -> PreTrainedModel:
     return plain
 
 
-def _warn_of_unused(unreached: set[str], units: Mapping[str, Tensor]) -> None:
-    """Say which parameters reading a text does not use: those of a vision tower, for example.
+def _unused(unreached: set[str], units: Mapping[str, Tensor]) -> list[str]:
+    """Name the parameters that reading a text does not use: those of a vision tower, for example.
+
+    Their scores are 0, and among the units of a mask they would dilute its share.
 
     An expert that the texts do not choose is another matter: its fellows, whose names differ only
     in a number, are used.
@@ -219,18 +230,14 @@ def _warn_of_unused(unreached: set[str], units: Mapping[str, Tensor]) -> None:
     Args:
         unreached: the parameters that the likelihood of the probe's text does not depend on.
         units: every parameter's scores.
+
+    Returns:
+        The names, in the model's order.
     """
     pattern = {name: re.sub(r"\d+", "#", name) for name in units}
     zero = {name for name in unreached if name in units and not units[name].any()}
     used = {pattern[name] for name in units if name not in zero}
-    unused = [name for name in units if name in zero and pattern[name] not in used]
-    if unused:
-        warnings.warn(
-            f"{len(unused)} of {len(units)} parameters take no part in reading text ({unused[0]}, "
-            "for one): they score 0 and dilute a mask; freeze them by requires_grad_(False), and "
-            "they are left out",
-            stacklevel=3,
-        )
+    return [name for name in units if name in zero and pattern[name] not in used]
 
 
 def _fill(estimator: Estimator, fisher_pass: FisherPass, report: ProgressCallback) -> None:

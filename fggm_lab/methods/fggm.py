@@ -14,7 +14,7 @@ from fggm_lab.fisher.registry import check_answers, check_before_training, find_
 from fggm_lab.fisher.scoring import Aggregation, drawn_examples
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Memory, Plan, TaskContext
-from fggm_lab.methods.masking import TaskMasking, masked_names
+from fggm_lab.methods.masking import TaskMasking, masked_scores
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.plugins import ESTIMATORS_GROUP, entry_points, is_reference
 
@@ -100,7 +100,7 @@ class FGGM(TaskMasking):
     def cut(self, context: TaskContext) -> Plan:
         """Score the task's training examples and cut the mask; old data is never touched."""
         scores = self._score(context)
-        chosen = scores.restricted(masked_names(context.model, self.parameters))
+        chosen = masked_scores(scores, context.model, self.parameters)
         seed = None
         if self.invert:
             chosen, seed = lowest_first(chosen), context.seed_for(EQUAL_SCORES)

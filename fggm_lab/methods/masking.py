@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.checks import check_choice
+from fggm_lab.fisher import FisherScores
 from fggm_lab.mask_settings import check_keep, check_scope
 from fggm_lab.masks import Mask, Scope
 from fggm_lab.methods.base import Method, Plan, TaskContext
@@ -111,6 +112,23 @@ def masked_names(model: PreTrainedModel, parameters: Parameters) -> list[str]:
         return names
     linear = linear_weights(model)
     return [name for name in names if name in linear]
+
+
+def masked_scores(
+    scores: FisherScores, model: PreTrainedModel, parameters: Parameters
+) -> FisherScores:
+    """The scores of the parameters that a mask covers.
+
+    Args:
+        scores: of the model. Parameters that reading text does not use have none.
+        model: the model.
+        parameters: `all` or `linear`.
+
+    Returns:
+        The scores of those of `masked_names` that were scored.
+    """
+    names = [name for name in masked_names(model, parameters) if name in scores.units]
+    return scores.restricted(names)
 
 
 def complete(mask: Mask, model: PreTrainedModel, others: Others) -> Mask:

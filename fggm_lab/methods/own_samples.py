@@ -17,7 +17,7 @@ from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Plan, TaskContext
 from fggm_lab.methods.fggm import EQUAL_SCORES, lowest_first
-from fggm_lab.methods.masking import TaskMasking, masked_names
+from fggm_lab.methods.masking import TaskMasking, masked_scores
 from fggm_lab.models.build import context_length
 from fggm_lab.models.sampling import own_samples
 
@@ -115,7 +115,7 @@ class Protect(TaskMasking):
             seed=context.seed_for("own samples"),
             task=f"own samples before {context.name}",
         )
-        return scores.restricted(masked_names(context.model, self.parameters))
+        return masked_scores(scores, context.model, self.parameters)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.registry import check_before_training, find_estimator
 from fggm_lab.mask_settings import check_keep, check_scope
 from fggm_lab.masks import Mask, Scope
-from fggm_lab.methods.masking import Parameters, masked_names
+from fggm_lab.methods.masking import Parameters, masked_scores
 from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer
 from fggm_lab.models.loss import own_loss_differs
@@ -182,7 +182,7 @@ class FGGMCallback(TrainerCallback):
                 "processing_class=tokenizer to the Trainer"
             )
         scores = fisher_scores(model, tokenizer, examples, **self._fisher)
-        chosen = scores.restricted(masked_names(model, self.parameters))
+        chosen = masked_scores(scores, model, self.parameters)
         if self.own_samples:
             own_scores = self_fisher(model, tokenizer, self.own_samples, seed=seed)
             chosen = contrast(chosen, own_scores.restricted(chosen.names))

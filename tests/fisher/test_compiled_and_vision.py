@@ -10,7 +10,9 @@ from torch import nn
 from fggm_lab.errors import ModelError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask
+from fggm_lab.methods import FGGM
 from tests.support.families import character_tokenizer, some_examples, tiny_model
+from tests.support.small import context
 
 TOKENIZER, EXAMPLES = character_tokenizer(), some_examples(4)
 
@@ -32,11 +34,19 @@ def test_a_layer_compiled_by_itself_is_refused() -> None:
         fisher_scores(model, TOKENIZER, EXAMPLES)
 
 
-def test_parameters_that_reading_does_not_use_are_said_until_they_are_frozen() -> None:
-    model: Any = tiny_model("llama")
-    model.vision_tower = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)).double()
+def test_parameters_that_reading_does_not_use_are_left_out_and_said_until_they_are_frozen() -> None:
+    model: Any = tiny_model("llama", dtype=torch.float32)
+    alone = fisher_scores(model, TOKENIZER, EXAMPLES)
+    model.vision_tower = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
     with pytest.warns(UserWarning, match=r"4 of \d+ parameters take no part .*vision_tower"):
-        fisher_scores(model, TOKENIZER, EXAMPLES)
+        scores = fisher_scores(model, TOKENIZER, EXAMPLES)
+    assert list(scores.units) == list(alone.units)
+    assert len(scores.info.extra["left_out"]) == 4
+    shares = [Mask.top(each, 0.3, "global").count for each in (scores, alone)]
+    assert shares[0] == shares[1]
+    with pytest.warns(UserWarning, match="take no part"):
+        mask = FGGM(scope="global").plan(context(model)).mask
+    assert mask is not None and mask.unit_count == sum(map(len, alone.units.values()))
     model.vision_tower.requires_grad_(False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
