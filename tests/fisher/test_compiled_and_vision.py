@@ -42,7 +42,7 @@ def test_parameters_that_reading_does_not_use_are_left_out_and_said_until_they_a
         scores = fisher_scores(model, TOKENIZER, EXAMPLES)
     assert list(scores.units) == list(alone.units)
     assert len(scores.info.extra["left_out"]) == 4
-    shares = [Mask.top(each, 0.3, "global").count for each in (scores, alone)]
+    shares = [Mask.top(record, 0.3, "global").count for record in (scores, alone)]
     assert shares[0] == shares[1]
     with pytest.warns(UserWarning, match="take no part"):
         mask = FGGM(scope="global").plan(context(model)).mask
