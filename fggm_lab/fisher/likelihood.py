@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from fggm_lab.errors import ModelError
 from fggm_lab.models.encoding import IGNORED, text_logits
-from fggm_lab.models.loss import differ
+from fggm_lab.models.loss import differ, probe_ids
 from fggm_lab.models.positions import first_position
 
 LONGER_TEXT, SHORTER_TEXT = 8, 5
@@ -165,9 +165,7 @@ def check_causal(model: PreTrainedModel) -> None:
 
 @torch.no_grad()
 def _predictions_differ(model: PreTrainedModel) -> bool:
-    vocabulary = model.get_input_embeddings().weight.shape[0]
-    ids = torch.arange(LONGER_TEXT, device=model.device) * 5 + vocabulary // 3
-    ids = (ids % vocabulary)[None]
+    ids = torch.tensor([probe_ids(model, LONGER_TEXT)], device=model.device)
     with evaluating(model):
         longer, shorter = (
             text_logits(

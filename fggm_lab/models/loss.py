@@ -40,6 +40,12 @@ def differ(value: float, expected: float, dtype: torch.dtype) -> bool:
     return not close  # not a number is a difference, too
 
 
+def probe_ids(model: PreTrainedModel, length: int) -> tuple[int, ...]:
+    """A few different token ids from the middle of a model's vocabulary, to try the model on."""
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    return tuple((vocabulary // 3 + 5 * index) % vocabulary for index in range(length))
+
+
 @torch.no_grad()
 def own_loss_differs(model: PreTrainedModel, text: Encoded | None = None) -> bool:
     """Whether the `.loss` of a model's family is another than `answer_loss`, on one short text.
@@ -52,9 +58,7 @@ def own_loss_differs(model: PreTrainedModel, text: Encoded | None = None) -> boo
         True if it is another, or if there is none.
     """
     if text is None:
-        vocabulary = model.get_input_embeddings().weight.shape[0]
-        start = vocabulary // 3
-        ids = tuple((start + 5 * i) % vocabulary for i in range(PROBE_TOKENS))
+        ids = probe_ids(model, PROBE_TOKENS)
         text = Encoded(ids[:2], ids[2:], False)
     batch = {name: tensor.to(model.device) for name, tensor in collate([text], 0).items()}
     output = model(**batch, use_cache=False)
