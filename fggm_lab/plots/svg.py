@@ -1,7 +1,7 @@
-"""A figure of lines as a small, still SVG picture, for pages that run no JavaScript.
+"""A figure as a small, still SVG picture, for pages that run no JavaScript.
 
-It draws what the lab's line figures have: panels, lines with markers, bands, error bars, shaded
-stretches, notes and a legend. It needs no browser, as kaleido does, and stays small.
+It draws what the lab's figures have: panels, lines with markers, bands, error bars, bars, coloured
+cells, shaded stretches, notes and a legend. It needs no browser, as kaleido does, and stays small.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,17 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import theme
-from fggm_lab.plots.svg_axes import CHARACTER, Area, Scale, axis_of, lines_of, reach
+from fggm_lab.plots.svg_areas import COLOUR_BAR, bars, cells, colour_bars, shows_colours
+from fggm_lab.plots.svg_axes import (
+    CHARACTER,
+    Area,
+    Scale,
+    axis_of,
+    label_width,
+    lines_of,
+    reach,
+    shown,
+)
 from fggm_lab.plots.thinning import thin_line
 
 WIDTH = 760
@@ -30,27 +40,29 @@ def svg(figure: go.Figure) -> str:
     """The figure as SVG, its title above and its legend below; some 30 kB at most.
 
     Args:
-        figure: of scatter traces only.
+        figure: of scatter traces, bars and heatmaps; what is switched off is left out.
 
     Returns:
         The picture as text, an `<svg>` element.
 
     Raises:
-        SettingError: it has something else than lines and markers.
+        SettingError: it has traces of another type.
     """
-    other = {trace.type for trace in figure.data} - {"scatter"}
+    traces = shown(figure)
+    other = {trace.type for trace in traces} - {"scatter", "bar", "heatmap"}
     if other:
         raise SettingError(
-            f"only figures of lines become small pictures, this one has a {min(other)}; export it "
-            "instead"
+            f"only figures of lines, bars and cells become small pictures, this one has a "
+            f"{min(other)}; export it instead"
         )
     layout = figure.layout
-    inner = (layout.height or 450) - (layout.margin.t or 80) - (layout.margin.b or 60)
-    area = Area(_LEFT, _TOP, WIDTH - _RIGHT, _TOP + max(180, inner))
-    panels = dict.fromkeys((t.xaxis or "x", t.yaxis or "y") for t in figure.data)
+    area = _area(figure)
+    panels = dict.fromkeys((t.xaxis or "x", t.yaxis or "y") for t in traces)
     scales = {name: Scale(figure, name, area) for pair in panels for name in pair}
-    lines = sum("lines" in _mode(trace) for trace in figure.data)
-    parts = [*_shapes(layout.shapes, scales, area)]
+    lines = sum(trace.type == "scatter" and "lines" in _mode(trace) for trace in traces)
+    filled = [shape for shape in layout.shapes if shape.fillcolor]
+    outlines = [shape for shape in layout.shapes if not shape.fillcolor]
+    parts = [*_shapes(filled, scales, area)]
     drawn: set[str] = set()
     for x, y in panels:
         for name, with_ in ((x, y), (y, x)):
@@ -58,11 +70,23 @@ def svg(figure: go.Figure) -> str:
                 drawn.add(name)
                 host = axis_of(figure, name).anchor
                 parts += scales[name].svg(scales.get(host or with_, scales[with_]))
-    for trace in figure.data:
-        x, y = scales[trace.xaxis or "x"], scales[trace.yaxis or "y"]
-        parts += _trace(trace, x, y, max(8, MAX_POINTS // max(1, lines)))
+    below: dict[tuple[str, str], go.Scatter] = {}  # axes → the line before
+    for trace in traces:
+        axes = trace.xaxis or "x", trace.yaxis or "y"
+        x, y = (scales[name] for name in axes)
+        if trace.type == "heatmap":
+            parts += cells(trace, x, y, layout)
+        elif trace.type == "bar":
+            beside = [t for t in traces
+                      if t.type == "bar" and (t.xaxis or "x", t.yaxis or "y") == axes]  # fmt: skip
+            parts += bars(beside, trace, x, y, layout)
+        else:
+            parts += _trace(trace, below.get(axes), x, y, max(8, MAX_POINTS // max(1, lines)))
+            below[axes] = trace
+    parts += _shapes(outlines, scales, area)
+    parts += colour_bars(figure, scales, area)
     parts += _notes(layout.annotations, scales, area)
-    rows = _legend_rows([t for t in figure.data if _in_legend(t)])
+    rows = _legend_rows([t for t in traces if _in_legend(t)] if _has_legend(layout) else [])
     for number, row in enumerate(rows):
         parts += _legend_row(row, area.bottom + _BOTTOM + _ROW * number)
     height = area.bottom + _BOTTOM + _ROW * len(rows)
@@ -75,6 +99,21 @@ def svg(figure: go.Figure) -> str:
     )
 
 
+def _area(figure: go.Figure) -> Area:
+    """The plotting area, with room for the names at its left and a colour bar at its right."""
+    layout, traces = figure.layout, shown(figure)
+    inner = (layout.height or 450) - (layout.margin.t or 80) - (layout.margin.b or 60)
+    coloured = any(shows_colours(trace, layout) for trace in traces)
+    first = [
+        trace.yaxis or "y"
+        for trace in traces
+        if not (axis_of(figure, trace.xaxis or "x").domain or (0,))[0]
+    ]
+    left = max([_LEFT, *(34 + label_width(figure, name) for name in set(first))])
+    right = WIDTH - (COLOUR_BAR if coloured else _RIGHT)
+    return Area(left, _TOP, right, _TOP + max(180, inner))
+
+
 # Traces
 
 
@@ -82,19 +121,24 @@ def _mode(trace: go.Scatter) -> str:
     return str(trace.mode or "lines")
 
 
-def _trace(trace: go.Scatter, x: Scale, y: Scale, max_points: int) -> Iterable[str]:
-    """A trace's band, error bars, line and large markers."""
-    if trace.x is None or trace.y is None:
-        return
-    points = [(x(a), y(b)) for a, b in zip(trace.x, trace.y, strict=True) if a is not None is not b]
+def _trace(
+    trace: go.Scatter, below: go.Scatter | None, x: Scale, y: Scale, max_points: int
+) -> Iterable[str]:
+    """A trace's band, error bars, line and large markers; `below` is the trace before it."""
+    points = _pixels(trace, x, y)
     if not points:
         return
     line, faint = trace.line, f' opacity="{trace.opacity}"' if trace.opacity else ""
     colour = line.color or trace.marker.color or theme.INK
+    if trace.fill == "tozeroy":
+        edge: Pixels = [(points[0][0], y(0)), (points[-1][0], y(0))]
+    else:  # to the line before, or the trace is an outline
+        edge = _pixels(below, x, y) if trace.fill == "tonexty" and below is not None else []
     if trace.fill:
-        yield f'<path d="{_path(points)}" fill="{trace.fillcolor or theme.SHADE}"/>'
-        if line.width == 0:
-            return
+        outline = [*points, *edge[::-1]]
+        yield f'<path d="{_path(outline)}" fill="{trace.fillcolor or theme.SHADE}"/>'
+    if line.width == 0:
+        return
     yield from _errors(trace, x, y, colour)
     if "lines" in _mode(trace):
         dash = f' stroke-dasharray="{_DASHES[line.dash]}"' if line.dash in _DASHES else ""
@@ -104,6 +148,13 @@ def _trace(trace: go.Scatter, x: Scale, y: Scale, max_points: int) -> Iterable[s
         )
     if "markers" in _mode(trace):
         yield from _markers(trace, points, colour, faint, max_points)
+
+
+def _pixels(trace: go.Scatter, x: Scale, y: Scale) -> list[tuple[float, float]]:
+    """The points of a trace, without gaps."""
+    if trace.x is None or trace.y is None:
+        return []
+    return [(x(a), y(b)) for a, b in zip(trace.x, trace.y, strict=True) if a is not None is not b]
 
 
 def _path(points: Pixels, shape: str | None = None) -> str:
@@ -198,12 +249,14 @@ def _pixel(
 
 def _shapes(shapes: Sequence[Any], scales: dict[str, Scale], area: Area) -> Iterable[str]:
     for shape in shapes:
-        x0, x1 = (_pixel(shape.xref, v, scales, area, True) for v in (shape.x0, shape.x1))
-        y0, y1 = (_pixel(shape.yref, v, scales, area, False) for v in (shape.y0, shape.y1))
+        x0, x1 = (_pixel(shape.xref or "x", v, scales, area, True) for v in (shape.x0, shape.x1))
+        y0, y1 = (_pixel(shape.yref or "y", v, scales, area, False) for v in (shape.y0, shape.y1))
         if shape.type == "rect":
+            frame = shape.line.width or (0 if shape.fillcolor else 2)
             yield (
                 f'<rect x="{min(x0, x1):.0f}" y="{min(y0, y1):.0f}" width="{abs(x1 - x0):.0f}" '
-                f'height="{abs(y1 - y0):.0f}" fill="{shape.fillcolor or theme.SHADE}"/>'
+                f'height="{abs(y1 - y0):.0f}" fill="{shape.fillcolor or "none"}" '
+                f'stroke="{shape.line.color or theme.INK}" stroke-width="{frame:g}"/>'
             )
         else:
             dash = _DASHES.get(shape.line.dash or "", "none")
@@ -224,14 +277,18 @@ def _notes(notes: Sequence[Any], scales: dict[str, Scale], area: Area) -> Iterab
         yield f'<text x="{x:.0f}" y="{y - 4:.0f}" text-anchor="{anchor}"{bold}>{text}</text>'
 
 
-def _in_legend(trace: go.Scatter) -> bool:
-    named = bool(trace.name) and trace.showlegend is not False
+def _has_legend(layout: go.Layout) -> bool:
+    return layout.showlegend is not False and layout.legend.visible is not False
+
+
+def _in_legend(trace: Any) -> bool:
+    named = bool(trace.name) and trace.showlegend is not False and trace.type != "heatmap"
     return named and trace.x is not None and any(v is not None for v in trace.x)
 
 
-def _legend_rows(traces: Sequence[go.Scatter]) -> list[list[tuple[float, go.Scatter]]]:
+def _legend_rows(traces: Sequence[Any]) -> list[list[tuple[float, Any]]]:
     """The legend's entries row by row, each with the pixel where it begins."""
-    rows: list[list[tuple[float, go.Scatter]]] = []
+    rows: list[list[tuple[float, Any]]] = []
     x = float(WIDTH)
     for trace in traces:
         width = 44 + CHARACTER * len(trace.name)
@@ -243,8 +300,14 @@ def _legend_rows(traces: Sequence[go.Scatter]) -> list[list[tuple[float, go.Scat
     return rows
 
 
-def _legend_row(row: Sequence[tuple[float, go.Scatter]], y: float) -> Iterable[str]:
+def _legend_row(row: Sequence[tuple[float, Any]], y: float) -> Iterable[str]:
     for x, trace in row:
+        if trace.type == "bar":
+            colours = trace.marker.color
+            colour = colours if isinstance(colours, str) else theme.INK
+            yield f'<rect x="{x + 6:.0f}" y="{y - 5:.0f}" width="12" height="10" fill="{colour}"/>'
+            yield f'<text x="{x + 30:.0f}" y="{y + 4:.0f}">{lines_of(trace.name)[0]}</text>'
+            continue
         colour = trace.line.color or trace.marker.color or theme.INK
         if "lines" in _mode(trace):
             dash = _DASHES.get(trace.line.dash or "", "none")

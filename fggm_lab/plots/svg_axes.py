@@ -37,6 +37,7 @@ class Scale:
         self.name = name
         self.across = name.startswith("x")
         self._axis = axis_of(figure, name)
+        self._log = self._axis.type == "log"  # plotly looks a setting up slowly
         host = axis_of(figure, self._axis.overlaying) if self._axis.overlaying else self._axis
         low, high = host.domain or (0, 1)
         self._pixels = _between(area, self.across, low, high)
@@ -50,7 +51,7 @@ class Scale:
         """The pixel of a value."""
         if isinstance(value, str):
             value = self._names.index(value)
-        elif self._axis.type == "log":
+        elif self._log:
             value = math.log10(value) if value > 0 else self._low
         return self.part((value - self._low) / ((self._high - self._low) or 1))
 
@@ -72,7 +73,8 @@ class Scale:
         ticks = self._labels()
         above = self._axis.side == "top"
         room = abs(self.part(1) - self.part(0)) / max(1, len(ticks))
-        turned = self.across and max((len(t) for _, t in ticks), default=0) * CHARACTER > room
+        longest = CHARACTER * max((len(label) for _, label in ticks), default=0)
+        turned = self.across and longest > room
         for pixel, label in ticks:
             if self.across:
                 x, y = pixel, other.part(1) - 6 if above else other.part(0) + 15
@@ -90,12 +92,16 @@ class Scale:
             return
         middle = self.part(0.5)
         if self.across:
-            y = other.part(1) - 22 if above else other.part(0) + (58 if turned else 32)
+            y = (
+                other.part(1) - 22
+                if above
+                else other.part(0) + (26 + 0.6 * longest if turned else 32)
+            )
             text = " ".join(title)
             yield f'<text x="{middle:.0f}" y="{y:.0f}" text-anchor="middle">{text}</text>'
         else:
             for number, line in enumerate(title):
-                x = other.part(0) - 38 - 12 * (len(title) - 1 - number)
+                x = other.part(0) - max(38, 14 + longest) - 12 * (len(title) - 1 - number)
                 yield (
                     f'<text transform="translate({x:.0f} {middle:.0f}) rotate(-90)" '
                     f'text-anchor="middle">{line}</text>'
@@ -110,7 +116,7 @@ class Scale:
             return [(self(v), lines_of(str(t))[0]) for v, t in zip(values, texts, strict=True)]
         if self._names:
             return [(self(name), escape(name)) for name in self._names]
-        if axis.type == "log":
+        if self._log:
             powers = range(math.ceil(self._low), math.floor(self._high) + 1)
             return [(self(10.0**p), f"1e{p}") for p in powers]
         ends = sorted((self._low, self._high))
@@ -121,14 +127,27 @@ class Scale:
         if self._names:
             return -0.5, len(self._names) - 0.5
         names = {self.name, self._axis.matches}
-        values = [v for trace in figure.data for v in _values(trace, names, self.across)]
-        if self._axis.type == "log":
+        values = [v for trace in shown(figure) for v in _values(trace, names, self.across)]
+        values += [v for shape in figure.layout.shapes for v in _reach_of(shape, names)]
+        if self._log:
             values = [math.log10(v) for v in values if v > 0]
         low, high = min(values, default=0.0), max(values, default=1.0)
         if self._axis.rangemode == "tozero":
             low, high = min(low, 0.0), max(high, 0.0)
         room = 0.06 * ((high - low) or 1.0)
         return low - room, high + room
+
+
+def shown(figure: go.Figure) -> list[Any]:
+    """The traces that are not switched off."""
+    return [trace for trace in figure.data if trace.visible in (None, True)]
+
+
+def label_width(figure: go.Figure, name: str) -> float:
+    """Pixels that the longest name along an axis of names takes; 0 for an axis of numbers."""
+    axis = axis_of(figure, name)
+    labels = _names(figure, name) if axis.ticktext is None else list(axis.ticktext)
+    return CHARACTER * max((len(str(label)) for label in labels), default=0)
 
 
 def axis_of(figure: go.Figure, name: str) -> Any:
@@ -157,11 +176,21 @@ def _values(trace: Any, names: set[str | None], across: bool) -> list[float]:
         return []
     numbers = [float(v) for v in values if v is not None and not isinstance(v, str)]
     numbers = [v for v in numbers if math.isfinite(v)]
+    if trace.type == "heatmap":
+        return numbers
+    if trace.type == "bar" and across == (trace.orientation == "h"):
+        return [0.0, *numbers]
     low, high = reach(trace.error_x if across else trace.error_y, len(numbers))
     return [
         *(v - by for v, by in zip(numbers, low, strict=True)),
         *(v + by for v, by in zip(numbers, high, strict=True)),
     ]
+
+
+def _reach_of(shape: Any, names: set[str | None]) -> list[float]:
+    """The ends of a shape along some axes; none where it spans the panel."""
+    ends = ((shape.xref or "x", shape.x0, shape.x1), (shape.yref or "y", shape.y0, shape.y1))
+    return [float(v) for axis, low, high in ends if axis in names for v in (low, high)]
 
 
 def reach(error: Any, count: int) -> tuple[Sequence[float], Sequence[float]]:
@@ -174,7 +203,7 @@ def reach(error: Any, count: int) -> tuple[Sequence[float], Sequence[float]]:
 def _names(figure: go.Figure, name: str) -> list[str]:
     """The names along an axis of names, in the order they come; else nothing."""
     names: dict[str, None] = {}
-    for trace in figure.data:
+    for trace in shown(figure):
         values = trace.x if name[0] == "x" else trace.y
         on = (trace.xaxis or "x", trace.yaxis or "y")
         if name in on and values is not None:

@@ -14,6 +14,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
+from fggm_lab.plots.notebook_figure import in_notebooks
+
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#B3A100", "#999999"
 
@@ -180,7 +182,7 @@ def finish(figure: go.Figure, title: str, caption: str, description: str) -> go.
     """Give a figure the template, its title, and its caption below the title.
 
     Title, caption and description also go into `layout.meta`, where the report and the explorers
-    read them (`caption_of`, `description_of`).
+    read them (`caption_of`, `description_of`), and a notebook shows them beside the figure.
 
     Args:
         figure: changed in place.
@@ -204,7 +206,7 @@ def finish(figure: go.Figure, title: str, caption: str, description: str) -> go.
         },
         meta={"title": title, "caption": caption, "description": description},
     )
-    return raise_top(figure, 48 + 16 * len(lines))
+    return in_notebooks(raise_top(figure, 48 + 16 * len(lines)))
 
 
 def raise_top(figure: go.Figure, pixels: int) -> go.Figure:

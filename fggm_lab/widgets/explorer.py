@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import ipywidgets
 
 from fggm_lab.plots import forgetting_curves
+from fggm_lab.plots.static_picture import StaticPicture
 from fggm_lab.runs import Run
 from fggm_lab.runs.compare import first_seeds
 from fggm_lab.widgets.lazy_widget import LazyWidget
 from fggm_lab.widgets.run_cache import RunCache
 from fggm_lab.widgets.selection import Selection
-from fggm_lab.widgets.static_picture import StaticPicture
 from fggm_lab.widgets.tabs.drift import DriftTab
 from fggm_lab.widgets.tabs.forgetting import ForgettingTab
 from fggm_lab.widgets.tabs.group import TabGroup

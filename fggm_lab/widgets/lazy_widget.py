@@ -14,8 +14,8 @@ import ipywidgets
 from IPython.display import display
 
 from fggm_lab.errors import LabError
+from fggm_lab.plots.static_picture import StaticPicture
 from fggm_lab.widgets.sentences import full_sentence, sentence_html
-from fggm_lab.widgets.static_picture import StaticPicture
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 

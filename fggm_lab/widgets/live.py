@@ -16,6 +16,7 @@ from fggm_lab.masks import moving_units
 from fggm_lab.methods import Method, as_method
 from fggm_lab.plots import bare
 from fggm_lab.plots.run_state import RunState
+from fggm_lab.plots.static_picture import StaticPicture
 from fggm_lab.plots.training_progress import (
     fill,
     progress_caption,
@@ -31,7 +32,6 @@ from fggm_lab.widgets.figure_panel import FigurePanel
 from fggm_lab.widgets.lazy_widget import LazyWidget, hiding_style
 from fggm_lab.widgets.live_figure import ThreadSafeFigure
 from fggm_lab.widgets.sentences import sentence_html
-from fggm_lab.widgets.static_picture import StaticPicture
 from fggm_lab.widgets.timing import DrawingThrottle, TimeLeft, duration_text
 
 State = Literal["ready", "training", "pausing", "paused", "finished", "stopped"]

@@ -12,6 +12,7 @@ from fggm_lab.masks import SCOPES, Mask
 from fggm_lab.models import fingerprint
 from fggm_lab.models.names import layer_name, split_name
 from fggm_lab.plots import describe, mask_effects
+from fggm_lab.plots.static_picture import StaticPicture
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.effects import (
     RANKS,
@@ -25,7 +26,6 @@ from fggm_lab.training.effects import (
 from fggm_lab.widgets.controls import WIDE, Controls, choice, switch
 from fggm_lab.widgets.figure_panel import FigurePanel
 from fggm_lab.widgets.lazy_widget import LazyWidget
-from fggm_lab.widgets.static_picture import StaticPicture
 
 ZERO, FREEZE = "zero them", "freeze them"
 _MAX_ROWS = 8

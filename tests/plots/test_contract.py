@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import plotly.graph_objects as go
@@ -19,10 +20,13 @@ from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.models.names import split_name
 from fggm_lab.plots import FIGURES, caption_of, describe, description_of, export, figure_rows, theme
+from fggm_lab.plots.svg import svg
 from fggm_lab.plots.thinning import MAX_POINTS
 from fggm_lab.runs import Run
 from tests.support.effects import made_effect
 from tests.support.records import TASKS, large_scores, made_scores
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 BYTES = 2_000_000
 """The most a figure's JSON may take, lists and sliders inside it included."""
@@ -154,6 +158,20 @@ def test_it_is_small_enough_for_a_browser(draw: Draw, name: str, size: str) -> N
     figure = draw(name, size)
     assert 0 < sum(points(trace) for trace in figure.data) <= MAX_POINTS
     assert len(figure.to_json()) <= BYTES
+
+
+@pytest.mark.parametrize(("name", "size"), CASES)
+def test_a_page_without_javascript_shows_a_small_picture_of_it(
+    draw: Draw, name: str, size: str
+) -> None:
+    figure = draw(name, size)
+    picture = svg(figure)
+    texts_shown = {text.text for text in ElementTree.fromstring(picture).iter(f"{SVG}text")}
+    assert figure.layout.meta["title"] in texts_shown
+    assert len(picture) < 60_000 and not re.search(r"\b(nan|inf|None)\b", picture)
+    bundle = figure._repr_mimebundle_()
+    assert "<img " in bundle["text/html"] and "<script" not in bundle["text/html"]
+    assert describe(figure) in bundle["text/plain"]
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)

@@ -1,6 +1,9 @@
-"""Still pictures of line figures: well-formed, small, and every point where its axes say."""
+"""Still pictures of figures: well-formed, small, and everything where the axes say."""
 
 import re
+from base64 import b64decode
+from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -88,6 +91,79 @@ def test_a_run_that_has_only_begun_and_names_with_signs(tmp_path: Path) -> None:
     assert "a &lt; b &amp; c" in svg(forgetting_curves(run))
 
 
+def test_bars_reach_from_zero_to_their_ticks_and_stand_beside_each_other() -> None:
+    figure = go.Figure([go.Bar(x=["a", "b"], y=[1.0, -0.5], name="one", marker_color="#0072B2"),
+                        go.Bar(x=["a", "b"], y=[0.5, 1.0], name="two", marker_color="#D55E00",
+                               text=["half", "full"])])  # fmt: skip
+    figure.update_yaxes(range=[-1, 1], tickvals=[-0.5, 0, 0.5, 1])
+    marks = {text: y - 4 for text, (_, y) in ticks(figure).items()}
+    rects = [r for r in ElementTree.fromstring(svg(figure)).iter(f"{SVG}rect")
+             if "opacity" in r.attrib]  # fmt: skip
+    ends = [(float(r.attrib["y"]), float(r.attrib["y"]) + float(r.attrib["height"])) for r in rects]
+    expected = [("1", "0"), ("0", "-0.5"), ("0.5", "0"), ("1", "0")]
+    assert ends == [pytest.approx((marks[top], marks[low]), abs=0.6) for top, low in expected]
+    spans = sorted((float(r.attrib["x"]), float(r.attrib["width"])) for r in rects)
+    assert all(x + width <= after + 0.2 for (x, width), (after, _) in pairwise(spans))
+    assert {"half", "full", "one", "two"} <= ticks(figure).keys()
+
+
+def test_bars_that_lie_down() -> None:
+    figure = go.Figure(go.Bar(x=[0.2, 0.8], y=["a", "b"], orientation="h", marker_color="#0072B2"))
+    figure.update_xaxes(range=[0, 1], tickvals=[0, 0.2, 0.8])
+    marks = {text: x for text, (x, _) in ticks(figure).items()}
+    rects = [r for r in ElementTree.fromstring(svg(figure)).iter(f"{SVG}rect")
+             if "opacity" in r.attrib]  # fmt: skip
+    ends = [float(r.attrib["x"]) + float(r.attrib["width"]) for r in rects]
+    assert ends == pytest.approx([marks["0.2"], marks["0.8"]], abs=0.6)
+
+
+@pytest.mark.parametrize("reversed_rows", [False, True])
+def test_cells_have_the_colours_of_their_numbers_where_the_axes_say(reversed_rows: bool) -> None:
+    image = pytest.importorskip("PIL.Image")
+    scale = [[0, "#000000"], [0.5, "rgb(255,0,0)"], [1, "rgba(255,255,255,0.5)"]]
+    figure = go.Figure(go.Heatmap(x=["l", "m", "r"], y=["p", "q"], colorscale=scale, zmin=0, zmax=2,
+                                  z=[[0, 1, 2], [None, 2, 0]]))  # fmt: skip
+    figure.update_yaxes(autorange="reversed" if reversed_rows else None)
+    (cells, legend) = ElementTree.fromstring(svg(figure)).iter(f"{SVG}image")
+    pixels = np.asarray(image.open(BytesIO(b64decode(cells.attrib["href"].partition(",")[2]))))
+    black, red, white, blank = (0, 0, 0, 255), (255, 0, 0, 255), (255, 255, 255, 128), (0,) * 4
+    rows = [[black, red, white], [blank, white, black]]
+    assert np.abs(pixels - np.array(rows if reversed_rows else rows[::-1], int)).max() <= 2
+    left, top, width, height = (float(cells.attrib[name]) for name in ("x", "y", "width", "height"))
+    marks = ticks(figure)
+    for column, name in enumerate("lmr"):
+        assert marks[name][0] == pytest.approx(left + width * (column + 0.5) / 3, abs=1)
+    order = "pq" if reversed_rows else "qp"
+    for row, name in enumerate(order):
+        assert marks[name][1] - 4 == pytest.approx(top + height * (row + 0.5) / 2, abs=1)
+    assert float(legend.attrib["x"]) > left + width
+    assert {"0", "1", "2"} <= marks.keys()
+
+
+def test_what_is_switched_off_is_not_drawn() -> None:
+    far = {"x": [0, 9], "y": [0, 9], "mode": "lines"}
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", name="here"))
+    figure.add_scatter(**far, name="off", visible=False)
+    figure.add_scatter(**far, name="listed", visible="legendonly")
+    drawn = svg(figure)
+    assert len(lines(figure)) == 1 and "off" not in drawn and "listed" not in drawn
+
+
+def test_a_band_lies_between_two_lines() -> None:
+    figure = go.Figure([go.Scatter(x=[0, 1], y=[0, 0], mode="lines", line_width=0),
+                        go.Scatter(x=[0, 1], y=[1, 1], mode="lines", line_width=0, fill="tonexty",
+                                   fillcolor="rgba(0,0,0,0.1)")])  # fmt: skip
+    figure.update_xaxes(range=[0, 1], tickvals=[0, 1], ticktext=["l", "r"])
+    figure.update_yaxes(range=[0, 1], tickvals=[0, 1], ticktext=["low", "high"])
+    marks = ticks(figure)
+    (left, right), (low, high) = [marks[n][0] for n in "lr"], [marks[n][1] - 4 for n in
+                                                               ("low", "high")]  # fmt: skip
+    band = re.search(r'd="M([^"]+)" fill="rgba\(0,0,0,0.1\)"', svg(figure))
+    assert band is not None and lines(figure) == []
+    corners = [tuple(map(float, corner.split())) for corner in re.findall(r"\S+ \S+", band[1])]
+    assert corners == [(left, high), (right, high), (right, low), (left, low)]
+
+
 def test_other_figures_are_refused() -> None:
-    with pytest.raises(SettingError, match="bar"):
-        svg(go.Figure(go.Bar(y=[1])))
+    with pytest.raises(SettingError, match="pie"):
+        svg(go.Figure(go.Pie(values=[1])))

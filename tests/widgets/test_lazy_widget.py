@@ -1,4 +1,4 @@
-"""Where no page answers, a notebook keeps a picture and its words, and no JavaScript bundle."""
+"""Where no page answers, a notebook keeps pictures and their words, and no JavaScript bundle."""
 
 import json
 from pathlib import Path
@@ -15,12 +15,13 @@ CELLS = (
 lab.explore("runs")""",
     """lab.compare("runs")""",
     """lab.explore("nowhere")""",
+    """lab.plots.score_matrix("runs/fggm")""",
 )
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
-    """A notebook with explorers, run as nbconvert and nbval run it, widget state stored."""
+    """Explorers and a figure, run as nbconvert and nbval run them, widget state stored."""
     folder: Path = tmp_path_factory.mktemp("notebook")
     for method in ("sft", "fggm"):
         made_run(folder / "runs", method, TASKS[:3])
@@ -45,7 +46,8 @@ def test_converted_to_html_it_shows_picture_and_words(
         notebook.metadata.pop("widgets", None)
     page, _ = HTMLExporter().from_notebook_node(notebook)
     visible = page.partition("<body")[2]
-    assert visible.count("data:image/svg+xml") == 2
+    assert visible.count("data:image/svg+xml") == 3
     assert "Under fggm: C-STANCE" in visible and "<table>" in visible
     assert visible.count("Under fggm: C-STANCE") == 1
     assert "There is no folder nowhere" in visible
+    assert "Score matrix: fggm" in visible and "Framed: the task just learned" in visible

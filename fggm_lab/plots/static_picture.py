@@ -1,4 +1,4 @@
-"""What a stored notebook shows of a widget: a picture and its words, as HTML without scripts."""
+"""What a stored notebook shows of a figure or a widget: a picture and words, without scripts."""
 
 from dataclasses import dataclass, replace
 from html import escape
@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import plotly.graph_objects as go
 
-from fggm_lab.plots import caption_of, description_of
 from fggm_lab.plots.svg import svg
+from fggm_lab.plots.theme import caption_of, description_of
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class StaticPicture:
     """A picture and its words.
 
     Attributes:
-        figure: of lines; None where there is nothing to draw.
+        figure: of lines, bars or cells; None where there is nothing to draw.
         words: what it shows, or why there is nothing.
         table: HTML that stands below.
     """
