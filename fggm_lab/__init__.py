@@ -240,9 +240,9 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"fggm_lab.{name}")
     if name == "__version__":
-        from importlib.metadata import version
+        from fggm_lab.project import version
 
-        return version("fggm-lab")
+        return version()
     from fggm_lab.errors import nearest
 
     raise AttributeError(f"module 'fggm_lab' has no attribute '{name}'{nearest(name, __all__)}")

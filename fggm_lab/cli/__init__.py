@@ -15,6 +15,7 @@ from fggm_lab.cli.results import compare, info, report
 from fggm_lab.cli.sweep import sweep
 from fggm_lab.cli.train import run
 from fggm_lab.errors import LabError
+from fggm_lab.project import NAME, version
 
 app = typer.Typer(
     help="See why a language model forgets, and make it forget less (FGGM, arXiv 2601.18261).",
@@ -27,9 +28,7 @@ app = typer.Typer(
 
 def _print_version(requested: bool) -> None:
     if requested:
-        from importlib.metadata import version
-
-        typer.echo(f"fggm-lab {version('fggm-lab')}")
+        typer.echo(f"{NAME} {version()}")
         raise typer.Exit
 
 

@@ -1,5 +1,6 @@
 """`fggm-lab compare`, `report` and `info`: what runs came to."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -152,11 +153,17 @@ def report(
 
 def info(
     path: Annotated[Path | None, typer.Argument(help="A run folder to describe.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The installation as JSON, for a report of a bug.")
+    ] = False,
 ) -> None:
     """Show versions, device, methods and shipped data; or what a run is and how far it got.
 
     Example: `fggm-lab info runs/demo/fggm`
     """
+    if as_json:
+        _print_environment(path)
+        return
     if path is not None:
         _describe_run(path)
         return
@@ -186,6 +193,18 @@ def info(
         table.add_row(f"preset {name}", preset.paper)
     table.add_row("several methods", "joined by a plus: replay+fggm, lora+fggm, replay+lora+migu")
     console.print(table)
+
+
+def _print_environment(path: Path | None) -> None:
+    """The JSON of `info --json`, which describes no run."""
+    from fggm_lab.cli.environment import environment
+
+    if path is not None:
+        raise SettingError(
+            "--json describes the installation, not a run; a run's own files are JSON, "
+            f"see {path / 'config.json'}"
+        )
+    typer.echo(json.dumps(environment(), indent=2))
 
 
 def _describe_run(path: Path) -> None:
