@@ -129,6 +129,9 @@ class TrainingSettings(BaseModel):
     """Use the first N examples of a split."""
     score_limit: Annotated[int | None, Option(sweep=False)] = Field(default=None, ge=1)
     """Score the first N examples of a task and of a skill of General."""
+    skip_too_long: Annotated[bool, Option(sweep=False)] = False
+    """Leave out, and count, examples whose answers do not fit into `max_length`, of the training
+    and the scored split and of General; else they are refused."""
     split: Annotated[Literal["test", "eval"], Option(sweep=False)] = "test"
     """The split that is scored; `eval` to choose settings."""
     max_new_tokens: Annotated[

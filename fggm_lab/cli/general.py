@@ -48,6 +48,10 @@ def general(
     max_length: Annotated[
         int | None, typer.Option(help="Tokens per example. [default: the context, at most 1024]")
     ] = None,
+    skip_too_long: Annotated[
+        bool,
+        typer.Option("--skip-too-long", help="Leave out, and count, what does not fit."),
+    ] = False,
     allow_code_execution: Annotated[
         bool,
         typer.Option(
@@ -66,7 +70,7 @@ def general(
     from fggm_lab.models import load_model
     from fggm_lab.tasks import SHIPPED, load_general
 
-    _check_together(on, harness, include, allow_code_execution)
+    _check_together(on, harness, include, skip_too_long, allow_code_execution)
     if harness is None:
         way = cast("ChooseBy", choices)  # `load_general` checks it
         ability = load_general(on or SHIPPED, split, way).limited(limit)
@@ -76,7 +80,9 @@ def general(
         finally:
             console.stderr = False
         network, tokenizer = load_model(model, device=device)
-        measured = _measure(network, tokenizer, ability, split, max_length, allow_code_execution)
+        measured = _measure(
+            network, tokenizer, ability, split, max_length, skip_too_long, allow_code_execution
+        )
     else:
         network, tokenizer = load_model(model, device=device)
         from fggm_lab.evaluation.lm_evaluation_harness import TRACE_GENERAL, harness_general
@@ -93,16 +99,26 @@ def general(
         table.add_row(skill, f"{score:.3f}", measured.get("metrics", {}).get(skill, ""))
     table.add_row("General", f"{measured['score']:.3f}", measured.get("name", "mean"))
     console.print(table)
+    if skipped := measured.get("skipped"):
+        console.print(f"{skipped} examples were left out, since they do not fit")
+    if cut := measured.get("truncated"):
+        console.print(f"{cut} prompts were cut from the left to fit")
 
 
 def _check_together(
-    on: str | None, harness: str | None, include: Path | None, allow_code_execution: bool
+    on: str | None,
+    harness: str | None,
+    include: Path | None,
+    skip_too_long: bool,
+    allow_code_execution: bool,
 ) -> None:
     """Refuse options that exclude each other."""
     if harness is not None and on is not None:
         raise SettingError("--on and --harness exclude each other; give one of them")
     if harness is None and include is not None:
         raise SettingError("--include goes with --harness; name the harness task, too")
+    if harness is not None and skip_too_long:
+        raise SettingError("--skip-too-long is for skills; leave it out with --harness")
     if harness is not None and allow_code_execution:
         raise SettingError(
             "--allow-code-execution is for skills with tests; leave it out with --harness"
@@ -115,6 +131,7 @@ def _measure(
     ability: "General",
     split: _Split,
     max_length: int | None,
+    skip_too_long: bool,
     allow_code_execution: bool,
 ) -> dict[str, Any]:
     """General as a run measures it."""
@@ -127,6 +144,7 @@ def _measure(
         ability,
         split=split,
         max_length=max_length,
+        skip_too_long=skip_too_long,
         allow_code_execution=allow_code_execution,
     )
     unit = "held-out loss, nats per token" if ability.text is not None else "mean"

@@ -197,6 +197,12 @@ def train(
             f"{cut} prompts of the last evaluation were cut from the left, those of a task to the "
             "length that its longest answer leaves"
         )
+    if (left_out := _skipped(finished[0])) and not quiet:
+        console.print(
+            f"left out, since their answers do not fit into {finished[0].config.max_length} "
+            f"tokens: {left_out}",
+            highlight=False,
+        )
     for run in finished:
         if (empty := _count_in_last_evaluation(run, "empty")) and not quiet:
             console.print(
@@ -204,6 +210,17 @@ def train(
                 highlight=False,
             )
     return finished
+
+
+def _skipped(run: Any) -> str:
+    """The counts of examples that a run left out, in words: `FOMC 3 train, 1 test`."""
+    start = run.events("start")[0]
+    parts = [
+        f"{task} {', '.join(f'{count} {split}' for split, count in splits.items())}"
+        for task, splits in start.get("skipped", {}).items()
+    ]
+    parts += [f"{skill} {count}" for skill, count in start.get("general_skipped", {}).items()]
+    return "; ".join(parts)
 
 
 def _count_in_last_evaluation(run: Any, name: str) -> int:

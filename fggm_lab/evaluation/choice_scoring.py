@@ -29,10 +29,25 @@ class TokenisedQuestion:
     Attributes:
         prompt: the prompt's.
         choices: those of each choice, without an end token.
+        truncated: whether the prompt was cut from the left.
     """
 
     prompt: tuple[int, ...]
     choices: tuple[tuple[int, ...], ...]
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class ChoiceScore:
+    """How well the questions of one skill are answered.
+
+    Attributes:
+        accuracy: the share whose right choice is made, from 0 to 1.
+        truncated: how many prompts were cut from the left to fit.
+    """
+
+    accuracy: float
+    truncated: int
 
 
 def tokenise(
@@ -62,7 +77,9 @@ def tokenise(
     # entries as there are choices, and `numbers` says which question each belongs to.
     flat = [Example(question.prompt, text) for question in questions for text in question.choices]
     numbers = [number for number, question in enumerate(questions) for _ in question.choices]
-    encoded = iter(encode(tokenizer, flat, max_length, numbers, where=where, context=context))
+    encoded = iter(
+        encode(tokenizer, flat, max_length, numbers, where=where, context=context, skippable=True)
+    )
     tokenised = []
     for number, question in enumerate(questions):
         pairs = [next(encoded) for _ in question.choices]
@@ -72,7 +89,8 @@ def tokenise(
                 f"{where}{': ' if where else ''}a choice of question {number} has no token in this "
                 "model's tokenizer; reword it"
             )
-        tokenised.append(TokenisedQuestion(min((p.prompt for p in pairs), key=len), choices))
+        shortest = min(pairs, key=lambda pair: len(pair.prompt))
+        tokenised.append(TokenisedQuestion(shortest.prompt, choices, shortest.truncated))
     return tokenised
 
 
@@ -142,8 +160,25 @@ def choice_accuracy(
 
     Raises:
         SettingError: choices cannot be made so.
+        DataError: a choice does not fit, or has no token.
         TrainingError: a likelihood is not a number, so the weights are broken.
     """
+    scores = choice_scores(
+        model, tokenizer, skills, by, max_length=max_length, batch_size=batch_size
+    )
+    return {name: score.accuracy for name, score in scores.items()}
+
+
+def choice_scores(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    skills: Mapping[str, Sequence[Choice]],
+    by: ChooseBy,
+    *,
+    max_length: int,
+    batch_size: int = 64,
+) -> dict[str, ChoiceScore]:
+    """As `choice_accuracy`, with how many prompts were cut."""
     check_choose(by)
     context = context_length(model)
     questions = [question for skill in skills.values() for question in skill]
@@ -173,5 +208,11 @@ def choice_accuracy(
             raise TrainingError("the likelihood of the choices is not a number")
         lengths = [[len(choice) for choice in question.choices] for question in tokenised]
         chosen = [most_likely(*row, by) for row in zip(questions, sums, lengths, strict=True)]
-    right = iter([index == q.label for index, q in zip(chosen, questions, strict=True)])
-    return {name: sum(next(right) for _ in skill) / len(skill) for name, skill in skills.items()}
+    right = [index == q.label for index, q in zip(chosen, questions, strict=True)]
+    answered = iter(zip(right, tokenised, strict=True))
+    scores = {}
+    for name, skill in skills.items():
+        answers = [next(answered) for _ in skill]
+        accuracy = sum(is_right for is_right, _ in answers) / len(answers)
+        scores[name] = ChoiceScore(accuracy, sum(question.truncated for _, question in answers))
+    return scores

@@ -9,13 +9,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.checks import check_choice, check_optional_count
 from fggm_lab.errors import DataError, TrainingError
-from fggm_lab.evaluation.choice_scoring import choice_accuracy
+from fggm_lab.evaluation.choice_scoring import choice_scores
 from fggm_lab.evaluation.greedy_answers import Answer, answer_sets, teacher_forced
 from fggm_lab.evaluation.scores import Evaluation, GeneralScore, TaskScore
+from fggm_lab.evaluation.too_long import Skipped, fitting_general, fitting_indices
 from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.models import example_length
 from fggm_lab.models.check import check_language_model
-from fggm_lab.models.encoding import Encoded, fitting_examples
+from fggm_lab.models.encoding import Encoded
 from fggm_lab.runs import Prediction
 from fggm_lab.tasks import (
     PASS_AT_1,
@@ -113,8 +114,9 @@ def evaluate(
             exact match, and no predictions are kept. For the points along a curve.
         allow_code_execution: score code tasks, and skills with tests, by running what the model
             wrote; else by exact match of the text.
-        skip_too_long: leave out examples of tasks and skills whose answers do not fit into
-            `max_length`, and count them (`TaskScore.skipped`). False: refuse them.
+        skip_too_long: leave out examples whose answers, and multiple-choice questions whose
+            choices, do not fit into `max_length`, and count them (`TaskScore.skipped`,
+            `GeneralScore.skipped`). False: refuse them.
 
     Returns:
         Each task's scores, General, and every answer to the tasks.
@@ -139,21 +141,20 @@ def evaluate(
             raise DataError(f"task {task.name} has no {split} split; choose another split")
     length = example_length(model, max_length)
     runs_code = allow_code_execution and probe is None
+    general_skipped: Skipped = {}
+    if general is not None and skip_too_long:
+        general, general_skipped = fitting_general(tokenizer, general.limited(probe), length)
     sets = _sets(tasks, general, split, probe, runs_code)
-    indices: dict[tuple[str, str], Sequence[int]] = {
-        name: fitting_examples(tokenizer, examples, length)
-        if skip_too_long
-        else range(len(examples))
-        for name, (examples, _) in sets.items()
-    }
-    skipped = {name: len(sets[name][0]) - len(indices[name]) for name in sets}
-    for name, (examples, metric) in sets.items():
-        if skipped[name] and not indices[name]:
-            raise DataError(
-                f"no answer of {' '.join(name)} fits into {length} tokens; raise max_length, or "
-                "use a model with a longer context"
-            )
-        sets[name] = [examples[i] for i in indices[name]], metric
+    indices: dict[str, Sequence[int]] = {}
+    skipped: dict[str, int] = {}
+    for task in tasks:
+        examples, metric = sets["task", task.name]
+        indices[task.name] = range(len(examples))
+        if skip_too_long:
+            where = f"task {task.name}"
+            indices[task.name] = fitting_indices(tokenizer, examples, length, where)
+        skipped[task.name] = len(examples) - len(indices[task.name])
+        sets["task", task.name] = [examples[i] for i in indices[task.name]], metric
     limits = {
         ("task", task.name): limit
         for task in tasks
@@ -180,7 +181,7 @@ def evaluate(
                     model, tokenizer, general.text, max_length=length, max_tokens=tokens
                 )
             elif general is not None:
-                chosen = choice_accuracy(
+                chosen = choice_scores(
                     model,
                     tokenizer,
                     {name: questions[:probe] for name, questions in general.choices.items()},
@@ -190,15 +191,26 @@ def evaluate(
                 )
     finally:
         model.train(training)
-    scores = {name: TaskScore.of(rows, skipped[name]) for name, rows in answers.items()}
+    scores = {
+        (kind, name): TaskScore.of(rows, skipped.get(name, 0) if kind == "task" else 0)
+        for (kind, name), rows in answers.items()
+    }
     if not all(math.isfinite(score.nll) for score in scores.values()):
         raise TrainingError("the likelihood of the answers is not a number")
     ability = None
     if loss is not None:
         ability = GeneralScore(loss, {})
     elif general is not None:
-        skills = {name: scores["skill", name].score for name in general.skills} | chosen
-        ability = GeneralScore(sum(skills.values()) / len(skills), skills)
+        answered = {name: scores["skill", name] for name in general.skills}
+        skills = {name: skill.score for name, skill in answered.items()}
+        skills |= {name: skill.accuracy for name, skill in chosen.items()}
+        ability = GeneralScore(
+            sum(skills.values()) / len(skills),
+            skills,
+            sum(skill.truncated for skill in answered.values())
+            + sum(skill.truncated for skill in chosen.values()),
+            sum(general_skipped.values()),
+        )
     return Evaluation(
         tasks={task.name: scores["task", task.name] for task in tasks},
         general=ability,
@@ -209,7 +221,7 @@ def evaluate(
             prediction
             for task in tasks
             for prediction in _predictions(
-                task, split, indices["task", task.name], answers["task", task.name]
+                task, split, indices[task.name], answers["task", task.name]
             )
         ),
     )

@@ -145,7 +145,13 @@ def answer_sets(
     context = context_length(model)
     encoded = {
         name: encode(
-            tokenizer, examples, max_length, where=_set_name(name), context=context, cut_alike=True
+            tokenizer,
+            examples,
+            max_length,
+            where=_set_name(name),
+            context=context,
+            cut_alike=True,
+            skippable=True,
         )
         for name, (examples, _) in sets.items()
     }

@@ -53,10 +53,14 @@ class GeneralScore:
     Attributes:
         score: mean score over the skills, 0 to 1; for a text its loss, nats per token.
         skills: skill → its score, 0 to 1; empty for a text.
+        truncated: how many prompts were cut from the left to fit, of all skills together.
+        skipped: how many further examples and questions were left out, since they do not fit.
     """
 
     score: float
     skills: dict[str, float]
+    truncated: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +116,8 @@ class Evaluation:
 
         Returns:
             `{"tasks": {name: {"score", "exact", "nll", "examples", "empty",
-            "truncated", "skipped"}}, "general": {"score", "skills"} | None}`.
+            "truncated", "skipped"}}, "general": {"score", "skills", "truncated", "skipped"} |
+            None}`.
         """
         return {
             "tasks": {name: asdict(score) for name, score in self.tasks.items()},
@@ -123,9 +128,11 @@ class Evaluation:
         parts = [f"{name} {task.score:.3f}" for name, task in list(self.tasks.items())[:8]]
         parts += [f"… {len(self.tasks) - 8} more"] if len(self.tasks) > 8 else []
         parts += [] if self.general is None else [f"General {self.general.score:.3f}"]
-        if cut := sum(task.truncated for task in self.tasks.values()):
+        sets: list[TaskScore | GeneralScore] = [*self.tasks.values()]
+        sets += [] if self.general is None else [self.general]
+        if cut := sum(scores.truncated for scores in sets):
             parts.append(f"{cut} prompts cut")
-        if skipped := sum(task.skipped for task in self.tasks.values()):
+        if skipped := sum(scores.skipped for scores in sets):
             parts.append(f"{skipped} skipped")
         return f"Evaluation({self.split}: {', '.join(parts) or 'nothing scored'})"
 
@@ -141,7 +148,8 @@ class Evaluation:
                 [f"General: {name}", score, None, None, None, None, None]
                 for name, score in self.general.skills.items()
             ]
-            rows.append(["General", self.general.score, None, None, None, None, None])
+            cut = self.general.truncated
+            rows.append(["General", self.general.score, None, None, None, None, cut])
         columns = [
             "task",
             "score",

@@ -58,6 +58,7 @@ def encode(
     where: str = "",
     context: int | None = None,
     cut_alike: bool = False,
+    skippable: bool = False,
 ) -> list[Encoded]:
     """Tokenise prompts and answers separately, so that no token contains parts of both.
 
@@ -77,6 +78,7 @@ def encode(
         cut_alike: leave every prompt the same room, that beside the longest of the answers; where a
             model is scored, a prompt's length must say nothing about its own answer. Else each
             prompt has the room that its own answer leaves.
+        skippable: the user can have such examples skipped (`skip_too_long`), for an error's remedy.
 
     Returns:
         The examples in order.
@@ -96,7 +98,7 @@ def encode(
             raise DataError(
                 f"{where}{': ' if where else ''}the answer of example {number} has {len(answer)} "
                 f"tokens and leaves no room for its prompt within {max_length}; "
-                f"{_remedy(max_length, context)}"
+                f"{_remedy(max_length, context, skippable)}"
             )
         cut = _cut(tokenizer, prompt, max_length - longest if cut_alike else room)
         encoded.append(Encoded(tuple(cut), tuple(answer), len(cut) < len(prompt)))
@@ -234,12 +236,15 @@ def _cut(tokenizer: PreTrainedTokenizerBase, prompt: list[int], room: int) -> li
     return [prompt[0], *end[1:]] if prompt[0] == tokenizer.bos_token_id else end
 
 
-def _remedy(max_length: int, context: int | None) -> str:
+def _remedy(max_length: int, context: int | None, skippable: bool) -> str:
     """What to do about an answer that does not fit."""
+    leave_out = "leave the example out"
+    if skippable:
+        leave_out = "leave such examples out with skip_too_long=True (--skip-too-long)"
     if context is not None and max_length >= context:
-        return "leave the example out, or use a model with a longer context"
+        return f"{leave_out}, or use a model with a longer context"
     limit = "the model's context" if context is None else f"the model's context of {context}"
-    return f"leave the example out, or raise the maximum length, at most to {limit}"
+    return f"{leave_out}, or raise the maximum length, at most to {limit}"
 
 
 def collate(

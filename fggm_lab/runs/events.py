@@ -26,6 +26,19 @@ class StartEvent(TypedDict):
     steps: NotRequired[
         Annotated[Sequence[int], "optimiser steps planned for each task; (T,) in that order"]
     ]
+    skipped: NotRequired[
+        Annotated[
+            Mapping[str, Mapping[str, int]],
+            "task name → split → how many examples were left out (`skip_too_long`), since their "
+            "answers do not fit; only where there are any",
+        ]
+    ]
+    general_skipped: NotRequired[
+        Annotated[
+            Mapping[str, int],
+            "skill of General → how many examples or questions were left out for that reason",
+        ]
+    ]
 
 
 class StepEvent(TypedDict):
@@ -66,6 +79,10 @@ class MeasuredGeneral(TypedDict):
     ]
     skills: NotRequired[
         Annotated[Mapping[str, float], "skill → its score, 0 to 1; of a text empty"]
+    ]
+    truncated: NotRequired[Annotated[int, "how many prompts were cut from the left to fit"]]
+    skipped: NotRequired[
+        Annotated[int, "how many further examples were left out, since they do not fit"]
     ]
 
 

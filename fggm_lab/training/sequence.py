@@ -2,12 +2,14 @@
 
 import copy
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.evaluation.too_long import Skipped, fitting_general, fitting_tasks
 from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.heap import keep_freed_memory
 from fggm_lab.methods import Method, as_method, class_references
@@ -84,7 +86,8 @@ def run_sequence(
 
     Raises:
         SettingError: a setting is outside what it may be, or does not fit the model.
-        DataError: a task has no such split, or an answer does not fit.
+        DataError: a task has no such split, or an answer does not fit (with `skip_too_long`, none
+            of a split's does).
         ModelError: the model cannot be used, as one whose own weights are quantised.
         RunError: `out` holds another run, is in use by another process, or is damaged.
         TrainingError: the loss is not a number any more; the last good state is kept.
@@ -100,6 +103,13 @@ def run_sequence(
     for task in tasks:
         if not task.split(split):
             raise DataError(f"task {task.name} has no {split} split; add {split}.json")
+    longest = example_length(model, training.max_length)
+    skipped: Mapping[str, Skipped] = {}
+    general_skipped: Skipped = {}
+    if training.skip_too_long:
+        tasks, skipped = fitting_tasks(tokenizer, tasks, ["train", split], longest)
+        if general is not None:
+            general, general_skipped = fitting_general(tokenizer, general, longest)
     if training.gradient_checkpointing and not model.supports_gradient_checkpointing:
         raise SettingError(
             f"{type(model).__name__} cannot compute activations again in the backward pass; train "
@@ -112,7 +122,6 @@ def run_sequence(
         isolation()  # raises here, not after an hour, where programs cannot be run
     check_unquantised(model)
     context = context_length(model)
-    longest = example_length(model, training.max_length)
     # An answer that does not fit is better known now than an hour later.
     encoded = [_encode(tokenizer, task, "train", longest, context) for task in tasks]
     method.check_data(tasks.names, encoded, training.seed)
@@ -149,6 +158,8 @@ def run_sequence(
         encoded,
         method,
         general,
+        skipped,
+        general_skipped,
         listener,
         pause,
         checkpoint_every,
@@ -181,4 +192,5 @@ def _encode(
 ) -> list[Encoded]:
     """A split's examples as token ids; an answer that does not fit is named with its task."""
     where = f"task {task.name}, {split} split"
-    return encode(tokenizer, task.split(split), max_length, where=where, context=context)
+    examples = task.split(split)
+    return encode(tokenizer, examples, max_length, where=where, context=context, skippable=True)

@@ -1,7 +1,7 @@
 """One process's work on one run: begin, branch or resume, train task after task, save."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import TrainingError
 from fggm_lab.evaluation import evaluate
+from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
@@ -59,6 +60,8 @@ class Session:
         encoded: list[list[Encoded]],
         method: Method,
         general: General | None,
+        skipped: Mapping[str, Skipped],
+        general_skipped: Skipped,
         listener: Listener | None,
         pause: Pause | None,
         checkpoint_every: int,
@@ -66,7 +69,9 @@ class Session:
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
         self.config, self.settings = run.config, run.config.training
-        self.writer = RunWriter(run, model, tokenizer, tasks, general, listener)
+        self.writer = RunWriter(
+            run, model, tokenizer, tasks, general, skipped, general_skipped, listener
+        )
         self.tasks, self.method, self.general = tasks, method, general
         self.encoded = encoded
         self.training = [method.training_set(i, encoded) for i in range(len(tasks))]

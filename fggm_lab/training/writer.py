@@ -1,6 +1,6 @@
 """What training writes into a run: the events of its log, and the files of its tasks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.evaluation import Evaluation
+from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.files import write_whole
 from fggm_lab.methods import TaskContext
 from fggm_lab.methods.base import Memory
@@ -36,10 +37,13 @@ class RunWriter:
         tokenizer: PreTrainedTokenizerBase,
         tasks: TaskSequence,
         general: General | None,
+        skipped: Mapping[str, Skipped],
+        general_skipped: Skipped,
         listener: Listener | None,
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
         self.tasks, self.general, self.listener = tasks, general, listener
+        self.skipped, self.general_skipped = skipped, general_skipped
 
     # Events
 
@@ -58,7 +62,14 @@ class RunWriter:
     def start(self, steps: Sequence[int]) -> None:
         """A run begins whose tasks take so many steps each."""
         self.write_event(
-            StartEvent(kind="start", time=_now(), names=self.tasks.names, steps=list(steps))
+            StartEvent(
+                kind="start",
+                time=_now(),
+                names=self.tasks.names,
+                steps=list(steps),
+                skipped=self.skipped,
+                general_skipped=self.general_skipped,
+            )
         )
 
     def step(self, report: StepReport, progress: TrainingProgress) -> None:
@@ -82,6 +93,11 @@ class RunWriter:
         if final:
             self.run.save_predictions(None if task < 0 else task, measured.predictions)
         scores = measured.to_json()
+        # What does not fit was left out before, and was no part of what was measured here.
+        for name, score in scores["tasks"].items():
+            score["skipped"] = self.skipped.get(name, {}).get(measured.split, 0)
+        if scores["general"] is not None:
+            scores["general"]["skipped"] = sum(self.general_skipped.values())
         self.write_event(
             EvaluationEvent(
                 kind="evaluation",

@@ -162,3 +162,22 @@ def test_real_input_through_the_same_command(
     assert scores.tasks == ["Py150", "NumGLUE-cm", "NumGLUE-ds"]
     before, after = scores.general["before"], scores.general["after"]
     assert before is not None and after is not None and before < 3 and after > before
+
+
+def test_a_run_says_what_it_left_out(
+    call: Callable[..., CommandResult], model: Path, tmp_path: Path
+) -> None:
+    rows = [{"prompt": "a", "answer": "b"}, {"prompt": "a", "answer": "b" * 70}]
+    write_task(tmp_path / "tasks" / "mine", train=[*rows, rows[1]], test=rows)
+    skill = tmp_path / "skill.json"
+    skill.write_text(json.dumps(rows))
+    run = ("run", "--model", model, "--tasks", tmp_path / "tasks", "--methods", "sft")
+    words = (*run, "--general", skill, "--out", tmp_path / "out", *QUICK)
+    refused = call(*words)
+    assert refused.status == 2 and "skip_too_long=True (--skip-too-long)" in refused.err
+    result = call(*words, "--skip-too-long")
+    assert result.status == 0
+    output = " ".join(result.out.split())
+    assert "do not fit into 64 tokens: mine 2 train, 1 test; skill 1" in output
+    result = call("general", "--model", model, "--on", skill, "--skip-too-long")
+    assert result.status == 0 and "1 examples were left out" in result.out
