@@ -10,11 +10,15 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = {
+    extra: [r for r in map(Requirement, lines) if r.name != PROJECT["name"]]
+    for extra, lines in PROJECT["optional-dependencies"].items()
+}
+BENCH = EXTRAS.pop("bench")
 REQUESTED = [
-    Requirement(line)
-    for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    *map(Requirement, PROJECT["dependencies"]),
+    *(requirement for requirements in EXTRAS.values() for requirement in requirements),
 ]
-BENCH = [Requirement(line) for line in PROJECT["optional-dependencies"]["bench"]]
 PEERS = [
     Requirement(line)
     for line in (ROOT / "benchmarks" / "peers.txt").read_text(encoding="utf-8").splitlines()
