@@ -35,6 +35,10 @@ class TrainingError(LabError):
     """Training had to stop; what was reached before is on disk."""
 
 
+class MissingExtra(LabError, ImportError):
+    """A library is not installed that only an extra of the package installs."""
+
+
 def nearest(name: str, names: Sequence[str]) -> str:
     """`; did you mean 'x'?` where a known name is close, else nothing; for messages."""
     spelled = {candidate.casefold(): candidate for candidate in names}

@@ -1,5 +1,9 @@
 """Attribution: which tokens of a prompt an answer depends on, and how that changes (captum)."""
 
+from fggm_lab.extras import require
+
+require("attribution", "captum")
+
 from fggm_lab.attribution.drift import attribution_drift, drift_along
 from fggm_lab.attribution.neurons import beside_fisher, neuron_conductance
 from fggm_lab.attribution.tokens import ATTRIBUTIONS, TokenAttribution, attribute_tokens

@@ -27,6 +27,7 @@ from fggm_lab.tasks import (
     load_general,
     load_tasks,
 )
+from fggm_lab.tasks.metrics import check_metrics
 
 PROBE_TEXT_TOKENS = 40
 """How many tokens of a text a probe scores for each example of a set."""
@@ -145,6 +146,7 @@ def evaluate(
     if general is not None and skip_too_long:
         general, general_skipped = fitting_general(tokenizer, general.limited(probe), length)
     sets = _sets(tasks, general, split, probe, runs_code)
+    check_metrics(metric for _, metric in sets.values())
     indices: dict[str, Sequence[int]] = {}
     skipped: dict[str, int] = {}
     for task in tasks:

@@ -11,6 +11,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.extras import require
 from fggm_lab.models.generation import own_settings_only
 
 TRACE_GENERAL: dict[str, str] = {
@@ -58,18 +59,15 @@ def harness_general(
         exact match or F1, the first there is.
 
     Raises:
-        SettingError: the harness is not installed, or has no such task.
+        MissingExtra: the harness is not installed.
+        SettingError: it has no such task.
         DataError: a task's data cannot be fetched, as offline, or it has no number from 0 to 1.
     """
-    try:
-        from lm_eval.evaluator import simple_evaluate
-        from lm_eval.models.huggingface import HFLM
-        from lm_eval.tasks import TaskManager
-    except ImportError:
-        raise SettingError(
-            "lm-evaluation-harness is not installed; install it with pip install "
-            "'fggm-lab[harness]', or measure General on JSON files"
-        ) from None
+    require("General by lm-evaluation-harness", "lm_eval")
+    from lm_eval.evaluator import simple_evaluate
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
+
     if not tasks:
         raise SettingError("no harness task is named; name at least one, such as boolq")
     if include is not None and not Path(include).is_dir():

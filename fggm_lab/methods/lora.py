@@ -14,6 +14,7 @@ from transformers.pytorch_utils import Conv1D
 from fggm_lab.checks import check_count, check_range
 from fggm_lab.deprecation import RENAMED_SETTINGS, renamed_arguments
 from fggm_lab.errors import SettingError, nearest
+from fggm_lab.extras import require
 from fggm_lab.methods.base import Method, TaskContext
 from fggm_lab.methods.masking import linear_weights
 
@@ -73,6 +74,10 @@ class LoRA(Method):
                 f"modules is {self.modules!r}; give 'linear' or a list of the ends of layers' names"
             )
 
+    def check(self, tasks: int) -> None:
+        """Raise a `MissingExtra` if peft, which makes the adapters, is not installed."""
+        require("LoRA", "peft")
+
     @contextmanager
     def adapted(self, context: TaskContext) -> Iterator[None]:
         """Inside, adapters alone train; afterwards, whatever happened, they are merged."""
@@ -93,6 +98,7 @@ class LoRA(Method):
 
     def _insert(self, model: PreTrainedModel, context: TaskContext) -> "LoraModel":
         """Put fresh adapters into the model, in place."""
+        require("LoRA", "peft")
         from peft import LoraConfig, LoraModel  # takes seconds to import
 
         layers = self._layers(model)

@@ -7,6 +7,10 @@
 from typing import Any
 
 from fggm_lab.deprecation import warn_renamed
+from fggm_lab.extras import require
+
+require("drawing figures", "plotly")
+
 from fggm_lab.plots.change_against_overlap import change_against_overlap, task_pairs
 from fggm_lab.plots.conductance_against_fisher import conductance_against_fisher
 from fggm_lab.plots.drift_against_fisher import drift_against_fisher

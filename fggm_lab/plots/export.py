@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
+from fggm_lab.extras import require
 from fggm_lab.files import write_whole
 from fggm_lab.plots.theme import bare, caption_of, description_of
 from fggm_lab.plots.token_text import TokenText
@@ -220,14 +221,10 @@ def _html(figure: go.Figure) -> bytes:
 
 def _image(kind: str) -> Callable[[go.Figure], bytes]:
     def make(figure: go.Figure) -> bytes:
-        try:
-            import kaleido
-            from kaleido.errors import BrowserClosedError, BrowserFailedError, ChromeNotFoundError
-        except ImportError:
-            raise SettingError(
-                "images need kaleido; install it with pip install 'fggm-lab[images]', or export "
-                "the figure as .html"
-            ) from None
+        require(f"a figure as .{kind} (unlike .html)", "kaleido")
+        import kaleido
+        from kaleido.errors import BrowserClosedError, BrowserFailedError, ChromeNotFoundError
+
         opts = {
             "format": kind,
             "width": figure.layout.width or WIDTH,

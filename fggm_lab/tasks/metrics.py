@@ -2,15 +2,17 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
-
-from rapidfuzz import fuzz
-from rouge_score.rouge_scorer import RougeScorer
+from typing import TYPE_CHECKING
 
 from fggm_lab.errors import SettingError
+from fggm_lab.extras import require
 from fggm_lab.tasks.arithmetic import same_number
 from fggm_lab.tasks.sari import sentence_sari
+
+if TYPE_CHECKING:
+    from rouge_score.rouge_scorer import RougeScorer
 
 Metric = Callable[[str, str, str], float]
 """A metric takes prompt, prediction and reference answer, and gives a score from 0 to 1."""
@@ -85,6 +87,9 @@ def edit_similarity(prompt: str, prediction: str, answer: str) -> float:
     ours, theirs = restore_literals(prediction).strip(), restore_literals(answer).strip()
     if not ours or not theirs:
         return 0.0
+    check_metrics(["edit_similarity"])
+    from rapidfuzz import fuzz
+
     return float(fuzz.ratio(ours, theirs)) / 100
 
 
@@ -117,6 +122,9 @@ METRICS: dict[str, Metric] = {
 }
 """Name -> metric; an empty prediction scores 0 in each, as TRACE's scripts count it."""
 
+_LIBRARIES = {"rouge_l": "rouge_score", "edit_similarity": "rapidfuzz"}
+"""Metric -> the library of the extra `text` that computes it."""
+
 PASS_AT_1 = "pass_at_1"
 """The metric of a code task: whether the program passes its tests. It runs programs, so that it is
 not among `METRICS`; where running is not allowed, `accuracy` takes its place."""
@@ -137,6 +145,20 @@ TRACE_METRICS: dict[str, str] = {
 def metric_for(task: str) -> str:
     """The metric's name for a task's name: TRACE's own, `accuracy` for a task it does not know."""
     return TRACE_METRICS.get(task, "accuracy")
+
+
+def check_metrics(metrics: Iterable[str]) -> None:
+    """Ask for the libraries of metrics before anything is trained or generated.
+
+    Args:
+        metrics: their names.
+
+    Raises:
+        MissingExtra: one is not installed.
+    """
+    used = [metric for metric in _LIBRARIES if metric in set(metrics)]
+    if used:
+        require(f"scoring by {' and '.join(used)}", *(_LIBRARIES[metric] for metric in used))
 
 
 def score(metric: str, prompt: str, prediction: str, answer: str) -> float:
@@ -189,7 +211,10 @@ def restore_literals(code: str) -> str:
 
 
 @cache
-def _rouge() -> RougeScorer:
+def _rouge() -> "RougeScorer":
+    check_metrics(["rouge_l"])
+    from rouge_score.rouge_scorer import RougeScorer
+
     return RougeScorer(["rougeL"], use_stemmer=False)
 
 

@@ -29,6 +29,7 @@ from fggm_lab.tasks import (
     task_fingerprint,
 )
 from fggm_lab.tasks.code import isolation
+from fggm_lab.tasks.metrics import check_metrics
 from fggm_lab.training.session import Pause, Session
 from fggm_lab.training.writer import Listener
 
@@ -100,6 +101,7 @@ def run_sequence(
     tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
     general = None if general is None else general.limited(training.score_limit)
     method.check(len(tasks))
+    check_metrics(task.metric for task in tasks)
     for task in tasks:
         if not task.split(split):
             raise DataError(f"task {task.name} has no {split} split; add {split}.json")

@@ -6,6 +6,8 @@ Names are imported when first used: the widgets that train need torch, `explore`
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fggm_lab.extras import require
+
 if TYPE_CHECKING:
     from fggm_lab.widgets.live import LiveTraining as LiveTraining
     from fggm_lab.widgets.open_runs import compare as compare
@@ -15,10 +17,16 @@ if TYPE_CHECKING:
 _HOMES = {"LiveTraining": "live", "MaskPlayground": "playground", "compare": "open_runs",
           "explore": "open_runs"}  # fmt: skip
 
+CONTROLS = "the controls around figures"
+LIBRARIES = ("anywidget", "ipywidgets")
+"""What controls are made of; `explore` and `compare` show plain figures without."""
+
 __all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
+        if name in ("LiveTraining", "MaskPlayground"):
+            require(CONTROLS, *LIBRARIES)
         return getattr(import_module(f"fggm_lab.widgets.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'fggm_lab.widgets' has no attribute '{name}'")

@@ -6,10 +6,12 @@ This module imports neither ipywidgets nor anywidget, so that both functions wor
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from fggm_lab.errors import LabError
+from fggm_lab.errors import LabError, MissingExtra
+from fggm_lab.extras import require
 from fggm_lab.plots import forgetting_curves, stability_plasticity
 from fggm_lab.runs import Run, RunsLike, as_runs, check_comparable
 from fggm_lab.runs.compare import check_same_model, first_seeds
+from fggm_lab.widgets import CONTROLS, LIBRARIES
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -83,10 +85,9 @@ def _open(
         None once the sentence is printed.
     """
     try:
-        import anywidget  # noqa: F401
-        import ipywidgets  # noqa: F401
-    except ImportError:
-        print("Controls need ipywidgets and anywidget (pip install ipywidgets anywidget).")
+        require(CONTROLS, *LIBRARIES)
+    except MissingExtra as missing:
+        print(missing)
         try:
             return draw(_comparable(runs))
         except LabError as error:
