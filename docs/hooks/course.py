@@ -19,6 +19,9 @@ PAGES = {"README.md": "index.md", "TEACHING.md": "teaching.md"}
 IGNORE = "# NBVAL_IGNORE_OUTPUT\n"
 """What tells nbval not to compare a cell's output, and a reader nothing."""
 
+INSTALL = "install"
+"""The tag of the cell that installs the lab where it is missing, which a page leaves out."""
+
 
 def notebooks() -> list[Path]:
     """The notebooks, in the course's order."""
@@ -27,7 +30,8 @@ def notebooks() -> list[Path]:
 
 def as_markdown(path: Path) -> str:
     """A notebook as one page."""
-    cells = nbformat.read(path, as_version=4).cells
+    every_cell = nbformat.read(path, as_version=4).cells
+    cells = [cell for cell in every_cell if INSTALL not in cell.metadata.get("tags", [])]
     shown = [_prose(cell) if cell.cell_type == "markdown" else _code(cell) for cell in cells]
     title, *rest = shown[0].split("\n", 1)
     note = (

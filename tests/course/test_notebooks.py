@@ -5,9 +5,14 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+
+from fggm_lab import project
+from tools.install_cell import EXTRAS, IDENTIFIER, install_cell
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -142,7 +147,8 @@ def test_every_cell_has_a_stable_name_and_nothing_of_this_machine(path: Path) ->
     notebook = json.loads(path.read_text(encoding="utf-8"))
     names = [cell["id"] for cell in notebook["cells"]]
     assert len(set(names)) == len(names)
-    assert all(cell["metadata"] == {} for cell in notebook["cells"])
+    others = [cell for cell in notebook["cells"] if cell["id"] != IDENTIFIER]
+    assert all(cell["metadata"] == {} for cell in others)
     assert notebook["metadata"] == {
         "kernelspec": {
             "display_name": "Python 3 (ipykernel)",
@@ -151,6 +157,27 @@ def test_every_cell_has_a_stable_name_and_nothing_of_this_machine(path: Path) ->
         },
         "language_info": {"name": "python"},
     }
+
+
+@every_notebook
+def test_the_first_code_cell_installs_the_lab_where_it_is_missing(path: Path) -> None:
+    assert cells(path)[1] == install_cell(), "python -m tools.install_cell writes it"
+    assert sum("pip" in source(cell) for cell in cells(path, "code")) == 1
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_the_first_code_cell_installs_the_course_s_extras_or_does_nothing(
+    missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, str]] = []
+    shell = SimpleNamespace(run_line_magic=lambda *call: calls.append(call))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if missing else object())
+    exec(source(install_cell()), {"get_ipython": lambda: shell})
+    assert len(calls) == missing
+    for magic, line in calls:
+        requirement = Requirement(line.removeprefix("install --quiet "))
+        assert magic == "pip" and requirement.name == project.NAME
+        assert requirement.extras == set(EXTRAS) <= project.requirements().keys()
 
 
 @pytest.mark.parametrize("path", [*PATHS, *PAGES], ids=lambda path: path.name)

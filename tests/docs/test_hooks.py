@@ -7,6 +7,7 @@ import pytest
 
 from fggm_lab.runs import NUMBERS
 from fggm_lab.runs.events import EVENT_TYPES
+from tools.install_cell import install_cell
 
 pytestmark = pytest.mark.usefixtures("hooks")
 
@@ -40,6 +41,7 @@ def test_a_notebook_becomes_prose_code_and_text_results(tmp_path: Path) -> None:
     fold = "<details><summary>A solution</summary>\n\n`3`\n</details>"
     cells = [
         nbformat.v4.new_markdown_cell("# 00 · Adding\n\nGoals."),
+        nbformat.from_dict(install_cell()),
         nbformat.v4.new_code_cell("# NBVAL_IGNORE_OUTPUT\nprint(1 + 2)", outputs=[text, figure]),
         nbformat.v4.new_markdown_cell(fold),
     ]
