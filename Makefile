@@ -21,8 +21,7 @@ $(READY): pyproject.toml constraints.txt
 setup: $(READY)  ## Make .venv and install everything
 
 demo: setup  ## Train the shipped model under four methods, compare, write the report
-	$(OFFLINE) $(BIN)/fggm-lab run --methods sft,migu,fggm,random --out $(DEMO) --resume
-	$(OFFLINE) $(BIN)/fggm-lab report $(DEMO) --out $(DEMO)/report.html
+	$(OFFLINE) $(BIN)/fggm-lab demo --out $(DEMO) --resume
 
 lab: setup  ## Open JupyterLab on the first notebook
 	$(BIN)/jupyter lab notebooks/00_forgetting_and_fggm.ipynb

@@ -1,4 +1,4 @@
-"""The command line: run, sweep, compare, report, figure, info, check, general, …"""
+"""The command line: demo, lab, run, sweep, compare, report, figure, info, check, general, …"""
 
 import sys
 import warnings
@@ -8,6 +8,7 @@ import typer
 
 from fggm_lab.cli.check import check
 from fggm_lab.cli.code import code
+from fggm_lab.cli.course import demo, lab
 from fggm_lab.cli.figure import figure
 from fggm_lab.cli.general import general
 from fggm_lab.cli.inputs import audit, fisher
@@ -44,7 +45,9 @@ def _options(
     """Options that stand before a command's name."""
 
 
-for command in (run, sweep, compare, report, figure, info, check, general, code, fisher, audit):
+for command in (
+    demo, lab, run, sweep, compare, report, figure, info, check, general, code, fisher, audit,
+):  # fmt: skip
     app.command()(command)
 
 

@@ -1,8 +1,13 @@
-"""Where the shipped data lies: trace-mini, code-mini, the general skills, the base model."""
+"""What travels with the package: tasks, the base model, stored runs and the course's notebooks.
 
+An installed package has them inside it; a checkout beside it, where they are made.
+"""
+
+from importlib.resources import files
 from pathlib import Path
 
 from fggm_lab.errors import DataError, LabError
+from fggm_lab.project import CHECKOUT, NAME
 
 SHIPPED = "trace-mini"
 """The name under which the shipped task sequence and its general skills are loaded."""
@@ -15,7 +20,7 @@ SEQUENCES = (SHIPPED, CODE_MINI)
 
 
 def data_folder(*parts: str, error: type[LabError] = DataError) -> Path:
-    """The shipped folder `data/<parts>`, which lies beside the package in a checkout.
+    """The shipped folder `data/<parts>`.
 
     Args:
         parts: the names of folders below `data`.
@@ -25,12 +30,31 @@ def data_folder(*parts: str, error: type[LabError] = DataError) -> Path:
         The folder, which is there.
 
     Raises:
-        error: it is not there, as when the package was installed without its checkout.
+        error: it is not there, as when files of the package were deleted.
     """
-    folder = Path(__file__).resolve().parents[2].joinpath("data", *parts)
-    if not folder.is_dir():
-        raise error(
-            f"the shipped data folder {folder} is not there; install the project from a complete "
-            "checkout (make setup, or pip install -e .) or name a folder of your own"
-        )
-    return folder
+    return _shipped_folder(error, "data", *parts)
+
+
+def notebooks_folder() -> Path:
+    """The shipped folder of the course's notebooks.
+
+    Returns:
+        The folder, which is there.
+
+    Raises:
+        DataError: it is not there, as when files of the package were deleted.
+    """
+    return _shipped_folder(DataError, "notebooks")
+
+
+def _shipped_folder(error: type[LabError], *parts: str) -> Path:
+    """A folder inside the installed package, or else beside the package in a checkout."""
+    installed, beside = (root.joinpath(*parts) for root in (Path(str(files("fggm_lab"))), CHECKOUT))
+    for folder in (installed, beside):
+        if folder.is_dir():
+            return folder
+    raise error(
+        f"the shipped folder {installed} is not there; install the package again (pip install "
+        f"--force-reinstall --no-deps {NAME}, or make setup in a checkout), or name a folder of "
+        "your own"
+    )

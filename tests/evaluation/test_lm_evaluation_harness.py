@@ -2,13 +2,14 @@
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fggm_lab.errors import DataError, SettingError
+from fggm_lab.errors import DataError, MissingExtra, SettingError
 from fggm_lab.evaluation.lm_evaluation_harness import TRACE_GENERAL, harness_general
 from fggm_lab.models import load_model
 from fggm_lab.tasks import Choice
@@ -96,7 +97,7 @@ def test_the_harness_has_traces_six_sets(harness: Any) -> None:
 def test_without_the_harness_it_is_said_how_to_install_it(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "lm_eval.evaluator", None)
+    monkeypatch.setitem(sys.modules, "lm_eval", None)
     model, tokenizer = load_model(str(shared / "models" / "stories260K"))
-    with pytest.raises(SettingError, match=r"pip install 'fggm-lab\[harness\]'"):
+    with pytest.raises(MissingExtra, match=r'pip install "fggm-lab\[harness\]"'):
         harness_general(model, tokenizer, ["boolq"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from fggm_lab.errors import LabError, SettingError
+from fggm_lab.errors import LabError, MissingExtra, SettingError
 from fggm_lab.plots import (
     caption_of,
     describe,
@@ -129,7 +129,7 @@ def test_without_kaleido_the_remedy_is_named(
     figure: go.Figure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "kaleido", None)
-    with pytest.raises(SettingError, match=r"pip install 'fggm-lab\[images\]'"):
+    with pytest.raises(MissingExtra, match=r'pip install "fggm-lab\[images\]"'):
         export(figure, tmp_path / "figure.png")
     assert list(tmp_path.iterdir()) == []
 
