@@ -1,9 +1,10 @@
 """The base of all widgets here: live in a page with a kernel, a static picture elsewhere.
 
 A widget makes its controls and figures when a page shows it and sends a message to say so. Where
-no page does (a notebook run by nbconvert or nbclient), nothing of them goes into the notebook: each
-Plotly figure would bring 5 MB of JavaScript along. What is stored is one small picture and its
-words. A page without a kernel shows these; a live page hides them.
+no page does (a notebook run by nbconvert or nbclient), nothing of them goes into the notebook:
+Plotly's figures would bring 5 MB of JavaScript along. What is stored is one small picture and its
+words. A page without a kernel shows these; a live page hides them once it has drawn its first
+figure, or shows a message in its place.
 """
 
 from collections.abc import Sequence
@@ -21,16 +22,20 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 
 _ANNOUNCE = """
 export default { render({ model, el }) {
-  model.send("here");
+  model.send("shown");
   // Plotly draws a figure before it is in the page, 700 pixels wide; a resize event fits it.
   const tried = new WeakMap();
-  let due = false;
+  let due = false, drawn = false;
   const fit = () => {
     due = false;
+    if (!drawn && el.parentElement?.querySelector(".js-plotly-plot .main-svg, [role=status]")) {
+      drawn = true;
+      model.send("drawn");
+    }
     const loose = [...el.parentElement?.querySelectorAll(".js-plotly-plot") ?? []].filter(plot => {
-      const drawn = plot.querySelector(".main-svg");
-      return drawn && plot.offsetParent && tried.get(plot) !== plot.clientWidth
-        && Math.abs(drawn.clientWidth - plot.clientWidth) > 1;
+      const picture = plot.querySelector(".main-svg");
+      return picture && plot.offsetParent && tried.get(plot) !== plot.clientWidth
+        && Math.abs(picture.clientWidth - plot.clientWidth) > 1;
     });
     loose.forEach(plot => tried.set(plot, plot.clientWidth));
     if (loose.length) window.dispatchEvent(new Event("resize"));
@@ -50,7 +55,7 @@ export default { render({ model, el }) {
 
 
 class _Announcer(anywidget.AnyWidget):
-    """Draws nothing; tells the kernel that a page is there, and fits figures to its width."""
+    """Draws nothing; tells the kernel what a page shows, and fits figures to its width."""
 
     _esm = _ANNOUNCE
 
@@ -68,8 +73,15 @@ class LazyWidget(ipywidgets.VBox):
         self._announcer = _Announcer()
         super().__init__([self._announcer])
         self.add_class(self.css)
-        self._filled = False
-        self._announcer.on_msg(lambda *_: self.fill())
+        self._filled = self._drawn = False
+        self._announcer.on_msg(lambda _, message, __: self._on_page(message))
+
+    def _on_page(self, message: str) -> None:
+        """Fill the widget that a page shows; hide the static picture when figures are drawn."""
+        self.fill()
+        if message == "drawn" and not self._drawn:
+            self._drawn = True
+            self.children = [*self.children, ipywidgets.HTML(hiding_style(self._static_class))]
 
     def build(self) -> Sequence[ipywidgets.Widget]:
         """The controls and figures, from top to bottom; called once."""
@@ -83,8 +95,7 @@ class LazyWidget(ipywidgets.VBox):
         """Make the controls and figures unless they exist; called when a page shows the widget."""
         if not self._filled:
             self._filled = True
-            hider = ipywidgets.HTML(hiding_style(self._static_class))
-            self.children = [self._announcer, *self._build_or_message(), hider]
+            self.children = [self._announcer, *self._build_or_message()]
 
     def _build_or_message(self) -> Sequence[ipywidgets.Widget]:
         try:

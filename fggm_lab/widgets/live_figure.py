@@ -4,21 +4,57 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
+import ipywidgets
 import plotly.graph_objects as go
 import traitlets
 from plotly.serializers import custom_serializers
 
+from fggm_lab.widgets.plotly_library import FIGURE_MODULE, PlotlyLibrary, plotly_library
+
+_STATE = ("_widget_data", "_widget_layout")
+
 
 class LiveFigure(go.FigureWidget):
-    """A FigureWidget as wide as its container; a reloaded page gets its present state."""
+    """A FigureWidget as wide as its container; a reloaded page gets its present state.
+
+    All figures of a page share one copy of Plotly's JavaScript.
+    """
+
+    _esm = FIGURE_MODULE
+    _address = traitlets.Unicode().tag(sync=True)
+    _library = traitlets.Instance(PlotlyLibrary).tag(sync=True, **ipywidgets.widget_serialization)
 
     def __init__(self, figure: go.Figure) -> None:
         """Args:
         figure: what to show first.
         """
+        self._complete = False
         super().__init__(figure)
         self._config = {"responsive": True, "displaylogo": False}
+        self._complete = True
+        self._address = self._model_id = uuid4().hex
+        self.open()
+        self.on_msg(lambda *_: self._send_what_a_page_missed())
+
+    def open(self) -> None:
+        """Make the figure known to the page, with its data.
+
+        Plotly does so before the widget has any, and then sends the data as a change, which a page
+        that is busy may never take in.
+        """
+        if self._complete:
+            super().open()
+
+    @traitlets.default("_library")
+    def _shared_library(self) -> PlotlyLibrary:
+        return plotly_library()
+
+    def _send_what_a_page_missed(self) -> None:
+        """Send the whole figure if it changed; called when a page begins to listen to changes."""
+        if self._last_layout_edit_id or self._last_trace_edit_id:
+            self.send_state(_STATE)
 
     @traitlets.observe("_js2py_traceDeltas")
     def _handler_js2py_traceDeltas(self, change: dict[str, Any]) -> None:
@@ -42,7 +78,7 @@ class LiveFigure(go.FigureWidget):
         """
         state: dict[str, Any] = super().get_state(key, drop_defaults)
         if "_data" in vars(self):  # while the widget is being made, there is none yet
-            current = {"_widget_data": self._data, "_widget_layout": self._layout_obj._props}
+            current = dict(zip(_STATE, (self._data, self._layout_obj._props), strict=True))
             to_json = custom_serializers["to_json"]
             state |= {
                 name: to_json(value, self) for name, value in current.items() if name in state

@@ -87,12 +87,26 @@ def _wait_for(url: str, log: Path) -> None:
 
 
 class LabPage:
-    """One notebook, open in JupyterLab; errors of the page's console are in `problems`."""
+    """One notebook, open in JupyterLab.
 
-    def __init__(self, browser: Any, server: str, notebook: str) -> None:
+    Attributes:
+        problems: the errors of the page's console.
+        received: how many bytes the kernel has sent to the page.
+    """
+
+    def __init__(self, browser: Any, server: str, notebook: str, script: str = "") -> None:
+        """Args:
+        browser: Playwright's.
+        server: JupyterLab's address.
+        notebook: its path below the server's folder.
+        script: JavaScript that the page runs before its own.
+        """
         self.page = browser.new_page(viewport={"width": 1400, "height": 1000})
         self.page.set_default_timeout(START * 1000)
+        self.page.add_init_script(script)
         self.problems: list[str] = []
+        self.received = 0
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._on_frame))
         self._listening = True
         self.page.on("pageerror", lambda error: self._add_problem(str(error)))
         self.page.on("console", self._on_console)
@@ -100,6 +114,9 @@ class LabPage:
         path = f"lab/workspaces/{uuid4().hex}/tree/{notebook}"
         self.page.goto(f"{server}/{path}?token={TOKEN}")
         self._ready()
+
+    def _on_frame(self, frame: str | bytes) -> None:
+        self.received += len(frame)
 
     def _add_problem(self, text: str) -> None:
         if self._listening:
