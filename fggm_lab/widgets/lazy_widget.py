@@ -76,13 +76,6 @@ class LazyWidget(ipywidgets.VBox):
         self._filled = self._drawn = False
         self._announcer.on_msg(lambda _, message, __: self._on_page(message))
 
-    def _on_page(self, message: str) -> None:
-        """Fill the widget that a page shows; hide the static picture when figures are drawn."""
-        self.fill()
-        if message == "drawn" and not self._drawn:
-            self._drawn = True
-            self.children = [*self.children, ipywidgets.HTML(hiding_style(self._static_class))]
-
     def build(self) -> Sequence[ipywidgets.Widget]:
         """The controls and figures, from top to bottom; called once."""
         raise NotImplementedError
@@ -96,6 +89,13 @@ class LazyWidget(ipywidgets.VBox):
         if not self._filled:
             self._filled = True
             self.children = [self._announcer, *self._build_or_message()]
+
+    def _on_page(self, message: str) -> None:
+        """Fill the widget that a page shows; hide the static picture when figures are drawn."""
+        self.fill()
+        if message == "drawn" and not self._drawn:
+            self._drawn = True
+            self.children = [*self.children, ipywidgets.HTML(hiding_style(self._static_class))]
 
     def _build_or_message(self) -> Sequence[ipywidgets.Widget]:
         try:
