@@ -57,3 +57,16 @@ def test_conda_users_get_the_same_versions() -> None:
     assert {canonicalize_name(name): version for name, version in pins.items()} == PINS
     python = next(d for d in environment["dependencies"] if str(d).startswith("python="))
     assert python.removeprefix("python=") in PROJECT["requires-python"]
+
+
+def test_every_extra_that_a_page_names_exists() -> None:
+    files = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("notebooks/*.*")]
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    named = re.findall(r"fggm-lab\[([\w,]+)\]", "\n".join(texts))
+    assert named
+    assert {extra for names in named for extra in names.split(",")} <= EXTRAS.keys()
+
+
+def test_all_is_every_extra_of_users() -> None:
+    (everything,) = PROJECT["optional-dependencies"]["all"]
+    assert Requirement(everything).extras == EXTRAS.keys() - {"all", "dev"}

@@ -39,7 +39,11 @@ def test_commands_in_prose_exist_and_have_the_options_named() -> None:
     assert len(quoted) > 3
     for page, (_, name, *words) in quoted:
         assert name in COMMANDS, f"{page}: there is no fggm-lab {name}"
-        options = {option for param in COMMANDS[name].params for option in param.opts}
+        options = {
+            option
+            for param in COMMANDS[name].params
+            for option in [*param.opts, *param.secondary_opts]
+        }
         unknown = {word for word in words if word.startswith("--")} - options
         assert not unknown, f"{page}: fggm-lab {name} has no {unknown}"
 

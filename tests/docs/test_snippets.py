@@ -30,6 +30,7 @@ NOT_RUN: dict[str, str] = {
 SHELL_NOT_RUN = {
     "fggm-lab": "trains; test_quoted checks its command and options",
     "make": "installs, trains or tests for minutes; test_quoted checks its target",
+    "pip": "installs; test_packaging checks the extras",
     "export": "sets a path of the reader's machine",
 }
 """Program at the beginning of a line for the shell → why the line is only parsed."""
