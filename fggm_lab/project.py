@@ -28,6 +28,18 @@ def version() -> str:
     return str(table["version"]) if table else metadata.version(NAME)
 
 
+def homepage() -> str | None:
+    """The address of the repository, without a slash at its end; None if the project names none."""
+    table = _pyproject()
+    if table:
+        addresses = dict(table.get("urls", {}))
+    else:
+        lines = metadata.metadata(NAME).get_all("Project-URL") or []
+        addresses = dict(line.split(", ", 1) for line in lines)
+    address = addresses.get("Homepage")
+    return None if address is None else str(address).rstrip("/")
+
+
 def requirements() -> dict[str, list[str]]:
     """The distributions that each part of the package needs.
 

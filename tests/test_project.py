@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
 
@@ -58,3 +59,19 @@ def test_every_dependency_is_listed_once_in_its_part() -> None:
     assert {"torch", "transformers", "numpy"} <= set(parts["core"])
     assert project.installed("torch") == metadata.version("torch")
     assert project.installed("no-such-distribution") is None
+
+
+@pytest.mark.parametrize("checkout", [True, False])
+def test_the_homepage_is_the_one_that_the_project_names(
+    checkout: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = Message()
+    message["Project-URL"] = "Issues, https://example.org/lab/issues"
+    message["Project-URL"] = "Homepage, https://example.org/lab/"
+    monkeypatch.setattr(metadata, "metadata", lambda name: message)
+    if checkout:
+        (tmp_path / "pyproject.toml").write_text(
+            '[project]\nname = "fggm-lab"\nurls.Homepage = "https://example.org/lab"\n'
+        )
+    monkeypatch.setattr(project, "CHECKOUT", tmp_path)
+    assert project.homepage() == "https://example.org/lab"

@@ -1,11 +1,11 @@
 """A copy of the course to work in: notebooks that a reader edits, and never loses."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from fggm_lab.errors import DataError
-from fggm_lab.files import write_text, write_whole
+from fggm_lab.files import write_text
+from fggm_lab.project import homepage
 from fggm_lab.tasks.shipped import notebooks_folder
 
 DEFAULT_FOLDER = Path("fggm-course")
@@ -58,10 +58,15 @@ def copy_course(folder: Path | str = DEFAULT_FOLDER, *, force: bool = False) -> 
     written = [path for path in sources if force or path.name not in present]
     write_text(folder / MARKER, "A copy of the course of fggm-lab, made by fggm-lab lab.\n")
     for path in written:
-        content = path.read_bytes()
-        write_whole(folder / path.name, partial(Path.write_bytes, data=content))
+        write_text(folder / path.name, _with_links_that_hold(path.read_text(encoding="utf-8")))
     unchanged = tuple(path.name for path in sources if path not in written)
     return CourseCopy(folder, tuple(path.name for path in written), unchanged)
+
+
+def _with_links_that_hold(text: str) -> str:
+    """A page or a notebook whose links to other folders of the project lead to its repository."""
+    address = homepage()
+    return text if address is None else text.replace("](../", f"]({address}/blob/main/")
 
 
 def _names(folder: Path) -> set[str]:

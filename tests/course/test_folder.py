@@ -1,6 +1,7 @@
 """A copy of the course holds all of it, and never costs a reader what they wrote."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from tests.support.command_line import CommandResult
 
 Call = Callable[..., CommandResult]
 SHIPPED = {path.name: path.read_bytes() for path in notebooks_folder().glob("*.*")}
+
+
+@pytest.fixture(autouse=True)
+def no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project names no address, so that links are copied as they are."""
+    monkeypatch.setattr("fggm_lab.course.folder.homepage", lambda: None)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -94,3 +101,19 @@ def test_jupyterlab_opens_the_first_notebook_of_the_copy(
     call("lab", tmp_path)
     notebook = str((tmp_path / FIRST_NOTEBOOK).resolve())
     assert opened == [[notebook, f"--ServerApp.root_dir={Path(notebook).parent}"]]
+
+
+def test_links_out_of_the_course_lead_to_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fggm_lab.course.folder.homepage", lambda: "https://example.org/lab")
+    copy = copy_course(tmp_path)
+    links = {
+        link
+        for name in copy.written
+        for link in re.findall(r"\]\(([^)]*)\)", (tmp_path / name).read_text("utf-8"))
+    }
+    assert not [link for link in links if link.startswith("..")]
+    assert "https://example.org/lab/blob/main/docs/results.md" in links
+    pages = {link.partition("#")[0] for link in links if re.fullmatch(r"[\w.]+\.(md|ipynb)", link)}
+    assert pages and pages <= set(copy.written)
