@@ -49,7 +49,7 @@ class Selection(Controls):
                 # While the kernel draws, the page collects moves and then sends the latest.
                 continuous_update=True,
             ),
-            scope=switch("scope", SCOPES, used.scope, "70px"),
+            scope=switch("scope", SCOPES, used.scope, "90px"),
         )
         self.refresh()
         self.named["method"].value = first
