@@ -10,7 +10,7 @@ TESTING := $(OFFLINE) OMP_NUM_THREADS=1
 DOCS    := $(OFFLINE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test docs pictures data base stored choose seeds results bench clean
+.PHONY: help setup demo lab test docs pictures data base stored choose seeds results bench wheel clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -77,6 +77,9 @@ bench: setup  ## Measure speed and memory beside plain training and other librar
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers.txt
 	$(BIN)/python -m benchmarks --out runs/bench.json
+
+wheel: setup  ## Build sdist and wheel into dist/, try the wheel in a fresh environment
+	$(BIN)/python -m tools.wheel
 
 clean:  ## Remove the environment and caches; runs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

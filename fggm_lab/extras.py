@@ -28,7 +28,7 @@ def require(purpose: str, *modules: str) -> None:
     if missing:
         extras = dict.fromkeys(_extra_of(module) for module in missing)
         raise MissingExtra(
-            f"{purpose} needs {' and '.join(map(_distribution, missing))}; "
+            f"{purpose} needs {', '.join(map(_distribution, missing))}; "
             f'install with: pip install "{NAME}[{",".join(extras)}]"'
         )
 
@@ -38,6 +38,7 @@ def _distribution(module: str) -> str:
 
 
 def _extra_of(module: str) -> str:
-    """The first extra that installs a module."""
+    """The smallest extra that installs a module."""
     name = _distribution(module)
-    return next(extra for extra, distributions in requirements().items() if name in distributions)
+    sizes = {extra: len(names) for extra, names in requirements().items() if name in names}
+    return min(sizes, key=lambda extra: sizes[extra])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HOMES = {"LiveTraining": "live", "MaskPlayground": "playground", "compare": "open_runs",
           "explore": "open_runs"}  # fmt: skip
 
-CONTROLS = "the controls around figures"
+CONTROLS = "a figure with controls"
 LIBRARIES = ("anywidget", "ipywidgets")
 """What controls are made of; `explore` and `compare` show plain figures without."""
 
