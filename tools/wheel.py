@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LARGEST_WHEEL = 20_000_000
 """Bytes that the wheel may have."""
 
-QUICK = ("--limit", "2", "--epochs", "1", "--points", "0")
+QUICK = ("--order", "FOMC,Py150", "--limit", "2", "--epochs", "1", "--points", "0")
 """Options with which the demo takes seconds."""
 
 LOAD_EVERYTHING = """
