@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
@@ -102,6 +102,11 @@ class TaskContext:
         )
 
 
+MaskOrder = Literal["highest", "lowest", "unstored"]
+"""The units that a mask lets move: those of the highest or the lowest of the stored scores, or of
+the highest scores of a kind that is not stored."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a method decided before one task.
@@ -168,6 +173,11 @@ class Method:
     def settings(self) -> dict[str, Any]:
         """The settings, ready for JSON: the fields that are given when it is made."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+
+    @property
+    def mask_order(self) -> MaskOrder:
+        """Which of the scores that a run stores are those of the units its masks let move."""
+        return "highest"
 
     @property
     def lr_scale(self) -> float:

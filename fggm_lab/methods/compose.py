@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import Method, Plan, TaskContext
+from fggm_lab.methods.base import MaskOrder, Method, Plan, TaskContext
 from fggm_lab.models.encoding import Encoded
 
 PLUS = "+"
@@ -57,6 +57,11 @@ class Composed(Method):
     def settings(self) -> dict[str, Any]:
         """Each part's settings under its name, ready for JSON."""
         return {part.name: part.settings for part in self.parts}
+
+    @property
+    def mask_order(self) -> MaskOrder:
+        """That of the part that masks."""
+        return next((part.mask_order for part in self.parts if part.masks), "highest")
 
     @property
     def lr_scale(self) -> float:

@@ -13,7 +13,7 @@ from fggm_lab.fisher import ESTIMATORS, FisherScores
 from fggm_lab.fisher.registry import check_answers, check_before_training, find_estimator
 from fggm_lab.fisher.scoring import Aggregation, drawn_examples
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import Memory, Plan, TaskContext
+from fggm_lab.methods.base import MaskOrder, Memory, Plan, TaskContext
 from fggm_lab.methods.masking import TaskMasking, masked_scores
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.plugins import ESTIMATORS_GROUP, entry_points, is_reference
@@ -73,6 +73,11 @@ class FGGM(TaskMasking):
                 "protect_used freezes what former tasks moved, and a first task without a mask "
                 "moves all units; leave first_task as it is"
             )
+
+    @property
+    def mask_order(self) -> MaskOrder:
+        """`lowest` if inverted."""
+        return "lowest" if self.invert else "highest"
 
     def check(self, tasks: int) -> None:
         """The estimator must exist, and under `protect_used` every task must find unused units."""

@@ -39,7 +39,8 @@ class FGGMOnline(TaskMasking):
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         others: whether parameters that are not masked `train` or `freeze`.
         first_task: whether the first task is masked, too.
-        gather: the share of a task's steps after which the mask is cut.
+        gather: the share of a task's steps, below 1, after which the mask is cut; that is after the
+            first step at the earliest, and before the last.
         refresh: cut it anew every so many steps from then on (None: never).
         beta: β₂, the decay of the moment.
         rewind: whether to take back what frozen units moved.
@@ -58,6 +59,10 @@ class FGGMOnline(TaskMasking):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("gather", self.gather, 0, 1)
+        if self.gather == 1:
+            raise SettingError(
+                "gather is 1, so the mask would be cut when the task is over; choose less than 1"
+            )
         check_range("beta", self.beta, 0, 1)
         check_optional_count("refresh", self.refresh)
 
@@ -86,8 +91,25 @@ class FGGMOnline(TaskMasking):
         return self.refresh is not None or _CUT not in context.memory
 
     def remask(self, context: TaskContext, step: int, steps: int) -> Mask | None:
-        """The mask of the largest moments, where one is due."""
-        first = max(1, round(self.gather * steps))
+        """The mask of the largest moments, where one is due.
+
+        Args:
+            context: of the task.
+            step: how many of its steps were taken.
+            steps: how many there are in all.
+
+        Returns:
+            The mask, or None for no change.
+
+        Raises:
+            SettingError: the task has a single step.
+        """
+        if steps == 1 and not self.spares(context):
+            raise SettingError(
+                f"task {context.name} takes a single step, and {self.name} cuts its mask after "
+                "one; train for more epochs, or with a smaller batch_size"
+            )
+        first = min(max(1, round(self.gather * steps)), steps - 1)
         due = step == first or (
             self.refresh is not None and step > first and (step - first) % self.refresh == 0
         )

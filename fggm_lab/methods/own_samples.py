@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.checks import check_count, check_optional_count
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
-from fggm_lab.methods.base import Plan, TaskContext
+from fggm_lab.methods.base import MaskOrder, Plan, TaskContext
 from fggm_lab.methods.fggm import EQUAL_SCORES, lowest_first
 from fggm_lab.methods.masking import TaskMasking, masked_scores
 from fggm_lab.models.build import context_length
@@ -98,6 +98,11 @@ class Protect(TaskMasking):
         check_count("samples", self.samples)
         check_count("length", self.length)
 
+    @property
+    def mask_order(self) -> MaskOrder:
+        """Units of the lowest scores move."""
+        return "lowest"
+
     def cut(self, context: TaskContext) -> Plan:
         """Draw texts, score the units on them and keep the lowest; no data of the task is used."""
         scores = self.self_fisher(context)
@@ -141,6 +146,11 @@ class Contrast(Protect):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_optional_count("max_examples", self.max_examples)
+
+    @property
+    def mask_order(self) -> MaskOrder:
+        """Of the two scores that make a ratio, a run stores the task's alone."""
+        return "unstored"
 
     def cut(self, context: TaskContext) -> Plan:
         """Score the units on the task and on the samples, and keep those with the highest ratio."""

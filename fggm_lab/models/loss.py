@@ -4,14 +4,20 @@ Some families of transformers do not shift the labels in their own `.loss` (the 
 its kin, XLNet, XLM, CPM-Ant): they learn to copy the token they read, not to predict the next.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from fggm_lab.errors import ModelError
 from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
 
 _ROUNDING = {torch.float64: 1e-5, torch.float32: 1e-3}
 """How far two computations of one loss may be apart, relative to it, by the model's precision."""
+
+_ROUTER_WEIGHTS = ("router_aux_loss_coef", "aux_loss_coef")
+"""What transformers' mixtures call the weight of their router's loss."""
 
 PROBE_TOKENS = 12
 """How many tokens the text has on which the two losses are compared."""
@@ -34,6 +40,36 @@ def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(rows, following.view(-1), ignore_index=IGNORED)
 
 
+def router_loss(model: PreTrainedModel, output: Any) -> Tensor | None:
+    """What a mixture of experts adds to its loss, so that its router spreads tokens evenly.
+
+    Switch Transformers' load balancing (Fedus et al., arXiv 2101.03961). The families of
+    transformers add it where their configuration has `output_router_logits=True`.
+
+    Args:
+        model: the model.
+        output: of its forward pass, `aux_loss` included if the model computes one.
+
+    Returns:
+        A scalar, weighted as the family weights it; None without such a loss.
+
+    Raises:
+        ModelError: the weight is not known.
+    """
+    balance = getattr(output, "aux_loss", None)
+    if not isinstance(balance, Tensor):
+        return None
+    owners = [*model.modules(), model.config.get_text_config()]
+    weights = [getattr(owner, name, None) for owner in owners for name in _ROUTER_WEIGHTS]
+    known = [weight for weight in weights if isinstance(weight, int | float)]
+    if not known:
+        raise ModelError(
+            f"{type(model).__name__} has a router's loss of unknown weight; set "
+            "model.config.output_router_logits = False"
+        )
+    return known[0] * balance
+
+
 def differ(value: float, expected: float, dtype: torch.dtype) -> bool:
     """Whether two computations of one number differ by more than rounding."""
     close = abs(value - expected) <= _ROUNDING.get(dtype, 0.05) * abs(expected)
@@ -49,6 +85,8 @@ def probe_ids(model: PreTrainedModel, length: int) -> tuple[int, ...]:
 @torch.no_grad()
 def own_loss_differs(model: PreTrainedModel, text: Encoded | None = None) -> bool:
     """Whether the `.loss` of a model's family is another than `answer_loss`, on one short text.
+
+    The loss of a mixture's router is no difference.
 
     Args:
         model: in evaluation mode.
@@ -66,4 +104,6 @@ def own_loss_differs(model: PreTrainedModel, text: Encoded | None = None) -> boo
         return True
     logits = text_logits(output.logits, batch["labels"].shape[1])
     expected = answer_loss(logits, batch["labels"])
+    router = router_loss(model, output)
+    expected = expected if router is None else expected + router
     return differ(float(output.loss), float(expected), model.dtype)

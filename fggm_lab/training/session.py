@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.errors import TrainingError
+from fggm_lab.errors import SettingError, TrainingError
 from fggm_lab.evaluation import evaluate
 from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.masks import Mask, moving_units
@@ -216,6 +216,11 @@ class Session:
         else:
             restore_model(self.model, saved)
             mask = self.run.mask(index, self.progress.mask_step)
+        if moving_units(self.model, mask)[0] == 0:
+            raise SettingError(
+                f"{self.method.name} freezes every unit in task {context.name}, so there is "
+                "nothing to train; let more units move, or leave the task out"
+            )
         with masking_for(self.model, mask, self.method) as masking:
             optimizer = masking.attach(make_optimizer(self.model, self.settings))
             if saved is not None:

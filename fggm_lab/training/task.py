@@ -13,7 +13,7 @@ from fggm_lab.errors import TrainingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
-from fggm_lab.models.loss import answer_loss
+from fggm_lab.models.loss import answer_loss, router_loss
 from fggm_lab.settings import OptimizerName, TrainingSettings
 from fggm_lab.training.active_rows import ActiveRows, parameter_not_by_unit
 from fggm_lab.training.masked_gradients import MaskedGradients
@@ -144,7 +144,8 @@ def _backward(
     """Add the gradients of a batch's mean loss per answer token; returns that loss.
 
     The batch goes through in parts of `settings.micro_batch` examples, each counting by its tokens.
-    What the method adds to the loss is in the gradients, but not in what is returned.
+    What the method or a mixture's router adds to the loss is in the gradients, but not in what is
+    returned.
 
     Args:
         context: the task and the model.
@@ -169,11 +170,11 @@ def _backward(
         with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.autocast):
             # Without labels: the loss of some families is that of copying, not of predicting.
             inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-            logits = model(**inputs, use_cache=False).logits
-            logits = text_logits(logits, batch["labels"].shape[1])
+            output = model(**inputs, use_cache=False)
+            logits = text_logits(output.logits, batch["labels"].shape[1])
             data_loss = answer_loss(logits, batch["labels"])
-            extra = method.extra_loss(batch, logits)
-            loss = data_loss if extra is None else data_loss + extra
+            further = [router_loss(model, output), method.extra_loss(batch, logits)]
+            loss = data_loss + sum(term for term in further if term is not None)
         (loss * share).backward()
         total += share * float(data_loss.detach())
     return total

@@ -8,6 +8,10 @@ from torch import Tensor
 from fggm_lab.errors import RunError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask, Ranking, Scope
+from fggm_lab.methods import METHODS, make_method
+from fggm_lab.methods.base import MaskOrder
+from fggm_lab.methods.compose import PLUS
+from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.plots.score_curves import run_labels
 from fggm_lab.runs import RECORD_FISHER, Run
 
@@ -53,7 +57,9 @@ class RunCache:
         raise RunError(f"{run.path} has no Fisher scores yet; read the runs again when it has")
 
     def ranking(self, run: Run, task: str) -> Ranking:
-        """The scores of output units before a task, ranked.
+        """The scores of output units before a task, ranked as the run's masks are cut.
+
+        For a method whose masks are cut from scores that are not stored, the highest come first.
 
         Args:
             run: one of the runs.
@@ -77,7 +83,11 @@ class RunCache:
         if cached is None or cached[0] != stamp:
             scores = run.fisher(task)
             assert scores is not None  # the file is there
-            cached = stamp, Ranking(scores.of_outputs())
+            outputs = scores.of_outputs()
+            cached = (
+                stamp,
+                Ranking(lowest_first(outputs) if _mask_order(run) == "lowest" else outputs),
+            )
         self._rankings[file] = cached  # in order of use, the latest last
         while len(self._rankings) > _MAX_RANKINGS:
             del self._rankings[next(iter(self._rankings))]
@@ -85,10 +95,56 @@ class RunCache:
 
     def scores(self, run: Run, task: str) -> FisherScores:
         """The scores of output units before a task; raises as `ranking` does."""
-        return self.ranking(run, task).scores
+        scores = self.ranking(run, task).scores
+        return lowest_first(scores) if _mask_order(run) == "lowest" else scores
+
+    def scores_to_cut(self, run: Run, task: str) -> FisherScores:
+        """The scores of output units before a task, those of the units that move the highest.
+
+        Args:
+            run: one of the runs.
+            task: its name.
+
+        Returns:
+            the stored scores, with their signs changed where the lowest move.
+
+        Raises:
+            RunError: there are none (yet), or the run's masks are cut from others.
+            DataError: the file is damaged.
+        """
+        ranking = self.ranking(run, task)
+        if _mask_order(run) == "unstored":
+            raise RunError(
+                f"{run.path} does not store the scores that {run.config.method} cuts its masks "
+                "from; the map of units and the overlaps show its own masks, at the keep share and "
+                "scope it trained with"
+            )
+        return ranking.scores
 
     def masks(self, run: Run, keep: float, scope: Scope) -> dict[str, Mask]:
-        """Task → the mask that its stored scores give at a keep share; raises as `ranking` does."""
+        """Task → the mask that its stored scores give at a keep share.
+
+        Of a method whose masks are cut from scores that are not stored, the run's own masks.
+
+        Args:
+            run: one of the runs.
+            keep: the share of units that may move, in (0, 1].
+            scope: whether the share holds within each `parameter` or over all units (`global`).
+
+        Returns:
+            a mask for each task in `scored`.
+
+        Raises:
+            RunError: there are no scores (yet), or other masks than the run's own are asked for
+                that cannot be cut.
+            DataError: a file is damaged.
+        """
+        if _mask_order(run) == "unstored" and run.config.mask_settings == (keep, scope):
+            own = {task: run.mask(task) for task in self.scored(run)}
+            if masks := {task: mask for task, mask in own.items() if mask is not None}:
+                return masks
+        for task in self.scored(run):
+            self.scores_to_cut(run, task)  # raises where masks cannot be cut
         rankings = {task: self.ranking(run, task) for task in self.scored(run)}
         key = (list(rankings.values()), keep, scope)
         if self._masks is None or self._masks[0] != key:
@@ -113,3 +169,10 @@ class RunCache:
         if drift is None:
             raise RunError(f"{run.path} has not recorded how far units moved in {task} (yet)")
         return drift
+
+
+def _mask_order(run: Run) -> MaskOrder:
+    """Which scores a run's method lets move; a user's own class is not imported to ask it."""
+    if not all(name in METHODS for name in run.config.method.split(PLUS)):
+        return "highest"
+    return make_method(run.config.method, **run.config.method_settings).mask_order

@@ -11,7 +11,7 @@ from fggm_lab.masks import Mask
 from fggm_lab.methods import FGGMOnline
 from fggm_lab.models.encoding import collate
 from tests.support.resuming import assert_same_run
-from tests.support.small import context, small_model, small_run
+from tests.support.small import context, small_model, small_run, small_tasks
 
 
 def test_the_mask_is_that_of_adams_second_moment() -> None:
@@ -83,5 +83,15 @@ def test_the_first_task_can_be_left_unmasked(tmp_path: Path) -> None:
 def test_bad_settings_are_one_sentence() -> None:
     with pytest.raises(SettingError, match=r"gather is 1\.5; it must be from 0 to 1"):
         FGGMOnline(gather=1.5)
+    with pytest.raises(SettingError, match="gather is 1, so the mask would be cut when the task"):
+        FGGMOnline(gather=1)
     with pytest.raises(SettingError, match="refresh is 0; it must be 1 or more"):
         FGGMOnline(refresh=0)
+
+
+def test_a_mask_is_cut_before_the_last_step_or_the_task_is_refused(tmp_path: Path) -> None:
+    run = small_run(FGGMOnline(gather=0.99), tmp_path / "run", tasks=small_tasks(1))
+    assert [event["task_step"] for event in run.events("step")][-1] == 6
+    assert run.mask(0, step=5) == run.mask(0) is not None
+    with pytest.raises(SettingError, match="task task-0 takes a single step, and fggm-online"):
+        small_run(FGGMOnline(), tmp_path / "one", tasks=small_tasks(1), epochs=1, batch_size=10)

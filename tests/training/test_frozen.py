@@ -7,13 +7,16 @@ from typing import ClassVar
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import PreTrainedModel
 
+from fggm_lab.errors import SettingError
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask
-from fggm_lab.methods import FGGM, Method, Plan, RandomMask, TaskContext
+from fggm_lab.methods import FGGM, SFT, Method, Plan, RandomMask, TaskContext
 from fggm_lab.models.units import ENTRY, as_units
+from fggm_lab.runs import Run
 from tests.support.families import FAMILIES
-from tests.support.small import small_run, small_tasks
+from tests.support.small import small_model, small_run, small_tasks
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -80,3 +83,35 @@ def test_masks_of_single_entries_train_densely(tmp_path: Path) -> None:
     for name, moving in mask.units.items():
         change = (after[name] - before[name]).flatten()
         assert not change[~moving].any() and change[moving].any(), name
+
+
+@dataclass(frozen=True)
+class FreezesAll(Method):
+    """Lets nothing move from the second task on."""
+
+    name: ClassVar[str] = "freezes-all"
+
+    def plan(self, context: TaskContext) -> Plan:
+        return Plan() if context.index == 0 else Plan(~Mask.full(context.model))
+
+
+@dataclass(frozen=True)
+class FreezesAllAndLooks(FreezesAll):
+    """The same, with a hook for which whole gradients are computed."""
+
+    def on_gradients(self, model: PreTrainedModel) -> None:
+        pass
+
+
+@pytest.mark.parametrize("method", [FreezesAll(), FreezesAllAndLooks()])
+def test_a_task_in_which_nothing_may_move_is_a_sentence(method: Method, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="freezes-all freezes every unit in task task-1, so"):
+        small_run(method, tmp_path / "run", tasks=small_tasks(2))
+    run = Run.open(tmp_path / "run")
+    assert run.checkpoint(0) is not None and len(run.events("task")) == 1
+
+
+def test_a_model_without_a_trainable_parameter_is_a_sentence(tmp_path: Path) -> None:
+    model = small_model().requires_grad_(False)
+    with pytest.raises(SettingError, match="freezes every unit in task task-0"):
+        small_run(SFT(), tmp_path / "run", model=model, tasks=small_tasks(1))

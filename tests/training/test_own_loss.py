@@ -21,7 +21,13 @@ from fggm_lab.settings import TrainingSettings
 from fggm_lab.training.callback import FGGMCallback
 from fggm_lab.training.task import make_optimizer, masking_for, train_task
 from tests.support import oracle
-from tests.support.families import ALL_FAMILIES, VOCABULARY, character_tokenizer, tiny_model
+from tests.support.families import (
+    ALL_FAMILIES,
+    MIXTURES,
+    VOCABULARY,
+    character_tokenizer,
+    tiny_model,
+)
 from tests.support.small import context
 
 TOKENIZER = character_tokenizer()
@@ -98,6 +104,33 @@ def test_ordinary_families_keep_their_loss_to_the_bit(family: str) -> None:
     output = model(**batch, use_cache=False)
     assert torch.equal(answer_loss(output.logits, batch["labels"]), output.loss)
     assert not own_loss_differs(model)
+
+
+@pytest.mark.parametrize("family", [*MIXTURES, "gpt_oss"])
+def test_a_router_trains_on_the_familys_own_loss_where_that_is_asked_for(family: str) -> None:
+    model = tiny_model(family, dtype=torch.float32).eval()
+    model.config.output_router_logits = True
+    assert not own_loss_differs(model)
+    task = context(model)
+    batch = collate(task.encoded[:4], 0)
+    output = model(**batch, use_cache=False)
+    assert output.loss > answer_loss(output.logits, batch["labels"])
+    output.loss.backward()
+    expected = {
+        n: (p - 0.1 * p.grad).detach() for n, p in model.named_parameters() if p.grad is not None
+    }
+    model.zero_grad()
+    settings = TrainingSettings(
+        lr=0.1, optimizer="sgd", clip=None, batch_size=4, schedule="constant"
+    )
+    method = make_method("sft")
+    with masking_for(model, None, method) as masking:
+        optimizer = masking.attach(make_optimizer(model, settings))
+        encoded = task.encoded[:4]
+        train_task(task, method, masking, optimizer, settings, encoded, 1, 0, lambda report: True)
+    after = dict(model.named_parameters())
+    for name, value in expected.items():
+        torch.testing.assert_close(after[name].detach(), value, rtol=1e-5, atol=1e-6, msg=name)
 
 
 @pytest.mark.parametrize("family", ["bart", "llama"])

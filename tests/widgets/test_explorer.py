@@ -8,14 +8,26 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import torch
 
 import fggm_lab as lab
 from fggm_lab.masks import Mask, Scope
-from fggm_lab.plots import fisher_spectra, mask_map, mask_overlap, share_per_layer, shared_units
+from fggm_lab.methods import FGGM, Contrast, Protect
+from fggm_lab.methods.fggm import lowest_first
+from fggm_lab.plots import (
+    fisher_spectra,
+    kept_shares,
+    mask_map,
+    mask_overlap,
+    share_per_layer,
+    shared_units,
+)
 from fggm_lab.runs import Run
 from fggm_lab.widgets.explorer import Explorer
 from fggm_lab.widgets.lazy_widget import ErrorWidget
+from fggm_lab.widgets.run_cache import RunCache
 from tests.support.records import TASKS, made_run
+from tests.support.small import small_run, small_tasks
 
 TABS = ["Forgetting", "Fisher spectra", "Masks", "Overlap", "Drift"]
 
@@ -124,6 +136,38 @@ def test_one_keep_share_moves_masks_and_overlaps_cut_from_stored_scores(
         scores = four_runs[2].fisher(TASKS[0])
         assert scores is not None
         assert list(bars.x) == [row.share for row in share_per_layer(scores, keep)]
+
+
+@pytest.mark.parametrize("method", [FGGM(invert=True), Protect(samples=4, length=8)])
+def test_masks_of_the_lowest_scores_are_shown_as_they_were_cut(
+    method: FGGM | Protect, tmp_path: Path
+) -> None:
+    run = small_run(method, tmp_path / "run", tasks=small_tasks(2))
+    widget = explorer(run)
+    own = {task: run.mask(task) for task in run.config.task_names}
+    assert RunCache([run]).masks(run, 0.3, "parameter") == own
+    scores = run.fisher("task-0")
+    assert scores is not None
+    choose(widget, scope="global")
+    shown = show(widget, "Masks").figure
+    expected = kept_shares(lowest_first(scores.of_outputs()), "layer", "global", 0.3)
+    for drawn, line in zip(shown.data, expected.data, strict=True):
+        assert (drawn.name, list(drawn.x), list(drawn.y)) == (line.name, list(line.x), list(line.y))
+    plain = RunCache([run]).scores(run, "task-0")
+    assert all(torch.equal(plain[name], scores[name]) for name in plain.names)
+
+
+def test_masks_of_scores_that_are_not_stored_are_the_runs_own(tmp_path: Path) -> None:
+    method = Contrast(samples=4, length=8)
+    run = small_run(method, tmp_path / "run", tasks=small_tasks(2))
+    own = {task: run.mask(task) for task in run.config.task_names}
+    assert RunCache([run]).masks(run, 0.3, "parameter") == own
+    widget = explorer(run)
+    assert show(widget, "Overlap").figure is not None
+    choose(widget, keep=0.5)
+    message = "does not store the scores that contrast cuts its masks from"
+    assert message in show(widget, "Overlap").text
+    assert message in show(widget, "Masks").text
 
 
 def test_a_tab_out_of_sight_is_drawn_when_it_is_looked_at(four_runs: list[Run]) -> None:

@@ -39,7 +39,7 @@ class MasksTab(Tab):
 
     def _shares(self) -> go.Figure:
         selection = self._selection
-        scores = self._cache.scores(selection.run, selection["task"])
+        scores = self._cache.scores_to_cut(selection.run, selection["task"])
         return kept_shares(scores, self.controls["by"], selection["scope"], selection["keep"])
 
     def _map(self) -> go.Figure:
