@@ -60,14 +60,14 @@ def router_loss(model: PreTrainedModel, output: Any) -> Tensor | None:
     if not isinstance(balance, Tensor):
         return None
     owners = [*model.modules(), model.config.get_text_config()]
-    weights = [getattr(owner, name, None) for owner in owners for name in _ROUTER_WEIGHTS]
-    known = [weight for weight in weights if isinstance(weight, int | float)]
-    if not known:
+    named = (getattr(owner, name, None) for owner in owners for name in _ROUTER_WEIGHTS)
+    weight = next((number for number in named if isinstance(number, int | float)), None)
+    if weight is None:
         raise ModelError(
             f"{type(model).__name__} has a router's loss of unknown weight; set "
             "model.config.output_router_logits = False"
         )
-    return known[0] * balance
+    return weight * balance
 
 
 def differ(value: float, expected: float, dtype: torch.dtype) -> bool:

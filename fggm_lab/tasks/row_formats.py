@@ -47,6 +47,26 @@ def to_examples(rows: Sequence[Any], locate: Callable[[int], str]) -> tuple[Exam
     return tuple(examples)
 
 
+def check_tests(examples: Sequence[Example], locate: Callable[[int], str]) -> None:
+    """Check that all examples of a split have a test, or none.
+
+    Args:
+        examples: of one split.
+        locate: names the example of an index in an error.
+
+    Raises:
+        DataError: one has none, and others have; the message names it.
+    """
+    if not any(example.test for example in examples):
+        return
+    for index, example in enumerate(examples):
+        if not example.test:
+            raise DataError(
+                f"{locate(index)}: a code task without a test: 'test' is missing, which others "
+                "here have; add the statements that check the program, or remove the item"
+            )
+
+
 def _converter(where: str, row: Row) -> Callable[[str, Row], Example]:
     """What makes an example of a row with the columns of this one."""
     for columns, convert in _FORMATS:

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fggm_lab.errors import DataError, nearest
+from fggm_lab.errors import DataError, SettingError, nearest
 from fggm_lab.tasks.chat import ChatPrompt
+from fggm_lab.tasks.in_memory import IN_MEMORY, tasks_of_tables
 from fggm_lab.tasks.metrics import PASS_AT_1, metric_for
-from fggm_lab.tasks.row_formats import kind_of, to_examples
+from fggm_lab.tasks.row_formats import check_tests, kind_of, to_examples
 from fggm_lab.tasks.rows import SUFFIXES, is_saved_dataset, read_rows
 from fggm_lab.tasks.shipped import SEQUENCES, data_folder
 from fggm_lab.tasks.task import SPLITS, Example, Split, Task, TaskSequence
@@ -23,12 +25,18 @@ from fggm_lab.tasks.trace import (
     variant_folder,
 )
 
-_OTHER_FORMS = ".jsonl, .parquet, .arrow, or a folder of that name saved with save_to_disk"
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.(parquet|arrow|jsonl?)")
+"""A part of a split as the Hugging Face Hub names it: split, number from 0, how many there are."""
+
+_OTHER_FORMS = (
+    ".jsonl, .parquet, .arrow, shards named {split}-00000-of-00001.parquet, or a folder of that "
+    "name saved with save_to_disk"
+)
 """What a split may be instead of a .json file, for messages."""
 
 
 def load_tasks(
-    source: str | Path,
+    source: str | Path | Mapping[str, Any],
     order: str | Sequence[str] | None = None,
     limit: int | None = None,
     *,
@@ -41,7 +49,10 @@ def load_tasks(
         source: `"trace-mini"` or `"code-mini"` (shipped), a folder of task folders in TRACE's
             layout, a folder that is one task itself (a saved `datasets.DatasetDict`, say), or
             TRACE's release: its top folder or that of one variant. A split is a file that
-            `read_examples` reads.
+            `read_examples` reads, or its shards as the Hugging Face Hub names them
+            (`train-00000-of-00002.parquet`, also in a folder `data`).
+            Or tables in memory: task name → split → rows, a list of dictionaries, a
+            `datasets.Dataset` or a data frame; without `order` the tasks keep their order.
             Sub-folders whose name starts with `.` or `_` are passed over, and so is TRACE's replay
             set Lima beside its tasks.
         order: what to load, in the order it is to be learned: names of tasks (only these are
@@ -62,6 +73,12 @@ def load_tasks(
             the message names it, or them.
         SettingError: `limit` is below 1, or there is no such variant.
     """
+    if isinstance(source, Mapping):
+        if variant is not None:
+            raise SettingError("variant is for TRACE's release; leave it out for tables in memory")
+        tables = tasks_of_tables(source)
+        names = list(tables) if order is None else _ordered(IN_MEMORY, tables, order, allow_missing)
+        return TaskSequence([tables[name] for name in names], IN_MEMORY).limited(limit)
     named = str(source) in SEQUENCES
     folder = data_folder(str(source)) if named else Path(source).expanduser()
     chosen = variant_folder(folder, variant)
@@ -113,14 +130,7 @@ def to_file_examples(path: Path | str, rows: Any) -> tuple[Example, ...]:
     if not rows:
         raise DataError(f"{path} is an empty list; add examples or remove the file")
     examples = to_examples(rows, lambda index: f"{path}, item {index}")
-    if any(example.test for example in examples):
-        for index, example in enumerate(examples):
-            if not example.test:
-                raise DataError(
-                    f"{path}, item {index}: a code task without a test: 'test' is missing, which "
-                    "others here have; add the statements that check the program, or remove the "
-                    "item"
-                )
+    check_tests(examples, lambda index: f"{path}, item {index}")
     return examples
 
 
@@ -161,7 +171,7 @@ def _task_folders(folder: Path) -> dict[str, Path]:
         )
     if not folder.is_dir():
         raise DataError(f"{folder} is a file; name the folder that holds the task folders")
-    if _split_path(folder, "train") is not None:
+    if _split_files(folder, "train"):
         return {folder.resolve().name: folder}
     try:
         folders = {
@@ -192,16 +202,26 @@ def _names(
         if not allow_missing and looks_like_trace(folder, names):
             check_complete(folder, names)
         return names
+    return _ordered(folder, folders, order, allow_missing)
+
+
+def _ordered(
+    source: Path | str,
+    present: Collection[str],
+    order: str | Sequence[str],
+    allow_missing: bool,
+) -> list[str]:
+    """The tasks that an order names; raises DataError where one of them is not present."""
     names = names_in_order(order)
     if isinstance(order, str) and order in ORDERS:
         if not allow_missing:
-            check_complete(folder, folders)
-        names = [name for name in names if name in folders]
+            check_complete(source, present)
+        names = [name for name in names if name in present]
     for name in names:
-        if name not in folders:
-            names_there = sorted(folders)
+        if name not in present:
+            names_there = sorted(present)
             raise DataError(
-                f"no task is named '{name}' in {folder}; there are: {', '.join(names_there)}"
+                f"no task is named '{name}' in {source}; there are: {', '.join(names_there)}"
                 f"{nearest(name, names_there)}"
             )
     return names
@@ -213,27 +233,71 @@ def _place(name: str) -> tuple[int, str]:
 
 
 def _read_task(name: str, folder: Path) -> Task:
-    paths = {split: _split_path(folder, split) for split in SPLITS}
+    files = {split: _split_files(folder, split) for split in SPLITS}
     for split in ("train", "test"):
-        if paths[split] is None:
+        if not files[split]:
             raise DataError(
-                f"{folder} has no {split}.json (or {_OTHER_FORMS}); add it, move the folder "
-                "elsewhere, or name only the tasks you want"
+                f"{folder} has no {split}.json (or {_OTHER_FORMS.format(split=split)}); add it, "
+                "move the folder elsewhere, or name only the tasks you want"
             )
-    train, held_out, test = (() if path is None else read_examples(path) for path in paths.values())
+    train, held_out, test = (
+        tuple(example for path in paths for example in read_examples(path))
+        for paths in files.values()
+    )
     tested = all(example.test for example in (*train, *held_out, *test))
     return Task(name, train, held_out, test, PASS_AT_1 if tested else metric_for(name))
 
 
-def _split_path(folder: Path, split: Split) -> Path | None:
-    """A split's file or saved dataset; None where none is there, DataError where two are."""
+def _split_files(folder: Path, split: Split) -> list[Path]:
+    """A split's file, saved dataset or shards; none where it is not there, DataError if twice."""
     names = (split, "validation") if split == "eval" else (split,)
     files = [folder / f"{name}{suffix}" for name in names for suffix in SUFFIXES]
-    paths = [path for path in files if path.is_file()]
-    paths += [folder / name for name in names if is_saved_dataset(folder / name)]
-    if len(paths) > 1:
+    forms = [[path] for path in files if path.is_file()]
+    forms += [[folder / name] for name in names if is_saved_dataset(folder / name)]
+    for parent in (folder, *_data_folder(folder)):
+        forms += [shards for name in names if (shards := _shards(parent, name))]
+    if len(forms) > 1:
+        first, second = (form[0].relative_to(folder) for form in forms[:2])
         raise DataError(
-            f"{folder} holds both {paths[0].name} and {paths[1].name}; keep one of them for the "
-            f"{split} split"
+            f"{folder} holds both {first} and {second}; keep one of them for the {split} split"
         )
-    return paths[0] if paths else None
+    return forms[0] if forms else []
+
+
+def _data_folder(folder: Path) -> list[Path]:
+    """The folder `data` of a data set of the Hugging Face Hub; of several folders it is a task."""
+    try:
+        folders = [entry for entry in folder.iterdir() if entry.is_dir()]
+    except OSError:  # the file that is looked for says so
+        return []
+    visible = [entry for entry in folders if not entry.name.startswith((".", "_"))]
+    return visible if [entry.name for entry in visible] == ["data"] else []
+
+
+def _shards(folder: Path, name: str) -> list[Path]:
+    """The shards of a split, `train-00000-of-00002.parquet` and so on.
+
+    Args:
+        folder: that holds them.
+        name: of the split.
+
+    Returns:
+        The files, in order; none where there are none.
+
+    Raises:
+        DataError: one of them is missing.
+    """
+    matches = [(path, _SHARD.fullmatch(path.name)) for path in folder.glob(f"{name}-*-of-*")]
+    shards = {match[0]: path for path, match in matches if match is not None and match[1] == name}
+    totals = {match[3] for _, match in matches if match is not None and match[0] in shards}
+    expected = [
+        f"{name}-{number:05}-of-{total}" for total in totals for number in range(int(total))
+    ]
+    stems = sorted(path.stem for path in shards.values())
+    if stems != sorted(expected):
+        wrong = sorted(set(expected) - set(stems)) or stems
+        raise DataError(
+            f"{folder} lacks {wrong[0]}, or holds files of several data sets; keep all shards of "
+            f"one for the {name} split"
+        )
+    return sorted(shards.values())

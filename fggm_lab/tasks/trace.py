@@ -106,7 +106,7 @@ def missing_tasks(names: Collection[str]) -> list[str]:
     return [name for name in TRACE_ORDER if name not in names]
 
 
-def check_complete(folder: Path, names: Collection[str]) -> None:
+def check_complete(folder: Path | str, names: Collection[str]) -> None:
     """Refuse what is TRACE, but not all of it.
 
     Raises:

@@ -140,8 +140,8 @@ class RunCache:
             DataError: a file is damaged.
         """
         if _mask_order(run) == "unstored" and run.config.mask_settings == (keep, scope):
-            own = {task: run.mask(task) for task in self.scored(run)}
-            if masks := {task: mask for task, mask in own.items() if mask is not None}:
+            stored = {task: run.mask(task) for task in self.scored(run)}
+            if masks := {task: mask for task, mask in stored.items() if mask is not None}:
                 return masks
         for task in self.scored(run):
             self.scores_to_cut(run, task)  # raises where masks cannot be cut

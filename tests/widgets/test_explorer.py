@@ -144,8 +144,8 @@ def test_masks_of_the_lowest_scores_are_shown_as_they_were_cut(
 ) -> None:
     run = small_run(method, tmp_path / "run", tasks=small_tasks(2))
     widget = explorer(run)
-    own = {task: run.mask(task) for task in run.config.task_names}
-    assert RunCache([run]).masks(run, 0.3, "parameter") == own
+    run_masks = {task: run.mask(task) for task in run.config.task_names}
+    assert RunCache([run]).masks(run, 0.3, "parameter") == run_masks
     scores = run.fisher("task-0")
     assert scores is not None
     choose(widget, scope="global")
@@ -160,8 +160,8 @@ def test_masks_of_the_lowest_scores_are_shown_as_they_were_cut(
 def test_masks_of_scores_that_are_not_stored_are_the_runs_own(tmp_path: Path) -> None:
     method = Contrast(samples=4, length=8)
     run = small_run(method, tmp_path / "run", tasks=small_tasks(2))
-    own = {task: run.mask(task) for task in run.config.task_names}
-    assert RunCache([run]).masks(run, 0.3, "parameter") == own
+    run_masks = {task: run.mask(task) for task in run.config.task_names}
+    assert RunCache([run]).masks(run, 0.3, "parameter") == run_masks
     widget = explorer(run)
     assert show(widget, "Overlap").figure is not None
     choose(widget, keep=0.5)
