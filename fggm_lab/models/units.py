@@ -6,6 +6,7 @@ A unit is given by an axis per parameter, one of
 - `COLUMN`: a column, for weights stored (in, out) as GPT-2's Conv1D is, or (experts, in, out).
 - `LEADING`: an index of the first axis, for a convolution's kernels (out, in / groups, k).
 - `TRAILING`: an index of all axes but the first, for projections stored (in, heads, width).
+- `SECOND`: an index of the second axis, for a transposed convolution's kernels (in, out, k).
 - `VECTORS`: every entry, for stacked vectors: the biases (experts, out) of stacked weights.
 - `ENTRY`: every entry of any parameter, an ablation.
 
@@ -16,7 +17,7 @@ import math
 
 from torch import Tensor, nn
 
-ROW, COLUMN, LEADING, TRAILING = 0, 1, 2, 3
+ROW, COLUMN, LEADING, TRAILING, SECOND = 0, 1, 2, 3, 4
 
 ENTRY = -1
 """The axis of a parameter whose every entry is its own unit."""
@@ -24,7 +25,13 @@ ENTRY = -1
 VECTORS = -2
 """The axis of stacked vectors, whose every entry is an output."""
 
-_OTHER_AXES = {ROW: COLUMN, COLUMN: ROW, LEADING: TRAILING, TRAILING: LEADING}
+_OTHER_AXES = {
+    ROW: COLUMN,
+    COLUMN: ROW,
+    LEADING: TRAILING,
+    TRAILING: LEADING,
+    SECOND: LEADING,
+}
 
 _KNOWN_LAYOUTS: dict[str, dict[str, int]] = {
     "Conv1D": {"weight": COLUMN},
@@ -54,6 +61,7 @@ _STACKED_LINEAR = ("ParallelExperts", "FlexibleLinear")
 """How the names of classes end that keep one stacked weight (experts, out, in), called `weight`."""
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def unit_axes(model: nn.Module) -> dict[str, int]:
@@ -100,6 +108,11 @@ def _axis(module: nn.Module, name: str, shape: tuple[int, ...]) -> int | None:
     if isinstance(module, _CONVOLUTIONS):
         # of a depthwise kernel (out, 1, k) the rows are the channels
         return LEADING if math.prod(shape[1:-1]) > 1 else ROW
+    if isinstance(module, _TRANSPOSED):
+        if module.groups == 1:
+            return SECOND
+        # (in, out / groups, k): one output's entries, of some groups, are no slice along one axis
+        return LEADING if shape[1] == 1 and module.groups == shape[0] else None
     if math.prod(shape[:-1]) == 1:  # one vector, with axes of length 1 for broadcasting
         return VECTORS
     if sum(size > 1 for size in shape) < 3:
@@ -122,6 +135,8 @@ def unit_count(shape: tuple[int, ...], axis: int) -> int:
         return shape[0]
     if axis == TRAILING:
         return math.prod(shape[1:])
+    if axis == SECOND:
+        return shape[1]
     across = shape[-1] if axis == ROW else shape[-2]
     return math.prod(shape) // across if across else 0
 
@@ -134,6 +149,8 @@ def as_units(tensor: Tensor, axis: int) -> Tensor:
         return tensor.flatten(1)
     if axis == TRAILING:
         return tensor.flatten(1).T
+    if axis == SECOND:
+        return tensor.transpose(0, 1).flatten(1)
     if axis == COLUMN:
         tensor = tensor.transpose(-1, -2)
     return tensor.reshape(-1, tensor.shape[-1])
@@ -157,6 +174,8 @@ def broadcast_units(units: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
         return units.reshape(shape[0], *(1 for _ in shape[1:]))
     if axis == TRAILING:
         return units.reshape(1, *shape[1:])
+    if axis == SECOND:
+        return units.reshape(1, shape[1], *(1 for _ in shape[2:]))
     if axis == COLUMN:
         return units.reshape(*shape[:-2], 1, shape[-1])
     return units.reshape(*shape[:-1], 1)

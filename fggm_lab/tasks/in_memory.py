@@ -54,12 +54,12 @@ def _task(name: str, tables: Any) -> Task:
     for split in ("train", "test"):
         if split not in tables:
             raise DataError(f"task {name} has no {split} split; add it")
-    splits = [
+    train, held_out, test = (
         _examples(f"task {name}, {split} split", tables[split]) if split in tables else ()
         for split in SPLITS
-    ]
-    tested = all(example.test for examples in splits for example in examples)
-    return Task(name, *splits, PASS_AT_1 if tested else metric_for(name))
+    )
+    tested = all(example.test for example in (*train, *held_out, *test))
+    return Task(name, train, held_out, test, PASS_AT_1 if tested else metric_for(name))
 
 
 def _examples(where: str, rows: Any) -> tuple[Example, ...]:

@@ -130,3 +130,39 @@ def test_an_unknown_layout_is_said() -> None:
     with pytest.warns(UserWarning, match=r"which axis of model\.layers\.0\.mlp\.weight counts"):
         scores = fisher_scores(model, TOKENIZER, EXAMPLES)
     assert scores.info.extra["assumed_rows"] == ["model.layers.0.mlp.weight"]
+
+
+class Transposed(nn.Module):
+    """A transposed convolution over each token's entries, as 8 channels of 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose1d(8, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x.reshape(-1, 8, 2)).reshape(x.shape)
+
+
+@pytest.mark.filterwarnings("ignore:no rule covers")
+def test_a_channel_of_a_transposed_kernel_is_one_unit_and_stays_if_frozen() -> None:
+    model = tiny_model("llama", tied=False)
+    model.model.layers[0].mlp = Transposed().double()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="which axis")
+        scores = fisher_scores(model, TOKENIZER, EXAMPLES, elementwise=True)
+        inputs = fisher_scores(model, TOKENIZER, EXAMPLES, aggregation="output")
+    name = "model.layers.0.mlp.conv.weight"  # (in, out, k)
+    truth = oracle.diagonal_fisher(model, ENCODED)[name]
+    torch.testing.assert_close(scores.units[name], truth.sum((0, 2)), rtol=1e-8, atol=1e-12)
+    torch.testing.assert_close(inputs.units[name], truth.sum((1, 2)), rtol=1e-8, atol=1e-12)
+    assert scores.elementwise is not None
+    torch.testing.assert_close(scores.elementwise[name], truth, rtol=1e-5, atol=1e-9)
+    mask = Mask.top(scores, 0.3)
+    before = model.get_parameter(name).detach().clone()
+    with MaskedGradients(model, mask) as masking:
+        optimizer = masking.attach(torch.optim.AdamW(model.parameters(), lr=1e-2))
+        model(**collate(ENCODED, 0)).loss.backward()
+        masking.project()
+        optimizer.step()
+    moved = (model.get_parameter(name) != before).any(2).any(0)
+    assert torch.equal(moved, mask.units[name]) and 0 < int(moved.sum()) < 8

@@ -13,6 +13,7 @@ from fggm_lab.models.units import (
     ENTRY,
     LEADING,
     ROW,
+    SECOND,
     TRAILING,
     VECTORS,
     other_axis,
@@ -33,6 +34,8 @@ from tests.support.families import tiny_model
         ((2, 3, 4), 1, 8),
         ((2, 3, 4), LEADING, 2),
         ((2, 3, 4), TRAILING, 12),
+        ((2, 3, 4), SECOND, 3),
+        ((2, 3, 4, 5), SECOND, 3),
         ((2, 3), VECTORS, 6),
     ],
 )
@@ -74,6 +77,24 @@ def test_a_unit_of_a_kernel_is_an_output_channel() -> None:
     assert unit_count(tuple(depthwise.weight.shape), ROW) == 6
     assert unit_axes(nn.Conv2d(3, 4, 2))["weight"] == LEADING
     assert other_axis((4, 3, 3), LEADING) == TRAILING
+
+
+def test_a_unit_of_a_transposed_kernel_is_an_output_channel() -> None:
+    full = nn.ConvTranspose1d(6, 4, 3)
+    assert unit_axes(full) == {"weight": SECOND, "bias": ROW}
+    assert unit_axes(nn.ConvTranspose2d(3, 4, 2))["weight"] == SECOND
+    assert unit_axes(nn.ConvTranspose1d(6, 6, 3, groups=6))["weight"] == LEADING
+    assert unknown_layouts(full) == []
+    assert unknown_layouts(nn.ConvTranspose1d(6, 4, 3, groups=2)) == ["weight"]
+    assert other_axis((6, 4, 3), SECOND) == LEADING
+    # Without one unit's weights, its output channel alone is its bias.
+    x = torch.randn(2, 6, 5)
+    before = full(x)
+    with torch.no_grad():
+        bits = torch.arange(4) == 2
+        full.weight.masked_fill_(broadcast_units(bits, tuple(full.weight.shape), SECOND), 0)
+    changed = (full(x) != before).any(0).any(-1)
+    assert changed.tolist() == [False, False, True, False]
 
 
 SMALL: dict[str, dict[str, Any]] = {
