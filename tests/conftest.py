@@ -12,6 +12,7 @@ from fggm_lab.cli import main
 from tests.support.cases import Case
 from tests.support.command_line import CommandResult
 from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
+from tests.support.site import built_site
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,12 @@ def case(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerFast) -> 
     family, tied, attention = request.param
     model = tiny_model(family, tied=tied, attention=attention, dtype=torch.float64)
     yield Case(family, tied, attention, model, tokenizer, some_examples())
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation's built site."""
+    return built_site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture

@@ -15,7 +15,13 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.evaluation.generate import generate
-from fggm_lab.fisher.likelihood import AnswerLikelihood, evaluating, sees_later_tokens
+from fggm_lab.fisher.likelihood import (
+    LONGER_TEXT,
+    SHORTER_TEXT,
+    AnswerLikelihood,
+    evaluating,
+    sees_later_tokens,
+)
 from fggm_lab.fisher.objectives import data_likelihood
 from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
@@ -31,8 +37,8 @@ computed; `wrong`, the lab's numbers for this model would be."""
 TEXT = "Question: which number comes after 41? Answer: 42, and after that comes 43."
 """Where the probe's tokens come from."""
 
-LONG, SHORT, NEW = 8, 5, 3
-"""The tokens of the two texts, the shorter the beginning of the longer, and of an answer."""
+NEW = 3
+"""The tokens of an answer."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +118,10 @@ class _Probe:
     ) -> None:
         self._model, self._tokenizer, self._pad = model, tokenizer, pad
         ids = encode_prompts(tokenizer, [TEXT], len(TEXT))[0].prompt
-        ids = (ids * LONG)[:LONG]
+        ids = (ids * LONGER_TEXT)[:LONGER_TEXT]
         self._texts = [
             Encoded(ids[:half], ids[half:length], False)
-            for length in (LONG, SHORT)
+            for length in (LONGER_TEXT, SHORTER_TEXT)
             for half in (length // 2,)
         ]
         self._logits: list[Tensor] = []

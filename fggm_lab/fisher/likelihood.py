@@ -16,7 +16,8 @@ from fggm_lab.models.loss import differ, probe_ids
 from fggm_lab.models.positions import first_position
 
 LONGER_TEXT, SHORTER_TEXT = 8, 5
-"""The tokens of the two texts by which `sees_later_tokens` decides."""
+"""The tokens of the two texts that a model is tried on, the shorter one the beginning of the longer
+one: by `sees_later_tokens`, and by the questions of `fggm-lab check`."""
 
 _SEES_LATER_TOKENS: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
 

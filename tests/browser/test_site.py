@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.docs.conftest import site  # noqa: F401  (a fixture)
-
 PAGES = {
     "index.html": "fggm_lab",
     "course/index.html": "The course",
@@ -26,7 +24,7 @@ PAGES = {
 @pytest.mark.parametrize("width", [1280, 400])
 def test_pages_are_drawn_within_the_width_and_ask_the_network_for_nothing(
     browser: Any,
-    site: Path,  # noqa: F811
+    site: Path,
     width: int,
     scheme: str,
 ) -> None:
