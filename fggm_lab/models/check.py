@@ -13,6 +13,25 @@ _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 _OTHER_HEADS = re.compile(r"Classification|QuestionAnswering|MultipleChoice")
 
 
+def check_without_adapters(model: nn.Module) -> None:
+    """Refuse a model with adapters of peft, for a run saves and loads whole models between tasks.
+
+    peft writes a model's adapters alone, and of some (p-tuning) only what they compute.
+
+    Args:
+        model: to be trained through a sequence of tasks.
+
+    Raises:
+        ModelError: it has adapters.
+    """
+    if getattr(model, "peft_config", None) or getattr(model, "_hf_peft_config_loaded", False):
+        raise ModelError(
+            "the model carries adapters of peft, and a run stores whole models between its tasks; "
+            "merge them (model.merge_and_unload()) or pass the model without them and let method "
+            "'lora' put its own in; FGGMCallback trains adapters in a Trainer"
+        )
+
+
 def check_language_model(model: Any, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
     """Refuse a model that cannot be scored or trained as a causal language model.
 

@@ -14,7 +14,7 @@ from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.heap import keep_freed_memory
 from fggm_lab.methods import Method, as_method, class_references
 from fggm_lab.models import context_length, example_length
-from fggm_lab.models.check import check_language_model
+from fggm_lab.models.check import check_language_model, check_without_adapters
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
@@ -89,11 +89,12 @@ def run_sequence(
         SettingError: a setting is outside what it may be, or does not fit the model.
         DataError: a task has no such split, or an answer does not fit (with `skip_too_long`, none
             of a split's does).
-        ModelError: the model cannot be used, as one whose own weights are quantised.
+        ModelError: the model cannot be used, as one with adapters or quantised weights.
         RunError: `out` holds another run, is in use by another process, or is damaged.
         TrainingError: the loss is not a number any more; the last good state is kept.
     """
     check_language_model(model, tokenizer)
+    check_without_adapters(model)
     check_causal(model)
     method = as_method(method)
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
