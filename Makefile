@@ -10,7 +10,7 @@ TESTING := $(OFFLINE) OMP_NUM_THREADS=1
 DOCS    := $(OFFLINE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test docs pictures data base stored choose seeds results bench wheel clean
+.PHONY: help setup demo lab test compat docs pictures data base stored choose seeds results bench wheel clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -35,6 +35,9 @@ test: setup  ## Lint, types, documentation, tests, notebooks
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(DOCS) --quiet
 	$(TESTING) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --nbval tests notebooks
+
+compat: setup  ## Test the lowest and the newest allowed versions (downloads gigabytes)
+	$(BIN)/python -m tools.compat
 
 docs: setup  ## Build the documentation (strict) into site/
 	$(DOCS)

@@ -15,6 +15,7 @@ from benchmarks.fisher import fisher_pass
 from benchmarks.harness import MIB, Column, Report, Row, Settings, Target, ratio, raw, side_by_side
 from benchmarks.models import Batch, Shape, make_batch, make_model, shapes
 from fggm_lab.methods.masking import linear_weights
+from fggm_lab.models.checkpointing import checkpoint_activations
 
 QUICK = [Shape("llama", 256, 64)]
 FULL = [*QUICK, Shape("llama", 512, 64), Shape("llama", 512, 128)]
@@ -137,7 +138,7 @@ def floor(model: PreTrainedModel, batch: Batch, answer: int) -> Callable[[], obj
 def _checkpointed(model: PreTrainedModel) -> PreTrainedModel:
     """A copy that keeps only its layers' inputs and computes the rest anew."""
     other = copy.deepcopy(model).train()
-    other.activation_checkpointing_enable()
+    checkpoint_activations(other)
     return other.eval()
 
 

@@ -235,6 +235,10 @@ __all__ = [*_HOMES, *_ROOMS]
 
 def __getattr__(name: str) -> Any:
     """Import a public name or a room when it is first used."""
+    if name in _HOMES or name in _ROOMS:
+        from fggm_lab.extras import check_versions
+
+        check_versions()
     if name in _HOMES:
         return getattr(import_module(f"fggm_lab.{_HOMES[name]}"), name)
     if name in _ROOMS:

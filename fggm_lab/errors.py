@@ -39,6 +39,10 @@ class MissingExtra(LabError, ImportError):
     """A library is not installed that only an extra of the package installs."""
 
 
+class OldVersion(LabError, ImportError):
+    """A library is installed in a version older than the package was tested with."""
+
+
 def nearest(name: str, names: Sequence[str]) -> str:
     """`; did you mean 'x'?` where a known name is close, else nothing; for messages."""
     spelled = {candidate.casefold(): candidate for candidate in names}

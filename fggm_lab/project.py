@@ -19,6 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 CORE = "core"
 """The group of what is always installed, beside the extras."""
 
+_LOWER = re.compile(r">=\s*([\d.]+)")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([\w-]+)["']""")
 
 
@@ -46,15 +47,25 @@ def requirements() -> dict[str, list[str]]:
     Returns:
         `core`, then each extra → names of distributions, sorted.
     """
+    lines = _requirement_lines()
+    return {part: sorted({_distribution(line) for line in lines[part]} - {NAME}) for part in lines}
+
+
+def lower_bounds() -> dict[str, str]:
+    """The lowest version of each distribution that the package needs, without the extras."""
+    bounds = {_distribution(line): _LOWER.search(line) for line in _requirement_lines()[CORE]}
+    return {name: bound[1] for name, bound in bounds.items() if bound}
+
+
+def _requirement_lines() -> dict[str, list[str]]:
     table = _pyproject()
     if table:
-        lines = {CORE: table["dependencies"], **table.get("optional-dependencies", {})}
-    else:
-        lines = {CORE: []}
-        for line in metadata.requires(NAME) or []:
-            extra = _EXTRA.search(line)
-            lines.setdefault(extra[1] if extra else CORE, []).append(line)
-    return {part: sorted({_distribution(line) for line in lines[part]} - {NAME}) for part in lines}
+        return {CORE: table["dependencies"], **table.get("optional-dependencies", {})}
+    lines: dict[str, list[str]] = {CORE: []}
+    for line in metadata.requires(NAME) or []:
+        extra = _EXTRA.search(line)
+        lines.setdefault(extra[1] if extra else CORE, []).append(line)
+    return lines
 
 
 def installed(distribution: str) -> str | None:

@@ -7,7 +7,7 @@ description below it, and the line of the training loop where it acts.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from annotated_types import Ge, Gt
 from pydantic import (
@@ -15,13 +15,14 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    ModelWrapValidatorHandler,
     Tag,
     ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import ErrorDetails
+from typing_extensions import Self
 
 from fggm_lab.deprecation import warn_renamed
 from fggm_lab.errors import SettingError, nearest

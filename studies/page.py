@@ -141,9 +141,9 @@ def differences(*studies: str) -> str:
     lines = []
     for method, other in PAIRS:
         pairs = [
-            (row, rows_by_run[other, *order_and_seed])
+            (row, rows_by_run[paired])
             for (row_method, *order_and_seed), row in rows_by_run.items()
-            if row_method == method and (other, *order_and_seed) in rows_by_run
+            if row_method == method and (paired := (other, *order_and_seed)) in rows_by_run
         ]
         for key in (key for key, number in NUMBERS.items() if number.paired_by_default):
             gaps = [a[key] - b[key] for a, b in pairs if key in a and key in b]

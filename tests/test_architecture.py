@@ -1,12 +1,10 @@
 """The page on architecture and the import contract name the same rooms, in the same order."""
 
 import re
-import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LAYERS = PROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
+from tests.support.project import PYPROJECT, ROOT
+
+LAYERS = PYPROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
 
 
 def test_the_page_has_the_rooms_of_the_contract_in_its_order() -> None:

@@ -8,10 +8,11 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import Any, is_typeddict
+from typing import Any
 
 import pydantic
 import pytest
+from typing_extensions import is_typeddict
 
 import fggm_lab
 

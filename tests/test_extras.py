@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fggm_lab import extras, project
-from fggm_lab.errors import MissingExtra
+from fggm_lab.errors import MissingExtra, OldVersion
 
 HIDE = """
 import sys
@@ -159,3 +159,22 @@ def test_the_smallest_extra_is_named_in_whatever_order_the_metadata_are(
     monkeypatch.setattr(extras, "is_installed", lambda module: False)
     with pytest.raises(MissingExtra, match=r"fggm-lab\[lora\]"):
         extras.require("this", "peft")
+
+
+@pytest.mark.parametrize("package", ["torch", "transformers"])
+def test_a_library_too_old_is_a_sentence_with_the_lowest_version(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = {"torch": "2.6.0+cpu", "transformers": "99.0", package: "1.13.1"}
+    monkeypatch.setattr(extras, "installed", versions.get)
+    with pytest.raises(OldVersion, match=rf"{package} 1\.13\.1 is installed.* or newer"):
+        extras.check_versions.__wrapped__()
+
+
+def test_the_lowest_versions_themselves_and_unknown_ones_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(extras, "installed", project.lower_bounds().get)
+    extras.check_versions.__wrapped__()
+    monkeypatch.setattr(extras, "installed", lambda name: None)
+    extras.check_versions.__wrapped__()

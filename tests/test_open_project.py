@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ import yaml
 
 import fggm_lab as lab
 from tests.support.pages import PAGES
+from tests.support.project import PYPROJECT, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PROJECT = PYPROJECT["project"]
 HOME = PROJECT["urls"]["Homepage"]
 OWNER, NAME = HOME.removeprefix("https://github.com/").split("/")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -85,6 +84,7 @@ def test_only_the_publishing_jobs_may_write() -> None:
     }
     assert writing == {
         ("docs", "publish"): {"pages": "write", "id-token": "write"},
+        ("release", "publish"): {"id-token": "write"},
     }
 
 

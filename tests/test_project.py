@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tomllib
 from email.message import Message
 from importlib import metadata
 from pathlib import Path
@@ -11,9 +10,9 @@ import pytest
 
 import fggm_lab as lab
 from fggm_lab import project
+from tests.support.project import PYPROJECT, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-TABLE = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+TABLE = PYPROJECT["project"]
 
 
 def test_the_version_is_the_one_of_pyproject() -> None:

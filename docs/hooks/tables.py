@@ -7,19 +7,21 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, Required, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from rooms import about, path_of, sentence
 from typer.main import get_command
+from typing_extensions import NotRequired, Required, get_type_hints
 
 import fggm_lab
 from fggm_lab.cli import app
 from fggm_lab.fisher import ESTIMATORS
 from fggm_lab.methods import METHODS
 from fggm_lab.plots import FIGURES
+from fggm_lab.project import requirements
 from fggm_lab.runs import NUMBERS
 from fggm_lab.runs.events import EVENT_TYPES, MeasuredGeneral, TaskScores
 
@@ -161,6 +163,24 @@ def families() -> str:
     return f"{table(['family', *heads], rows)}\n\nWith transformers {record['transformers']}."
 
 
+def versions() -> str:
+    """What `make compat` tested the lab with, from `docs/compat.json`."""
+    path = Path(__file__).parents[1] / "compat.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    parts = requirements()
+    required = {name for part in parts.keys() - {"dev", "bench"} for name in parts[part]}
+    rows = [["Python", *(tested["python"] for tested in report.values())]]
+    for name in sorted(required):
+        installed = [tested["versions"].get(name) for tested in report.values()]
+        if all(installed):
+            rows.append([name, *installed])
+    for folder in next(iter(report.values()))["tests"]:
+        outcomes = (tested["tests"][folder] for tested in report.values())
+        cells = (f"{o['passed']} passed, {len(o['failed'])} failed" for o in outcomes)
+        rows.append([f"`tests/{folder}`", *cells])
+    return table(["", *report], rows)
+
+
 def _outcome(finding: dict[str, str]) -> str:
     """One finding in a cell."""
     outcome, count = finding["outcome"], finding["detail"].partition(":")[0]
@@ -173,7 +193,17 @@ def _outcome(finding: dict[str, str]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     make.__name__: make
-    for make in (methods, estimators, figures, numbers, events, surface, commands, families)
+    for make in (
+        methods,
+        estimators,
+        figures,
+        numbers,
+        events,
+        surface,
+        commands,
+        families,
+        versions,
+    )
 }
 
 

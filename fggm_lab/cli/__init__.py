@@ -16,6 +16,7 @@ from fggm_lab.cli.results import compare, info, report
 from fggm_lab.cli.sweep import sweep
 from fggm_lab.cli.train import run
 from fggm_lab.errors import LabError
+from fggm_lab.extras import check_versions
 from fggm_lab.project import NAME, version
 
 app = typer.Typer(
@@ -60,6 +61,7 @@ def main() -> None:
     """Entry point: a user's mistake is one sentence on standard error and exit status 2."""
     warnings.formatwarning = _format_warning
     try:
+        check_versions()
         app()
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -141,7 +141,9 @@ def handles_left_padding(
         with torch.autocast(model.device.type, enabled=False):
             together = _two_steps(model, [long, short], pad)
             alone = [_two_steps(model, [prompt], pad)[0] for prompt in (long, short)]
-        verdicts[setting] = all(map(_agree, together, alone))
+        verdicts[setting] = all(
+            _agree(*pair, model.dtype) for pair in zip(together, alone, strict=True)
+        )
     return verdicts[setting]
 
 
@@ -173,10 +175,13 @@ def _two_steps(
     ]
 
 
-def _agree(padded: list[tuple[int, Tensor]], alone: list[tuple[int, Tensor]]) -> bool:
+def _agree(
+    padded: list[tuple[int, Tensor]], alone: list[tuple[int, Tensor]], dtype: torch.dtype
+) -> bool:
     """Whether the steps have the same logits, as far as the tokens before them are the same."""
     for (token, logits), (own_token, own_logits) in zip(padded, alone, strict=True):
-        eps = max(PROBE_TOLERANCE, float(torch.finfo(logits.dtype).eps) ** 0.5)
+        # Not the logits' own type: some versions of transformers hand them on in float32.
+        eps = max(PROBE_TOLERANCE, float(torch.finfo(dtype).eps) ** 0.5)
         largest = own_logits.double().abs().max()
         if not bool((logits.double() - own_logits.double()).abs().max() <= eps * largest):
             return False  # NaN is not near anything

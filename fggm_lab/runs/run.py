@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, overload
+
+from typing_extensions import Self
 
 from fggm_lab.errors import OtherSettings, RunError, SettingError
 from fggm_lab.files import ParsedFile, locked, mend, read_json, write_json

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import TrainingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
+from fggm_lab.models.checkpointing import checkpoint_activations, store_activations
 from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
 from fggm_lab.models.loss import answer_loss, router_loss
 from fggm_lab.settings import OptimizerName, TrainingSettings
@@ -102,7 +103,7 @@ def train_task(
     clip = math.inf if settings.clip is None else settings.clip
     model.train()
     if settings.gradient_checkpointing:
-        model.activation_checkpointing_enable()
+        checkpoint_activations(model)
     method.start(context)
     method.attach(optimizer)
     try:
@@ -133,7 +134,7 @@ def train_task(
     finally:
         method.finish()
         if settings.gradient_checkpointing:
-            model.activation_checkpointing_disable()
+            store_activations(model)
         optimizer.zero_grad(set_to_none=True)
         model.eval()
 

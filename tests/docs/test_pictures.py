@@ -21,7 +21,7 @@ def test_pictures_are_there_and_transparent(page: Path) -> None:
     for picture in pictures_of(page):
         head = picture.read_bytes()[:26]
         assert head[1:4] == b"PNG" and head[25] == 6, f"{picture.name}: not red, green, blue, alpha"
-        assert int.from_bytes(head[16:20]) >= 1600  # sharp where a screen has two pixels for one
+        assert int.from_bytes(head[16:20], "big") >= 1600  # sharp at two pixels a point
 
 
 def test_the_readme_shows_the_pictures_that_the_script_draws(

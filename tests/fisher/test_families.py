@@ -16,6 +16,7 @@ from fggm_lab.fisher.memory_meter import MemoryMeter
 from fggm_lab.fisher.objectives import data_likelihood
 from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
+from fggm_lab.models.checkpointing import checkpoint_activations
 from fggm_lab.models.encoding import IGNORED, collate, encode
 from fggm_lab.models.units import unit_axes
 from tests.support import oracle
@@ -147,7 +148,7 @@ def test_checkpointing_changes_memory_alone(family: str, reentrant: bool) -> Non
 
     plain, plain_bytes = scored(tiny_model(family, layers=6))
     saving = tiny_model(family, layers=6)
-    saving.activation_checkpointing_enable({"use_reentrant": reentrant})
+    checkpoint_activations(saving, {"use_reentrant": reentrant})
     checkpointed, checkpointed_bytes = scored(saving)
     assert oracle.largest_error(checkpointed, plain, 1e-6) <= 1e-8
     assert checkpointed_bytes < 0.7 * plain_bytes

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.masks import Mask
+from fggm_lab.models.checkpointing import checkpoint_activations
 from fggm_lab.models.encoding import collate, encode
 from fggm_lab.models.units import ENTRY, as_units
 from fggm_lab.training import ActiveRows, MaskedGradients
@@ -146,7 +147,7 @@ def test_any_mask_by_unit(family: str, mask: Callable[[nn.Module], Mask]) -> Non
 def test_gradient_checkpointing(reentrant: bool) -> None:
     def make() -> PreTrainedModel:
         model = tiny_model("qwen2")
-        model.activation_checkpointing_enable({"use_reentrant": reentrant})
+        checkpoint_activations(model, {"use_reentrant": reentrant})
         model.train = lambda mode=True: model
         return nn.Module.train(model)
 

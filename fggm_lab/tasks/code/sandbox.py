@@ -237,7 +237,7 @@ def _supervise(job: bytes, limits: Limits) -> tuple[dict[str, Any], str, bool]:
     read: dict[str, bytes] = {"output": b"", "report": b""}
     flooded = False
     try:
-        guard.stdin.write(len(job).to_bytes(8) + job)
+        guard.stdin.write(len(job).to_bytes(8, "big") + job)
         guard.stdin.flush()
         with selectors.DefaultSelector() as selector:
             selector.register(guard.stdout, selectors.EVENT_READ, "output")

@@ -32,7 +32,7 @@ from inside import (
 def main() -> None:
     """Read the job, run the program, kill what is left, report."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    job: Job = marshal.loads(_read(0, int.from_bytes(_read(0, 8))))
+    job: Job = marshal.loads(_read(0, int.from_bytes(_read(0, 8), "big")))
     report: dict[str, object] = {"ended": "start", "detail": "", "passed": False, "verdict": ""}
     try:
         report |= _guarded(job)

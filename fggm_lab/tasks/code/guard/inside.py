@@ -127,7 +127,10 @@ def become_program(
             "PYTHONIOENCODING": "utf-8:backslashreplace",
             "TMPDIR": home,
         }
-        command = [job["python"], "-s", "-P", "-S", "-B", "-c", job["runner"]]
+        # From 3.11 on Python itself can leave the working folder out of its path; below, the runner
+        # takes it out.
+        flags = ["-s", "-P", "-S", "-B"] if sys.version_info >= (3, 11) else ["-s", "-S", "-B"]
+        command = [job["python"], *flags, "-c", job["runner"]]
         os.execve(job["python"], command, environment)
     except BaseException as error:
         os.write(4, (str(error) or type(error).__name__).encode())

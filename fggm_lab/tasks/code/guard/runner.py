@@ -11,6 +11,8 @@ import marshal
 import os
 import sys
 
+sys.path[:] = filter(None, sys.path)  # not the working folder, which Python 3.10 puts first
+
 _VERDICT = 3
 _LONGEST = 500
 
