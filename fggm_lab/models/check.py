@@ -13,6 +13,13 @@ _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 _OTHER_HEADS = re.compile(r"Classification|QuestionAnswering|MultipleChoice")
 
 
+def has_adapters(model: nn.Module) -> bool:
+    """Whether a model carries adapters of peft, by its wrapper or put in by transformers."""
+    return bool(
+        getattr(model, "peft_config", None) or getattr(model, "_hf_peft_config_loaded", False)
+    )
+
+
 def check_without_adapters(model: nn.Module) -> None:
     """Refuse a model with adapters of peft, for a run saves and loads whole models between tasks.
 
@@ -24,7 +31,7 @@ def check_without_adapters(model: nn.Module) -> None:
     Raises:
         ModelError: it has adapters.
     """
-    if getattr(model, "peft_config", None) or getattr(model, "_hf_peft_config_loaded", False):
+    if has_adapters(model):
         raise ModelError(
             "the model carries adapters of peft, and a run stores whole models between its tasks; "
             "merge them (model.merge_and_unload()) or pass the model without them and let method "

@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from fggm_lab.errors import ModelError
+from fggm_lab.models.check import has_adapters
 
 _REMEDY = (
     "load the model unquantised (name the original folder, or dequantise it and save it again), "
@@ -38,7 +39,7 @@ def check_unquantised(model: nn.Module) -> None:
     Raises:
         ModelError: its weights are quantised, by its config or by their types.
     """
-    if getattr(model, "peft_config", None) or getattr(model, "_hf_peft_config_loaded", False):
+    if has_adapters(model):
         return
     check_config_unquantised(getattr(model, "config", None), "the model")
     for name, parameter in model.named_parameters():
