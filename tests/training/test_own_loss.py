@@ -1,6 +1,7 @@
 """Families whose `.loss` does not shift the labels learn to predict, not to copy."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from fggm_lab.methods import make_method
-from fggm_lab.models import collate, encode
+from fggm_lab.methods import TaskContext, make_method
+from fggm_lab.models import Encoded, collate, encode
 from fggm_lab.models.loss import answer_loss, own_loss_differs
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.training.callback import FGGMCallback
@@ -73,6 +74,27 @@ def copying_model(family: str) -> PreTrainedModel:
     return model.eval()
 
 
+def assert_step_follows_gradients(
+    task: TaskContext, encoded: Sequence[Encoded], *, rtol: float, atol: float
+) -> None:
+    """Take a step of training on a batch, and compare it with one along the gradients present."""
+    model = task.model
+    expected = {
+        n: (p - 0.1 * p.grad).detach() for n, p in model.named_parameters() if p.grad is not None
+    }
+    model.zero_grad()
+    settings = TrainingSettings(
+        lr=0.1, optimizer="sgd", clip=None, batch_size=len(encoded), schedule="constant"
+    )
+    method = make_method("sft")
+    with masking_for(model, None, method) as masking:
+        optimizer = masking.attach(make_optimizer(model, settings))
+        train_task(task, method, masking, optimizer, settings, encoded, 1, 0, lambda report: True)
+    after = dict(model.named_parameters())
+    for name, value in expected.items():
+        torch.testing.assert_close(after[name].detach(), value, rtol=rtol, atol=atol, msg=name)
+
+
 @pytest.mark.parametrize("family", COPYING)
 def test_a_step_follows_the_likelihood_of_the_next_token(family: str) -> None:
     model = copying_model(family)
@@ -81,20 +103,7 @@ def test_a_step_follows_the_likelihood_of_the_next_token(family: str) -> None:
     encoded = task.encoded[:1]
     tokens = len(encoded[0].answer)
     (-oracle.log_likelihood(model, encoded[0]) / tokens).backward()
-    expected = {
-        n: (p - 0.1 * p.grad).detach() for n, p in model.named_parameters() if p.grad is not None
-    }
-    model.zero_grad()
-    settings = TrainingSettings(
-        lr=0.1, optimizer="sgd", clip=None, batch_size=1, schedule="constant"
-    )
-    method = make_method("sft")
-    with masking_for(model, None, method) as masking:
-        optimizer = masking.attach(make_optimizer(model, settings))
-        train_task(task, method, masking, optimizer, settings, encoded, 1, 0, lambda report: True)
-    after = dict(model.named_parameters())
-    for name, value in expected.items():
-        torch.testing.assert_close(after[name].detach(), value, rtol=1e-4, atol=1e-5, msg=name)
+    assert_step_follows_gradients(task, encoded, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)
@@ -116,21 +125,7 @@ def test_a_router_trains_on_the_familys_own_loss_where_that_is_asked_for(family:
     output = model(**batch, use_cache=False)
     assert output.loss > answer_loss(output.logits, batch["labels"])
     output.loss.backward()
-    expected = {
-        n: (p - 0.1 * p.grad).detach() for n, p in model.named_parameters() if p.grad is not None
-    }
-    model.zero_grad()
-    settings = TrainingSettings(
-        lr=0.1, optimizer="sgd", clip=None, batch_size=4, schedule="constant"
-    )
-    method = make_method("sft")
-    with masking_for(model, None, method) as masking:
-        optimizer = masking.attach(make_optimizer(model, settings))
-        encoded = task.encoded[:4]
-        train_task(task, method, masking, optimizer, settings, encoded, 1, 0, lambda report: True)
-    after = dict(model.named_parameters())
-    for name, value in expected.items():
-        torch.testing.assert_close(after[name].detach(), value, rtol=1e-5, atol=1e-6, msg=name)
+    assert_step_follows_gradients(task, task.encoded[:4], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["bart", "llama"])
