@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.extras import require
 from fggm_lab.files import write_whole
+from fggm_lab.plots.plotly_js import plotly_js
 from fggm_lab.plots.theme import bare, caption_of, description_of
 from fggm_lab.plots.token_text import TokenText
 
@@ -199,14 +200,15 @@ def _html(figure: go.Figure) -> bytes:
     title = str((figure.layout.meta or {}).get("title", "Figure"))
     words = describe(figure)
     plot = bare(figure).to_html(
-        full_html=False, include_plotlyjs=True, div_id="figure", default_width="100%",
+        full_html=False, include_plotlyjs=False, div_id="figure", default_width="100%",
         default_height=f"{bare(figure).layout.height}px",
         config={"responsive": True, "displaylogo": False},
     )  # fmt: skip
     page = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body><main>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
+        f"<script>{plotly_js(trace.type for trace in figure.data)}</script></head>\n<body><main>"
         f"<h1>{escape(title)}</h1>\n<figure>"
         f"<figcaption>{escape(caption_of(figure))}</figcaption>\n"
         f'<div class="plot" tabindex="0"><div role="img" aria-label="{escape(words)}">{plot}</div>'

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-
 from fggm_lab.files import write_text
+from fggm_lab.plots.plotly_js import plotly_js
 from fggm_lab.plots.theme import METHOD_STYLES
 from fggm_lab.report import tables
 from fggm_lab.report.assets import SCRIPT, STYLE
@@ -60,7 +59,7 @@ def report_html(runs: RunsLike) -> str:
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>"
         + "\n".join(parts)
-        + f"\n<script>{get_plotlyjs()}</script>\n<script>{SCRIPT}</script></body></html>\n"
+        + f"\n<script>{plotly_js()}</script>\n<script>{SCRIPT}</script></body></html>\n"
     )
 
 

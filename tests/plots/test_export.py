@@ -170,3 +170,11 @@ def test_describe_reads_the_text_or_says_there_is_none(figure: go.Figure) -> Non
     assert describe(finish(go.Figure(), "t", "c", "in words")) == "in words"
     with pytest.raises(SettingError, match=r"draw it with fggm_lab\.plots"):
         describe(go.Figure())
+
+
+def test_a_page_holds_the_part_of_plotly_that_draws_it(figure: go.Figure, tmp_path: Path) -> None:
+    cartesian = export(figure, tmp_path / "curves.html").read_text()
+    surface = finish(go.Figure(go.Surface(z=[[1, 2], [3, 4]])), "Surface", "Caption.", "Words.")
+    other = export(surface, tmp_path / "surface.html").read_text()
+    assert "plotly.js (cartesian - minified)" in cartesian and len(cartesian) < 2e6
+    assert "plotly.js (cartesian - minified)" not in other and len(other) > 4e6

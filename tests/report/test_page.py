@@ -187,7 +187,7 @@ def test_nothing_is_fetched(html: str) -> None:
     page = Page(html)
     assert not page.named("link") and not page.named("img")
     assert all("src" not in attrs for attrs in page.named("script"))
-    assert html.count("plotly.js v") == 1
+    assert html.count("plotly.js (cartesian - minified) v") == 1
 
 
 def test_tables_and_headings_are_marked_up(html: str) -> None:
