@@ -12,7 +12,8 @@ from fggm_lab.masks import Mask
 from fggm_lab.masks.pairs import Counts, Pair, count
 from fggm_lab.models.names import layer_name
 from fggm_lab.plots import theme
-from fggm_lab.plots.table_heatmap import Table, cell_texts, set_table_layout, table_heatmap
+from fggm_lab.plots.table_heatmap import Table, set_table_layout, table_heatmap
+from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill, filled
 
 OUTSIDE_LAYERS = -1
 """The layer's number that means embeddings, the final norm and the head."""
@@ -69,26 +70,82 @@ def mask_overlap(
     """
     counts = _counted(masks)
     layer_counts = _of_layer(counts, layer)
-    tables = _tables(layer_counts, measure)
-    names, measure_text = list(masks), MEASURES[measure]
+    template = mask_overlap_template(list(masks), layer, measure)
+    figure = fill(template, _numbers(layer_counts, list(masks), measure))
+    if controls and layer is None and len(counts.layers) > 1:
+        _add_layers(figure, counts, template)
+    return figure
+
+
+def mask_overlap_template(
+    tasks: Sequence[str], layer: int | None = None, measure: Measure = "jaccard"
+) -> Template:
+    """The figure of `mask_overlap` without its numbers.
+
+    Args:
+        tasks: names, at least two.
+        layer: a layer's number, `OUTSIDE_LAYERS`, or None: the whole model.
+        measure: `jaccard` or `overlap`.
+
+    Returns:
+        The template that `overlap_numbers` fills.
+
+    Raises:
+        SettingError: no such measure.
+    """
+    measure_text = _measure_text(measure)
     figure = make_subplots(
         1, 2, subplot_titles=["measured", "expected by chance"], horizontal_spacing=0.04,
         shared_yaxes=True,
     )  # fmt: skip
     figure.update_annotations(font_size=theme.TEXT)
-    for column, table in enumerate((tables.measured, tables.expected), start=1):
-        trace = table_heatmap(names, names, table, _hover(tables), "%{y} and %{x}")
-        figure.add_trace(trace, 1, column)
-    set_table_layout(figure, len(names), measure_text.name)
+    slots = []
+    for index, table in enumerate(("measured", "expected")):
+        trace = table_heatmap(tasks, tasks, [], [], "%{y} and %{x}")
+        figure.add_trace(trace, 1, index + 1)
+        slots += [
+            Slot(("data", index, "z"), (table,)),
+            Slot(("data", index, "text"), (f"{table}_cells",)),
+            Slot(("data", index, "customdata"), ("hover",)),
+        ]
+    set_table_layout(figure, len(tasks), measure_text.name)
     figure.update_xaxes(title_text="task")
     figure.update_yaxes(title_text="task", row=1, col=1)
-    if controls and layer is None and len(counts.layers) > 1:
-        _add_layers(figure, counts, measure)
-    where = "" if layer is None else f": {part_name(layer)}"
-    return theme.finish(
-        figure, f"Mask overlap between tasks{where}", _caption(layer_counts, layer, measure_text),
-        _describe(names, tables, layer, measure_text),
-    )  # fmt: skip
+    settings = {
+        "tasks": list(tasks),
+        "layer": layer,
+        "measure": measure,
+        "task_count": len(tasks),
+        "part": part_name(layer),
+        "only_part": None if layer is None else part_name(layer),
+        "measure_name": measure_text.name,
+        "divisor": measure_text.divisor,
+    }
+    return Template("mask_overlap", settings, figure, tuple(slots), _TEXTS)
+
+
+_TEXTS = {
+    "measured_cells": Text("[{measured:cell}]"),
+    "expected_cells": Text("[{expected:cell}]"),
+    "hover": Text(
+        "[measured {measured:.3f}<br>by chance {expected:.3f}]"
+        "[<br>z = {z:+.1f} standard deviations from chance][nothing kept{empty}]"
+    ),
+    "title": Text("Mask overlap between tasks[: {only_part}]"),
+    "caption": Text(
+        "Units that two tasks' masks share, over {divisor} ({part}; each mask keeps "
+        "{lowest_share:percent}[ to {highest_share:percent}]). Right: the mean for masks drawn by "
+        "chance that keep as many units of every parameter. A mask with itself is left blank."
+    ),
+    "description": Text(
+        "Mask overlap ({part})[: fewer than two masks keep a unit.{too_few}]"
+        "[, {task_count} tasks: the {measure_name} is {mean:.2f} on average, "
+        "{mean_expected:.2f} by chance.]"
+        "[ The units shared lie {mean_z:+.1f} standard deviations from chance on average.]"
+        "[ Closest: {closest_first} and {closest_second}, {highest:.2f}.]"
+        "[ Most distant: {distant_first} and {distant_second}, {lowest:.2f}.]"
+    ),
+}
 
 
 def overlap_tables(
@@ -132,9 +189,61 @@ def _of_layer(counts: Counts, layer: int | None) -> Counts:
     return counts.of_layer(layer_in_model)
 
 
-def _tables(counts: Counts, measure: Measure) -> Overlap:
+def overlap_numbers(
+    masks: Mapping[str, Mask], layer: int | None = None, measure: Measure = "jaccard"
+) -> Numbers:
+    """What fills `mask_overlap_template`.
+
+    Args:
+        masks: task → its mask, at least two, all of one model.
+        layer: a layer's number, `OUTSIDE_LAYERS`, or None: the whole model.
+        measure: `jaccard` or `overlap`.
+
+    Returns:
+        The tables of `Overlap`, their means, the two closest tasks and the two most distant ones.
+
+    Raises:
+        SettingError: fewer than two masks, masks of different models, no such layer or measure.
+    """
+    return _numbers(_of_layer(_counted(masks), layer), list(masks), measure)
+
+
+def _numbers(counts: Counts, tasks: Sequence[str], measure: Measure) -> Numbers:
+    tables = _tables(counts, measure)
+    means = [
+        fmean(v for v, _, _ in pairs) if pairs else None for pairs in map(_pair_values, tables)
+    ]
+    pairs = _pair_values(tables.measured)
+    highest, a, b = max(pairs, default=(None, 0, 0))
+    lowest, c, d = min(pairs, default=(None, 0, 0)) if len(pairs) > 1 else (None, 0, 0)
+    shares = counts.shared.diagonal(axis1=1, axis2=2).sum(0) / max(1, counts.units.sum())
+    low, high = float(shares.min()), float(shares.max())
+    return {
+        **tables._asdict(),
+        "empty": [["" if value is None else None for value in row] for row in tables.measured],
+        "lowest_share": low,
+        "highest_share": None if theme.percent(low) == theme.percent(high) else high,
+        "too_few": None if pairs else "",
+        "mean": means[0],
+        "mean_expected": means[1],
+        "mean_z": means[2],
+        "highest": highest,
+        "closest_first": tasks[b],
+        "closest_second": tasks[a],
+        "lowest": lowest,
+        "distant_first": tasks[d],
+        "distant_second": tasks[c],
+    }
+
+
+def _measure_text(measure: Measure) -> MeasureText:
     if measure not in MEASURES:
         raise SettingError(f"measure is '{measure}'; choose one of: {', '.join(MEASURES)}")
+    return MEASURES[measure]
+
+
+def _tables(counts: Counts, measure: Measure) -> Overlap:
+    _measure_text(measure)
     size = counts.shared.shape[1]
     tables: list[list[list[float | None]]] = [
         [[None] * size for _ in range(size)] for _ in range(3)
@@ -153,36 +262,23 @@ def _values(pair: Pair, measure: Measure) -> tuple[float | None, float | None, f
     return pair.overlap, pair.expected_overlap, pair.z
 
 
-def _hover(tables: Overlap) -> list[list[str]]:
-    def cell_text(value: float | None, expected: float | None, z: float | None) -> str:
-        if value is None or expected is None:
-            return "nothing kept"
-        above = "" if z is None else f"<br>z = {z:+.1f} standard deviations from chance"
-        return f"measured {value:.3f}<br>by chance {expected:.3f}{above}"
-
-    return [
-        [cell_text(*cell) for cell in zip(*rows, strict=True)] for rows in zip(*tables, strict=True)
-    ]
-
-
-def _add_layers(figure: go.Figure, counts: Counts, measure: Measure) -> None:
+def _add_layers(figure: go.Figure, counts: Counts, template: Template) -> None:
     """A list inside the figure that swaps both tables for those of one layer."""
     parts: list[tuple[int | None, Counts]] = [(None, counts)]
     parts += [(OUTSIDE_LAYERS if n is None else n, counts.of_layer(n)) for n in counts.layers]
     buttons = []
     for layer, layer_counts in parts:
-        tables = _tables(layer_counts, measure)
+        settings = template.settings
+        numbers = _numbers(layer_counts, settings["tasks"], settings["measure"])
+        values = filled(template, numbers)
         change = {
-            "z": [tables.measured, tables.expected],
-            "text": [cell_texts(tables.measured), cell_texts(tables.expected)],
-            "customdata": [_hover(tables)],  # one for both
+            "z": [values["measured"], values["expected"]],
+            "text": [values["measured_cells"], values["expected_cells"]],
+            "customdata": [values["hover"]],  # one for both
         }
         buttons.append({"method": "restyle", "label": part_name(layer), "args": [change, [0, 1]]})
-    figure.update_layout(
-        updatemenus=[{**theme.MENU, "x": 0, "buttons": buttons}],
-        margin_t=74,
-        height=figure.layout.height + 34,
-    )
+    figure.update_layout(updatemenus=[{**theme.MENU, "x": 0, "buttons": buttons}])
+    theme.raise_top(figure, 34)
 
 
 def _pair_values(table: Table) -> list[tuple[float, int, int]]:
@@ -193,35 +289,3 @@ def _pair_values(table: Table) -> list[tuple[float, int, int]]:
         for j, value in enumerate(row[:i])
         if value is not None
     ]
-
-
-def _caption(counts: Counts, layer: int | None, measure: MeasureText) -> str:
-    shares_kept = counts.shared.diagonal(axis1=1, axis2=2).sum(0) / max(1, counts.units.sum())
-    low, high = theme.percent(float(shares_kept.min())), theme.percent(float(shares_kept.max()))
-    share = low if low == high else f"{low} to {high}"
-    return (
-        f"Units that two tasks' masks share, over {measure.divisor} ({part_name(layer)}; each "
-        f"mask keeps {share}). Right: the mean for masks drawn by chance that keep as many units "
-        "of every parameter. A mask with itself is left blank."
-    )
-
-
-def _describe(
-    names: Sequence[str], tables: Overlap, layer: int | None, measure: MeasureText
-) -> str:
-    pairs, chance, above = (_pair_values(table) for table in tables)
-    if not pairs:
-        return f"Mask overlap ({part_name(layer)}): fewer than two masks keep a unit."
-    (highest, a, b), (lowest, c, d) = max(pairs), min(pairs)
-    text = (
-        f"Mask overlap ({part_name(layer)}), {len(names)} tasks: the {measure.name} is "
-        f"{fmean(v for v, _, _ in pairs):.2f} on average, {fmean(v for v, _, _ in chance):.2f} by "
-        f"chance."
-    )
-    if above:
-        mean = fmean(v for v, _, _ in above)
-        text += f" The units shared lie {mean:+.1f} standard deviations from chance on average."
-    text += f" Closest: {names[b]} and {names[a]}, {highest:.2f}."
-    if len(pairs) > 1:
-        text += f" Most distant: {names[d]} and {names[c]}, {lowest:.2f}."
-    return text
