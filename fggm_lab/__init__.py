@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from fggm_lab.runs import as_runs as as_runs
     from fggm_lab.runs import comparison as comparison
     from fggm_lab.runs import find_runs as find_runs
+    from fggm_lab.runs import forgotten_examples as forgotten_examples
     from fggm_lab.runs import measure as measure
     from fggm_lab.settings import TrainingSettings as TrainingSettings
     from fggm_lab.tasks import Example as Example
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     from fggm_lab.training import zeroing as zeroing
     from fggm_lab.widgets import LiveTraining as LiveTraining
     from fggm_lab.widgets import MaskPlayground as MaskPlayground
+    from fggm_lab.widgets import browse as browse
     from fggm_lab.widgets import compare as compare
     from fggm_lab.widgets import explore as explore
 
@@ -179,6 +181,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "as_runs",
         "comparison",
         "find_runs",
+        "forgotten_examples",
         "measure",
     ),
     "evaluation": (
@@ -200,6 +203,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "widgets": (
         "LiveTraining",
         "MaskPlayground",
+        "browse",
         "compare",
         "explore",
     ),

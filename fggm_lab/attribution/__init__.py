@@ -6,12 +6,14 @@ require("attribution", "captum")
 
 from fggm_lab.attribution.drift import attribution_drift, drift_along
 from fggm_lab.attribution.neurons import beside_fisher, neuron_conductance
+from fggm_lab.attribution.stages import attribute_change
 from fggm_lab.attribution.tokens import ATTRIBUTIONS, TokenAttribution, attribute_tokens
 from fggm_lab.fisher.ranks import rank_correlation
 
 __all__ = [
     "ATTRIBUTIONS",
     "TokenAttribution",
+    "attribute_change",
     "attribute_tokens",
     "attribution_drift",
     "beside_fisher",

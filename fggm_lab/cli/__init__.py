@@ -10,6 +10,7 @@ from fggm_lab.cli.check import check
 from fggm_lab.cli.code import code
 from fggm_lab.cli.course import demo, lab
 from fggm_lab.cli.figure import figure
+from fggm_lab.cli.forgotten import forgotten
 from fggm_lab.cli.general import general
 from fggm_lab.cli.inputs import audit, fisher
 from fggm_lab.cli.results import compare, info, report
@@ -47,7 +48,8 @@ def _options(
 
 
 for command in (
-    demo, lab, run, sweep, compare, report, figure, info, check, general, code, fisher, audit,
+    demo, lab, run, sweep, compare, report, figure, forgotten, info, check, general, code, fisher,
+    audit,
 ):  # fmt: skip
     app.command()(command)
 

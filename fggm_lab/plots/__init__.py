@@ -11,6 +11,8 @@ from fggm_lab.extras import require
 
 require("drawing figures", "plotly")
 
+from fggm_lab.plots.answer_changes import answer_changes
+from fggm_lab.plots.answer_text import answer_text
 from fggm_lab.plots.change_against_overlap import change_against_overlap, task_pairs
 from fggm_lab.plots.conductance_against_fisher import conductance_against_fisher
 from fggm_lab.plots.drift_against_fisher import drift_against_fisher
@@ -82,6 +84,8 @@ __all__ = [
     "FIGURES",
     "FigureKind",
     "TokenText",
+    "answer_changes",
+    "answer_text",
     "bare",
     "caption_of",
     "change_against_overlap",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
+from fggm_lab.plots.answer_changes import answer_changes
 from fggm_lab.plots.change_against_overlap import change_against_overlap
 from fggm_lab.plots.conductance_against_fisher import conductance_against_fisher
 from fggm_lab.plots.drift_against_fisher import drift_against_fisher
@@ -52,6 +53,7 @@ FIGURES: dict[str, FigureKind] = {
     "training_progress": FigureKind(
         training_progress, "Scores, loss and mask share while a run trains", of_runs=True
     ),
+    "answer_changes": FigureKind(answer_changes, "Answers lost and gained"),
     "fisher_spectra": FigureKind(fisher_spectra, "Fisher spectra"),
     "score_histograms": FigureKind(score_histograms, "Histograms of Fisher scores"),
     "score_heatmap": FigureKind(score_heatmap, "Where the Fisher information sits"),

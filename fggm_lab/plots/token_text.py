@@ -16,10 +16,10 @@ _MAX_OPACITY = 0.65
 
 
 class TokenText:
-    """A prompt whose tokens are coloured by their scores, in a notebook; plain text elsewhere.
+    """A text whose tokens or words are coloured, in a notebook; plain text elsewhere.
 
     Attributes:
-        html: the coloured tokens, as a notebook shows them.
+        html: the coloured text, as a notebook shows it.
         text: the same in words.
     """
 

@@ -11,6 +11,7 @@ from fggm_lab.runs.compare import (
     over_seeds,
 )
 from fggm_lab.runs.config import RECORD_FISHER, Branch, RunConfig, versions
+from fggm_lab.runs.forgotten import AnswerChange, forgotten_examples
 from fggm_lab.runs.listing import RunsLike, as_runs, find_runs, one_run
 from fggm_lab.runs.numbers import NUMBERS, RunNumber, measure
 from fggm_lab.runs.orders import by_order, ordered, over_orders
@@ -23,6 +24,7 @@ from fggm_lab.runs.scores import GeneralScores, ScoreMatrix, general_scores
 __all__ = [
     "NUMBERS",
     "RECORD_FISHER",
+    "AnswerChange",
     "Branch",
     "GeneralScores",
     "Prediction",
@@ -39,6 +41,7 @@ __all__ = [
     "columns",
     "comparison",
     "find_runs",
+    "forgotten_examples",
     "general_scores",
     "measure",
     "one_run",

@@ -192,9 +192,17 @@ class TaskRecords:
             return self.path / "predictions" / f"{UNTRAINED}.parquet"
         return self.file("predictions", after)
 
-    def checkpoint(self, task: int | str) -> Path | None:
-        """The model's folder after a task, readable by `load_model`; None if none was kept."""
-        path = self.file("checkpoints", task)
+    def checkpoint(self, task: int | str | None) -> Path | None:
+        """The model's folder after a task (None: before any), readable by `load_model`.
+
+        Args:
+            task: the task's index or name; None: the untrained model.
+
+        Returns:
+            The folder; None if none was kept.
+        """
+        untrained = self.path / "checkpoints" / UNTRAINED
+        path = untrained if task is None else self.file("checkpoints", task)
         return path if path.is_dir() else None
 
     def remove_checkpoint(self, task: int | str) -> None:

@@ -10,16 +10,17 @@ from fggm_lab.extras import require
 
 if TYPE_CHECKING:
     from fggm_lab.widgets.live import LiveTraining as LiveTraining
+    from fggm_lab.widgets.open_runs import browse as browse
     from fggm_lab.widgets.open_runs import compare as compare
     from fggm_lab.widgets.open_runs import explore as explore
     from fggm_lab.widgets.playground import MaskPlayground as MaskPlayground
 
-_HOMES = {"LiveTraining": "live", "MaskPlayground": "playground", "compare": "open_runs",
-          "explore": "open_runs"}  # fmt: skip
+_HOMES = {"LiveTraining": "live", "MaskPlayground": "playground", "browse": "open_runs",
+          "compare": "open_runs", "explore": "open_runs"}  # fmt: skip
 
 CONTROLS = "a figure with controls"
 LIBRARIES = ("anywidget", "ipywidgets")
-"""What controls are made of; `explore` and `compare` show plain figures without."""
+"""What controls are made of; `browse`, `compare` and `explore` show plain figures without."""
 
 __all__ = [*_HOMES]
 

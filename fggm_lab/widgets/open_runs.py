@@ -1,6 +1,6 @@
-"""`explore` and `compare`: runs in a widget or, without the widget libraries, as a plain figure.
+"""`explore`, `compare`, `browse`: runs in a widget or, without its libraries, as a plain figure.
 
-This module imports neither ipywidgets nor anywidget, so that both functions work without them.
+This module imports neither ipywidgets nor anywidget, so that the functions work without them.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from fggm_lab.errors import LabError, MissingExtra
 from fggm_lab.extras import require
-from fggm_lab.plots import forgetting_curves, stability_plasticity
-from fggm_lab.runs import Run, RunsLike, as_runs, check_comparable
+from fggm_lab.plots import answer_changes, forgetting_curves, stability_plasticity
+from fggm_lab.runs import Run, RunsLike, as_runs, check_comparable, forgotten_examples
 from fggm_lab.runs.compare import check_same_model, first_seeds
 from fggm_lab.widgets import CONTROLS, LIBRARIES
 
@@ -66,39 +66,33 @@ def compare(runs: RunsLike) -> "Widget | go.Figure | None":
     return _open(runs, "fggm-compare", widget, stability_plasticity)
 
 
-def _open(
-    runs: RunsLike,
-    css: str,
-    make_widget: Callable[[Sequence[Run]], "Widget"],
-    draw: Callable[[Sequence[Run]], "go.Figure"],
-) -> "Widget | go.Figure | None":
-    """Show runs in a widget; what is wrong with them becomes a sentence, not an error.
+def browse(runs: RunsLike) -> "Widget | go.Figure | None":
+    """Browse a run's answers before and after in a notebook: what was lost, what was gained.
+
+    Two stages of the run's model are compared, by default right after each example's own task and
+    after the last one. Examples are filtered by task, by whether their score fell or rose, and by
+    a text; of the one chosen the answers stand side by side, and on request the tokens of its
+    prompt that the right answer depends on, at both stages (which needs the checkpoints of both).
+    `forgotten_examples` gives the same examples as records.
 
     Args:
-        runs: runs or folders.
-        css: the widget's class in the page.
-        make_widget: makes the widget of runs that can be compared.
-        draw: makes the figure shown where ipywidgets or anywidget is not installed.
+        runs: one run or several, with stored predictions, or a folder that holds them.
 
     Returns:
-        the widget, or one that holds the sentence; without the widget libraries the figure, or
-        None once the sentence is printed.
+        a widget; without ipywidgets or anywidget the numbers of answers lost and gained as a plain
+        figure, or None where there is nothing to draw.
     """
-    try:
-        require(CONTROLS, *LIBRARIES)
-    except MissingExtra as missing:
-        print(missing)
-        try:
-            return draw(_comparable(runs))
-        except LabError as error:
-            print(error)
-            return None
-    from fggm_lab.widgets.lazy_widget import ErrorWidget
 
-    try:
-        return make_widget(_comparable(runs))
-    except LabError as error:
-        return ErrorWidget(css, str(error))
+    def widget(opened: Sequence[Run]) -> "Widget":
+        from fggm_lab.widgets.answers import AnswerBrowser
+
+        return AnswerBrowser(opened)
+
+    def draw(opened: Sequence[Run]) -> "go.Figure":
+        run = opened[0]
+        return answer_changes(forgotten_examples(run, change="all"), run.config.task_names)
+
+    return _open(runs, "fggm-browse", widget, draw, as_runs)
 
 
 def _comparable(runs: RunsLike) -> list[Run]:
@@ -117,3 +111,40 @@ def _comparable(runs: RunsLike) -> list[Run]:
     check_comparable(opened)
     check_same_model(opened)
     return opened
+
+
+def _open(
+    runs: RunsLike,
+    css: str,
+    make_widget: Callable[[Sequence[Run]], "Widget"],
+    draw: Callable[[Sequence[Run]], "go.Figure"],
+    open_runs: Callable[[RunsLike], Sequence[Run]] = _comparable,
+) -> "Widget | go.Figure | None":
+    """Show runs in a widget; what is wrong with them becomes a sentence, not an error.
+
+    Args:
+        runs: runs or folders.
+        css: the widget's class in the page.
+        make_widget: makes the widget of the runs.
+        draw: makes the figure shown where ipywidgets or anywidget is not installed.
+        open_runs: opens the runs, and refuses those that the widget cannot show.
+
+    Returns:
+        the widget, or one that holds the sentence; without the widget libraries the figure, or
+        None once the sentence is printed.
+    """
+    try:
+        require(CONTROLS, *LIBRARIES)
+    except MissingExtra as missing:
+        print(missing)
+        try:
+            return draw(open_runs(runs))
+        except LabError as error:
+            print(error)
+            return None
+    from fggm_lab.widgets.lazy_widget import ErrorWidget
+
+    try:
+        return make_widget(open_runs(runs))
+    except LabError as error:
+        return ErrorWidget(css, str(error))

@@ -22,7 +22,7 @@ from fggm_lab.models.names import split_name
 from fggm_lab.plots import FIGURES, caption_of, describe, description_of, export, figure_rows, theme
 from fggm_lab.plots.svg import svg
 from fggm_lab.plots.thinning import MAX_POINTS
-from fggm_lab.runs import Run
+from fggm_lab.runs import AnswerChange, Run
 from tests.support.effects import made_effect
 from tests.support.records import TASKS, large_scores, made_scores
 
@@ -63,7 +63,14 @@ STABILITY = [{"examples": 8 * 2**k, "jaccard": 0.5 + 0.1 * k, "sd": 0.02, "expec
 DRIFT = [{"after": after, "drift": drift, "sd": 0.1}
          for after, drift in [(None, 0.8), ("FOMC", 0.0), ("Py150", 0.3)]]  # fmt: skip
 
+CHANGES = [
+    AnswerChange(task, "test", index, "What?", "B", task, TASKS[-1], "B", "A", 1.0,
+                 float(index % (at + 2) > 0), 0.1, 0.5)
+    for at, task in enumerate(TASKS[:-1]) for index in range(20)
+]  # fmt: skip
+
 TABLE: dict[str, Callable[[Records], tuple[Any, ...]]] = {
+    "answer_changes": lambda r: (CHANGES,),
     "change_against_overlap": lambda r: (r.runs,),
     "conductance_against_fisher": lambda r: (r.conductance(),),
     "drift_against_fisher": lambda r: (r.scores, r.one.units),
