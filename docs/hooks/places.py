@@ -13,8 +13,10 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
+README = "README.md"
+"""Its place on the site is taken by a page with other headings."""
 NAMED = {
-    "README.md": "index.md",
+    README: "index.md",
     "notebooks/README.md": "course/index.md",
     "notebooks/TEACHING.md": "course/teaching.md",
 }
@@ -58,8 +60,8 @@ def file_of(page: str) -> str:
 def relinked(markdown: str, page: str) -> str:
     """A page's text with every link to a file of the repository made one within the site.
 
-    A link to a file that the site does not have leaves its text. One to a file that is nowhere
-    stays, for the strict build to report.
+    A link to a file, or a heading, that the site does not have leaves its text. One to a file that
+    is nowhere stays, for the strict build to report.
 
     Args:
         markdown: the page's text.
@@ -75,7 +77,7 @@ def relinked(markdown: str, page: str) -> str:
         if not (ROOT / file).exists():
             return link[0]
         target_page = page_of(file)
-        if target_page is None:
+        if target_page is None or (file == README and link["anchor"]):
             return link["text"]
         target = relpath(target_page, str(PurePosixPath(page).parent))
         return f"{link['image']}[{link['text']}]({target}{link['anchor'] or ''})"

@@ -17,6 +17,7 @@ PAGES = {
     "ci.html": "Notebooks in your CI",
     "api/fisher.html": "fisher",
     "api/cli.html": "Command line",
+    "gallery.html": "Gallery",
 }
 
 
@@ -49,5 +50,17 @@ def test_pages_are_drawn_within_the_width_and_ask_the_network_for_nothing(
                 page.screenshot(path=file, full_page=True)
         assert problems == []
         assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    finally:
+        page.close()
+
+
+def test_search_works_in_pages_opened_from_disk(browser: Any, site: Path) -> None:
+    page = browser.new_page()
+    try:
+        page.goto((site / "index.html").as_uri())
+        page.keyboard.press("/")
+        page.keyboard.type("lorenz curves")
+        result = page.locator('.md-search-result__link[href*="lorenz_curves"]').first
+        result.wait_for(state="attached", timeout=30_000)
     finally:
         page.close()

@@ -1,9 +1,11 @@
 """What the documentation's own code does to pages, on small ones made here."""
 
+from html import escape
 from pathlib import Path
 
 import nbformat
 import pytest
+from mkdocs.exceptions import PluginError
 
 from fggm_lab.runs import NUMBERS
 from fggm_lab.runs.events import EVENT_TYPES
@@ -29,6 +31,7 @@ def test_links_that_the_site_cannot_follow() -> None:
     from places import relinked
 
     assert relinked("[bench](../benchmarks/README.md)", "index.md") == "bench"
+    assert relinked("[its speed](../README.md#speed-and-memory)", "results.md") == "its speed"
     text = "[x](nowhere.md) [y](https://example.org/a.md)"
     assert relinked(text, "index.md") == text
 
@@ -95,6 +98,56 @@ def test_code_is_linked_but_not_inside_links_headings_and_blocks() -> None:
     assert linked("<p><code>Run</code></p>") == (
         '<p><autoref identifier="fggm_lab.runs.run.Run" optional><code>Run</code></autoref></p>'
     )
+
+
+def test_links_that_lead_nowhere_are_found() -> None:
+    from links import dead_links
+
+    pages = {
+        "index.html": '<h2 id="here">x</h2><a href="a/b.html#there">1</a><a href="#here">2</a>'
+        '<a class="x" href="https://example.org/#y">3</a><img src="p.svg"><a href=".">4</a>',
+        "a/b.html": '<a id="there"></a><a href="../index.html#gone">1</a>'
+        '<a href="b.html#there">2</a><script src="../nowhere.js?v=1"></script>'
+        '<a href="../p%2Esvg">3</a><a href="#">4</a>',
+    }
+    dead = ["a/b.html: ../index.html#gone", "a/b.html: ../nowhere.js?v=1"]
+    assert dead_links(pages, {*pages, "p.svg"}) == dead
+
+
+LINES = """# Gallery
+
+<!-- thumbnails -->
+
+```python
+import fggm_lab as lab
+rows = [{"after": None, "drift": 0.8, "sd": 0.1}, {"after": "FOMC", "drift": 0.0, "sd": 0.1}]
+```
+
+```python
+lab.plots.drift_curve(rows, "FOMC")
+```
+"""
+
+
+def test_a_line_of_the_gallery_is_run_and_has_its_picture_and_thumbnail() -> None:
+    from gallery import drawn, with_pictures
+
+    pictures = drawn(LINES)
+    assert list(pictures) == ["drift_curve"]
+    page = with_pictures(LINES, pictures)
+    assert page.count('src="figures/drift_curve.svg"') == 2 and 'href="#drift_curve"' in page
+    assert (
+        pictures["drift_curve"].svg.startswith("<svg")
+        and escape(pictures["drift_curve"].caption) in page
+    )
+    assert "```python\nlab.plots.drift_curve" in page
+
+
+def test_a_line_of_the_gallery_that_fails_is_shown() -> None:
+    from gallery import drawn
+
+    with pytest.raises(PluginError, match="NameError"):
+        drawn("```python\nlab.plots.drift_curve(nothing_there)\n```")
 
 
 def test_formulas_become_mathml() -> None:

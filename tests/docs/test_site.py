@@ -57,6 +57,16 @@ def test_every_registered_figure_method_and_estimator_is_listed(site: Path) -> N
         assert not [name for name in names if name not in listed]
 
 
+def test_every_registered_figure_has_its_picture_in_the_gallery_and_beside_its_function(
+    site: Path,
+) -> None:
+    for page, count in (("gallery.html", 2), ("api/plots.html", 1)):
+        html = (site / page).read_text(encoding="utf-8")
+        for name in FIGURES:
+            assert html.count(f"figures/{name}.svg") == count, f"{page}: {name}"
+            assert (site / "figures" / f"{name}.svg").read_text(encoding="utf-8")[:4] == "<svg"
+
+
 def test_every_notebook_has_a_page_and_lies_beside_it(site: Path) -> None:
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     assert notebooks
