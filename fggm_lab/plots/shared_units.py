@@ -1,6 +1,6 @@
 """How many tasks keep the same unit: do all want the same units, or each its own?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, sharing
 from fggm_lab.plots import theme
+from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill
 
 
 def shared_units(masks: Mapping[str, Mask]) -> go.Figure:
@@ -22,76 +23,118 @@ def shared_units(masks: Mapping[str, Mask]) -> go.Figure:
     Raises:
         SettingError: fewer than two masks, masks without units, or of different models.
     """
-    rows = _rows(masks)
-    total = sum(row["units"] for row in rows)
+    return fill(shared_units_template(list(masks)), shared_units_numbers(masks))
+
+
+def shared_units_template(tasks: Sequence[str], layer: int | None = None) -> Template:
+    """The figure of `shared_units` without its numbers.
+
+    Args:
+        tasks: names, at least two.
+        layer: for a page that counts the units of one layer alone: its number, or
+            `mask_overlap.OUTSIDE_LAYERS`.
+
+    Returns:
+        The template that `shared_units_numbers` fills.
+    """
+    count = len(tasks)
     figure = go.Figure()
-    x = [row["masks"] for row in rows]
+    x = list(range(count + 1))
     figure.add_bar(
-        x=x, y=[row["units"] / total for row in rows], name="measured", offsetgroup="measured",
-        marker={"color": theme.BLUE}, text=[_short(row["units"] / total) for row in rows],
+        x=x, name="measured", offsetgroup="measured", marker={"color": theme.BLUE},
         textposition="outside", textangle=0, textfont={"size": 10}, constraintext="none",
-        cliponaxis=False,
-        customdata=[_hover(row, total) for row in rows],
-        hovertemplate="%{customdata}<extra></extra>",
+        cliponaxis=False, hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     figure.add_bar(
-        x=x, y=[row["expected"] / total for row in rows], offsetgroup="chance",
-        name="by chance (bars: 2 standard deviations)",
-        error_y={"array": [2 * row["sd"] / total for row in rows],
-                 "arrayminus": [min(2 * row["sd"], row["expected"]) / total for row in rows],
-                 "thickness": 1.2, "width": 3, "color": theme.INK},
+        x=x, offsetgroup="chance", name="by chance (bars: 2 standard deviations)",
+        error_y={"thickness": 1.2, "width": 3, "color": theme.INK},
         marker={"color": theme.ORANGE, "pattern": {"shape": "/", "size": 6, "solidity": 0.35,
                                                    "fillmode": "replace"}},
         hovertemplate="by chance %{y:.2%}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(
-        title_text=f"how many of the {len(masks)} tasks' masks keep a unit", dtick=1, showgrid=False
+        title_text=f"how many of the {count} tasks' masks keep a unit", dtick=1, showgrid=False
     )
     figure.update_yaxes(title_text="share of all units", tickformat=".0%", rangemode="tozero")
     figure.update_layout(
         height=380, margin={"t": 40, "b": 56, "l": 76, "r": 16}, bargap=0.25,
         legend={"orientation": "h", "x": 0, "y": 1.04, "yanchor": "bottom"},
     )  # fmt: skip
-    caption = (
-        f"The {total:,} units by how many of the {len(masks)} tasks' masks keep them. "
+    slots = (
+        Slot(("data", 0, "y"), ("share",)),
+        Slot(("data", 0, "text"), ("labels",)),
+        Slot(("data", 0, "customdata"), ("hover",)),
+        Slot(("data", 1, "y"), ("expected_share",)),
+        Slot(("data", 1, "error_y", "array"), ("spread",)),
+        Slot(("data", 1, "error_y", "arrayminus"), ("spread_below",)),
+    )
+    settings = {
+        "tasks": list(tasks),
+        "layer": layer,
+        "task_count": count,
+        "keepers": x,
+        "ends": [
+            f"none of the {count} tasks' masks keeps", "exactly one keeps", "all of them keep"
+        ],
+    }  # fmt: skip
+    return Template("shared_units", settings, figure, slots, _TEXTS)
+
+
+_TEXTS = {
+    "labels": Text("{share:percent}"),
+    "hover": Text(
+        "kept by exactly {keepers}: {units:,} units ({share:.2%})"
+        "<br>by chance {expected:,.1f} ± {sd:,.1f} ({expected_share:.2%})"
+        "[<br>z = {z:+.1f} standard deviations from chance]"
+    ),
+    "title": Text("Units that tasks share"),
+    "caption": Text(
+        "The {total:,} units by how many of the {task_count} tasks' masks keep them. "
         "Hatched: masks drawn by chance that keep as many units of every parameter. More than "
         "they at both ends, less between, says that the tasks want the same units."
-    )
-    return theme.finish(figure, "Units that tasks share", caption, _describe(rows, total))
+    ),
+    "ends_text": Text(
+        "{ends} {ends_share:percent} ({ends_units:,} units; by chance "
+        "{ends_expected_share:percent})",
+        join=", ",
+    ),
+    "description": Text("Of {total:,} units, {ends_text}."),
+}
 
 
-def _rows(masks: Mapping[str, Mask]) -> list[dict[str, Any]]:
+def shared_units_numbers(masks: Mapping[str, Mask]) -> Numbers:
+    """What fills `shared_units_template`.
+
+    Args:
+        masks: task → its mask, at least two, all of one model.
+
+    Returns:
+        Lists over k = 0, …, all tasks; `ends_…` for none, one and all of the masks.
+
+    Raises:
+        SettingError: fewer than two masks, masks without units, or of different models.
+    """
     if len(masks) < 2:
         raise SettingError("sharing needs the masks of two tasks or more")
     rows = sharing(masks)
-    if not any(row["units"] for row in rows):
+    total = sum(row["units"] for row in rows)
+    if not total:
         raise SettingError("the masks are over no units; make them from a model's scores")
-    return rows
-
-
-def _short(share: float) -> str:
-    return f"{share:.1%}" if share >= 0.0005 or not share else theme.percent(share)
-
-
-def _hover(row: dict[str, Any], total: int) -> str:
-    units, expected, sd = row["units"], row["expected"], row["sd"]
-    z = f"<br>z = {(units - expected) / sd:+.1f} standard deviations from chance" if sd else ""
-    return (
-        f"kept by exactly {row['masks']}: {units:,} units ({units / total:.2%})"
-        f"<br>by chance {expected:,.1f} ± {sd:,.1f} ({expected / total:.2%}){z}"
-    )
-
-
-def _describe(rows: list[dict[str, Any]], total: int) -> str:
-    tasks = len(rows) - 1
-
-    def share_text(row: dict[str, Any]) -> str:
-        return (
-            f"{theme.percent(row['units'] / total)} ({row['units']:,} units; by chance "
-            f"{theme.percent(row['expected'] / total)})"
-        )
-
-    return (
-        f"Of {total:,} units, none of the {tasks} tasks' masks keeps {share_text(rows[0])}, "
-        f"exactly one keeps {share_text(rows[1])}, all of them keep {share_text(rows[-1])}."
-    )
+    columns: dict[str, list[Any]] = {
+        "units": [row["units"] for row in rows],
+        "share": [row["units"] / total for row in rows],
+        "expected_share": [row["expected"] / total for row in rows],
+    }
+    ends = {f"ends_{name}": [column[0], column[1], column[-1]] for name, column in columns.items()}
+    return {
+        **columns,
+        **ends,
+        "total": total,
+        "expected": [row["expected"] for row in rows],
+        "sd": [row["sd"] for row in rows],
+        "spread": [2 * row["sd"] / total for row in rows],
+        "spread_below": [min(2 * row["sd"], row["expected"]) / total for row in rows],
+        "z": [
+            (row["units"] - row["expected"]) / row["sd"] if row["sd"] else None for row in rows
+        ],
+    }  # fmt: skip

@@ -1,13 +1,13 @@
 """The share of the model that tasks have used so far: the union of their masks."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, usage
 from fggm_lab.plots import theme
+from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill
 
 
 def union_growth(masks: Mapping[str, Mask]) -> go.Figure:
@@ -22,24 +22,33 @@ def union_growth(masks: Mapping[str, Mask]) -> go.Figure:
     Raises:
         SettingError: there is no mask, or they are over no units or of different models.
     """
-    rows, total = _rows(masks)
+    return fill(union_growth_template(list(masks)), union_growth_numbers(masks))
+
+
+def union_growth_template(tasks: Sequence[str], layer: int | None = None) -> Template:
+    """The figure of `union_growth` without its numbers.
+
+    Args:
+        tasks: names, in the order the tasks are learned.
+        layer: for a page that counts the units of one layer alone: its number, or
+            `mask_overlap.OUTSIDE_LAYERS`.
+
+    Returns:
+        The template that `union_growth_numbers` fills.
+    """
     figure = go.Figure()
-    tasks = [row["task"] for row in rows]
-    hover = [_hover(row, total) for row in rows]
     figure.add_bar(
-        x=tasks, y=[row["fresh"] / total for row in rows], name="fresh units of the task",
-        marker={"color": theme.SKY, "opacity": 0.6},
-        customdata=hover, hovertemplate="%{customdata}<extra></extra>",
+        x=list(tasks), name="fresh units of the task", marker={"color": theme.SKY, "opacity": 0.6},
+        hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
-        x=tasks, y=[row["used"] / total for row in rows], mode="lines+markers",
-        name="used by any task so far", customdata=hover,
+        x=list(tasks), mode="lines+markers", name="used by any task so far",
         line={"color": theme.BLUE, "width": 2.2}, marker={"symbol": "circle", "size": 9},
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
-        x=tasks, y=[row["expected_used"] / total for row in rows], mode="lines+markers",
-        name="the same by chance", customdata=hover, hovertemplate="%{customdata}<extra></extra>",
+        x=list(tasks), mode="lines+markers", name="the same by chance",
+        hovertemplate="%{customdata}<extra></extra>",
         line={"color": theme.VERMILLION, "dash": "dot"},
         marker={"symbol": "diamond-open", "size": 8},
     )  # fmt: skip
@@ -52,40 +61,65 @@ def union_growth(masks: Mapping[str, Mask]) -> go.Figure:
         height=400, margin={"t": 40, "b": 70, "l": 76, "r": 16}, bargap=0.45,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )  # fmt: skip
-    caption = (
-        f"How much of {total:,} units the tasks' masks have let move by then. A line "
+    slots = [
+        Slot(("data", index, key), (name,))
+        for index, y in enumerate(("fresh_share", "used_share", "expected_share"))
+        for key, name in (("y", y), ("customdata", "hover"))
+    ]
+    settings = {"tasks": list(tasks), "layer": layer, "task_count": len(tasks)}
+    return Template("union_growth", settings, figure, tuple(slots), _TEXTS)
+
+
+_TEXTS = {
+    "hover": Text(
+        "<b>{tasks}</b> keeps {kept:,} units, {fresh:,} of them fresh "
+        "(by chance {expected_fresh:,.0f})<br>used so far {used:,} ({used_share:.1%})"
+        "<br>by chance {expected_used:,.0f} ({expected_share:.1%}), "
+        "standard deviation {sd:,.1f} units"
+    ),
+    "title": Text("How much of the model is used up"),
+    "caption": Text(
+        "How much of {total:,} units the tasks' masks have let move by then. A line "
         "below chance says that later tasks take up units again that earlier ones used; "
         "bars are the units that no earlier task had used."
-    )
-    return theme.finish(figure, "How much of the model is used up", caption, _describe(rows, total))
+    ),
+    "description": Text(
+        "The mask of {first_task} lets {first_share:percent} of the units move."
+        "[ After {task_count} tasks {last_share:percent} have been used, "
+        "{last_expected_share:percent} by chance. Of what {last_task} keeps, "
+        "{last_fresh:percent} is fresh.]"
+    ),
+}
 
 
-def _rows(masks: Mapping[str, Mask]) -> tuple[list[dict[str, Any]], int]:
+def union_growth_numbers(masks: Mapping[str, Mask]) -> Numbers:
+    """What fills `union_growth_template`.
+
+    Args:
+        masks: task → its mask, in the order the tasks are learned, at least one.
+
+    Returns:
+        Lists over the tasks, and what the words say of the first and, of several, the last.
+
+    Raises:
+        SettingError: there is no mask, or they are over no units or of different models.
+    """
     rows = usage(masks)
     total = next(iter(masks.values())).unit_count
     if not total:
         raise SettingError("the masks are over no units; make them from a model's scores")
-    return rows, total
-
-
-def _hover(row: dict[str, Any], total: int) -> str:
-    return (
-        f"<b>{row['task']}</b> keeps {row['kept']:,} units, {row['fresh']:,} of them fresh "
-        f"(by chance {row['expected_fresh']:,.0f})<br>used so far {row['used']:,} "
-        f"({row['used'] / total:.1%})<br>by chance {row['expected_used']:,.0f} "
-        f"({row['expected_used'] / total:.1%}), standard deviation {row['sd']:,.1f} units"
-    )
-
-
-def _describe(rows: list[dict[str, Any]], total: int) -> str:
-    first, last = rows[0], rows[-1]
-    text = f"The mask of {first['task']} lets {theme.percent(first['used'] / total)} of the units "
-    text += "move."
-    if len(rows) > 1:
-        fresh = last["fresh"] / last["kept"] if last["kept"] else 0.0
-        text += (
-            f" After {len(rows)} tasks {theme.percent(last['used'] / total)} have been used, "
-            f"{theme.percent(last['expected_used'] / total)} by chance. Of what {last['task']} "
-            f"keeps, {theme.percent(fresh)} is fresh."
-        )
-    return text
+    first, last, several = rows[0], rows[-1], len(rows) > 1
+    columns = ("kept", "fresh", "used", "expected_fresh", "expected_used", "sd")
+    return {
+        **{name: [row[name] for row in rows] for name in columns},
+        "total": total,
+        "fresh_share": [row["fresh"] / total for row in rows],
+        "used_share": [row["used"] / total for row in rows],
+        "expected_share": [row["expected_used"] / total for row in rows],
+        "first_task": first["task"],
+        "first_share": first["used"] / total,
+        "last_task": last["task"],
+        "last_share": last["used"] / total if several else None,
+        "last_expected_share": last["expected_used"] / total,
+        "last_fresh": last["fresh"] / last["kept"] if last["kept"] else 0.0,
+    }
