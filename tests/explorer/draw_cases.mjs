@@ -4,12 +4,14 @@ import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 const { draw, rank } = await import(pathToFileURL(process.argv[2]).href);
-const { records, cases } = JSON.parse(readFileSync(0, "utf8"));
+const { records, templates, cases } = JSON.parse(readFileSync(0, "utf8"));
 const ranked = {};
 for (const [name, { wide, scores, ...rest }] of Object.entries(records)) {
   const Floats = wide ? Float64Array : Float32Array;
   ranked[name] = rank({ ...rest, scores: scores.map((values) => Floats.from(values)) });
 }
-const figures = cases.map(({ model, template, cut }) => draw(template, ranked[model], cut));
+const figures = cases.map(({ model, template, cut }) =>
+  draw(templates[template], ranked[model], cut),
+);
 const plain = (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
 process.stdout.write(JSON.stringify(figures, plain));

@@ -26,7 +26,13 @@ from fggm_lab.plots.mask_overlap import (
     mask_overlap_template,
     overlap_numbers,
 )
+from fggm_lab.plots.overlap_per_layer import (
+    overlap_per_layer_numbers,
+    overlap_per_layer_template,
+)
+from fggm_lab.plots.shared_units import shared_units_numbers, shared_units_template
 from fggm_lab.plots.template import Numbers, Template, filled, value_of
+from fggm_lab.plots.union_growth import union_growth_numbers, union_growth_template
 from tests.support.records import TASKS, made_scores
 
 PAGE = Path(fggm_lab.explorer.__file__).parent / "page"
@@ -115,6 +121,28 @@ def figures_of_masks(
                 mask_overlap_template(tasks, layer, measure),
                 partial(overlap_numbers, layer=layer, measure=measure),
             )
+        for make_template, numbers in (
+            (shared_units_template, shared_units_numbers),
+            (union_growth_template, union_growth_numbers),
+        ):
+            yield (
+                make_template(tasks, layer),
+                partial(within_layer, numbers, layer),
+            )
+    units = {name: u.numel() for name, u in scores[tasks[0]].units.items()}
+    yield overlap_per_layer_template(tasks, units), overlap_per_layer_numbers
+
+
+def within_layer(
+    numbers: Callable[[dict[str, Mask]], Numbers], layer: int | None, masks: dict[str, Mask]
+) -> Numbers:
+    """The numbers of the masks over one layer's parameters."""
+    names = [
+        name
+        for name in next(iter(masks.values())).names
+        if layer is None or split_name(name).layer == (None if layer == OUTSIDE_LAYERS else layer)
+    ]
+    return numbers({task: mask.restricted(names) for task, mask in masks.items()})
 
 
 def records(scores: Scores) -> dict[str, Any]:
@@ -135,11 +163,12 @@ def records(scores: Scores) -> dict[str, Any]:
 def drawn() -> list[tuple[Case, dict[str, Any]]]:
     """Each case, and the figure that the page draws."""
     every = list(cases())
+    templates = {id(case.template): case.template for case in every}
     message = {
         "records": {model: records(scores) for model, scores in MODELS.items()},
+        "templates": {key: template.to_json() for key, template in templates.items()},
         "cases": [
-            {"model": case.model, "template": case.template.to_json(), "cut": case.cut}
-            for case in every
+            {"model": case.model, "template": id(case.template), "cut": case.cut} for case in every
         ],
     }
     done = subprocess.run(

@@ -1,13 +1,17 @@
 // Figures of masks, drawn from stored scores at any keep share: cut, count, fill.
 
 import { fill } from "./fill.js";
-import { maskOverlap } from "./overlaps.js";
+import { maskOverlap, overlapPerLayer } from "./overlaps.js";
+import { sharedUnits, unionGrowth } from "./sharing.js";
 
 export { rank } from "./ranks.js";
 
 /** Name of a figure → its numbers, from ordered units, the template's settings and the cut. */
 const NUMBERS = {
   mask_overlap: maskOverlap,
+  overlap_per_layer: overlapPerLayer,
+  shared_units: sharedUnits,
+  union_growth: unionGrowth,
 };
 
 /**

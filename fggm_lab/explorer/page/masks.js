@@ -70,3 +70,9 @@ export function parametersOf({ parameters }, layer) {
   const inside = (parameter) => layer === null || (parameter.layer ?? -1) === layer;
   return [...parameters.keys()].filter((index) => inside(parameters[index]));
 }
+
+/** The layers' numbers in ascending order, -1 for the parameters outside layers last. */
+export function layersOf({ parameters }) {
+  const layers = new Set(parameters.map((parameter) => parameter.layer ?? Infinity));
+  return [...layers].sort((a, b) => a - b).map((layer) => (layer === Infinity ? -1 : layer));
+}

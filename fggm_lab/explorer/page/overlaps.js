@@ -1,8 +1,8 @@
-// The numbers of mask_overlap, counted from packed masks.
+// The numbers of mask_overlap and overlap_per_layer, counted from packed masks.
 
 import { cumulants, meanJaccard } from "./chance.js";
 import { percent } from "./fill.js";
-import { bitCount, masksOf, parametersOf } from "./masks.js";
+import { bitCount, layersOf, masksOf, parametersOf } from "./masks.js";
 
 /**
  * Two masks of some parameters.
@@ -71,8 +71,12 @@ export function countsOf(ranked, masks, chosen) {
   return { units: units.reduce((sum, n) => sum + n, 0), kept, totals, pair };
 }
 
-export const mean = (values) =>
+const mean = (values) =>
   values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
+
+/** The item whose value is highest, among equals the first; undefined if there is none. */
+const highestOf = (items, value) => items.reduce((a, b) => (value(b) > value(a) ? b : a), items[0]);
+const lowestOf = (items, value) => items.reduce((a, b) => (value(b) < value(a) ? b : a), items[0]);
 
 /** The numbers of overlap_numbers in fggm_lab/plots/mask_overlap.py. */
 export function maskOverlap(ranked, { tasks, layer, measure }, cut) {
@@ -94,7 +98,7 @@ export function maskOverlap(ranked, { tasks, layer, measure }, cut) {
   }
   // among equal values Python's max takes the last pair, its min the first
   const highest = pairs.reduce((a, b) => (b.measured >= a.measured ? b : a), pairs[0]);
-  const lowest = pairs.reduce((a, b) => (b.measured < a.measured ? b : a), pairs[0]);
+  const lowest = lowestOf(pairs, (pair) => pair.measured);
   const several = pairs.length > 1;
   const shares = counts.totals.map((total) => total / Math.max(1, counts.units));
   const [low, high] = [Math.min(...shares), Math.max(...shares)];
@@ -113,5 +117,72 @@ export function maskOverlap(ranked, { tasks, layer, measure }, cut) {
     lowest: several ? lowest.measured : null,
     distant_first: tasks[several ? lowest.j : 0],
     distant_second: tasks[several ? lowest.i : 0],
+  };
+}
+
+/** The numbers of overlap_per_layer_numbers in fggm_lab/plots/overlap_per_layer.py. */
+export function overlapPerLayer(ranked, { tasks, layers }, cut) {
+  const masks = masksOf(ranked, cut, tasks);
+  const numbers = layersOf(ranked).map((layer) => {
+    const counts = countsOf(ranked, masks, parametersOf(ranked, layer));
+    const pairs = tasks.flatMap((first, i) =>
+      tasks.slice(i + 1).map((second, k) => {
+        const pair = counts.pair(i, i + 1 + k);
+        return { jaccard: pair.jaccard, expected: pair.expectedJaccard, z: pair.z, first, second };
+      }),
+    );
+    return layerNumbers(pairs);
+  });
+  const columns = {};
+  for (const name of Object.keys(numbers[0])) columns[name] = numbers.map((row) => row[name]);
+  const full = [...layers.keys()].filter((index) => numbers[index].mean !== null);
+  const inside = full.filter((index) => layers[index].startsWith("layer "));
+  const described = {
+    most: highestOf(inside, (index) => numbers[index].mean),
+    least: inside.length > 1 ? lowestOf(inside, (index) => numbers[index].mean) : undefined,
+    outside: full.find((index) => !inside.includes(index)),
+  };
+  for (const [name, index] of Object.entries(described)) {
+    columns[`${name}_layer`] = layers[index] ?? null;
+    columns[`${name}_mean`] = numbers[index]?.mean ?? null;
+    columns[`${name}_expected`] = numbers[index]?.expected ?? null;
+    columns[`${name}_z`] = numbers[index]?.z_mean ?? null;
+  }
+  return {
+    ...columns,
+    blank: layers.length - full.length || null,
+    too_few: full.length ? null : "",
+    enough: full.length ? "" : null,
+    separator: inside.length ? "; " : "",
+  };
+}
+
+/** The numbers of one layer's pairs of masks. */
+function layerNumbers(pairs) {
+  const full = pairs.filter((pair) => pair.jaccard !== null);
+  const lowest = lowestOf(full, (pair) => pair.jaccard);
+  const highest = highestOf(full, (pair) => pair.jaccard);
+  return {
+    ...range("", full.map((pair) => pair.jaccard)),
+    ...range("z_", pairs.map((pair) => pair.z).filter((z) => z !== null)),
+    expected: mean(full.map((pair) => pair.expected)),
+    empty: full.length ? null : "",
+    lowest_first: lowest?.first ?? null,
+    lowest_second: lowest?.second ?? null,
+    highest_first: highest?.first ?? null,
+    highest_second: highest?.second ?? null,
+  };
+}
+
+/** Mean, lowest and highest of a layer's values, and how far the mean lies from them. */
+function range(prefix, values) {
+  const middle = mean(values);
+  const [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [null, null];
+  return {
+    [`${prefix}mean`]: middle,
+    [`${prefix}lowest`]: low,
+    [`${prefix}highest`]: high,
+    [`${prefix}above`]: high - middle,
+    [`${prefix}below`]: middle - low,
   };
 }
