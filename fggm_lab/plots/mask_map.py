@@ -1,16 +1,26 @@
 """A map of the units that each task's mask lets move, of the whole model, a layer or a matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, sharing
 from fggm_lab.models.names import OUTSIDE
 from fggm_lab.plots import theme
 from fggm_lab.plots.mask_overlap import part_name
-from fggm_lab.plots.mask_strips import STRIP_ORDERS, Order, Strips, groups_of, strips_of
+from fggm_lab.plots.mask_strips import (
+    STRIP_ORDERS,
+    Order,
+    StripLayout,
+    short_modules,
+    strip_layout,
+    strips_of,
+    units_of,
+)
+from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill, filled, value_of
 
 SCALE = [[0, "rgba(127,127,127,0.14)"], [1, theme.BLUE]]
 """Frozen units are a shade of the background, light or dark; moving ones are blue."""
@@ -50,57 +60,158 @@ def mask_map(
         SettingError: there is no mask, masks of different models, no such layer, parameter or
             order, or no units.
     """
-    strips = strips_of(masks, layer, parameter, order)
-    height = float(np.clip(_HEIGHT / len(strips.labels), _MIN_STRIP, _MAX_STRIP))
-    figure = go.Figure(_heatmap(strips, height))
+    _check_order(order)
+    layout = strip_layout(list(masks), units_of(masks), layer, parameter)
+    orders = list(STRIP_ORDERS) if controls else [order]
+    templates = {
+        o: _template(list(masks), layout, layer, parameter, o, orders) for o in STRIP_ORDERS
+    }
+    figure = fill(templates[order], _numbers(masks, layout, order))
+    if controls:
+        _add_orders(figure, masks, layout, templates, order)
+    return figure
+
+
+def mask_map_template(
+    tasks: Sequence[str],
+    units: Mapping[str, int],
+    layer: int | None = None,
+    parameter: str | None = None,
+    order: Order = "shared",
+) -> Template:
+    """The figure of `mask_map` without its numbers.
+
+    Args:
+        tasks: names, at least one.
+        units: parameter's name → how many units it has.
+        layer: as `mask_map` takes it.
+        parameter: as `mask_map` takes it.
+        order: `shared` or `position`.
+
+    Returns:
+        The template that `mask_map_numbers` fills.
+
+    Raises:
+        SettingError: no such layer, parameter or order, no units, or too many tasks to draw.
+    """
+    _check_order(order)
+    layout = strip_layout(tasks, units, layer, parameter)
+    return _template(tasks, layout, layer, parameter, order, [order])
+
+
+def _check_order(order: Order) -> None:
+    if order not in STRIP_ORDERS:
+        raise SettingError(f"order is '{order}'; choose one of: {', '.join(STRIP_ORDERS)}")
+
+
+def _template(
+    tasks: Sequence[str], layout: StripLayout, layer: int | None, parameter: str | None,
+    order: Order, orders: Sequence[Order],
+) -> Template:  # fmt: skip
+    """The template of one order; the caption explains all `orders` that the figure offers."""
+    height = float(np.clip(_HEIGHT / len(layout.labels), _MIN_STRIP, _MAX_STRIP))
+    figure = go.Figure(_heatmap(layout, height))
     figure.update_xaxes(
-        title_text=_units_title(order, strips), tickformat=".0%", range=[0, 1], showgrid=False
+        title_text=_units_title(order, layout), tickformat=".0%", range=[0, 1], showgrid=False
     )
     figure.update_yaxes(
         title_text=_strips_title(layer, parameter), autorange="reversed", showgrid=False, ticks="",
-        **_ticks(strips, height),
+        **_ticks(layout, height),
     )  # fmt: skip
     figure.update_layout(
-        height=int(height * len(strips.labels)) + 80, hovermode="closest",
+        height=int(height * len(layout.labels)) + 80, hovermode="closest",
         margin={"t": 24, "b": 56, "l": 110, "r": 24},
-        shapes=[_separator(len(masks) * group - 0.5) for group in range(1, len(strips.groups))],
+        shapes=[_separator(len(tasks) * group - 0.5) for group in range(1, len(layout.groups))],
     )  # fmt: skip
-    if controls:
-        _add_orders(figure, masks, layer, parameter, order)
-    orders = list(STRIP_ORDERS) if controls else [order]
-    return theme.finish(figure, _title(layer, parameter), _caption(masks, strips, orders, height),
-                        _describe(masks, layer, parameter))  # fmt: skip
+    slots = (
+        Slot(("data", 0, "z"), ("shares",)),
+        Slot(("data", 0, "customdata"), ("counts", "sizes", "cell_units")),
+    )
+    settings = {
+        "tasks": list(tasks),
+        "task_count": len(tasks),
+        "groups": list(layout.groups.values()),
+        "modules": [short_modules(names) for names in layout.groups.values()],
+        "cells": layout.cells,
+        "order": order,
+        "shown": parameter or part_name(layer),
+        "caption": _caption(tasks, layout, orders, height),
+    }
+    texts = {"cell_units": _CELL_UNITS[order], **_TEXTS}
+    return Template("mask_map", settings, figure, slots, texts)
 
 
-def _describe(masks: Mapping[str, Mask], layer: int | None, parameter: str | None) -> str:
-    """What each task keeps, and how many units all tasks keep and none does."""
-    names = [name for group in groups_of(masks, layer, parameter).values() for name in group]
+_CELL_UNITS: dict[Order, Text] = {
+    "shared": Text("[{first}, ]kept by [{fewest} to ]{most} task{plural}"),
+    "position": Text("{first}[ to {last}]"),
+}
+_TEXTS = {
+    "title": Text("Mask map: {shown}"),
+    "task_shares_text": Text("{tasks} {task_shares:percent}", join=", "),
+    "description": Text(
+        "{title}: {total:,} units. Kept by {task_shares_text}."
+        "[ All {task_count} tasks keep {every_units:,} ({every_share:percent}; by chance "
+        "{every_expected:percent}) of them, no task keeps {none_units:,} ({none_share:percent}; "
+        "by chance {none_expected:percent}).]"
+    ),
+}
+
+
+def mask_map_numbers(
+    masks: Mapping[str, Mask],
+    layer: int | None = None,
+    parameter: str | None = None,
+    order: Order = "shared",
+) -> Numbers:
+    """What fills `mask_map_template`.
+
+    Args:
+        masks: as `mask_map` takes them.
+        layer: as `mask_map` takes it.
+        parameter: as `mask_map` takes it.
+        order: `shared` or `position`.
+
+    Returns:
+        The tables of `Strips`, what each task keeps, and of several tasks how many units all of
+        them keep and none does.
+
+    Raises:
+        SettingError: there is no mask, masks of different models, no such layer, parameter or
+            order, or no units.
+    """
+    _check_order(order)
+    layout = strip_layout(list(masks), units_of(masks), layer, parameter)
+    return _numbers(masks, layout, order)
+
+
+def _numbers(masks: Mapping[str, Mask], layout: StripLayout, order: Order) -> Numbers:
+    names = [name for group in layout.groups.values() for name in group]
     chosen = {task: mask.restricted(names) for task, mask in masks.items()}
     total = next(iter(chosen.values())).unit_count
-    shares = ", ".join(f"{task} {theme.percent(mask.share)}" for task, mask in chosen.items())
-    text = f"{_title(layer, parameter)}: {total:,} units. Kept by {shares}."
-    if len(chosen) > 1:
-        rows = sharing(chosen)
-        none, every = (
-            f"{row['units']:,} ({theme.percent(row['units'] / total)}; by chance "
-            f"{theme.percent(row['expected'] / total)})"
-            for row in (rows[0], rows[-1])
-        )
-        text += f" All {len(chosen)} tasks keep {every} of them, no task keeps {none}."
-    return text
+    strips = strips_of(masks, layout, order)
+    numbers = {
+        **strips._asdict(),
+        "plural": [["" if count == 1 else "s" for count in row] for row in strips.most],
+        "total": total,
+        "task_shares": [mask.share for mask in chosen.values()],
+    }
+    rows = sharing(chosen)
+    for name, row in (("none", rows[0]), ("every", rows[-1])):
+        numbers[f"{name}_units"] = row["units"] if len(masks) > 1 else None
+        numbers[f"{name}_share"] = row["units"] / total
+        numbers[f"{name}_expected"] = row["expected"] / total
+    return numbers
 
 
-def _heatmap(strips: Strips, height: float) -> go.Heatmap:
-    cells = strips.shares.shape[1]
-    tall = height * len(strips.labels) >= _COLOUR_BAR
+def _heatmap(layout: StripLayout, height: float) -> go.Heatmap:
+    tall = height * len(layout.labels) >= _COLOUR_BAR
     return go.Heatmap(
-        x=(np.arange(cells) + 0.5) / cells, y=strips.labels, z=strips.shares, name="share kept",
-        customdata=strips.hover, colorscale=SCALE, zmin=0, zmax=1, xgap=0,
-        ygap=1 if height >= _MIN_NAMED else 0,
-        showscale=strips.per_cell[1] > 1,  # one unit is kept or it is not
+        x=(np.arange(layout.cells) + 0.5) / layout.cells, y=layout.labels, name="share kept",
+        colorscale=SCALE, zmin=0, zmax=1, xgap=0, ygap=1 if height >= _MIN_NAMED else 0,
+        showscale=layout.per_cell[1] > 1,  # one unit is kept or it is not
         colorbar=theme.bar(
             "share of a cell's units kept" if tall else "share kept", tickformat=".0%",
-            len=_COLOUR_BAR if tall else height * len(strips.labels), lenmode="pixels",
+            len=_COLOUR_BAR if tall else height * len(layout.labels), lenmode="pixels",
             y=1, yanchor="top",
         ),
         hovertemplate="<b>%{y}</b><br>%{customdata[0]:,} of %{customdata[1]:,} units kept"
@@ -114,43 +225,40 @@ def _separator(y: float) -> dict[str, Any]:
             "line": {"color": theme.INK, "width": 1}}  # fmt: skip
 
 
-def _ticks(strips: Strips, height: float) -> dict[str, Any]:
+def _ticks(layout: StripLayout, height: float) -> dict[str, Any]:
     """Tick labels: each strip's own where they fit, else one per group, in the group's middle."""
     if height >= _MIN_NAMED:
         return {"dtick": 1}
-    strips_per_group = len(strips.labels) // len(strips.groups)
-    middles = [strips_per_group * i + (strips_per_group - 1) / 2 for i in range(len(strips.groups))]
-    return {"tickmode": "array", "tickvals": middles, "ticktext": strips.groups}
+    per_group = len(layout.labels) // len(layout.groups)
+    middles = [per_group * i + (per_group - 1) / 2 for i in range(len(layout.groups))]
+    return {"tickmode": "array", "tickvals": middles, "ticktext": list(layout.groups)}
 
 
 def _add_orders(
-    figure: go.Figure, masks: Mapping[str, Mask], layer: int | None, parameter: str | None,
-    order: Order,
+    figure: go.Figure, masks: Mapping[str, Mask], layout: StripLayout,
+    templates: Mapping[Order, Template], order: Order,
 ) -> None:  # fmt: skip
     """A list inside the figure that puts the units in the other order."""
     buttons = []
     for name, label in STRIP_ORDERS.items():
-        strips = strips_of(masks, layer, parameter, name)
-        change = {"z": [strips.shares.tolist()], "customdata": [strips.hover.tolist()]}
-        title = {"xaxis.title.text": _units_title(name, strips)}
-        buttons.append({"method": "update", "label": f"units {label}", "args": [change, title]})
+        values = filled(templates[name], _numbers(masks, layout, name))
+        cells, hover = (value_of(slot, values).tolist() for slot in templates[name].slots)
+        title = {"xaxis.title.text": _units_title(name, layout)}
+        args = [{"z": [cells], "customdata": [hover]}, title]
+        buttons.append({"method": "update", "label": f"units {label}", "args": args})
     figure.update_layout(
         updatemenus=[
             {**theme.MENU, "x": 0, "buttons": buttons, "active": list(STRIP_ORDERS).index(order)}
-        ],
-        margin_t=62, height=figure.layout.height + 38,
-    )  # fmt: skip
+        ]
+    )
+    theme.raise_top(figure, 38)
 
 
 # Texts
 
 
-def _title(layer: int | None, parameter: str | None) -> str:
-    return f"Mask map: {parameter or part_name(layer)}"
-
-
-def _units_title(order: Order, strips: Strips) -> str:
-    return f"units {STRIP_ORDERS[order]} (share of the {strips.level}'s units)"
+def _units_title(order: Order, layout: StripLayout) -> str:
+    return f"units {STRIP_ORDERS[order]} (share of the {layout.level}'s units)"
 
 
 def _strips_title(layer: int | None, parameter: str | None) -> str:
@@ -161,20 +269,22 @@ def _strips_title(layer: int | None, parameter: str | None) -> str:
     )
 
 
-def _caption(masks: Mapping[str, Mask], strips: Strips, orders: list[Order], height: float) -> str:
-    low, high = strips.per_cell
+def _caption(
+    tasks: Sequence[str], layout: StripLayout, orders: Sequence[Order], height: float
+) -> str:
+    low, high = layout.per_cell
     sentences = []
-    if len(masks) > 1:
-        text = f"Cells above one another are the same units under {len(masks)} tasks"
+    if len(tasks) > 1:
+        text = f"Cells above one another are the same units under {len(tasks)} tasks"
         if height < _MIN_NAMED:
-            text += f" (from top to bottom: {', '.join(masks)})"
+            text += f" (from top to bottom: {', '.join(tasks)})"
         sentences.append(text)
-    if len(masks) > 1 and "shared" in orders:
+    if len(tasks) > 1 and "shared" in orders:
         sentences.append(
             "Sorted by how many tasks keep them, a block that runs through all tasks is a common "
             "core, a staircase says that tasks keep different units"
         )
-    if len(masks) > 1 and "position" in orders:
+    if len(tasks) > 1 and "position" in orders:
         sentences.append(
             "In the model's order a stripe through all tasks is a unit all keep"
             if high == 1
@@ -188,8 +298,8 @@ def _caption(masks: Mapping[str, Mask], strips: Strips, orders: list[Order], hei
         sentences.append(
             f"A cell stands for {unit_count} units next to one another and shows the share kept"
         )
-    if any(group.startswith("layers ") for group in strips.groups):
+    if any(group.startswith("layers ") for group in layout.groups):
         sentences.append("Neighbouring layers share a strip")
-    if OUTSIDE in strips.groups:
+    if OUTSIDE in layout.groups:
         sentences.append(f"“{OUTSIDE}”: embeddings, the final norm and the head")
     return ". ".join(sentences) + "."

@@ -1,7 +1,7 @@
 """Masks cut into strips of cells: the numbers of a mask map."""
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,47 +26,70 @@ _MAX_CELLS = 500
 """The most cells of a strip that holds more than a cell's worth of units."""
 
 
-class Strips(NamedTuple):
-    """Strips of cells, one per group and task, the tasks of a group together.
+class StripLayout(NamedTuple):
+    """How units are laid out in strips of cells, one per group and task, a group's tasks together.
 
     Attributes:
-        groups: names of layers, of parameters, or of the one parameter.
+        groups: names of layers, of parameters, or of the one parameter → names of parameters.
         labels: one per strip, no two alike.
-        shares: (strips, cells) the share of each cell's units that is kept.
-        hover: (strips, cells, 3): units kept, units, which ones.
+        cells: how many a strip has.
         per_cell: the fewest and the most units a cell stands for.
         level: `layer` or `parameter`: what a strip holds all units of.
     """
 
-    groups: list[str]
+    groups: Groups
     labels: list[str]
-    shares: np.ndarray
-    hover: np.ndarray
+    cells: int
     per_cell: tuple[int, int]
     level: Literal["layer", "parameter"]
 
 
-def groups_of(masks: Mapping[str, Mask], layer: int | None, parameter: str | None) -> Groups:
-    """The groups of strips: the layers of the model, the parameters of a layer, or one parameter.
+class Strips(NamedTuple):
+    """The numbers of strips, tables of (strips, cells).
+
+    Attributes:
+        shares: of each cell's units that are kept.
+        counts: how many are kept.
+        sizes: how many units a cell stands for.
+        first, last: the cell's first and last unit: `q_proj 17`; None where it is not to be named.
+        fewest, most: how many masks keep the cell's units; `fewest` is None where all units have as
+            many, both are where the units are in the model's order.
+    """
+
+    shares: np.ndarray
+    counts: np.ndarray
+    sizes: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    fewest: np.ndarray
+    most: np.ndarray
+
+
+def units_of(masks: Mapping[str, Mask]) -> dict[str, int]:
+    """How many units each parameter has.
 
     Args:
         masks: task → its mask, all of one model.
-        layer: a layer's number, `OUTSIDE_LAYERS`, or None for the whole model.
-        parameter: a parameter's name, for that parameter alone.
 
     Returns:
-        Label of a group → the names of its parameters.
+        Parameter's name → number of units.
 
     Raises:
-        SettingError: there is no mask, masks of different models, no such layer or parameter, or no
-            units.
+        SettingError: there is no mask, or they are of different models.
     """
     if not masks:
         raise SettingError("there is no mask to draw; give those of at least one task")
-    first, *rest = masks.values()
-    for mask in rest:
+    first, *others = masks.values()
+    for mask in others:
         check_same_units(first, mask)
-    names = [name for name, bits in first.units.items() if bits.numel()]
+    return {name: bits.numel() for name, bits in first.units.items()}
+
+
+def _groups_of(
+    units: Mapping[str, int], task_count: int, layer: int | None, parameter: str | None
+) -> Groups:
+    """The layers of the model, the parameters of a layer, or one parameter."""
+    names = [name for name, count in units.items() if count]
     if not names:
         raise SettingError("the masks are over no units; make them from a model's scores")
     if parameter is not None:
@@ -77,106 +100,132 @@ def groups_of(masks: Mapping[str, Mask], layer: int | None, parameter: str | Non
             raise SettingError(f"{parameter} is not in {part_name(layer)}; leave out the layer")
         return {parameter: [parameter]}
     if layer is None:
-        return names_by_layer(names, max(2, MAX_POINTS // (_MIN_CELLS * len(masks))))
+        return names_by_layer(names, max(2, MAX_POINTS // (_MIN_CELLS * task_count)))
     inside = [
         n for n in names if split_name(n).layer == (None if layer == OUTSIDE_LAYERS else layer)
     ]
     if not inside:
         raise SettingError(f"the masks have no {part_name(layer)}; see their parameters' names")
-    return by_module(inside, max(1, MAX_POINTS // (_MIN_CELLS * len(masks))))
+    return by_module(inside, max(1, MAX_POINTS // (_MIN_CELLS * task_count)))
 
 
-def strips_of(
-    masks: Mapping[str, Mask], layer: int | None, parameter: str | None, order: Order
-) -> Strips:
-    """The numbers of `mask_map`, whose arguments these are.
+def strip_layout(
+    tasks: Sequence[str], units: Mapping[str, int], layer: int | None, parameter: str | None
+) -> StripLayout:
+    """Lay units out in strips.
+
+    Args:
+        tasks: names.
+        units: parameter's name → number of units.
+        layer: a layer's number, `OUTSIDE_LAYERS`, or None for the whole model.
+        parameter: a parameter's name, for that parameter alone.
 
     Returns:
         A strip for each group and task.
 
     Raises:
-        SettingError: there is no mask, no such layer, parameter or order, masks of different models
-            or without units, or too many masks to draw.
+        SettingError: no such layer or parameter, no units, or too many strips to draw.
     """
-    if order not in STRIP_ORDERS:
-        raise SettingError(f"order is '{order}'; choose one of: {', '.join(STRIP_ORDERS)}")
-    groups = groups_of(masks, layer, parameter)
-    units = next(iter(masks.values())).units
-    longest = max(sum(units[n].numel() for n in group) for group in groups.values())
-    max_cells = MAX_POINTS // (len(groups) * len(masks))
+    groups = _groups_of(units, len(tasks), layer, parameter)
+    totals = [sum(units[name] for name in names) for names in groups.values()]
+    max_cells = MAX_POINTS // (len(groups) * len(tasks))
     if not max_cells:
         raise SettingError(
-            f"{len(groups) * len(masks):,} strips are too many for a figure; choose fewer masks, "
+            f"{len(groups) * len(tasks):,} strips are too many for a figure; choose fewer masks, "
             "or one layer"
         )
+    longest = max(totals)
     cells = min(longest, max_cells if longest <= max_cells else min(max_cells, _MAX_CELLS))
-    rows = [_Group(masks, group, order, cells) for group in groups.values()]
     labels = [
-        task if parameter is not None else f"{group} · {task}" for group in groups for task in masks
+        task if parameter is not None else f"{group} · {task}" for group in groups for task in tasks
     ]
-    sizes = np.concatenate([row.sizes for row in rows])
-    return Strips(
-        list(groups), labels, np.vstack([row.keep_counts / row.sizes for row in rows]),
-        np.concatenate([row.hover() for row in rows]), (int(sizes.min()), int(sizes.max())),
+    sizes = np.concatenate([_cells(total, cells)[1] for total in totals])
+    return StripLayout(
+        groups, labels, cells, (int(sizes.min()), int(sizes.max())),
         "layer" if layer is None and parameter is None else "parameter",
     )  # fmt: skip
 
 
-class _Group:
+def short_modules(names: Sequence[str]) -> list[str]:
+    """The shortest name of each parameter's module that tells it from the others."""
+    modules = [split_name(name).module for name in names]
+    short = short_names(modules)
+    return [short[module] for module in modules]
+
+
+def strips_of(masks: Mapping[str, Mask], layout: StripLayout, order: Order) -> Strips:
+    """The numbers of `mask_map`.
+
+    Args:
+        masks: task → its mask, all of one model.
+        layout: of their units.
+        order: `shared` or `position`.
+
+    Returns:
+        A strip for each group and task.
+    """
+    groups = [_group(masks, names, order, layout.cells) for names in layout.groups.values()]
+    return Strips(*(np.concatenate(tables) for tables in zip(*groups, strict=True)))
+
+
+def _cells(total: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each cell of a strip begins, and its size; with few units one fills several cells."""
+    starts = np.arange(cells) * total // cells
+    return starts, np.maximum(np.arange(1, cells + 1) * total // cells - starts, 1)
+
+
+def _group(masks: Mapping[str, Mask], names: list[str], order: Order, cells: int) -> Strips:
     """The strips of one group: its units in a row, cut into cells of (almost) equal size.
 
-    With fewer units than cells a unit fills several cells. What a cell keeps is the difference of
-    two cumulative counts of kept units, so that the cost does not depend on the number of cells.
+    What a cell keeps is the difference of two cumulative counts of kept units, so that the cost
+    does not depend on the number of cells.
 
-    Attributes:
-        keep_counts: (tasks, cells) how many of a cell's units each task keeps.
-        sizes: (cells,) how many units a cell stands for, at least 1.
+    Args:
+        masks: task → its mask.
+        names: of the group's parameters.
+        order: of the units.
+        cells: of a strip.
+
+    Returns:
+        Tables of (tasks, cells).
     """
-
-    def __init__(
-        self, masks: Mapping[str, Mask], names: list[str], order: Order, cells: int
-    ) -> None:
-        short = short_names([split_name(name).module for name in names])
-        self._modules = [short[split_name(name).module] for name in names]
-        first = next(iter(masks.values())).units
-        self._ends = np.cumsum([first[name].numel() for name in names])
-        bits = np.stack([
-            np.concatenate([mask.units[name].numpy() for name in names]) for mask in masks.values()
-        ])  # fmt: skip
-        total = bits.shape[1]
-        self._starts = np.arange(cells) * total // cells
-        self.sizes = np.maximum(np.arange(1, cells + 1) * total // cells - self._starts, 1)
-        self._keepers = bits.sum(0)
-        self._order = np.arange(total)
-        self._sorted = order == "shared"
-        if self._sorted:  # most keepers first; among equals the first tasks' units together
-            self._order = np.lexsort((*~bits[::-1], -self._keepers))
-            bits = bits[:, self._order]
-        counts = np.concatenate([np.zeros((len(bits), 1), int), np.cumsum(bits, axis=1)], axis=1)
-        self.keep_counts = counts[:, self._starts + self.sizes] - counts[:, self._starts]
-
-    def hover(self) -> np.ndarray:
-        """(tasks, cells, 3): number of units kept, number of units, and a text that names them."""
-        cells = np.empty((*self.keep_counts.shape, 3), dtype=object)
-        cells[..., 0], cells[..., 1] = self.keep_counts, self.sizes
-        cells[..., 2] = [
-            self._units_text(a, a + n) for a, n in zip(self._starts, self.sizes, strict=True)
+    sizes_of_parameters = [next(iter(masks.values())).units[name].numel() for name in names]
+    unit_names = _UnitNames(names, sizes_of_parameters)
+    bits = np.stack([
+        np.concatenate([mask.units[name].numpy() for name in names]) for mask in masks.values()
+    ])  # fmt: skip
+    keepers, unit_order = bits.sum(0), np.arange(bits.shape[1])
+    if order == "shared":  # most keepers first; among equals the first tasks' units together
+        unit_order = np.lexsort((*~bits[::-1], -keepers))
+        bits = bits[:, unit_order]
+    starts, sizes = _cells(bits.shape[1], cells)
+    sums = np.concatenate([np.zeros((len(bits), 1), int), np.cumsum(bits, axis=1)], axis=1)
+    counts = sums[:, starts + sizes] - sums[:, starts]
+    named = [unit_names[unit_order[start]] for start in starts]
+    blank: list[Any] = [None] * cells
+    first, last, fewest, most = blank, blank, blank, blank
+    if order == "shared":
+        most = keepers[unit_order[starts]].tolist()
+        lowest = keepers[unit_order[starts + sizes - 1]].tolist()
+        fewest = [low if low < high else None for low, high in zip(lowest, most, strict=True)]
+        first = [name if n == 1 else None for name, n in zip(named, sizes, strict=True)]
+    else:
+        first = named
+        last = [
+            unit_names[start + n - 1] if n > 1 else None
+            for start, n in zip(starts, sizes, strict=True)
         ]
-        return cells
+    per_cell = (np.array([column] * len(bits), object) for column in (first, last, fewest, most))
+    return Strips(counts / sizes, counts, np.tile(sizes, (len(bits), 1)), *per_cell)
 
-    def _units_text(self, start: int, end: int) -> str:
-        """`kept by 5 to 6 tasks`, or where in the model the units are."""
-        if self._sorted:
-            max_keepers, min_keepers = self._keepers[self._order[[start, end - 1]]]
-            keepers = f"{min_keepers} to " if min_keepers < max_keepers else ""
-            text = f"kept by {keepers}{max_keepers} task{'' if max_keepers == 1 else 's'}"
-            return f"{self._unit_name(self._order[start])}, {text}" if end - start == 1 else text
-        if end - start == 1:
-            return self._unit_name(start)
-        return f"{self._unit_name(start)} to {self._unit_name(end - 1)}"
 
-    def _unit_name(self, index: int) -> str:
-        """`q_proj 17`: the module of a unit of the group, and the unit's number in it."""
+class _UnitNames:
+    """`q_proj 17`: the module of a unit of a group, and the unit's number in it."""
+
+    def __init__(self, names: Sequence[str], sizes: Sequence[int]) -> None:
+        self._modules, self._ends = short_modules(names), np.cumsum(sizes)
+
+    def __getitem__(self, index: int) -> str:
         module = int(np.searchsorted(self._ends, index, side="right"))
         before = int(self._ends[module - 1]) if module else 0
         return f"{self._modules[module]} {index - before}"

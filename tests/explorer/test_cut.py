@@ -17,15 +17,17 @@ import torch
 
 import fggm_lab.explorer
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
-from fggm_lab.mask_settings import SCOPES
+from fggm_lab.mask_settings import Scope
 from fggm_lab.masks import Mask
 from fggm_lab.models.names import split_name
+from fggm_lab.plots.mask_map import mask_map_numbers, mask_map_template
 from fggm_lab.plots.mask_overlap import (
     MEASURES,
     OUTSIDE_LAYERS,
     mask_overlap_template,
     overlap_numbers,
 )
+from fggm_lab.plots.mask_strips import STRIP_ORDERS
 from fggm_lab.plots.overlap_per_layer import (
     overlap_per_layer_numbers,
     overlap_per_layer_template,
@@ -36,7 +38,9 @@ from fggm_lab.plots.union_growth import union_growth_numbers, union_growth_templ
 from tests.support.records import TASKS, made_scores
 
 PAGE = Path(fggm_lab.explorer.__file__).parent / "page"
-KEEPS = (0.002, 0.3, 0.517, 1.0)
+CUTS: tuple[tuple[float, Scope], ...] = (
+    (0.002, "global"), (0.3, "parameter"), (0.517, "global"), (1.0, "parameter"),
+)  # fmt: skip
 Scores = dict[str, FisherScores]
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node runs the page's code")
@@ -101,8 +105,7 @@ def cases() -> Iterator[Case]:
     for model, scores in MODELS.items():
         masks = {
             (keep, scope): {task: Mask.top(values, keep, scope) for task, values in scores.items()}
-            for keep in KEEPS
-            for scope in SCOPES
+            for keep, scope in CUTS
         }
         for template, numbers in figures_of_masks(scores):
             for (keep, scope), cut_masks in masks.items():
@@ -115,6 +118,12 @@ def figures_of_masks(
 ) -> Iterator[tuple[Template, Callable[[dict[str, Mask]], Numbers]]]:
     """Templates, and what gives their numbers from masks."""
     tasks = list(scores)
+    units = {name: u.numel() for name, u in scores[tasks[0]].units.items()}
+    *_, parameter = (name for name in units if split_name(name).layer == 1)
+    for level in ({}, {"layer": 1}, {"layer": OUTSIDE_LAYERS}, {"parameter": parameter}):
+        for order in STRIP_ORDERS:
+            settings: dict[str, Any] = {**level, "order": order}
+            yield mask_map_template(tasks, units, **settings), partial(mask_map_numbers, **settings)
     for layer in (None, 1, OUTSIDE_LAYERS):
         for measure in MEASURES:
             yield (
@@ -129,7 +138,6 @@ def figures_of_masks(
                 make_template(tasks, layer),
                 partial(within_layer, numbers, layer),
             )
-    units = {name: u.numel() for name, u in scores[tasks[0]].units.items()}
     yield overlap_per_layer_template(tasks, units), overlap_per_layer_numbers
 
 

@@ -3,11 +3,13 @@
 import { fill } from "./fill.js";
 import { maskOverlap, overlapPerLayer } from "./overlaps.js";
 import { sharedUnits, unionGrowth } from "./sharing.js";
+import { maskMap } from "./strips.js";
 
 export { rank } from "./ranks.js";
 
 /** Name of a figure → its numbers, from ordered units, the template's settings and the cut. */
 const NUMBERS = {
+  mask_map: maskMap,
   mask_overlap: maskOverlap,
   overlap_per_layer: overlapPerLayer,
   shared_units: sharedUnits,

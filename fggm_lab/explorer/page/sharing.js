@@ -6,12 +6,8 @@ import { countsOf } from "./overlaps.js";
 
 /** The numbers of shared_units_numbers in fggm_lab/plots/shared_units.py. */
 export function sharedUnits(ranked, { tasks, layer }, cut) {
-  const chosen = parametersOf(ranked, layer);
   const masks = masksOf(ranked, cut, tasks);
-  const { sizes, units: total } = sizesOf(ranked, masks, chosen);
-  const units = keeperCounts(ranked, masks, chosen);
-  const { means, variances } = chanceKeepers(sizes, tasks.length);
-  const sd = variances.map((variance) => deviation(variance, sizes));
+  const { total, units, means, sd } = sharingOf(ranked, masks, parametersOf(ranked, layer));
   const share = units.map((count) => count / total);
   const expectedShare = means.map((mean) => mean / total);
   const ends = (column) => [column[0], column[1], column.at(-1)];
@@ -29,6 +25,22 @@ export function sharedUnits(ranked, { tasks, layer }, cut) {
     ends_share: ends(share),
     ends_expected_share: ends(expectedShare),
   };
+}
+
+/**
+ * The units of parameters that exactly k masks keep, k from 0 to all, beside random masks.
+ *
+ * @param {object} ranked - by `rank`.
+ * @param {Uint32Array[]} masks
+ * @param {number[]} chosen - indices of parameters.
+ * @returns {{total: number, totals: number[], units: number[], means: number[], sd: number[]}} all
+ *   units; per mask the units kept; and by k the units, and their mean and standard deviation.
+ */
+export function sharingOf(ranked, masks, chosen) {
+  const { sizes, totals, units: total } = sizesOf(ranked, masks, chosen);
+  const { means, variances } = chanceKeepers(sizes, masks.length);
+  const sd = variances.map((variance) => deviation(variance, sizes));
+  return { total, totals, units: keeperCounts(ranked, masks, chosen), means, sd };
 }
 
 /** The numbers of union_growth_numbers in fggm_lab/plots/union_growth.py. */
