@@ -69,7 +69,9 @@ if TYPE_CHECKING:
     from fggm_lab.methods import Untrained as Untrained
     from fggm_lab.methods import make_method as make_method
     from fggm_lab.models import as_units as as_units
+    from fggm_lab.models import attention_patterns as attention_patterns
     from fggm_lab.models import build_model as build_model
+    from fggm_lab.models import by_head as by_head
     from fggm_lab.models import collate as collate
     from fggm_lab.models import encode as encode
     from fggm_lab.models import load_model as load_model
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
     from fggm_lab.training import run_sequence as run_sequence
     from fggm_lab.training import unit_drift as unit_drift
     from fggm_lab.training import zeroing as zeroing
+    from fggm_lab.training import zeroing_heads as zeroing_heads
     from fggm_lab.widgets import LiveTraining as LiveTraining
     from fggm_lab.widgets import MaskPlayground as MaskPlayground
     from fggm_lab.widgets import browse as browse
@@ -130,7 +133,9 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     ),
     "models": (
         "as_units",
+        "attention_patterns",
         "build_model",
+        "by_head",
         "collate",
         "encode",
         "load_model",
@@ -198,6 +203,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "run_sequence",
         "unit_drift",
         "zeroing",
+        "zeroing_heads",
     ),
     "report": ("write_report",),
     "widgets": (

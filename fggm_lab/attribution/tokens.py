@@ -23,6 +23,7 @@ from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.models.build import checked_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
+from fggm_lab.models.token_texts import token_texts
 
 Attribution = Literal["gradients", "ablation"]
 """How tokens are scored."""
@@ -31,9 +32,6 @@ ATTRIBUTIONS: dict[Attribution, str] = {
     "ablation": "what the answer loses if one token is replaced by the baseline token",
 }
 """What the scores of each are."""
-
-BLANKS = "▁Ġ"
-"""The characters by which SentencePiece and byte-level BPE mark a blank before a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +144,8 @@ def attribute_tokens(
     if not scores.isfinite().all():
         raise ModelError("the attribution is not a finite number; load the model in float32")
     return TokenAttribution(
-        prompt=_texts(tokenizer, encoded.prompt),
-        answer=_texts(tokenizer, encoded.answer),
+        prompt=token_texts(tokenizer, encoded.prompt),
+        answer=token_texts(tokenizer, encoded.answer),
         scores=scores.reshape(len(encoded.answer), len(encoded.prompt)),
         difference=difference,
         method=method,
@@ -160,7 +158,7 @@ class _Tokens(TextTokenInput):
     def __init__(self, encoded: Encoded, tokenizer: PreTrainedTokenizerBase, baseline: int) -> None:
         self.inp_tensor = self.itp_tensor = torch.tensor([encoded.prompt])
         self.itp_mask = self.skip_tokens = None
-        self.values = list(_texts(tokenizer, encoded.prompt))
+        self.values = list(token_texts(tokenizer, encoded.prompt))
         self.tokenizer, self.baselines = tokenizer, baseline
         self.n_itp_features = len(encoded.prompt)
 
@@ -241,13 +239,3 @@ def answer_logs(logits: Tensor, answer: Tensor) -> Tensor:
     """Logits (B, T, vocabulary) of texts that end in the answer (m,) → its log p's, (B, m)."""
     logs = logits[:, -len(answer) - 1 : -1].float().log_softmax(-1)
     return logs.gather(2, answer.expand(len(logs), -1)[..., None])[..., 0]
-
-
-def _texts(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, ...]:
-    """Each token as a text of its own, with the blank before a word, which decoders drop."""
-    texts = []
-    for number, token in zip(ids, tokenizer.convert_ids_to_tokens(list(ids)), strict=True):
-        text = tokenizer.decode([number]) or token
-        marked = token[0] in BLANKS and not text.startswith(" ")
-        texts.append(" " + text.lstrip(BLANKS) if marked else text)
-    return tuple(texts)

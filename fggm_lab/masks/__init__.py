@@ -1,6 +1,7 @@
 """Masks: which units may move, their set algebra, and how much masks overlap beyond chance."""
 
 from fggm_lab.mask_settings import SCOPES, Scope
+from fggm_lab.masks.heads import Head, without_heads
 from fggm_lab.masks.mask import Mask, MaskInfo
 from fggm_lab.masks.moving import moving_units
 from fggm_lab.masks.overlap import (
@@ -19,6 +20,7 @@ from fggm_lab.masks.stability import examples_needed, mask_stability
 
 __all__ = [
     "SCOPES",
+    "Head",
     "Mask",
     "MaskInfo",
     "Ranking",
@@ -35,5 +37,6 @@ __all__ = [
     "select",
     "sharing",
     "usage",
+    "without_heads",
     "z_score",
 ]

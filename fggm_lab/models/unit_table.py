@@ -17,9 +17,11 @@ class UnitTable:
 
     Attributes:
         units: parameter name → (units,) tensor.
+        axes: parameter name → the axis its units lie along (`fggm_lab.models.units`).
     """
 
     units: dict[str, Tensor]
+    axes: dict[str, int]
     _missing: ClassVar[str] = "there is no parameter named {}"
     """The sentence about a wrong name."""
 

@@ -13,6 +13,7 @@ require("drawing figures", "plotly")
 
 from fggm_lab.plots.answer_changes import answer_changes
 from fggm_lab.plots.answer_text import answer_text
+from fggm_lab.plots.attention_maps import attention_maps
 from fggm_lab.plots.change_against_overlap import change_against_overlap, task_pairs
 from fggm_lab.plots.conductance_against_fisher import conductance_against_fisher
 from fggm_lab.plots.drift_against_fisher import drift_against_fisher
@@ -20,6 +21,7 @@ from fggm_lab.plots.drift_curve import drift_curve
 from fggm_lab.plots.export import describe, export, figure_rows
 from fggm_lab.plots.fisher_spectra import fisher_spectra
 from fggm_lab.plots.forgetting_curves import forgetting_curves
+from fggm_lab.plots.head_heatmap import head_heatmap
 from fggm_lab.plots.kept_shares import kept_shares
 from fggm_lab.plots.layer_shares import share_per_layer
 from fggm_lab.plots.lorenz_curves import lorenz_curves
@@ -86,6 +88,7 @@ __all__ = [
     "TokenText",
     "answer_changes",
     "answer_text",
+    "attention_maps",
     "bare",
     "caption_of",
     "change_against_overlap",
@@ -100,6 +103,7 @@ __all__ = [
     "figure_rows",
     "fisher_spectra",
     "forgetting_curves",
+    "head_heatmap",
     "kept_shares",
     "lorenz_curves",
     "mask_effects",

@@ -60,14 +60,15 @@ def mask_effects(effect: "Effect") -> go.Figure:
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.01, "yanchor": "bottom"},
         margin={"t": 24, "b": 40, "l": 64, "r": 16},
     )  # fmt: skip
-    title = "Units at zero" if effect.action == "zeroing" else "Units held still"
+    zeroed = f"{effect.unit[0].upper()}{effect.unit[1:]} at zero"
+    title = zeroed if effect.action == "zeroing" else "Units held still"
     return theme.finish(figure, title, _caption(effect), _describe(effect))
 
 
 def _describe(effect: "Effect") -> str:
     """How many units were zeroed or frozen, and every task's score before and after."""
     sides = _sides(effect)
-    done = f"{effect.off:,} of {effect.units:,} units"
+    done = f"{effect.off:,} of {effect.units:,} {effect.unit}"
     if effect.action == "zeroing":
         sentences = [f"{done} set to zero."]
     else:
@@ -86,7 +87,7 @@ def _describe(effect: "Effect") -> str:
 
 
 def _sides(effect: "Effect") -> list[_Side]:
-    after = "units at zero" if effect.action == "zeroing" else "trained with units frozen"
+    after = f"{effect.unit} at zero" if effect.action == "zeroing" else "trained with units frozen"
     named = [("before", effect.before), ("trained with all units", effect.free),
              (after, effect.after)]  # fmt: skip
     return [
@@ -123,7 +124,7 @@ def _caption(effect: "Effect") -> str:
     counts = {score.examples for score in effect.before.tasks.values()}
     size = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
     share = theme.percent(effect.off / effect.units)
-    done = f"{effect.off:,} of {effect.units:,} units ({share})"
+    done = f"{effect.off:,} of {effect.units:,} {effect.unit} ({share})"
     if effect.action == "zeroing":
         text = f"Every task before, and with {done} set to zero."
     else:

@@ -8,12 +8,14 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
 from fggm_lab.plots.answer_changes import answer_changes
+from fggm_lab.plots.attention_maps import attention_maps
 from fggm_lab.plots.change_against_overlap import change_against_overlap
 from fggm_lab.plots.conductance_against_fisher import conductance_against_fisher
 from fggm_lab.plots.drift_against_fisher import drift_against_fisher
 from fggm_lab.plots.drift_curve import drift_curve
 from fggm_lab.plots.fisher_spectra import fisher_spectra
 from fggm_lab.plots.forgetting_curves import forgetting_curves
+from fggm_lab.plots.head_heatmap import head_heatmap
 from fggm_lab.plots.kept_shares import kept_shares
 from fggm_lab.plots.lorenz_curves import lorenz_curves
 from fggm_lab.plots.mask_effects import mask_effects
@@ -60,6 +62,8 @@ FIGURES: dict[str, FigureKind] = {
     "spectra_overlaid": FigureKind(spectra_overlaid, "Fisher spectra of the whole model"),
     "spectrum_growth": FigureKind(spectrum_growth, "Growth of the Fisher spectrum"),
     "kept_shares": FigureKind(kept_shares, "What a keep share lets move"),
+    "head_heatmap": FigureKind(head_heatmap, "Attention heads"),
+    "attention_maps": FigureKind(attention_maps, "What attention heads look at"),
     "mask_map": FigureKind(mask_map, "Mask map"),
     "stability_curves": FigureKind(stability_curves, "Mask stability"),
     "drift_curve": FigureKind(drift_curve, "Attribution drift"),

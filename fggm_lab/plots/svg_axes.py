@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape, unescape
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -158,7 +158,7 @@ def axis_of(figure: go.Figure, name: str) -> Any:
 def lines_of(text: str) -> list[str]:
     """The lines of a text in Plotly's markup, other marks dropped, escaped for SVG."""
     plain = [re.sub(r"<[^>]*>", "", line) for line in re.split(r"<br ?/?>", text)]
-    return [escape(line) for line in plain if line]
+    return [escape(unescape(line)) for line in plain if line]
 
 
 def _between(area: Area, across: bool, low: float, high: float) -> tuple[float, float]:

@@ -5,7 +5,15 @@ from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.background import BackgroundTraining
 from fggm_lab.training.callback import FGGMCallback
 from fggm_lab.training.drift import unit_drift
-from fggm_lab.training.effects import Effect, choose_units, freezing, measured, zeroed, zeroing
+from fggm_lab.training.effects import (
+    Effect,
+    choose_units,
+    freezing,
+    measured,
+    zeroed,
+    zeroing,
+    zeroing_heads,
+)
 from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.sequence import run_sequence
 
@@ -23,4 +31,5 @@ __all__ = [
     "unit_drift",
     "zeroed",
     "zeroing",
+    "zeroing_heads",
 ]

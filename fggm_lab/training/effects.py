@@ -1,9 +1,9 @@
 """What units do: every task's score with some of them set to zero, or held still in training."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -14,10 +14,12 @@ from fggm_lab.errors import SettingError
 from fggm_lab.evaluation import TaskScore, evaluate
 from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask, Scope, moving_units
+from fggm_lab.masks.heads import Head, without_heads
 from fggm_lab.methods import SFT, TaskContext
 from fggm_lab.methods.fggm import lowest_first
 from fggm_lab.models import example_length
 from fggm_lab.models.encoding import encode
+from fggm_lab.models.heads import head_layout, head_parts
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import General, ScoredSplit, TaskSequence
 from fggm_lab.training.task import make_optimizer, masking_for, train_task
@@ -51,6 +53,7 @@ class Effect:
         free: after the same training with every unit free; None for zeroing.
         off: how many units were zeroed, or could not move in training.
         units: how many the model has.
+        unit: what they are, `units` or `attention heads`.
         trained: the task that was trained; None for zeroing.
         steps: its optimiser steps.
         general_better: whether a higher or a lower General is better.
@@ -65,6 +68,7 @@ class Effect:
     trained: str | None = None
     steps: int = 0
     general_better: Literal["higher", "lower"] = "higher"
+    unit: Literal["units", "attention heads"] = "units"
 
 
 def choose_units(
@@ -203,6 +207,48 @@ def zeroing(
         Mask.full(model).unit_count,
         general_better=_better(general),
     )
+
+
+def zeroing_heads(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    tasks: TaskSequence,
+    heads: Iterable[Head],
+    *,
+    general: General | None = None,
+    examples: int = 32,
+    split: ScoredSplit = "eval",
+    before: Measured | None = None,
+) -> Effect:
+    """Score every task with whole attention heads at zero: they contribute nothing to their layer.
+
+        lab.zeroing_heads(model, tokenizer, tasks, [(2, 0), (3, 1)])  # head 0 of layer 2, …
+
+    Args:
+        model: comes back bit-identical.
+        tokenizer: the model's.
+        tasks: the tasks to score.
+        heads: pairs of layer and head, both from 0.
+        general: what General is measured on (None: not measured).
+        examples: how many of each task's and each skill's examples are scored, the first ones.
+        split: which split is scored, `eval` or `test`.
+        before: what `measured` says of the model, if that is known.
+
+    Returns:
+        The scores before and with the heads at zero.
+
+    Raises:
+        ModelError: it is not known which units of the model belong to which head.
+        SettingError: there is no such head, or none is named.
+    """
+    chosen = set(heads)
+    effect = zeroing(
+        model, tokenizer, tasks, without_heads(model, chosen),
+        general=general, examples=examples, split=split, before=before,
+    )  # fmt: skip
+    layers = {part.layer for part in head_parts(model)}
+    count = len(layers) * head_layout(model).heads
+    return replace(effect, off=len(chosen), units=count, unit="attention heads")
 
 
 def freezing(

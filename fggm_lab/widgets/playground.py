@@ -1,4 +1,4 @@
-"""`MaskPlayground`: choose units, zero or freeze them, and see what each task's score loses."""
+"""`MaskPlayground`: zero or freeze units, or zero heads, and see what each task's score loses."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -6,10 +6,11 @@ from typing import Any, Literal
 import ipywidgets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.errors import LabError, SettingError
+from fggm_lab.errors import LabError, ModelError, SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
-from fggm_lab.masks import SCOPES, Mask
-from fggm_lab.models import fingerprint
+from fggm_lab.masks import SCOPES, Head, Mask, without_heads
+from fggm_lab.models import fingerprint, head_layout
+from fggm_lab.models.heads import head_parts
 from fggm_lab.models.names import layer_name, split_name
 from fggm_lab.plots import describe, mask_effects
 from fggm_lab.plots.static_picture import StaticPicture
@@ -22,12 +23,14 @@ from fggm_lab.training.effects import (
     freezing,
     measured,
     zeroing,
+    zeroing_heads,
 )
 from fggm_lab.widgets.controls import WIDE, Controls, choice, switch
 from fggm_lab.widgets.figure_panel import FigurePanel
 from fggm_lab.widgets.lazy_widget import LazyWidget
 
 ZERO, FREEZE = "zero them", "freeze them"
+UNITS, HEADS = "units", "attention heads"
 _MAX_ROWS = 8
 """Rows shown of a list from which several entries can be chosen."""
 
@@ -36,7 +39,8 @@ class MaskPlayground(LazyWidget):
     """Choose units by layer, module and Fisher score; zero or freeze them; see every task's score.
 
     Zeroing shows what the units do now; freezing trains one task for a few steps with and without
-    them, and shows what that spares the other tasks. The model is unchanged afterwards.
+    them, and shows what that spares the other tasks. Whole attention heads can be zeroed, too, by
+    their columns of the output projection. The model is unchanged afterwards.
 
     Attributes:
         effect: the result of the last try; None before one, or where it failed.
@@ -82,6 +86,8 @@ class MaskPlayground(LazyWidget):
         layers = {layer_name(parts.layer): parts.layer for parts in split_names}
         modules = list(dict.fromkeys(parts.module for parts in split_names))
         self.controls = Controls(
+            kind=switch("choose", (UNITS, HEADS)),
+            heads=_multiple_choice("heads (layer · head)", self._heads()),
             layers=_multiple_choice("layers", list(layers.items())),
             modules=_multiple_choice("parameters", [(module, module) for module in modules]),
             rank=switch("units", RANKS),
@@ -97,15 +103,20 @@ class MaskPlayground(LazyWidget):
                 15, min=1, max=60, description="for steps", style=WIDE, continuous_update=False
             ),
         )  # fmt: skip
-        self.controls.listen(self._show_action_controls)
-        self._show_action_controls("action")
+        self.controls.named["heads"].value = self.controls.named["heads"].value[:1]
+        self.controls.listen(self._show_needed_controls)
+        self._show_needed_controls("kind")
         self.button = ipywidgets.Button(description="Try", icon="flask", button_style="primary")
         self.button.on_click(self._on_click)
         self.panel = FigurePanel()
         rows = [("rank", "task"), ("share", "scope"), ("action", "train", "steps")]
-        lists = _row([self.controls.named[name] for name in ("layers", "modules")])
+        lists = _row([self.controls.named[name] for name in ("layers", "modules", "heads")])
         settings = [_row([self.controls.named[name] for name in row]) for row in rows]
-        return [_row([lists, ipywidgets.VBox([*settings, self.button])]), self.panel.box]
+        return [
+            self.controls.named["kind"],
+            _row([lists, ipywidgets.VBox([*settings, self.button])]),
+            self.panel.box,
+        ]
 
     def static(self) -> StaticPicture:
         """The result of the last try in words."""
@@ -126,8 +137,14 @@ class MaskPlayground(LazyWidget):
         Raises:
             LabError: nothing is chosen, or a task cannot be scored.
         """
-        chosen = self._chosen()
         state = fingerprint(self._model)  # the model may be trained between two tries
+        if self.controls["kind"] == HEADS:
+            without_heads(self._model, self.controls["heads"])  # refused before it is scored
+            return zeroing_heads(
+                self._model, self._tokenizer, self._tasks, self.controls["heads"],
+                before=self._cached(("before", state), self._measured), **self._evaluation,
+            )  # fmt: skip
+        chosen = self._chosen()
         before = self._cached(("before", state), self._measured)
         if self.controls["action"] == ZERO:
             return zeroing(
@@ -189,13 +206,26 @@ class MaskPlayground(LazyWidget):
             )
         return mask
 
-    def _show_action_controls(self, name: str) -> None:
-        """Show the controls that only freezing needs while it is chosen."""
-        if name == "action":
-            visible = set(self.controls.named)
+    def _heads(self) -> list[tuple[str, Head]]:
+        """Every attention head; none where it is not known which units belong to which."""
+        try:
+            layers = sorted({part.layer for part in head_parts(self._model)})
+            count = head_layout(self._model).heads
+        except ModelError:  # said when a head is tried
+            return []
+        return [(f"{layer} · {head}", (layer, head)) for layer in layers for head in range(count)]
+
+    def _show_needed_controls(self, name: str) -> None:
+        """Show the controls of what is chosen: heads, or units that are zeroed or frozen."""
+        if name not in ("kind", "action"):
+            return
+        if self.controls["kind"] == HEADS:
+            visible = {"kind", "heads"}
+        else:
+            visible = set(self.controls.named) - {"heads"}
             if self.controls["action"] == ZERO:
                 visible -= {"train", "steps"}
-            self.controls.show_only(visible)
+        self.controls.show_only(visible)
 
     def _on_click(self, _: object) -> None:
         self.button.disabled, self.button.description = True, "Trying"

@@ -14,10 +14,13 @@ from xml.etree import ElementTree
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import torch
 from plotly.colors import hex_to_rgb, sample_colorscale
 
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask
+from fggm_lab.models.attention import AttentionPatterns
+from fggm_lab.models.heads import HeadUnits, Projection
 from fggm_lab.models.names import split_name
 from fggm_lab.plots import FIGURES, caption_of, describe, description_of, export, figure_rows, theme
 from fggm_lab.plots.svg import svg
@@ -49,6 +52,18 @@ class Records:
     def one(self) -> FisherScores:
         return self.scores["FOMC"]
 
+    def heads(self) -> HeadUnits:
+        """Scores by head, 4 or 12 of queries and 2 of keys and values."""
+        width = 128 if self.one.unit_count > 600_000 else 32
+        modules: dict[Projection, str] = {"query": "q_proj", "key": "k_proj", "value": "v_proj"}
+        return {
+            kind: {
+                layer: self.one[f"model.layers.{layer}.self_attn.{module}.weight"].view(-1, width)
+                for layer in range(4)
+            }
+            for kind, module in modules.items()
+        }
+
     def conductance(self) -> list[dict[str, Any]]:
         """A correlation per parameter, from -1 to 1."""
         return [
@@ -69,14 +84,24 @@ CHANGES = [
     for at, task in enumerate(TASKS[:-1]) for index in range(20)
 ]  # fmt: skip
 
+
+def made_attention(seed: int) -> AttentionPatterns:
+    """Two layers of three heads on a text with a mark that pages read."""
+    tokens = ("<|begin|>", " How", " many", " &", "?", "\n", "A")
+    raw = torch.rand(2, 3, 7, 7, generator=torch.Generator().manual_seed(seed)).tril()
+    return AttentionPatterns(tokens, raw / raw.sum(-1, keepdim=True), (0, 1))
+
+
 TABLE: dict[str, Callable[[Records], tuple[Any, ...]]] = {
     "answer_changes": lambda r: (CHANGES,),
+    "attention_maps": lambda r: (made_attention(0), made_attention(1)),
     "change_against_overlap": lambda r: (r.runs,),
     "conductance_against_fisher": lambda r: (r.conductance(),),
     "drift_against_fisher": lambda r: (r.scores, r.one.units),
     "drift_curve": lambda r: (DRIFT, "FOMC"),
     "fisher_spectra": lambda r: (r.one,),
     "forgetting_curves": lambda r: (r.runs,),
+    "head_heatmap": lambda r: (r.heads(), "FOMC"),
     "kept_shares": lambda r: (r.one,),
     "lorenz_curves": lambda r: (r.scores,),
     "mask_effects": lambda r: (made_effect(),),
@@ -98,7 +123,8 @@ TABLE: dict[str, Callable[[Records], tuple[Any, ...]]] = {
 """Name → what `Records` give the figure of that name to draw."""
 
 OF_MODELS = {
-    "conductance_against_fisher", "drift_against_fisher", "fisher_spectra", "kept_shares",
+    "conductance_against_fisher", "drift_against_fisher", "fisher_spectra",
+    "head_heatmap", "kept_shares",
     "lorenz_curves", "mask_map", "mask_overlap", "overlap_per_layer", "score_heatmap",
     "score_histograms", "shared_units", "spectra_overlaid", "spectrum_growth", "union_growth",
 }  # fmt: skip

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 import fggm_lab as lab
+from benchmarks.families import tiny_family
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.models import fingerprint
 from fggm_lab.models.names import split_name
 from fggm_lab.training.effects import choose_units, freezing, zeroing
 from fggm_lab.widgets import playground as module
-from fggm_lab.widgets.playground import FREEZE, MaskPlayground
+from fggm_lab.widgets.playground import FREEZE, HEADS, MaskPlayground
 from tests.support.families import character_tokenizer
 from tests.support.small import small_general, small_model, small_tasks
 
@@ -72,6 +73,29 @@ def test_only_the_layers_and_parameters_chosen_are_touched() -> None:
     assert {split_name(name).layer for name in outside.names} == {None}
 
 
+def test_zeroing_heads_is_the_librarys() -> None:
+    widget = playground(kind=HEADS, heads=((0, 1), (1, 0)))
+    hidden = {name for name, c in widget.controls.named.items() if c.layout.display == "none"}
+    assert hidden == set(widget.controls.named) - {"kind", "heads"}
+    before = fingerprint(widget._model)
+    widget.button.click()
+    expected = lab.zeroing_heads(
+        widget._model, character_tokenizer(), small_tasks(), [(0, 1), (1, 0)], **EVALUATION
+    )
+    assert widget.effect == expected and fingerprint(widget._model) == before
+    assert "2 of 4 attention heads set to zero" in widget.panel.text
+
+
+def test_a_model_whose_heads_are_not_known_says_so() -> None:
+    widget = lab.MaskPlayground(
+        tiny_family("mamba", character_tokenizer()), character_tokenizer(), small_tasks()
+    )
+    widget.fill()
+    widget.controls.named["kind"].value = HEADS
+    widget.button.click()
+    assert "does not say how many attention heads" in widget.panel.text
+
+
 def test_what_was_measured_is_not_measured_again_until_the_model_changes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -103,6 +127,7 @@ def test_the_controls_of_training_show_only_while_freezing() -> None:
 
 @pytest.mark.parametrize(("controls", "says"), [
     ({"layers": ()}, "No layer is chosen"),
+    ({"kind": HEADS, "heads": ()}, "No attention head is chosen"),
     ({"modules": ()}, "No parameter is chosen"),
     ({"layers": (0,), "modules": ("norm.weight",)}, "None of the layers chosen has"),
     ({"layers": (0,), "modules": ("mlp.down_proj.weight",), "share": 0.01}, "leaves no unit"),
