@@ -24,6 +24,7 @@ from fggm_lab.plots.forgetting_curves import forgetting_curves
 from fggm_lab.plots.head_heatmap import head_heatmap
 from fggm_lab.plots.kept_shares import kept_shares
 from fggm_lab.plots.layer_shares import share_per_layer
+from fggm_lab.plots.log_curves import log_curves
 from fggm_lab.plots.lorenz_curves import lorenz_curves
 from fggm_lab.plots.mask_effects import mask_effects
 from fggm_lab.plots.mask_map import mask_map
@@ -35,6 +36,7 @@ from fggm_lab.plots.score_heatmap import score_heatmap
 from fggm_lab.plots.score_histograms import score_histograms
 from fggm_lab.plots.score_matrix import score_matrix
 from fggm_lab.plots.shared_units import shared_units
+from fggm_lab.plots.smoothing import smoothed
 from fggm_lab.plots.spectra_overlaid import spectra_overlaid
 from fggm_lab.plots.spectrum_growth import spectrum_growth
 from fggm_lab.plots.stability_curves import stability_curves
@@ -105,6 +107,7 @@ __all__ = [
     "forgetting_curves",
     "head_heatmap",
     "kept_shares",
+    "log_curves",
     "lorenz_curves",
     "mask_effects",
     "mask_map",
@@ -116,6 +119,7 @@ __all__ = [
     "score_matrix",
     "share_per_layer",
     "shared_units",
+    "smoothed",
     "spectra_overlaid",
     "spectrum_growth",
     "stability_curves",

@@ -17,6 +17,7 @@ from fggm_lab.plots.fisher_spectra import fisher_spectra
 from fggm_lab.plots.forgetting_curves import forgetting_curves
 from fggm_lab.plots.head_heatmap import head_heatmap
 from fggm_lab.plots.kept_shares import kept_shares
+from fggm_lab.plots.log_curves import log_curves
 from fggm_lab.plots.lorenz_curves import lorenz_curves
 from fggm_lab.plots.mask_effects import mask_effects
 from fggm_lab.plots.mask_map import mask_map
@@ -55,6 +56,7 @@ FIGURES: dict[str, FigureKind] = {
     "training_progress": FigureKind(
         training_progress, "Scores, loss and mask share while a run trains", of_runs=True
     ),
+    "log_curves": FigureKind(log_curves, "Any scalar of the log", of_runs=True),
     "answer_changes": FigureKind(answer_changes, "Answers lost and gained"),
     "fisher_spectra": FigureKind(fisher_spectra, "Fisher spectra"),
     "score_histograms": FigureKind(score_histograms, "Histograms of Fisher scores"),

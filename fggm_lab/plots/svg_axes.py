@@ -118,7 +118,15 @@ class Scale:
             return [(self(name), escape(name)) for name in self._names]
         if self._log:
             powers = range(math.ceil(self._low), math.floor(self._high) + 1)
-            return [(self(10.0**p), f"1e{p}") for p in powers]
+            if len(powers) > 1:
+                return [(self(10.0**p), f"1e{p}") for p in powers]
+            values = [
+                factor * 10.0**p
+                for p in range(math.floor(self._low), math.ceil(self._high))
+                for factor in (1, 2, 5)
+            ]
+            inside = [v for v in values if self._low <= math.log10(v) <= self._high]
+            return [(self(v), f"{v:g}") for v in inside]
         ends = sorted((self._low, self._high))
         return [(self(v), _written(v, axis.tickformat)) for v in _round_values(*ends)]
 

@@ -19,6 +19,7 @@ from fggm_lab.runs.paired import paired
 from fggm_lab.runs.predictions import Prediction
 from fggm_lab.runs.published import beside_published
 from fggm_lab.runs.run import Run
+from fggm_lab.runs.scalars import log_scalars
 from fggm_lab.runs.scores import GeneralScores, ScoreMatrix, general_scores
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "find_runs",
     "forgotten_examples",
     "general_scores",
+    "log_scalars",
     "measure",
     "one_run",
     "ordered",

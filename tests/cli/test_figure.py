@@ -41,3 +41,16 @@ def test_a_figure_of_other_records_is_refused(
     assert result.status == 2
     assert "mask_overlap is not drawn from runs alone" in result.err
     assert "forgetting_curves" in result.err
+
+
+def test_a_figures_settings_are_set(call: Callable[..., CommandResult], tmp_path: Path) -> None:
+    run = made_run(tmp_path / "runs", "sft", ["A", "B"])
+    words = ("figure", "log_curves", run.path, "--out", tmp_path / "norm.csv")
+    result = call(*words, "--set", "scalar=lr", "--set", "log=true", "--set", "smoothing=0.5")
+    assert result.status == 0 and "lr of sft: 80 values, from 0.0005" in result.out
+    with (tmp_path / "norm.csv").open(newline="", encoding="utf-8") as handle:
+        assert {row["y_axis"] for row in csv.DictReader(handle)} == {"learning rate"}
+    for bad in ("scale=lr", "scalar"):
+        refusal = call(*words, "--set", bad).refusal
+        assert "write NAME=VALUE with one of: scalar, smoothing, log" in refusal
+    assert "has no scalar 'nrm'" in call(*words, "--set", "scalar=nrm").refusal

@@ -103,6 +103,7 @@ TABLE: dict[str, Callable[[Records], tuple[Any, ...]]] = {
     "forgetting_curves": lambda r: (r.runs,),
     "head_heatmap": lambda r: (r.heads(), "FOMC"),
     "kept_shares": lambda r: (r.one,),
+    "log_curves": lambda r: (r.runs,),
     "lorenz_curves": lambda r: (r.scores,),
     "mask_effects": lambda r: (made_effect(),),
     "mask_map": lambda r: (r.masks,),

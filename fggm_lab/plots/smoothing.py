@@ -1,0 +1,35 @@
+"""Smoothing of curves that go up and down from step to step."""
+
+from collections.abc import Sequence
+
+from fggm_lab.errors import SettingError
+
+
+def smoothed(values: Sequence[float], weight: float) -> list[float]:
+    """The exponential moving average with bias correction, as TensorBoard smooths its curves.
+
+    m ← weight · m + (1 − weight) · value from m = 0, shown as m / (1 − weightᵏ) after k values
+    (Kingma and Ba, arXiv 1412.6980, section 3), so that the first value is the curve's own.
+
+    Args:
+        values: in the order of steps.
+        weight: how much of the past is kept, from 0 (nothing is smoothed) to below 1; at 0.9 a
+            value has lost half of its weight after 7 steps.
+
+    Returns:
+        As many values.
+
+    Raises:
+        SettingError: `weight` is outside what it may be.
+    """
+    if not 0 <= weight < 1:
+        raise SettingError(
+            f"smoothing is {weight}; it must be at least 0 (none) and below 1, such as 0.6"
+        )
+    average, correction = 0.0, 1.0
+    curve = []
+    for value in values:
+        average = weight * average + (1 - weight) * value
+        correction *= weight
+        curve.append(average / (1 - correction))
+    return curve
