@@ -22,8 +22,8 @@ _TITLES = {
     "seconds": "seconds",
 }
 """The first or the last part of a scalar's name → the title of its axis."""
-_FEW = 60
-"""A curve of at most so many points has markers."""
+_MAX_MARKERS = 60
+"""The most points of a curve with markers."""
 
 
 def log_curves(
@@ -94,7 +94,7 @@ def _line(label: str, points: Series, style: theme.Style, most: int) -> go.Scatt
     thinned = thin_line(points, most)
     return go.Scatter(
         x=[x for x, _ in thinned], y=[y for _, y in thinned], name=label, legendgroup=label,
-        mode="lines+markers" if len(points) <= _FEW else "lines",
+        mode="lines+markers" if len(points) <= _MAX_MARKERS else "lines",
         line={"color": style.colour, "dash": style.dash, "width": 1.8},
         marker={"color": style.colour, "symbol": style.symbol, "size": 6},
         hovertemplate=f"<b>{label}</b><br>step %{{x:,d}}: %{{y:.4g}}<extra></extra>",
