@@ -48,11 +48,7 @@ def answer_changes(
     highest = max(max(lost, gained) for lost, gained, _ in counts.values())
     figure.update_yaxes(title_text="examples", range=[0, 1.15 * max(1, highest)])
     figure.update_xaxes(title_text="task", showgrid=False, ticks="", autotickangles=[0, 30, 90])
-    figure.update_layout(
-        height=300, barmode="group", bargap=0.25, bargroupgap=0.08,
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.01, "yanchor": "bottom"},
-        margin={"t": 24, "b": 40, "l": 64, "r": 16},
-    )  # fmt: skip
+    figure.update_layout(height=290, barmode="group", bargap=0.25, bargroupgap=0.08)
     return theme.finish(
         figure, "Answers lost and gained", _caption(changes), _describe(changes, counts)
     )

@@ -86,8 +86,7 @@ def change_against_overlap(runs: RunsLike, masks: Run | None = None) -> go.Figur
         title_text="change of the earlier task's score<br>while the later is trained"
     )
     figure.update_layout(
-        height=440, margin={"t": 40, "b": 56, "l": 84, "r": 16}, hovermode="closest",
-        showlegend=True, legend={"x": 1.02, "y": 1},
+        height=430, margin={"t": 28, "l": 84}, hovermode="closest", showlegend=True,
     )  # fmt: skip
     return theme.finish(
         figure, "Overlap and what it cost", _caption(pairs, masks), _describe(pairs)

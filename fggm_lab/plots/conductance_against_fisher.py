@@ -78,8 +78,7 @@ def conductance_against_fisher(rows: Sequence[Row]) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(title_text="rank correlation (Spearman's ρ)", range=[-1.05, 1.05])
     figure.update_layout(
-        height=420, margin={"t": 24, "r": 16}, hovermode="closest", showlegend=True,
-        legend={"title": {"text": "module"}},
+        height=390, hovermode="closest", showlegend=True, legend={"title": {"text": "module"}},
     )  # fmt: skip
     return theme.finish(
         figure,

@@ -60,7 +60,7 @@ def drift_against_fisher(
                         tickformat=".0%", range=[0, 1])  # fmt: skip
     figure.update_yaxes(title_text="how far a unit moved (length of its change)",
                         rangemode="tozero", exponentformat="power")  # fmt: skip
-    figure.update_layout(height=450, legend={"x": 1.02, "y": 1}, hovermode="closest")
+    figure.update_layout(height=400, hovermode="closest")
     caption = (
         "Left, the units that mattered most to an earlier task; a line that falls to the right "
         "says that those moved most. Lines are means of bins of equally many units"

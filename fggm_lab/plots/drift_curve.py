@@ -35,7 +35,7 @@ def drift_curve(rows: Sequence[Mapping[str, Any]], reference: str) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(title_text="state of the model: after …", type="category")
     figure.update_yaxes(title_text="attribution drift (1 − cosine)", rangemode="tozero")
-    figure.update_layout(height=420, hovermode="closest")
+    figure.update_layout(height=390, hovermode="closest")
     caption = (
         f"How far the prompt tokens that {reference}'s answers depend on differ from those right "
         f"after {reference} was learned: 0 the same tokens, 1 unrelated ones, 2 the opposite. Bars "

@@ -15,7 +15,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.extras import require
 from fggm_lab.files import write_whole
 from fggm_lab.plots.plotly_js import plotly_js
-from fggm_lab.plots.theme import bare, caption_of, description_of
+from fggm_lab.plots.theme import PAGE_STYLE, bare, caption_of, description_of
 from fggm_lab.plots.token_text import TokenText
 
 WIDTH = 1000
@@ -26,7 +26,9 @@ _COLUMNS = ("panel", "trace", "x", "y", "z", "x_minus", "x_plus", "y_minus", "y_
             "y_axis", "z_axis")  # fmt: skip
 """The columns a row of data may have, in the order a table shows them."""
 
-_STYLE = """
+_STYLE = (
+    PAGE_STYLE
+    + """
 :root { color-scheme: light dark; }
 body { margin: 0 auto; padding: 1rem; max-width: 1180px; background: Canvas; color: CanvasText;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; }
@@ -36,6 +38,7 @@ figcaption { margin: .3rem 0 1rem; }
 .plot { overflow-x: auto; }
 .plot > div { min-width: 640px; }
 """
+)
 
 
 def export(figure: go.Figure, path: Path | str) -> Path:

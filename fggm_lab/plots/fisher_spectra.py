@@ -45,8 +45,9 @@ def fisher_spectra(
     scope = check_scope(scope)
     cut_of_scope = cuts(scores, keep)
     figure = make_subplots(
-        1, 2, column_widths=[0.7, 0.3], horizontal_spacing=0.15,
-        subplot_titles=["unit scores, sorted", "share of units that would move"],
+        1, 2, column_widths=[0.7, 0.3],
+        horizontal_spacing=theme.gap(row.layer for row in cut_of_scope[scope].shares),
+        subplot_titles=["unit scores, sorted", "share that would move"],
     )  # fmt: skip
     figure.update_annotations(font_size=theme.TEXT)
     lines = _spectra(scores)
@@ -67,7 +68,7 @@ def fisher_spectra(
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", row=1, col=2)
     height = max(430, 18 * len(cut_of_scope[scope].shares) + 180)
     figure.update_layout(
-        height=height, margin={"t": 36, "b": 56, "l": 70, "r": 12}, legend_visible=False,
+        height=height, margin={"t": 28, "l": 70}, legend_visible=False,
         bargap=0.45, hovermode="closest",
     )  # fmt: skip
     if controls:
@@ -268,22 +269,23 @@ def _add_controls(
                     for chosen in (None, *modules)
                 ],
                 curves,
-                0.17,
+                150,
                 0,
             ),
         ],
         margin_b=150,
-        margin_t=74,
-        height=figure.layout.height + 132,
+        height=figure.layout.height + 94,
     )
+    theme.raise_top(figure, theme.MENU_ROW)
 
 
 def _menu(
-    labels: Sequence[str], changes: Sequence[dict[str, Any]], traces: list[int], x: float,
+    labels: Sequence[str], changes: Sequence[dict[str, Any]], traces: list[int], left: int,
     active: int,
 ) -> dict[str, Any]:  # fmt: skip
     buttons = [
         {"method": "restyle", "label": label, "args": [change, traces]}
         for label, change in zip(labels, changes, strict=True)
     ]
-    return {**theme.MENU, "active": active, "x": x, "buttons": buttons}
+    pad = {**theme.MENU["pad"], "l": left}
+    return {**theme.MENU, "active": active, "pad": pad, "buttons": buttons}

@@ -33,7 +33,8 @@ def caption(scores: FisherScores, max_points: int) -> str:
     longest = max(s.numel() for s in scores.units.values())
     task = f" on {info.task}" if info.task else ""
     text = (
-        f"One curve per parameter, coloured by depth (dark: first layer; dashed: {OUTSIDE}). "
+        "One curve per parameter, coloured by depth (violet: first layer, olive: last; dashed: "
+        f"{OUTSIDE}). "
         f"{info.estimator.capitalize()} Fisher{task}, {info.examples:,} examples. "
         "The dashed grey line is the cut: upright, every parameter moves its own top share (scope "
         "parameter); level, one score cuts all (scope global). "

@@ -15,7 +15,6 @@ PANEL = 210
 """Height in pixels of one method's panel when all tasks are shown."""
 SINGLE_PANEL = 330
 """Height of a panel that shows one task."""
-_LEGEND = 70
 
 
 def forgetting_curves(runs: RunsLike, task: str | None = None) -> go.Figure:
@@ -89,7 +88,7 @@ def _all_tasks(curves: Sequence[Curves]) -> go.Figure:
             figure.add_trace(line, row, 1)
         _score_axis(figure, row)
     if loss:
-        _add_general(figure, curves, rows, own_legend=True)
+        _add_general(figure, curves, rows, legend=True, prefix=f"{GENERAL}: ")
     _mark_tasks(figure, [*curves, *curves[:1]][:rows])
     return _set_layout(figure, rows, PANEL)
 
@@ -132,7 +131,7 @@ def _add_general(
     curves: Sequence[Curves],
     row: int,
     legend: bool = False,
-    own_legend: bool = False,
+    prefix: str = "",
 ) -> None:
     """General of every run in one panel, a line per run.
 
@@ -141,23 +140,14 @@ def _add_general(
         curves: of every run; those that have not measured General are left out.
         row: of the panel, counted from 1.
         legend: put the runs' names into the figure's legend.
-        own_legend: put them into a legend of this panel's own, beside its title.
+        prefix: of these names, where the legend has other lines, too.
     """
     measured = [c for c in curves if c.general]
     styles = theme.method_styles([c.label for c in curves])
     for run_curves in measured:
         line = _general_line(run_curves, styles[run_curves.label])
-        line.update(name=run_curves.label, legendgroup=run_curves.label, showlegend=legend)
-        if own_legend:
-            line.update(
-                legend="legend2", legendgroup=f"{GENERAL} {run_curves.label}", showlegend=True
-            )
-        figure.add_trace(line, row, 1)
-    if own_legend:
-        top = next(figure.select_yaxes(row=row, col=1)).domain[1]
-        figure.update_layout(
-            legend2={"orientation": "h", "x": 1, "xanchor": "right", "y": top, "yanchor": "bottom"}
-        )
+        name = prefix + run_curves.label
+        figure.add_trace(line.update(name=name, legendgroup=name, showlegend=legend), row, 1)
     if any(c.general_better == "lower" for c in measured):
         figure.update_yaxes(title_text="loss<br>(nats per token)", row=row, col=1)
     else:
@@ -328,16 +318,5 @@ def _name_axis(figure: go.Figure, segments: Sequence[Segment], number: int, pane
 
 def _set_layout(figure: go.Figure, rows: int, panel: int) -> go.Figure:
     return figure.update_layout(
-        height=rows * panel + _LEGEND + 72,
-        margin={"t": 56, "b": _LEGEND + 40, "l": 70, "r": 16},
-        hovermode="closest",
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 0,
-            "yref": "container",
-            "yanchor": "bottom",
-            "itemsizing": "constant",
-        },
+        height=rows * panel + 106, margin={"t": 60, "l": 70}, hovermode="closest"
     )

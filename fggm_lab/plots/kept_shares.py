@@ -75,8 +75,8 @@ def kept_shares(
     scope = check_scope(scope)
     shares = shares_by_keep(scores, by, scope, keep)
     figure = make_subplots(
-        1, 2, column_widths=[0.66, 0.34], horizontal_spacing=0.18,
-        subplot_titles=["every keep share", f"at a keep share of {theme.percent(keep)}"],
+        1, 2, column_widths=[0.66, 0.34], horizontal_spacing=theme.gap(shares.rows),
+        subplot_titles=["every keep share", f"keep share {theme.percent(keep)}"],
     )  # fmt: skip
     figure.update_annotations(font_size=theme.TEXT)
     figure.add_scatter(
@@ -98,7 +98,7 @@ def kept_shares(
                         tickvals=[0, 0.5, 1], row=1, col=2)  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", dtick=1, row=1, col=2)
     figure.update_layout(
-        height=max(430, 17 * len(shares.rows) + 130), margin={"t": 36, "b": 56, "l": 70, "r": 12},
+        height=max(430, 17 * len(shares.rows) + 130), margin={"t": 28, "l": 70},
         showlegend=False, bargap=0.35, hovermode="closest",
     )  # fmt: skip
     task = f": {scores.info.task}" if scores.info.task else ""
@@ -193,7 +193,7 @@ def _caption(shares: SharesByKeep, by: Grouping, scope: Scope) -> str:
             "above the dotted diagonal moves more than its part; under scope parameter all would "
             "lie on it."
         )
-    colours = " Coloured by depth (dark: first layer)" if by == "layer" else ""
+    colours = " Coloured by depth (violet: first layer, olive: last)" if by == "layer" else ""
     if OUTSIDE in shares.rows:
         colours += f"; dashed: {OUTSIDE} (embeddings, the final norm and the head)"
     return text + (f"{colours}." if colours else "") + shares.note

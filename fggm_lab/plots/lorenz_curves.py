@@ -54,7 +54,7 @@ def lorenz_curves(
     figure.update_yaxes(
         title_text="share of all Fisher information", tickformat=".0%", range=[0, 1.02]
     )
-    figure.update_layout(height=460, legend={"x": 1.02, "y": 1}, hovermode="closest")
+    figure.update_layout(height=410, hovermode="closest")
     caption = (
         "How few units hold how much: all units, highest Fisher score first. The "
         "further a curve bends from the dotted line, the more unequal the units; the Gini "

@@ -12,7 +12,7 @@ from fggm_lab.plots.score_curves import GENERAL
 if TYPE_CHECKING:
     from fggm_lab.training.effects import Effect, Measured
 
-_BAR_STYLES = ((theme.GREY, ""), (theme.ORANGE, "/"), (theme.BLUE, "."))
+_BAR_STYLES = ((theme.GREY, ""), (theme.OCHRE, "/"), (theme.BLUE, "."))
 """Colour and pattern of bars: before, the control, after."""
 
 
@@ -57,8 +57,7 @@ def mask_effects(effect: "Effect") -> go.Figure:
     figure.update_layout(
         height=520, barmode="group", bargap=0.25, bargroupgap=0.08,
         uniformtext={"minsize": 8, "mode": "hide"},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.01, "yanchor": "bottom"},
-        margin={"t": 24, "b": 40, "l": 64, "r": 16},
+        margin={"t": 28},
     )  # fmt: skip
     zeroed = f"{effect.unit[0].upper()}{effect.unit[1:]} at zero"
     title = zeroed if effect.action == "zeroing" else "Units held still"

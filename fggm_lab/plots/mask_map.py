@@ -120,7 +120,7 @@ def _template(
     )  # fmt: skip
     figure.update_layout(
         height=int(height * len(layout.labels)) + 80, hovermode="closest",
-        margin={"t": 24, "b": 56, "l": 110, "r": 24},
+        margin={"b": 56, "l": 110, "r": 24},
         shapes=[_separator(len(tasks) * group - 0.5) for group in range(1, len(layout.groups))],
     )  # fmt: skip
     slots = (
@@ -247,18 +247,16 @@ def _add_orders(
         args = [{"z": [cells], "customdata": [hover]}, title]
         buttons.append({"method": "update", "label": f"units {label}", "args": args})
     figure.update_layout(
-        updatemenus=[
-            {**theme.MENU, "x": 0, "buttons": buttons, "active": list(STRIP_ORDERS).index(order)}
-        ]
+        updatemenus=[{**theme.MENU, "buttons": buttons, "active": list(STRIP_ORDERS).index(order)}]
     )
-    theme.raise_top(figure, 38)
+    theme.raise_top(figure, theme.MENU_ROW)
 
 
 # Texts
 
 
 def _units_title(order: Order, layout: StripLayout) -> str:
-    return f"units {STRIP_ORDERS[order]} (share of the {layout.level}'s units)"
+    return f"units {STRIP_ORDERS[order]}<br>(share of the {layout.level}'s units)"
 
 
 def _strips_title(layer: int | None, parameter: str | None) -> str:

@@ -277,8 +277,8 @@ def _add_layers(figure: go.Figure, counts: Counts, template: Template) -> None:
             "customdata": [values["hover"]],  # one for both
         }
         buttons.append({"method": "restyle", "label": part_name(layer), "args": [change, [0, 1]]})
-    figure.update_layout(updatemenus=[{**theme.MENU, "x": 0, "buttons": buttons}])
-    theme.raise_top(figure, 34)
+    figure.update_layout(updatemenus=[{**theme.MENU, "buttons": buttons}])
+    theme.raise_top(figure, theme.MENU_ROW)
 
 
 def _pair_values(table: Table) -> list[tuple[float, int, int]]:

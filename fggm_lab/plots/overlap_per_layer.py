@@ -87,10 +87,7 @@ def _template(tasks: Sequence[str], sizes: Mapping[str, int]) -> Template:
     figure.update_xaxes(title_text="layer", row=2, col=1)
     figure.update_yaxes(title_text="Jaccard index", range=[0, 1.02], row=1, col=1)
     figure.update_yaxes(title_text="z (standard<br>deviations)", rangemode="tozero", row=2, col=1)
-    figure.update_layout(
-        height=470, margin={"t": 40, "b": 56, "l": 76, "r": 16},
-        legend={"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom"},
-    )  # fmt: skip
+    figure.update_layout(height=440, margin={"l": 76})
     slots = [
         Slot(("data", index, *path), (name,))
         for index, prefix in ((0, ""), (2, "z_"))

@@ -66,7 +66,7 @@ def paired_differences(
     _scale(figure, panels)
     figure.update_xaxes(title_text=f"difference from {baseline}", row=len(panels), col=1)
     figure.update_layout(
-        height=height + 100, margin={"t": 48, "b": 52, "l": 110, "r": 20}, hovermode="closest"
+        height=height + 100, margin={"t": 36, "l": 110, "r": 20}, hovermode="closest"
     )
     return theme.finish(
         figure, f"Differences from {baseline}, paired by seed", _caption(run_list, rows, baseline),

@@ -66,7 +66,7 @@ def score_heatmap(scores: FisherScores) -> go.Figure:
                         constrain="domain")  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", dtick=1)
     figure.update_yaxes(title_text="module", row=1, col=1)
-    figure.update_layout(height=max(120, height) + 110, margin={"t": 40, "b": 70, "l": 150})
+    figure.update_layout(height=max(120, height) + 110, margin={"t": 28, "l": 150})
     task = f": {scores.info.task}" if scores.info.task else ""
     return theme.finish(figure, f"Where the Fisher information sits{task}", _caption(grid),
                         _describe(grid))  # fmt: skip
@@ -147,9 +147,9 @@ def _colours(values: np.ndarray, part: str, column: int) -> dict[str, object]:
     step = max(1, int((high - low) // 6) + 1) if high - low >= 2 else None
     ticks = np.arange(np.ceil(low), np.floor(high) + 1, step) if step else np.linspace(low, high, 3)
     return {
-        "colorscale": theme.DEPTH, "cmin": low, "cmax": high,
+        "colorscale": theme.CELLS, "cmin": low, "cmax": high,
         "colorbar": theme.bar(
-            "nats² per weight² (log colour)",
+            "nats² per weight² (log colour)" if column == 2 else "",
             x=(1 - _BETWEEN) / 2 + 0.005 if column == 1 else 1.005,
             tickvals=ticks.tolist(),
             ticktext=[f"10<sup>{t:.0f}</sup>" if step else f"{10**t:.1e}" for t in ticks],

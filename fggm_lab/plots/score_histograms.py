@@ -143,8 +143,7 @@ def _overlaid(units: Mapping[str, np.ndarray], bins: Bins) -> go.Figure:
     _score_axes(figure, bins)
     figure.update_xaxes(title_text=SCORE)
     figure.update_yaxes(title_text="share of units per bin", tickformat=".1~%", rangemode="tozero")
-    return figure.update_layout(height=430, legend={"x": 1.02, "y": 1}, hovermode="closest",
-                                margin={"t": 24, "b": 56})  # fmt: skip
+    return figure.update_layout(height=400, hovermode="closest")
 
 
 def _outline(name: str, values: np.ndarray, bins: Bins, style: theme.Style) -> go.Scatter:
@@ -192,7 +191,7 @@ def _detailed(
     figure.update_xaxes(title_text=SCORE, row=3, col=1)
     return figure.update_layout(
         coloraxis={
-            "colorscale": theme.DEPTH,
+            "colorscale": theme.CELLS,
             "cmin": 0,
             "colorbar": theme.bar(
                 "share of the row's units per bin",
@@ -203,7 +202,7 @@ def _detailed(
             ),
         },
         height=height,
-        margin={"t": 40, "b": 56, "l": 130, "r": 16},
+        margin={"t": 28, "l": 130},
         hovermode="closest",
     )
 

@@ -48,7 +48,7 @@ def shared_units_template(tasks: Sequence[str], layer: int | None = None) -> Tem
     figure.add_bar(
         x=x, offsetgroup="chance", name="by chance (bars: 2 standard deviations)",
         error_y={"thickness": 1.2, "width": 3, "color": theme.INK},
-        marker={"color": theme.ORANGE, "pattern": {"shape": "/", "size": 6, "solidity": 0.35,
+        marker={"color": theme.OCHRE, "pattern": {"shape": "/", "size": 6, "solidity": 0.35,
                                                    "fillmode": "replace"}},
         hovertemplate="by chance %{y:.2%}<extra></extra>",
     )  # fmt: skip
@@ -56,10 +56,7 @@ def shared_units_template(tasks: Sequence[str], layer: int | None = None) -> Tem
         title_text=f"how many of the {count} tasks' masks keep a unit", dtick=1, showgrid=False
     )
     figure.update_yaxes(title_text="share of all units", tickformat=".0%", rangemode="tozero")
-    figure.update_layout(
-        height=380, margin={"t": 40, "b": 56, "l": 76, "r": 16}, bargap=0.25,
-        legend={"orientation": "h", "x": 0, "y": 1.04, "yanchor": "bottom"},
-    )  # fmt: skip
+    figure.update_layout(height=350, margin={"l": 76}, bargap=0.25)
     slots = (
         Slot(("data", 0, "y"), ("share",)),
         Slot(("data", 0, "text"), ("labels",)),

@@ -45,8 +45,7 @@ def spectra_overlaid(
     figure.update_xaxes(title_text="units, highest score first (share of all units)", type="log",
                         range=[np.log10(min_share), 0], tickformat=".2~p", dtick=1)  # fmt: skip
     figure.update_yaxes(title_text=SCORE, type="log", **theme.POWERS)
-    figure.update_layout(height=450, legend={"x": 1.02, "y": 1}, hovermode="closest",
-                         margin={"t": 24, "b": 56})  # fmt: skip
+    figure.update_layout(height=420, hovermode="closest")
     if controls:
         _add_switch(figure, min_share)
     return theme.finish(
@@ -79,9 +78,9 @@ def _add_switch(figure: go.Figure, min_share: float) -> None:
         for kind, (ends, step) in scales.items()
     ]  # fmt: skip
     figure.update_layout(
-        updatemenus=[{**theme.MENU, "x": 0, "buttons": buttons}], margin_t=62,
-        height=figure.layout.height + 38,
+        updatemenus=[{**theme.MENU, "buttons": buttons}], 
     )  # fmt: skip
+    theme.raise_top(figure, theme.MENU_ROW)
 
 
 def _common_origin(scores_by_name: Mapping[str, FisherScores]) -> str:

@@ -70,8 +70,7 @@ def spectrum_growth(scores: Mapping[int, FisherScores], task: str | None = None)
     figure.update_yaxes(**_axis(growth.quantiles), row=1, col=2)
     figure.update_yaxes(title_text="total Fisher score (nats² per weight²)", row=1, col=1)
     figure.update_yaxes(title_text=SCORE, row=1, col=2)
-    figure.update_layout(height=430, legend={"x": 1.02, "y": 1}, hovermode="closest",
-                         margin={"t": 40, "b": 56})  # fmt: skip
+    figure.update_layout(height=400, hovermode="closest", margin={"t": 28})
     task_name = task or _task(scores)
     title = "Growth of the Fisher spectrum" + (f": {task_name}" if task_name else "")
     return theme.finish(figure, title, _caption(scores, growth), _describe(growth))

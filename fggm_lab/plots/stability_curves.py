@@ -49,7 +49,7 @@ def stability_curves(rows: Rows | Mapping[str, Rows], reach: float = 0.8) -> go.
     figure.update_xaxes(title_text="examples in each of the two samples", type="log",
                         tickvals=sizes, ticktext=[f"{n:,}" for n in sizes])  # fmt: skip
     figure.update_yaxes(title_text="Jaccard index of the two masks", range=[0, 1.02])
-    figure.update_layout(height=430, legend={"x": 1.02, "y": 1}, hovermode="closest")
+    figure.update_layout(height=390, hovermode="closest")
     caption = (
         "Two disjoint samples of a task's examples give two masks: how far do they agree? Bars are "
         "the spread over repeated divisions, the dotted line is two masks of chance, dashed: "

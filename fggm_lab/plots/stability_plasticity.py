@@ -60,9 +60,8 @@ def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Fig
         title_text=_axis(stability, loss), range=[high, low] if loss else [low, high]
     )
     figure.update_layout(
-        height=480, margin={"t": 40, "b": 72, "l": 76, "r": 24}, hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-    )  # fmt: skip
+        height=450, margin={"l": 76, "r": 24}, hovermode="closest", showlegend=True
+    )
     return theme.finish(
         figure, "Stability–plasticity plane", _caption(trajectories, ends, stability),
         _describe(trajectories, ends, [trajectory for trajectory, _ in front], stability, loss),

@@ -51,5 +51,5 @@ class StaticPicture:
                 f'<img src="data:image/svg+xml,{data}" alt="{title}, described below" '
                 'style="max-width:100%">'
             )
-        words = f"<p>{escape(self.words)}</p>"
+        words = f"<p>{escape(self.words)}</p>" if self.words else ""
         return f'<div class="fggm-static {css}">{picture}{words}{self.table}</div>'

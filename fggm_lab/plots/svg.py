@@ -29,9 +29,12 @@ WIDTH = 760
 MAX_POINTS = 1200
 """The most points of all lines together."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 14, 78, 70
-_ROW = 18
+_TITLE, _ROW = 24, 18
 _DASHES = {"dot": "2 3", "dash": "7 4", "dashdot": "7 3 2 3", "longdash": "12 4",
            "longdashdot": "12 3 2 3"}  # fmt: skip
+
+_DARK = "@media (prefers-color-scheme:dark){svg{fill:#8c8c8c}}"
+"""An image has the colour scheme of the page that shows it."""
 
 Pixels = Sequence[tuple[float, float]]
 
@@ -90,11 +93,12 @@ def svg(figure: go.Figure) -> str:
     for number, row in enumerate(rows):
         parts += _legend_row(row, area.bottom + _BOTTOM + _ROW * number)
     height = area.bottom + _BOTTOM + _ROW * len(rows)
-    title = escape((layout.meta or {}).get("title", ""))
+    title = escape((layout.meta or {}).get("title", "")) if layout.title.text else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
         f'width="{WIDTH}" height="{height:.0f}" font-family="sans-serif" font-size="11" '
-        f'fill="{theme.INK}"><text x="6" y="18" font-size="14" font-weight="bold">{title}</text>'
+        f'fill="{theme.INK}"><style>{_DARK}</style>'
+        f'<text x="6" y="18" font-size="14" font-weight="bold">{title}</text>'
         f"{''.join(parts)}</svg>"
     )
 
@@ -102,7 +106,8 @@ def svg(figure: go.Figure) -> str:
 def _area(figure: go.Figure) -> Area:
     """The plotting area, with room for the names at its left and a colour bar at its right."""
     layout, traces = figure.layout, shown(figure)
-    inner = (layout.height or 450) - (layout.margin.t or 80) - (layout.margin.b or 60)
+    inner = (layout.height or 450) - (layout.margin.t or 80) - max(56, layout.margin.b or 0)
+    inner -= theme.legend_height(figure)
     coloured = any(shows_colours(trace, layout) for trace in traces)
     first = [
         trace.yaxis or "y"
@@ -111,7 +116,8 @@ def _area(figure: go.Figure) -> Area:
     ]
     left = max([_LEFT, *(34 + label_width(figure, name) for name in set(first))])
     right = WIDTH - (COLOUR_BAR if coloured else _RIGHT)
-    return Area(left, _TOP, right, _TOP + max(180, inner))
+    top = _TOP if layout.title.text else _TOP - _TITLE
+    return Area(left, top, right, top + max(180, inner))
 
 
 # Traces
@@ -200,6 +206,8 @@ def _glyph(symbol: str, r: float) -> str:
         return f"m0 {-r:g}l{r:g} {2 * r:g}h{-2 * r:g}z"
     if symbol == "triangle-down":
         return f"m0 {r:g}l{r:g} {-2 * r:g}h{-2 * r:g}z"
+    if symbol == "line-ew":
+        return f"m{-r:g} 0h{2 * r:g}"
     if symbol in ("cross", "x", "star"):
         return f"m{-r:g} -1h{2 * r:g}v2h{-2 * r:g}zm{r - 1:g} {1 - r:g}h2v{2 * r:g}h-2z"
     return f"m{-r:g} 0a{r:g} {r:g} 0 1 0 {2 * r:g} 0a{r:g} {r:g} 0 1 0 {-2 * r:g} 0"

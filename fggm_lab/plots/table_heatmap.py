@@ -68,7 +68,7 @@ def set_table_layout(figure: go.Figure, rows: int, scale: str) -> go.Figure:
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
     return figure.update_layout(
         coloraxis={
-            "colorscale": theme.DEPTH,
+            "colorscale": theme.CELLS,
             "cmin": 0,
             "cmax": 1,
             "colorbar": {
@@ -78,5 +78,5 @@ def set_table_layout(figure: go.Figure, rows: int, scale: str) -> go.Figure:
             },
         },
         height=max(300, CELL * rows + 150),
-        margin={"t": 40, "b": 70, "l": 110, "r": 10},
+        margin={"t": 28, "l": 110, "r": 10},
     )

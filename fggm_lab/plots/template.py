@@ -89,7 +89,7 @@ class Template:
             `figure`, `settings`, `data`, `layout`, `slots` and `texts`. Plotly writes arrays as
             `{dtype, bdata}`, which plotly.js reads.
         """
-        figure = go.Figure(self.skeleton).update_layout(template=theme.TEMPLATE).to_dict()
+        figure = theme.lay_out(go.Figure(self.skeleton)).to_dict()
         return {
             "figure": self.name,
             "settings": self.settings,

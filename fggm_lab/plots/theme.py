@@ -1,39 +1,53 @@
-"""How figures look: the Okabe-Ito palette, a fixed style per method, one template, captions.
+"""How figures look: a palette, a style per method, one template, captions.
 
-Backgrounds are transparent and text is a grey that keeps a contrast of at least 4.2 : 1 on white
-and on near-black, so that a figure reads in a light and in a dark notebook. Colour never stands
-alone: a line also has its dash or its marker.
+Backgrounds are transparent, so a figure stands on the page's own. Every colour a line or a marker
+may have keeps a contrast of 3 : 1 to white and to the greys of dark notebooks. No colour of text
+reaches 4.5 : 1 on both: text takes the page's colour where the page allows it (`PAGE_STYLE`), and
+is a grey that is readable on white elsewhere. Colour never stands alone: a line also has its dash
+or its marker.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from textwrap import wrap
 from typing import Any
+from zlib import crc32
 
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from fggm_lab.plots.notebook_figure import in_notebooks
 
-BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#B3A100", "#999999"
+BLUE, OCHRE, GREEN, VERMILLION = "#0072B2", "#9B6200", "#009E73", "#D55E00"
+PURPLE, SKY, OLIVE, GREY = "#D463B8", "#1E97EC", "#8B8B2E", "#747474"
 
-PALETTE = (BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, YELLOW, GREY)
-"""Okabe and Ito's colours (2008); the yellow is darkened, for theirs cannot be seen on white."""
+PALETTE = (BLUE, OCHRE, GREEN, VERMILLION, SKY, PURPLE, OLIVE, GREY)
+"""Okabe and Ito's hues (2008), as light as 3 : 1 on white and on #212121 allows."""
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "x")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 INK = "#767676"
-"""Text, axes and General: readable on white and on near-black."""
+"""Text, axes and General: 4.5 : 1 on white."""
+PAGE_STYLE = (
+    ".js-plotly-plot .main-svg text[style*='fill: rgb(118, 118, 118)']"
+    " { fill: currentColor !important; }"
+)
+"""A style sheet with which the text of figures, all that is filled with `INK`, has the colour of
+the page's own text, in a light and in a dark page."""
 FAINT = "rgba(127,127,127,0.25)"
+CLEAR = "rgba(0,0,0,0)"
 SHADE = "rgba(127,127,127,0.12)"
-DEPTH = "Viridis"
-"""The colour scale of depth and of overlap; it grows lighter for all kinds of colour vision."""
+DEPTH = ("#9163D5", "#4C7DD9", "#0191A9", "#259F6C", "#939814")
+"""Colours of depth, from the first layer to the last; they grow lighter."""
+CELLS = "Viridis"
+"""The colour scale of tables; it grows lighter for all kinds of colour vision."""
 
-MENU = {
+MENU: dict[str, Any] = {
     "type": "dropdown",
     "xanchor": "left",
+    "x": 0,
     "y": 1,
     "yanchor": "bottom",
     "pad": {"b": 30},
@@ -42,12 +56,18 @@ MENU = {
     "font": {"size": 12, "color": "#222222"},
 }
 """A list to choose from inside a figure; opaque, since it opens over the plot."""
+MENU_ROW = 48
+"""Height in pixels of a row of such lists."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 TEXT, SMALL, TITLE = 13, 12, 17
 """Font sizes in pixels."""
-CAPTION_WIDTH = 110
-"""Characters per line of a caption drawn inside a figure."""
+MIN_WIDTH = 600
+"""Pixels across which texts inside a figure neither meet nor are cut off."""
+_CAPTION_WIDTH = 92
+"""Characters per line of a caption drawn inside a figure, fit for `MIN_WIDTH`."""
+_BAR_ROW, _TITLE_ROW, _CAPTION_ROW, _LEGEND_ROW = 28, 8, 16, 19
+"""Heights in pixels: Plotly's mode bar, what a title takes more than it, lines of texts."""
 
 SCORE, NLL, COUNT = ".3f", ".3f", ",d"
 """Number formats in hover texts."""
@@ -64,15 +84,29 @@ class Style:
 
 METHOD_STYLES = {
     "sft": Style(VERMILLION, "solid", "circle"),
-    "migu": Style(ORANGE, "dashdot", "diamond"),
+    "migu": Style(OCHRE, "dashdot", "diamond"),
     "fggm": Style(BLUE, "solid", "square"),
     "random": Style(GREEN, "dot", "triangle-up"),
+    "fggm-online": Style(SKY, "dash", "cross"),
+    "protect": Style(PURPLE, "dash", "star"),
+    "contrast": Style(OLIVE, "longdash", "triangle-down"),
+    "magnitude": Style(GREY, "dashdot", "x"),
+    "mofo": Style(PURPLE, "dot", "x"),
+    "ewc": Style(SKY, "longdashdot", "star"),
+    "online-ewc": Style(OLIVE, "dot", "cross"),
+    "l2": Style(GREY, "dash", "triangle-down"),
+    "lwf": Style(PURPLE, "longdash", "diamond"),
+    "replay": Style(SKY, "solid", "triangle-up"),
+    "lora": Style(OLIVE, "solid", "square"),
+    "olora": Style(GREY, "longdash", "circle"),
+    "joint": Style(OCHRE, "solid", "star"),
+    "untrained": Style(GREY, "dot", "cross"),
 }
-"""A method looks the same in every figure."""
+"""A method looks the same in every figure, unless one before it in this list has its colour."""
 
 
 def method_styles(labels: list[str]) -> dict[str, Style]:
-    """A style for each label; methods without a style of their own, and variants, cycle.
+    """A style for each label, colours differing as far as the palette reaches.
 
     Args:
         labels: names of methods, perhaps with settings: `fggm`, `fggm (keep=0.1)`.
@@ -80,21 +114,39 @@ def method_styles(labels: list[str]) -> dict[str, Style]:
     Returns:
         Label → style, no two alike while there are enough.
     """
+    methods = list(METHOD_STYLES)
+
+    def rank(label: str) -> tuple[int, bool]:
+        name = label.split(" ")[0]
+        return methods.index(name) if name in methods else len(methods), label != name
+
     styles: dict[str, Style] = {}
-    for label in labels:
-        fixed = METHOD_STYLES.get(label.split(" ")[0])
-        used_styles = set(styles.values())
-        free = [
-            Style(colour, dash, SYMBOLS[(4 + turn + column) % len(SYMBOLS)])
-            for turn, dash in enumerate(DASHES)
-            for column, colour in enumerate((PURPLE, SKY, YELLOW, GREY, *PALETTE[:4]))
-        ]
-        styles[label] = (
-            fixed
-            if fixed and fixed not in used_styles
-            else next((s for s in free if s not in used_styles), free[0])
-        )
-    return styles
+    for label in sorted(labels, key=rank):
+        styles[label] = _distinct(_style_of_name(label.split(" ")[0]), list(styles.values()))
+    return {label: styles[label] for label in labels}
+
+
+def _style_of_name(name: str) -> Style:
+    """A method's own style; for a user's method one that depends on nothing but its name."""
+    number = crc32(name.encode())
+    return METHOD_STYLES.get(name) or Style(
+        PALETTE[number % len(PALETTE)],
+        DASHES[number // 8 % len(DASHES)],
+        SYMBOLS[number // 64 % len(SYMBOLS)],
+    )
+
+
+def _distinct(style: Style, others: list[Style]) -> Style:
+    """The style, but for a colour, dash or symbol that others have more often than another."""
+
+    def rarest(default: str, choices: tuple[str, ...], in_use: Iterable[str]) -> str:
+        counts = Counter(in_use)
+        return min((default, *choices), key=lambda choice: counts[choice])
+
+    colours = (*PALETTE[4:], *PALETTE[:4])  # the first four are the demo's methods'
+    colour = rarest(style.colour, colours, (other.colour for other in others))
+    dash = rarest(style.dash, DASHES, (s.dash for s in others if s.colour == colour))
+    return Style(colour, dash, rarest(style.symbol, SYMBOLS, (other.symbol for other in others)))
 
 
 def task_styles(names: list[str]) -> dict[str, Style]:
@@ -119,7 +171,7 @@ def line_styles(names: list[str]) -> dict[str, Style]:
 
 @cache
 def depth_colour(layer: int | None, deepest: int) -> str:
-    """Colour by depth, the scale's ends left out (they vanish on black or on white).
+    """Colour by depth.
 
     Args:
         layer: a layer's number; None for embeddings, the final norm and the head.
@@ -130,7 +182,7 @@ def depth_colour(layer: int | None, deepest: int) -> str:
     """
     if layer is None:
         return VERMILLION
-    return str(sample_colorscale(DEPTH, [0.15 + 0.7 * layer / max(deepest, 1)])[0])
+    return str(sample_colorscale(list(DEPTH), [layer / max(deepest, 1)])[0])
 
 
 POWERS = {"exponentformat": "power", "tickfont": {"size": TEXT / 1.25}}
@@ -164,16 +216,41 @@ def _axis(**settings: Any) -> dict[str, Any]:
 TEMPLATE = go.layout.Template(
     layout={
         "font": {"family": FONT, "size": TEXT, "color": INK},
-        "title": {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": TITLE}},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
+        "title": {
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 12, "l": 12},
+            "font": {"size": TITLE},
+        },
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
         "colorway": list(PALETTE),
-        "colorscale": {"sequential": DEPTH},
+        "colorscale": {"sequential": CELLS},
         "hoverlabel": {"align": "left", "font": {"family": FONT, "size": TEXT}},
-        "legend": {"font": {"size": SMALL}, "bgcolor": "rgba(0,0,0,0)"},
+        "legend": {
+            "font": {"size": SMALL},
+            "bgcolor": CLEAR,
+            "orientation": "h",
+            "x": 0,
+            "xref": "container",
+            "y": 0,
+            "yref": "container",
+            "yanchor": "bottom",
+            "itemsizing": "constant",
+        },
+        "modebar": {
+            "bgcolor": CLEAR,
+            "color": INK,
+            "activecolor": BLUE,
+            "remove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale"],
+        },
         "xaxis": _axis(),
         "yaxis": _axis(),
-        "margin": {"l": 64, "r": 16, "t": 64, "b": 48},
+        "margin": {"l": 64, "r": 16, "t": 20, "b": 16},
     }
 )
 
@@ -193,20 +270,54 @@ def finish(figure: go.Figure, title: str, caption: str, description: str) -> go.
     Returns:
         The figure.
     """
-    lines = wrap(caption, CAPTION_WIDTH, break_long_words=False)
-    figure.update_layout(
-        template=TEMPLATE,
+    lines = wrap(caption, _CAPTION_WIDTH, break_long_words=False)
+    lay_out(figure).update_layout(
         title={
             "text": f"<b>{title}</b>",
             "subtitle": {"text": "<br>".join(lines), "font": {"size": SMALL}},
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 12},
         },
         meta={"title": title, "caption": caption, "description": description},
     )
-    return in_notebooks(raise_top(figure, 48 + 16 * len(lines)))
+    return in_notebooks(raise_top(figure, _texts_height(len(lines))))
+
+
+def lay_out(figure: go.Figure) -> go.Figure:
+    """Give a figure the template, and rows for its legend and for Plotly's mode bar.
+
+    Args:
+        figure: changed in place; `finish` does so, too.
+
+    Returns:
+        The figure.
+    """
+    height = (figure.layout.height or 450) + legend_height(figure)
+    return raise_top(figure.update_layout(template=TEMPLATE, height=height), _BAR_ROW)
+
+
+def _texts_height(lines: int) -> int:
+    return _TITLE_ROW + _CAPTION_ROW * lines
+
+
+def legend_height(figure: go.Figure) -> int:
+    """Pixels that the legend below the panels takes in a figure `MIN_WIDTH` wide.
+
+    Args:
+        figure: with all its traces.
+
+    Returns:
+        0 where it has no legend.
+    """
+    if figure.layout.showlegend is False or figure.layout.legend.visible is False:
+        return 0
+    names = [
+        trace.name
+        for trace in figure.data
+        if trace.name and trace.showlegend is not False and trace.type != "heatmap"
+    ]
+    if len(names) < 2 and not figure.layout.showlegend:
+        return 0
+    per_row = max(1, MIN_WIDTH // (50 + round(6.5 * max(map(len, names)))))
+    return _LEGEND_ROW * -(-len(names) // per_row) + 12
 
 
 def raise_top(figure: go.Figure, pixels: int) -> go.Figure:
@@ -217,11 +328,32 @@ def raise_top(figure: go.Figure, pixels: int) -> go.Figure:
 
 
 def bare(figure: go.Figure) -> go.Figure:
-    """A copy without title and caption, for where they are printed beside the figure."""
+    """A copy without title and caption, for where they are printed beside the figure.
+
+    A row for Plotly's mode bar stays above the panels.
+
+    Args:
+        figure: that `finish` gave its texts; unchanged.
+
+    Returns:
+        The copy; `caption_of` and `description_of` still read its texts.
+    """
     copy = go.Figure(figure)
     lines = (copy.layout.title.subtitle.text or "").count("<br>") + 1
     copy.layout.title = None
-    return raise_top(copy, -(48 + 16 * lines))
+    return raise_top(copy, -_texts_height(lines))
+
+
+def gap(labels: Iterable[str]) -> float:
+    """The space between two panels that holds the names at the left of the second.
+
+    Args:
+        labels: the names.
+
+    Returns:
+        As a share of the plotting area of a figure `MIN_WIDTH` wide.
+    """
+    return (7.4 * max(map(len, labels), default=0) + 16) / (MIN_WIDTH - 90)
 
 
 def caption_of(figure: go.Figure) -> str:

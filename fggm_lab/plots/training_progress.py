@@ -125,8 +125,7 @@ def _empty(state: RunState) -> go.Figure:
     figure.update_xaxes(side="top", showticklabels=True, title_text="training step", row=_SCORES)
     figure.update_xaxes(title_text="task in training", row=_SHARE)
     figure.update_layout(
-        height=620, hovermode="closest", legend={"x": 1.02, "y": 1, "traceorder": "normal"},
-        margin={"t": 56, "b": 100, "l": 76, "r": 16},
+        height=600, hovermode="closest", legend={"traceorder": "normal"}, margin={"t": 60, "l": 76},
     )  # fmt: skip
     return figure
 

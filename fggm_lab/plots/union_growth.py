@@ -57,10 +57,7 @@ def union_growth_template(tasks: Sequence[str], layer: int | None = None) -> Tem
         autotickangles=[0, 90],
     )  # fmt: skip
     figure.update_yaxes(title_text="share of all units", tickformat=".0%", range=[0, 1.02])
-    figure.update_layout(
-        height=400, margin={"t": 40, "b": 70, "l": 76, "r": 16}, bargap=0.45,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-    )  # fmt: skip
+    figure.update_layout(height=370, margin={"l": 76}, bargap=0.45)
     slots = [
         Slot(("data", index, key), (name,))
         for index, y in enumerate(("fresh_share", "used_share", "expected_share"))

@@ -112,7 +112,7 @@ def test_general_as_a_loss_has_an_axis_that_says_so(tmp_path: Path) -> None:
     figure = forgetting_curves(runs)
     titles = [axis.title.text for axis in figure.select_yaxes()]
     assert titles == ["score (0–1)", "score (0–1)", "loss<br>(nats per token)"]
-    assert max(drawn(figure, "sft", "x3").values()) > 1
+    assert max(drawn(figure, "General: sft", "x3").values()) > 1
     assert "lower is better" in caption_of(figure)
 
 

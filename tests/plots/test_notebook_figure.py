@@ -4,12 +4,13 @@ import copy
 import json
 import pickle
 from collections.abc import Iterator
+from html import escape
 
 import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 
-from fggm_lab.plots import bare, describe, fisher_spectra
+from fggm_lab.plots import bare, caption_of, describe, fisher_spectra
 from fggm_lab.plots.notebook_figure import NotebookFigure, in_notebooks
 from fggm_lab.plots.theme import finish
 from tests.support.records import made_scores
@@ -32,30 +33,45 @@ def renderer(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 def shown(figure: go.Figure, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """The outputs that a notebook's cell gets when it ends with the figure."""
+    """The outputs that a notebook's cell gets when it ends with the figure, in order."""
     outputs: list[dict[str, object]] = []
     monkeypatch.setattr("IPython.display.display", lambda bundle, raw: outputs.append(bundle))
     figure._ipython_display_()
     return outputs
 
 
-def test_one_output_has_the_plot_the_picture_and_the_words(
+def test_the_texts_stand_above_the_plot_and_its_picture(
     figure: go.Figure, renderer: pytest.MonkeyPatch
 ) -> None:
-    (output,) = shown(figure, renderer)
-    assert list(output) == ["text/html", "text/plain", PLOTLY]
-    assert json.loads(json.dumps(output))[PLOTLY]["layout"]["meta"] == figure.layout.meta
-    assert describe(figure) in str(output["text/plain"])
-    assert '<img src="data:image/svg+xml' in str(output["text/html"])
+    texts, plot = shown(figure, renderer)
+    assert list(texts) == ["text/html", "text/plain"]
+    for text in (figure.layout.meta["title"], caption_of(figure), describe(figure)):
+        assert escape(text) in str(texts["text/html"])
+        assert text in " ".join(str(texts["text/plain"]).split())
+    assert max(map(len, str(texts["text/plain"]).splitlines())) <= 80
+    assert list(plot) == ["text/html", "text/plain", PLOTLY]
+    layout = json.loads(json.dumps(plot))[PLOTLY]["layout"]
+    assert layout["meta"] == figure.layout.meta and "title" not in layout
+    assert '<img src="data:image/svg+xml' in str(plot["text/html"])
+    assert caption_of(figure) not in str(plot["text/html"]), "it would be there twice"
+
+
+def test_one_bundle_has_the_plot_with_its_texts_the_picture_and_the_words(
+    figure: go.Figure, renderer: pytest.MonkeyPatch
+) -> None:
+    bundle = figure._repr_mimebundle_()
+    assert bundle[PLOTLY]["layout"]["title"]["text"] == figure.layout.title.text
+    assert '<img src="data:image/svg+xml' in bundle["text/html"]
+    assert describe(figure) in " ".join(bundle["text/plain"].split())
 
 
 def test_where_plotly_brings_a_page_of_its_own_that_is_shown(
     figure: go.Figure, renderer: pytest.MonkeyPatch
 ) -> None:
     pio.renderers.default = "colab"
-    (output,) = shown(figure, renderer)
-    assert "<script" in str(output["text/html"]) and "fggm-figure" not in str(output["text/html"])
-    assert describe(figure) in str(output["text/plain"])
+    texts, plot = shown(figure, renderer)
+    assert "<script" in str(plot["text/html"]) and "fggm-figure" not in str(plot["text/html"])
+    assert escape(describe(figure)) in str(texts["text/html"])
 
 
 def test_where_plotly_opens_a_browser_it_still_does(
