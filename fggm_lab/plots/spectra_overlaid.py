@@ -77,9 +77,7 @@ def _add_switch(figure: go.Figure, min_share: float) -> None:
          "args": [{"xaxis.type": kind, "xaxis.range": ends, "xaxis.dtick": step}]}
         for kind, (ends, step) in scales.items()
     ]  # fmt: skip
-    figure.update_layout(
-        updatemenus=[{**theme.MENU, "buttons": buttons}], 
-    )  # fmt: skip
+    figure.update_layout(updatemenus=[{**theme.MENU, "buttons": buttons}])
     theme.raise_top(figure, theme.MENU_ROW)
 
 
