@@ -77,7 +77,7 @@ def texts_html(title: str, caption: str, description: str) -> str:
 
 def _texts(figure: go.Figure) -> dict[str, str]:
     texts = [str(figure.layout.meta[key]) for key in ("title", "caption", "description")]
-    plain = "\n".join(fill(text, _COLUMNS) for text in texts)
+    plain = "\n".join(fill(text, _COLUMNS, break_on_hyphens=False) for text in texts)
     return {"text/html": texts_html(*texts), "text/plain": plain}
 
 
@@ -87,7 +87,7 @@ def _still(figure: go.Figure) -> dict[str, Any]:
     from fggm_lab.plots.static_picture import StaticPicture
 
     picture = StaticPicture.of(figure)
-    plain = fill(picture.words, _COLUMNS)
+    plain = fill(picture.words, _COLUMNS, break_on_hyphens=False)
     if not figure.layout.title.text:
         picture, plain = StaticPicture(figure, ""), str(figure.layout.meta["title"])
     try:

@@ -270,7 +270,7 @@ def finish(figure: go.Figure, title: str, caption: str, description: str) -> go.
     Returns:
         The figure.
     """
-    lines = wrap(caption, _CAPTION_WIDTH, break_long_words=False)
+    lines = wrap(caption, _CAPTION_WIDTH, break_long_words=False, break_on_hyphens=False)
     lay_out(figure).update_layout(
         title={
             "text": f"<b>{title}</b>",
