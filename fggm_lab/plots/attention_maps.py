@@ -73,7 +73,7 @@ def attention_maps(
     highest = max(float(np.nanmax(table)) for table in tables.values())
     figure.update_layout(
         height=max(140, _ROW * len(rows)) + 150, margin={"t": 30, "b": 90, "l": 90},
-        coloraxis={"colorscale": theme.DEPTH, "cmin": 0, "cmax": highest or 1,
+        coloraxis={"colorscale": theme.CELLS, "cmin": 0, "cmax": highest or 1,
                    "colorbar": theme.bar("attention weight")},
     )  # fmt: skip
     title = f"Attention of layer {layer}, head {head}" if of_one_head else "Attention by head"

@@ -70,7 +70,7 @@ def head_heatmap(heads: HeadUnits, task: str | None = None) -> go.Figure:
     figure.update_layout(
         height=max(120, _CELL * rows) + 120, margin={"t": 40, "b": 70, "l": 64},
         coloraxis={
-            "colorscale": theme.DEPTH, "cmin": 0, "cmax": highest or 1,
+            "colorscale": theme.CELLS, "cmin": 0, "cmax": highest or 1,
             "colorbar": theme.bar(_SCALE[of_mask], tickformat=".0%"),
         },
     )  # fmt: skip

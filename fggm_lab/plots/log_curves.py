@@ -77,11 +77,8 @@ def log_curves(
     figure.update_yaxes(title_text=title, type="log" if log else "linear",
                         **theme.POWERS if log else {})  # fmt: skip
     figure.update_layout(
-        height=380, hovermode="closest", showlegend=True,
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yref": "container",
-                "yanchor": "bottom"},
-        margin={"t": 40, "b": 100, "l": 76, "r": 16},
-    )  # fmt: skip
+        height=340, hovermode="closest", showlegend=True, margin={"t": 64, "l": 76}
+    )
     return theme.finish(
         figure,
         f"Log: {scalar}",

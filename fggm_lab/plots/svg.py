@@ -28,7 +28,7 @@ from fggm_lab.plots.thinning import thin_line
 WIDTH = 760
 MAX_POINTS = 1200
 """The most points of all lines together."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 14, 78, 70
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 14, 78, 88
 _TITLE, _ROW = 24, 18
 _DASHES = {"dot": "2 3", "dash": "7 4", "dashdot": "7 3 2 3", "longdash": "12 4",
            "longdashdot": "12 3 2 3"}  # fmt: skip
