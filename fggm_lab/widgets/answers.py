@@ -28,6 +28,7 @@ from fggm_lab.widgets.sentences import sentence_html
 PAGE = 12
 """Examples in the list at once."""
 ALL_TASKS = "all tasks"
+"""The entry for no task; the list cannot hold None, which it would show as an empty field."""
 _SNIPPET = 60
 """Characters of a prompt in the list."""
 _STATIC_ROWS = 6
@@ -68,12 +69,14 @@ class AnswerBrowser(LazyWidget):
                 description="with the text", placeholder="any", style=WIDE, continuous_update=False
             ),
         )
+        for control in self.controls.named.values():
+            control.layout.max_width = "100%"
         if len(self._runs) == 1:
             self.controls.named["method"].layout.display = "none"
         self._offer(first)
         self.panel = FigurePanel()
         self._list = ipywidgets.Select(
-            rows=PAGE, layout={"width": "100%", "min_width": "260px"}
+            rows=PAGE, layout={"width": "100%", "min_width": "0"}
         ).add_class("fggm-examples")
         self._list.observe(self._show_example, "value")
         self._position = ipywidgets.HTML()
@@ -91,7 +94,9 @@ class AnswerBrowser(LazyWidget):
         )
         columns = ipywidgets.HBox(
             [
-                ipywidgets.VBox([self._list, pages], layout={"flex": "1 1 300px"}),
+                ipywidgets.VBox(
+                    [self._list, pages], layout={"flex": "1 1 300px", "min_width": "0"}
+                ),
                 ipywidgets.VBox(
                     [self._text, self.attribution.box],
                     layout={"flex": "2 1 420px", "min_width": "0"},
@@ -135,7 +140,7 @@ class AnswerBrowser(LazyWidget):
     def _offer(self, run: Run) -> None:
         """Offer the tasks and the stages of a run, as far as it has come."""
         names = run.config.task_names
-        self.controls.offer("task", [(ALL_TASKS, None), *((name, name) for name in names)])
+        self.controls.offer("task", [ALL_TASKS, *names])
         finished = [
             (stage_name(name), index) for index, name in enumerate(names[: len(run.events("task"))])
         ]
@@ -169,11 +174,12 @@ class AnswerBrowser(LazyWidget):
     def _all_examples(self) -> list[AnswerChange]:
         """All examples of the run, task and stages chosen, read from the disk once."""
         controls = self.controls
-        key = (controls["method"], controls["task"], controls["before"], controls["after"],
+        task = None if controls["task"] == ALL_TASKS else controls["task"]
+        key = (controls["method"], task, controls["before"], controls["after"],
                len(self.run.events("task")))  # fmt: skip
         if self._read is None or self._read[0] != key:
             changes = forgotten_examples(
-                self.run, controls["task"], change="all",
+                self.run, task, change="all",
                 before=controls["before"], after=controls["after"],
             )  # fmt: skip
             if not changes:

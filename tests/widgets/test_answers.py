@@ -52,6 +52,8 @@ def test_the_controls_select_what_the_library_does(run: Run, controls: dict[str,
     expected = lab.forgotten_examples(run, settings.pop("task", None), **settings)
     assert widget.examples == expected and expected
     assert widget.chosen == expected[0]
+    for name in ("task", "before", "after"):  # a list shows None as an empty field
+        assert widget.controls[name] is not None
     assert widget._text.value == answer_text(expected[0]).html
     assert sum(widget.panel.figure.data[0].y) == len(  # type: ignore[union-attr]
         lab.forgotten_examples(run, controls.get("task"),
