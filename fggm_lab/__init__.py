@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from fggm_lab import tasks as tasks
     from fggm_lab import training as training
     from fggm_lab import widgets as widgets
+    from fggm_lab.course import course_progress as course_progress
     from fggm_lab.course import course_runs as course_runs
+    from fggm_lab.course import share_result as share_result
     from fggm_lab.course import stored_runs as stored_runs
     from fggm_lab.errors import LabError as LabError
     from fggm_lab.evaluation import evaluate as evaluate
@@ -214,7 +216,9 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "explore",
     ),
     "course": (
+        "course_progress",
         "course_runs",
+        "share_result",
         "stored_runs",
     ),
 }

@@ -46,7 +46,7 @@ def with_install_cell(notebook: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Write the cell into every notebook."""
-    for path in sorted(FOLDER.glob("*.ipynb")):
+    for path in sorted(FOLDER.rglob("*.ipynb")):
         notebook = with_install_cell(json.loads(path.read_text(encoding="utf-8")))
         text = json.dumps(notebook, indent=1, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")

@@ -24,8 +24,13 @@ INSTALL = "install"
 
 
 def notebooks() -> list[Path]:
-    """The notebooks, in the course's order."""
-    return sorted(FOLDER.glob("*.ipynb"))
+    """The notebooks, in the course's order; after them those in other languages."""
+    return sorted(FOLDER.glob("*.ipynb")) + sorted(FOLDER.glob("*/*.ipynb"))
+
+
+def _page(path: Path) -> str:
+    """A notebook's page, from the folder of the documentation."""
+    return f"course/{path.relative_to(FOLDER).with_suffix('.md').as_posix()}"
 
 
 def as_markdown(path: Path) -> str:
@@ -35,10 +40,15 @@ def as_markdown(path: Path) -> str:
     shown = [_prose(cell) if cell.cell_type == "markdown" else _code(cell) for cell in cells]
     title, *rest = shown[0].split("\n", 1)
     note = (
-        f"*A page of the [course](README.md), without its figures: `make lab` opens the notebooks "
-        f'to run them. <a href="{path.name}" download>{path.name}</a>*'
+        f"*A page of the [course]({_map_of(path)}), without its figures: `make lab` opens the "
+        f'notebooks to run them. <a href="{path.name}" download>{path.name}</a>*'
     )
     return "\n\n".join([title, note, *rest, *shown[1:]])
+
+
+def _map_of(path: Path) -> str:
+    """The course's map, from a notebook's folder."""
+    return "../README.md" if path.parent.parent == FOLDER else "README.md"
 
 
 def _prose(cell: Any) -> str:
@@ -60,9 +70,11 @@ def _block(language: str, text: str) -> str:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the course's pages into the navigation."""
+    """Put the course's pages into the navigation, before each notebook that of its idea."""
     pages = [f"course/{page}" for name, page in PAGES.items() if (FOLDER / name).exists()]
-    pages += [f"course/{path.stem}.md" for path in notebooks()]
+    for path in notebooks():
+        idea = f"ideas/{path.stem}.md"
+        pages += [idea, _page(path)] if path.parent == FOLDER else [_page(path)]
     for entry in config.nav or []:
         if "Course" in entry:
             entry["Course"] = pages
@@ -77,6 +89,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             text = path.read_text(encoding="utf-8")
             files.append(File.generated(config, f"course/{page}", content=text))
     for path in notebooks():
-        files.append(File.generated(config, f"course/{path.stem}.md", content=as_markdown(path)))
-        files.append(File.generated(config, f"course/{path.name}", abs_src_path=str(path)))
+        page = _page(path)
+        files.append(File.generated(config, page, content=as_markdown(path)))
+        notebook = page.removesuffix(".md") + path.suffix
+        files.append(File.generated(config, notebook, abs_src_path=str(path)))
     return files

@@ -42,7 +42,7 @@ def page_of(file: str) -> str | None:
     if path.parts[0] == "docs":
         return str(path.relative_to("docs"))
     if path.parts[0] == "notebooks" and path.suffix == ".ipynb":
-        return f"course/{path.stem}.md"
+        return str("course" / path.relative_to("notebooks").with_suffix(".md"))
     return None
 
 
@@ -53,7 +53,7 @@ def file_of(page: str) -> str:
             return file
     path = PurePosixPath(page)
     if path.parts[0] == "course":
-        return f"notebooks/{path.stem}.ipynb"
+        return str("notebooks" / path.relative_to("course").with_suffix(".ipynb"))
     return f"docs/{page}"
 
 

@@ -9,6 +9,7 @@ import typer
 from fggm_lab.cli.check import check
 from fggm_lab.cli.code import code
 from fggm_lab.cli.course import demo, lab
+from fggm_lab.cli.exercises import grade, progress
 from fggm_lab.cli.figure import figure
 from fggm_lab.cli.forgotten import forgotten
 from fggm_lab.cli.general import general
@@ -49,7 +50,7 @@ def _options(
 
 for command in (
     demo, lab, run, sweep, compare, report, figure, forgotten, info, check, general, code, fisher,
-    audit,
+    audit, progress, grade,
 ):  # fmt: skip
     app.command()(command)
 

@@ -24,8 +24,8 @@ class CourseCopy:
 
     Attributes:
         folder: the copy.
-        written: names of the files that were put there.
-        unchanged: names of the files of the course that were there already and stay as they are.
+        written: files that were put there, such as `README.md`, `de/00_forgetting_and_fggm.ipynb`.
+        unchanged: files of the course that were there already and stay as they are.
     """
 
     folder: Path
@@ -53,20 +53,50 @@ def copy_course(folder: Path | str = DEFAULT_FOLDER, *, force: bool = False) -> 
             f"{folder} has other files in it; name another folder, or --force puts the course "
             "among them, in the place of files of the same names"
         )
-    sources = [path for path in sorted(notebooks_folder().iterdir()) if path.is_file()]
-    present = _names(folder)
-    written = [path for path in sources if force or path.name not in present]
+    shipped = notebooks_folder()
+    names = [path.relative_to(shipped).as_posix() for path in _course_files(shipped)]
+    written = tuple(name for name in names if force or not (folder / name).exists())
     write_text(folder / MARKER, "A copy of the course of fggm-lab, made by fggm-lab lab.\n")
-    for path in written:
-        write_text(folder / path.name, _with_links_that_hold(path.read_text(encoding="utf-8")))
-    unchanged = tuple(path.name for path in sources if path not in written)
-    return CourseCopy(folder, tuple(path.name for path in written), unchanged)
+    for name in written:
+        text = (shipped / name).read_text(encoding="utf-8")
+        write_text(folder / name, _with_links_that_hold(text, depth=name.count("/")))
+    return CourseCopy(folder, written, tuple(name for name in names if name not in written))
 
 
-def _with_links_that_hold(text: str) -> str:
-    """A page or a notebook whose links to other folders of the project lead to its repository."""
+def _course_files(folder: Path) -> list[Path]:
+    """The course's files: its notebooks and pages, and those of each language's folder."""
+    return sorted(
+        path
+        for path in (*folder.glob("[!.]*"), *folder.glob("[!.]*/[!.]*"))
+        if path.suffix in (".ipynb", ".md")
+    )
+
+
+def copy_around(folder: Path) -> Path | None:
+    """The copy of the course that a folder is, or is a language's folder of.
+
+    Args:
+        folder: such as the working directory of a notebook.
+
+    Returns:
+        The copy's folder; None if there is none.
+    """
+    return next((f for f in (folder, folder.parent) if (f / MARKER).is_file()), None)
+
+
+def _with_links_that_hold(text: str, depth: int) -> str:
+    """A page or a notebook whose links out of the course lead to the project's repository.
+
+    Args:
+        text: of the file.
+        depth: how many folders below the course's own it lies.
+
+    Returns:
+        The text with those links replaced.
+    """
     address = homepage()
-    return text if address is None else text.replace("](../", f"]({address}/blob/main/")
+    outside = "](" + "../" * (depth + 1)
+    return text if address is None else text.replace(outside, f"]({address}/blob/main/")
 
 
 def _names(folder: Path) -> set[str]:

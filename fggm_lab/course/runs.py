@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from fggm_lab.course.folder import MARKER as COPY
 from fggm_lab.errors import OtherSettings, RunError
 from fggm_lab.files import locked, write_text
 from fggm_lab.methods import make_method
@@ -94,15 +95,19 @@ def default_folder() -> Path:
 
     Returns:
         the value of the environment variable FGGM_LAB_COURSE_RUNS; else `runs/course` of the
-        project, for a notebook that runs in the project's folder of notebooks; else `runs/course`
-        of the working directory.
+        project or of the copy of the course, for a notebook in one of its folders; else
+        `runs/course` of the working directory.
     """
     if named := os.environ.get(FOLDER):
         return Path(named).expanduser()
-    in_notebooks = Path.cwd().name == "notebooks" and any(
-        Path("..", file).is_file() for file in ("pyproject.toml", "Makefile")
-    )
-    return Path("..", "runs", "course") if in_notebooks else Path("runs", "course")
+    for up in (Path(), Path("..")):  # a notebook in another language lies one folder deeper
+        if (up / COPY).is_file():
+            return up / "runs" / "course"
+        if up.resolve().name == "notebooks" and any(
+            (up / ".." / file).is_file() for file in ("pyproject.toml", "Makefile")
+        ):
+            return up / ".." / "runs" / "course"
+    return Path("runs", "course")
 
 
 def _read(path: Path, trainer: Trainer) -> Run | None:

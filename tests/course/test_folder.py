@@ -13,7 +13,11 @@ from fggm_lab.tasks.shipped import notebooks_folder
 from tests.support.command_line import CommandResult
 
 Call = Callable[..., CommandResult]
-SHIPPED = {path.name: path.read_bytes() for path in notebooks_folder().glob("*.*")}
+SHIPPED = {
+    path.relative_to(notebooks_folder()).as_posix(): path.read_bytes()
+    for path in notebooks_folder().rglob("*.*")
+    if not any(part.startswith(".") for part in path.parts)
+}
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +27,8 @@ def no_address(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != MARKER}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != MARKER]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_a_copy_is_the_whole_course(tmp_path: Path) -> None:
@@ -109,11 +114,11 @@ def test_links_out_of_the_course_lead_to_the_repository(
     monkeypatch.setattr("fggm_lab.course.folder.homepage", lambda: "https://example.org/lab")
     copy = copy_course(tmp_path)
     links = {
-        link
+        link if "/" not in name else link.removeprefix("../")
         for name in copy.written
         for link in re.findall(r"\]\(([^)]*)\)", (tmp_path / name).read_text("utf-8"))
     }
     assert not [link for link in links if link.startswith("..")]
     assert "https://example.org/lab/blob/main/docs/results.md" in links
-    pages = {link.partition("#")[0] for link in links if re.fullmatch(r"[\w.]+\.(md|ipynb)", link)}
+    pages = {link.partition("#")[0] for link in links if re.fullmatch(r"[\w./]+\.(md|ipynb)", link)}
     assert pages and pages <= set(copy.written)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
+from fggm_lab.course.exercises.exercise import exercise
 
 Function = Callable[[Tensor], Tensor]
 IntegratedGradients = Callable[[Function, Tensor, Tensor, int], Tensor]
@@ -29,6 +30,19 @@ _TOLERANCE = 0.02
 """The largest error of 200 steps of any usual integration rule on these functions."""
 
 
+@exercise(
+    "07a",
+    "Integrated gradients",
+    level=3,
+    minutes=15,
+    hints=(
+        "The gradient is needed at `steps` places on the straight way from the baseline to x,"
+        " not at x alone.",
+        "The k-th place is baseline + (k + 0.5) / steps * (x - baseline); each needs a "
+        "requires_grad_() of its own.",
+        "Add up the gradients at the places, divide by steps, multiply by (x - baseline).",
+    ),
+)
 def check_integrated_gradients(answer: IntegratedGradients) -> str:
     """Try a function that attributes a function's value to its inputs by integrated gradients.
 
@@ -98,6 +112,16 @@ def _mean_gradient(function: Function, x: Tensor, baseline: Tensor, steps: int =
     return torch.stack(gradients).mean(0)
 
 
+@exercise(
+    "07b",
+    "The convergence delta",
+    level=1,
+    minutes=3,
+    hints=(
+        "An error below is as bad as an error above.",
+        "Take .abs() before .max().",
+    ),
+)
 def check_convergence_delta(answer: Callable[[Tensor, Tensor], object]) -> str:
     """Try a function that says how far attributions are from adding up.
 
@@ -142,6 +166,16 @@ def check_convergence_delta(answer: Callable[[Tensor, Tensor], object]) -> str:
     return verdict(problem, "0 for an exact integral; it shrinks as steps are added.")
 
 
+@exercise(
+    "07c",
+    "Drift of an attribution",
+    level=2,
+    minutes=5,
+    hints=(
+        "Doubling all scores must not change the number, and a distance doubles.",
+        "The cosine of two vectors is their inner product over the product of their lengths.",
+    ),
+)
 def check_drift(answer: Callable[[Tensor, Tensor], object]) -> str:
     """Try a function that says how far an attribution has turned.
 

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
+from fggm_lab.course.exercises.exercise import exercise
 from fggm_lab.tasks.code import pass_at_k
 from fggm_lab.tasks.code.code_mini import OPERATIONS
 
@@ -14,6 +15,18 @@ _CONSTANTS = (2, 7, 100)
 """Values of K in `check_inputs`."""
 
 
+@exercise(
+    "10a",
+    "Inputs that tell functions apart",
+    level=2,
+    minutes=10,
+    hints=(
+        "At x = K, which of < > == and which pairs of + - * // % give the same? Where do they"
+        " part?",
+        "x < K and x > K differ from == at K alone; // and % change at K. The edges are K − "
+        "1, K and K + 1.",
+    ),
+)
 def check_inputs(answer: Callable[[int], Sequence[int]]) -> str:
     """Try a choice of inputs for the tests of code-mini.
 
@@ -92,6 +105,18 @@ def left(prompt: str, completion: str, solution: str) -> set[str]:
     return parts
 
 
+@exercise(
+    "10b",
+    "What is left of an answer",
+    level=2,
+    minutes=15,
+    hints=(
+        "Three independent questions, so a wrong answer can still have one or two of the three.",
+        "ast.parse(prompt + completion) in a try: 'parses' only if no SyntaxError is raised.",
+        "For number and operator compare re.findall(pattern, completion) with "
+        "re.findall(pattern, solution); patterns such as \\d+ and //|==|[-+*/%<>].",
+    ),
+)
 def check_left(answer: Callable[[str, str, str], Collection[str]]) -> str:
     """Try a function that says what is left of a right answer.
 
@@ -127,6 +152,16 @@ _WORDS = {
 }
 
 
+@exercise(
+    "10c",
+    "An estimate of pass@k",
+    level=3,
+    minutes=10,
+    hints=(
+        "Count: of all ways to take k of the n answers, how many take wrong ones only?",
+        "comb(n - c, k) of comb(n, k) take wrong ones only; pass@k is the rest.",
+    ),
+)
 def check_pass_at_k(answer: Callable[[int, int, int], float]) -> str:
     """Try the unbiased estimate of pass@k.
 

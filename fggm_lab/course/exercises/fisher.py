@@ -6,8 +6,20 @@ import torch
 from torch import Tensor
 
 from fggm_lab.course.exercises.answers import verdict, wrong_number, wrong_tensor
+from fggm_lab.course.exercises.exercise import exercise
 
 
+@exercise(
+    "01a",
+    "Fisher information in closed form",
+    level=1,
+    minutes=5,
+    hints=(
+        "(y − p)² must be averaged over the labels, and y is 1 with probability p.",
+        "The variance of y is p (1 − p), one number per input; each is multiplied by that "
+        "input's x², then averaged over the inputs.",
+    ),
+)
 def check_logistic_fisher(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
     """Try a function that gives a logistic model's diagonal Fisher information in closed form.
 
@@ -36,6 +48,17 @@ def check_logistic_fisher(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
     return verdict(problem, "p(1 − p) x², averaged over the inputs.")
 
 
+@exercise(
+    "01b",
+    "What squaring a batch's mean does",
+    level=2,
+    minutes=5,
+    hints=(
+        "Look at the four numbers above: what happens when the batch is four times as large?",
+        "The mean of B gradients is their sum over B. Square it, and take the expectation: "
+        "products of two different gradients are 0 on average, B squares are left.",
+    ),
+)
 def check_batch_shrinkage(answer: Callable[[int], float]) -> str:
     """Try a function that says how far squaring a batch's mean gradient underestimates.
 
@@ -63,6 +86,20 @@ def check_batch_shrinkage(answer: Callable[[int], float]) -> str:
     )
 
 
+@exercise(
+    "01c",
+    "Scores of a layer's units",
+    level=3,
+    minutes=10,
+    hints=(
+        "A weight sees every token of an example, so an example's gradient is a sum over its "
+        "tokens. The square comes after that sum.",
+        "einsum('bto,bti->boi', …) adds up over the tokens t. Give it the gradients and "
+        "inputs themselves, not their squares.",
+        "What is left has the shape (examples, out, in): square it, sum over in, average over"
+        " examples.",
+    ),
+)
 def check_unit_scores(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
     """Try a function that scores the output units of a linear layer.
 

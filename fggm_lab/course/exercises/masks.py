@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 from fggm_lab.course.exercises.answers import NOTHING, as_number, verdict
+from fggm_lab.course.exercises.exercise import exercise
 from fggm_lab.masks.selection import select
 
 _SCORES = {
@@ -18,6 +19,17 @@ _SCORES = {
 }
 
 
+@exercise(
+    "03a",
+    "The cut",
+    level=2,
+    minutes=10,
+    hints=(
+        "A threshold cannot say how many units it lets through: think of ties.",
+        "Sort, and take the first round(keep · n) places: argsort(descending=True, stable=True).",
+        "Begin with zeros of dtype bool, and set those places to True.",
+    ),
+)
 def check_top_units(answer: Callable[[Tensor, float], Tensor]) -> str:
     """Try a function that chooses the units that may move.
 
@@ -57,6 +69,17 @@ def _wrong_bits(bits: object, scores: Tensor, keep: float) -> str | None:
     return None
 
 
+@exercise(
+    "00b",
+    "One step of FGGM",
+    level=1,
+    minutes=5,
+    hints=(
+        "Rows whose bit is False must come back exactly as they went in.",
+        "A tensor of bools chooses rows: weight[bits] is those that may move.",
+        "Clone the weight, and subtract rate * gradient[bits] from the clone's rows [bits].",
+    ),
+)
 def check_masked_step(answer: Callable[[Tensor, Tensor, Tensor, float], Tensor]) -> str:
     """Try a function that takes one step of plain gradient descent under a mask.
 
@@ -102,6 +125,18 @@ def check_masked_step(answer: Callable[[Tensor, Tensor, Tensor, float], Tensor])
     return verdict(problem, "frozen rows are not written to, so they stay bit for bit.")
 
 
+@exercise(
+    "03b",
+    "Shares under a global cut",
+    level=2,
+    minutes=10,
+    hints=(
+        "One ranking holds for the whole model: a parameter of high scores gives up few "
+        "units, one of low scores nearly all.",
+        "torch.cat all scores and find the lowest of the round(keep · n) highest; then ask of"
+        " each parameter which part of it reaches that.",
+    ),
+)
 def check_global_shares(
     answer: Callable[[dict[str, Tensor], float], Mapping[str, float | Tensor]],
 ) -> str:
@@ -156,6 +191,19 @@ def check_global_shares(
 Step = Callable[[Tensor, Tensor, Optimizer], Any]
 
 
+@exercise(
+    "03c",
+    "A step that freezes",
+    level=3,
+    minutes=10,
+    hints=(
+        "An optimiser moves weights by more than the gradient: by weight decay, and by its "
+        "memory of earlier gradients.",
+        "So let it step as it likes, and repair the frozen rows afterwards.",
+        "Before the step: a clone of weight.detach()[~bits]. After it, under torch.no_grad():"
+        " put it back.",
+    ),
+)
 def check_careful_step(answer: Step) -> str:
     """Try a function that takes an optimiser's step and leaves frozen rows exactly as they are.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fggm_lab.course.exercises.answers import verdict
+from fggm_lab.course.exercises.exercise import exercise
 from fggm_lab.errors import LabError
 from fggm_lab.masks import Mask
 from fggm_lab.masks.selection import select
@@ -19,6 +20,19 @@ from fggm_lab.tasks import SHIPPED, load_tasks
 _TASK, _EXAMPLES = "FOMC", 8
 
 
+@exercise(
+    "09a",
+    "A plan that only looks",
+    level=2,
+    minutes=10,
+    hints=(
+        "plan is called before the task: whatever it does to context.model, training begins "
+        "from there.",
+        "A copy is made, and then the wrong one of the two is trained: look at the first line"
+        " of plan.",
+    ),
+    subject="Rehearsal",
+)
 def check_plan(method: Method) -> str:
     """Ask a method for its plan twice, and check the rules that every masking method must keep.
 
@@ -42,6 +56,16 @@ def check_plan(method: Method) -> str:
     )
 
 
+@exercise(
+    "09b",
+    "A mask by magnitude",
+    level=2,
+    minutes=10,
+    hints=(
+        "Weights have signs, and in a sum they cancel.",
+        "A norm is the root of the sum of squares; a tensor has a method for it.",
+    ),
+)
 def check_magnitude(method: Method) -> str:
     """Try a method that lets the units with the largest weights move.
 
@@ -107,6 +131,17 @@ def _same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return all(torch.equal(bits, b[name]) for name, bits in a.items())
 
 
+@exercise(
+    "09c",
+    "An anchor for every weight",
+    level=2,
+    minutes=10,
+    hints=(
+        "on_gradients is called after the backward pass: p.grad holds the task's gradient, "
+        "and the task wants to be learned.",
+        "Add to p.grad; do not replace it.",
+    ),
+)
 def check_anchor(method: Method) -> str:
     """Try a method that pulls every weight back to where it was when the task began.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
+from fggm_lab.course.exercises.exercise import exercise
 from fggm_lab.errors import LabError
 from fggm_lab.models import load_model
 from fggm_lab.tasks import Example, Task, audit
@@ -11,6 +12,18 @@ from fggm_lab.tasks import Example, Task, audit
 Split = list[Example]
 
 
+@exercise(
+    "08a",
+    "A folder that loads",
+    level=2,
+    minutes=10,
+    hints=(
+        "Read the sentence of the check: it names what is missing or does not fit. Repair "
+        "that, and run the cell again.",
+        "A model folder holds a model, its configuration and a tokenizer: each can be saved "
+        "anew with save_pretrained.",
+    ),
+)
 def check_model_folder(folder: Path | str) -> str:
     """Try to load a model folder.
 
@@ -51,6 +64,20 @@ _TEST = [
 _CLEAN_TRAIN, _CLEAN_TEST = [*_TRAIN[:2], _TRAIN[5]], _TEST[:2]
 
 
+@exercise(
+    "08b",
+    "Clean examples",
+    level=2,
+    minutes=10,
+    hints=(
+        "Two examples with one prompt and different answers are two members of a set, and one"
+        " prompt too many.",
+        "Go through the list in order, remember the prompts that were seen, and skip what has"
+        " an empty answer or a prompt that was seen.",
+        "Do it with the test examples first; then with the training examples, beginning with "
+        "the test prompts as seen.",
+    ),
+)
 def check_cleaned(
     answer: Callable[[Split, Split], tuple[Sequence[Example], Sequence[Example]]],
 ) -> str:
@@ -97,6 +124,17 @@ def _wrong_splits(returned: object) -> str | None:
 _FLOAT32_BYTES = 4
 
 
+@exercise(
+    "08c",
+    "Memory of masked training",
+    level=1,
+    minutes=3,
+    hints=(
+        "How many numbers does AdamW need for a weight that moves, beside the weight itself?",
+        "Gradient, first moment, second moment: three numbers of four bytes, and for the "
+        "weights that move only.",
+    ),
+)
 def check_training_bytes(answer: Callable[[int, float], float]) -> str:
     """Try a function that says what training adds in memory to the weights.
 

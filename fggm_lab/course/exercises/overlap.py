@@ -4,8 +4,20 @@ import math
 from collections.abc import Callable
 
 from fggm_lab.course.exercises.answers import verdict, wrong_number
+from fggm_lab.course.exercises.exercise import exercise
 
 
+@exercise(
+    "00c",
+    "Overlap of two masks by chance",
+    level=2,
+    minutes=5,
+    hints=(
+        "Think of one unit: with what chance do both masks keep it? With what chance does at "
+        "least one?",
+        "Both: p · p. At least one: p + p, less what was counted twice.",
+    ),
+)
 def check_chance_overlap(answer: Callable[[float], float]) -> str:
     """Try a function that gives the Jaccard index expected of two random masks.
 
@@ -31,6 +43,16 @@ def check_chance_overlap(answer: Callable[[float], float]) -> str:
     return verdict(problem, "at p = 0.3 chance alone gives 0.176.")
 
 
+@exercise(
+    "05b",
+    "Units used up by chance",
+    level=2,
+    minutes=5,
+    hints=(
+        "Two masks can keep the same unit, so shares do not add up.",
+        "Turn the question round: with what chance is a unit in none of the k masks?",
+    ),
+)
 def check_union_share(answer: Callable[[float, int], float]) -> str:
     """Try a function that gives the share of units which k random masks have used between them.
 
@@ -59,6 +81,17 @@ def check_union_share(answer: Callable[[float, int], float]) -> str:
     return verdict(problem, "eight masks of 30 % use up 94 % of the model by chance alone.")
 
 
+@exercise(
+    "05c",
+    "Units that k masks share",
+    level=2,
+    minutes=5,
+    hints=(
+        "p**k * (1 - p)**(T - k) is the chance that k certain masks keep the unit and the "
+        "others do not.",
+        "In how many ways can the k masks be chosen from T? (The binomial distribution.)",
+    ),
+)
 def check_sharers(answer: Callable[[float, int, int], float]) -> str:
     """Try a function that gives the share of units which exactly k of T random masks keep.
 
@@ -87,6 +120,16 @@ def check_sharers(answer: Callable[[float, int, int], float]) -> str:
     return verdict(problem, "the binomial distribution.")
 
 
+@exercise(
+    "05a",
+    "The z-score of an overlap",
+    level=1,
+    minutes=5,
+    hints=(
+        "A z-score counts standard deviations.",
+        "The variance is the square of the standard deviation.",
+    ),
+)
 def check_z_score(answer: Callable[[int, int, int, int], float]) -> str:
     """Try a function that says how far a number of shared units lies from chance.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fggm_lab.course.exercises.answers import NOTHING, as_number, verdict, wrong_number
+from fggm_lab.course.exercises.exercise import exercise
 from fggm_lab.runs import measure
 from fggm_lab.training.schedule import step_count
 
@@ -16,6 +17,19 @@ _NEAR = 6e-3
 """The tolerance for numbers worked out by hand, which are rounded."""
 
 
+@exercise(
+    "04c",
+    "OP, BWT and forgetting by hand",
+    level=2,
+    minutes=10,
+    hints=(
+        "OP reads one row of the matrix only, the last.",
+        "BWT begins on the diagonal: for task 1 it is 0.5 − 0.8. The last task could not be "
+        "forgotten yet, so two numbers are averaged.",
+        "Forgetting begins at the best earlier score of a column, which for task 1 is not on "
+        "the diagonal.",
+    ),
+)
 def check_by_hand(
     op: float | None = None, bwt: float | None = None, forgot: float | None = None
 ) -> str:
@@ -69,6 +83,19 @@ def _by_hand(answer: object, right: float, mistakes: Mapping[str, float]) -> str
     return verdict(next(near, f"{number:g} is not it; write down each task's two scores first."))
 
 
+@exercise(
+    "00a",
+    "The task that lost most",
+    level=1,
+    minutes=5,
+    hints=(
+        "Being low is not being forgotten: a task may never have been learned well.",
+        "Each task has two numbers: its score when learned, on the diagonal, and its score in"
+        " the last row.",
+        "falls = {name: matrix[j][j] - matrix[-1][j] for j, name in enumerate(tasks)}; which "
+        "is largest?",
+    ),
+)
 def check_most_forgotten(answer: Callable[[Matrix, list[str]], str]) -> str:
     """Try a function that names the task which lost most since it was learned.
 
@@ -120,6 +147,17 @@ def _wrong_task(returned: object, matrix: Matrix, names: Sequence[str]) -> str |
     )
 
 
+@exercise(
+    "04a",
+    "How many steps",
+    level=1,
+    minutes=3,
+    hints=(
+        "The last batch of an epoch may be smaller, and it is a step, too.",
+        "Every epoch begins with a new batch: round up within the epoch, then multiply by the"
+        " epochs.",
+    ),
+)
 def check_steps(answer: Callable[[int, int, int], int]) -> str:
     """Try a function that counts the optimiser steps of one task.
 
@@ -166,6 +204,16 @@ _EVENTS: list[dict[str, Any]] = [
 ]
 
 
+@exercise(
+    "04b",
+    "The best score of each task",
+    level=2,
+    minutes=10,
+    hints=(
+        "Print an event of kind 'evaluation': some are of a small sample only, and say so.",
+        "Only events with event['final'] count; of those the maximum, not the last.",
+    ),
+)
 def check_best_scores(answer: Callable[[list[dict[str, Any]]], dict[str, float]]) -> str:
     """Try a function that reads the best score of each task off a run's events.
 

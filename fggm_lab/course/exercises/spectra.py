@@ -7,11 +7,22 @@ import torch
 from torch import Tensor
 
 from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
+from fggm_lab.course.exercises.exercise import exercise
 from fggm_lab.fisher.concentration import gini
 
 _SCORES = [[1.0, 2.0, 3.0, 10.0], [4.0, 4.0, 4.0], [7.0, 0.0, 0.0, 0.0, 0.0], [0.5, 8.0, 0.1, 1.4]]
 
 
+@exercise(
+    "02a",
+    "The Gini coefficient",
+    level=1,
+    minutes=5,
+    hints=(
+        "Compare the code with the formula factor by factor.",
+        "The formula divides by n² and by the mean, as the code does, and by something more.",
+    ),
+)
 def check_gini(answer: Callable[[list[float]], float]) -> str:
     """Try a function that gives the Gini coefficient of some scores.
 
@@ -50,6 +61,16 @@ def check_gini(answer: Callable[[list[float]], float]) -> str:
     return verdict(problem, "0 where all score alike, 1 − 1/n where one unit of n has everything.")
 
 
+@exercise(
+    "02b",
+    "A point of the Lorenz curve",
+    level=1,
+    minutes=5,
+    hints=(
+        "The highest units need not stand first in the tensor.",
+        "scores.sort(descending=True).values has the highest first.",
+    ),
+)
 def check_top_share(answer: Callable[[Tensor, float], float]) -> str:
     """Try a function that says how much of all Fisher information the highest units hold.
 
@@ -108,6 +129,17 @@ _TABLE: list[dict[str, Any]] = [
 ]
 
 
+@exercise(
+    "02c",
+    "The module that holds most",
+    level=2,
+    minutes=10,
+    hints=(
+        "A module occurs once in every layer, so it has several rows.",
+        "Collect a dictionary module → sum of its rows' totals, then take the module with the"
+        " largest sum.",
+    ),
+)
 def check_richest_module(answer: Callable[[list[dict[str, Any]]], str]) -> str:
     """Try a function that names the module which holds most Fisher information over all layers.
 

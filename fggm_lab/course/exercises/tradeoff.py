@@ -7,6 +7,7 @@ from statistics import NormalDist, fmean, pstdev, stdev
 from scipy.special import stdtrit
 
 from fggm_lab.course.exercises.answers import NOTHING, verdict, wrong_number
+from fggm_lab.course.exercises.exercise import exercise
 from fggm_lab.runs import Run, comparison
 from fggm_lab.runs.metrics import forgetting
 from fggm_lab.runs.trajectories import TradeOff, pareto_front
@@ -14,6 +15,16 @@ from fggm_lab.runs.trajectories import TradeOff, pareto_front
 Matrix = list[list[float]]
 
 
+@exercise(
+    "06a",
+    "Backward transfer",
+    level=1,
+    minutes=5,
+    hints=(
+        "For the last task the two scores are the same number.",
+        "So T − 1 tasks can have changed: divide by those.",
+    ),
+)
 def check_bwt(answer: Callable[[Matrix], float]) -> str:
     """Try a function that gives a score matrix's backward transfer.
 
@@ -61,6 +72,19 @@ _ENDS: dict[str, dict[str, TradeOff]] = {
 }
 
 
+@exercise(
+    "06b",
+    "The Pareto front",
+    level=2,
+    minutes=10,
+    hints=(
+        "The front may hold several names: everyone whom nobody beats.",
+        "x is beaten by y if y is at least as good in both numbers, and they are not equal in"
+        " both.",
+        "Write a function beaten(x, y) that looks through all ends, and return the names that"
+        " are not beaten.",
+    ),
+)
 def check_front(answer: Callable[[Mapping[str, TradeOff]], Collection[str]]) -> str:
     """Try a function that finds the methods which no other method beats.
 
@@ -100,6 +124,17 @@ def _at_least(a: TradeOff, b: TradeOff) -> bool:
     return a[0] >= b[0] and a[1] >= b[1]
 
 
+@exercise(
+    "06c",
+    "The half-width of an interval",
+    level=2,
+    minutes=5,
+    hints=(
+        "The standard error is right. The factor 1.96 supposes that the spread is known, and "
+        "it was estimated from n numbers.",
+        "stdtrit(degrees, 0.975) is the quantile; one degree of freedom went into the mean.",
+    ),
+)
 def check_half_width(answer: Callable[[Sequence[float]], float]) -> str:
     """Try a function that says how far the 95 % interval of a mean reaches to either side.
 
@@ -159,6 +194,19 @@ _CLAIMS = {
 """A statement about a rival → the label and the name of the number that decides it."""
 
 
+@exercise(
+    "06e",
+    "A prediction about a rival",
+    level=1,
+    minutes=5,
+    hints=(
+        "Ask of your rival: what does it protect, the old tasks, General, or neither? What "
+        "does it store?",
+        "A mask that moves little keeps General and learns less; what holds old tasks fast "
+        "forgets less and may pay elsewhere. Section 4 of this notebook says when a "
+        "difference is luck.",
+    ),
+)
 def check_rival(guess: Mapping[str, object], runs: Sequence[Run]) -> str:
     """Compare a prediction about a rival with the numbers of its run.
 
