@@ -32,6 +32,8 @@ FOLDER = "figures"
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 _THUMBNAILS = "<!-- thumbnails -->"
+_FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.M)
+"""Where another page shows a picture of the gallery."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Put the pictures into the gallery, and beside the functions that draw them."""
     if page.file.src_uri == GALLERY:
         return with_pictures(markdown, pictures)
+    if _FIGURE.search(markdown):
+        root = "../" * page.file.src_uri.count("/")
+        markdown = _FIGURE.sub(lambda mark: pictures[mark[1]].html(mark[1], root), markdown)
     if page.file.src_uri == PLOTS:
         for name, picture in pictures.items():
             entry = f"::: {path_of('plots', name)}\n"

@@ -1,5 +1,6 @@
 """The built site: complete, and silent on the network."""
 
+import json
 import re
 import zlib
 from collections.abc import Iterable
@@ -74,6 +75,18 @@ def test_every_notebook_has_a_page_and_lies_beside_it(site: Path) -> None:
         assert (site / "course" / path.name).read_bytes() == path.read_bytes()
         page = text(site / "course" / f"{path.stem}.html")
         assert "NBVAL" not in page and "$" not in re.sub(r"\$\w+|\$ ", "", page), path.name
+
+
+def test_before_each_notebook_stands_a_short_page_of_its_idea_with_a_picture(site: Path) -> None:
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        source = (ROOT / "docs" / "ideas" / f"{path.stem}.md").read_text(encoding="utf-8")
+        heading = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"][0].strip()
+        assert source.startswith(f"{heading}: the idea\n") and len(source.split()) < 200
+        assert "**Idea.**" in source and "**Mechanism.**" in source
+        page = (site / "ideas" / f"{path.stem}.html").read_text(encoding="utf-8")
+        (picture,) = re.findall(r'src="\.\./(figures/\w+\.svg)"', page)
+        assert (site / picture).is_file()
+        assert f"../course/{path.stem}.html" in page
 
 
 def test_docstrings_are_read_to_the_end(site: Path) -> None:
