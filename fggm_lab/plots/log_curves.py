@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import theme
 from fggm_lab.plots.score_curves import Segment, curves_of
-from fggm_lab.plots.smoothing import smoothed
+from fggm_lab.plots.smoothing import smoothed, smoothing_text
 from fggm_lab.plots.thinning import MAX_POINTS, thin_line
 from fggm_lab.runs import RunsLike, as_runs
 from fggm_lab.runs.scalars import Series, scalar_of
@@ -122,11 +122,7 @@ def _axis_title(scalar: str) -> str:
 def _caption(title: str, smoothing: float, log: bool, omitted: int) -> str:
     text = f"The {title} that each run's log has, over all its steps; dotted lines end tasks."
     if smoothing:
-        text += (
-            f" Smoothed by an exponential moving average of weight {smoothing:g} with bias "
-            "correction, as TensorBoard does, across the ends of tasks; the curve as it is lies "
-            "behind it, faint."
-        )
+        text += f" Smoothed {smoothing_text(smoothing)}."
     if log:
         text += " The axis is logarithmic"
         number = "1 value not above 0 is" if omitted == 1 else f"{omitted:,} values not above 0 are"

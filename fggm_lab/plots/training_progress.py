@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 from fggm_lab.plots import theme
 from fggm_lab.plots.run_state import RunState
 from fggm_lab.plots.score_curves import GENERAL
+from fggm_lab.plots.smoothing import smoothed, smoothing_text
 from fggm_lab.plots.thinning import thin_evenly
 from fggm_lab.runs import Run, one_run
 
@@ -18,18 +19,33 @@ _SCORES, _LOSS, _SHARE = 1, 2, 3
 _HEIGHTS = (0.56, 0.28, 0.16)
 
 
-def training_progress(run: Run | str | Path | RunState) -> go.Figure:
+def training_progress(
+    run: Run | str | Path | RunState, *, smoothing: float = 0.0, log: bool = False
+) -> go.Figure:
     """Scores, loss and mask share against the training step, as far as the run has come.
 
     Args:
         run: a run or its folder, finished or not, or what is known of a run so far.
+        smoothing: of the loss, the weight of an exponential moving average with bias correction
+            (`fggm_lab.plots.smoothed`); the loss as it is stays behind it, faint.
+        log: a log axis for the loss.
 
     Returns:
         The figure; `fill` extends it while the run goes on.
+
+    Raises:
+        SettingError: `smoothing` is outside what it may be.
     """
     state = run if isinstance(run, RunState) else RunState.of(one_run(run))
-    figure = fill(_empty(state), state)
-    return theme.finish(figure, "Training", progress_caption(state), progress_description(state))
+    figure = fill(_empty(state), state, smoothing)
+    caption = progress_caption(state)
+    if smoothing:
+        figure.update_traces(line_width=1, selector={"name": "highest loss"})
+        caption += f" The loss is smoothed {smoothing_text(smoothing)}."
+    if log:
+        figure.update_yaxes(type="log", rangemode="normal", row=_LOSS, **theme.POWERS)
+        caption += " Its axis is logarithmic."
+    return theme.finish(figure, "Training", caption, progress_description(state))
 
 
 def progress_description(state: RunState) -> str:
@@ -102,7 +118,12 @@ def _empty(state: RunState) -> go.Figure:
     scored = state.general_better == "higher"
     general = _line(GENERAL, theme.Style(theme.INK, "solid", "circle-open"))
     figure.add_trace(general.update(line_width=2.6), _SCORES if scored else _LOSS, 1)
-    edge = {"mode": "lines", "line_width": 0, "hoverinfo": "skip", "showlegend": False}
+    edge = {
+        "mode": "lines",
+        "line": {"width": 0, "color": _BAND},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
     figure.add_scatter(**edge, name="lowest loss", row=_LOSS, col=1)
     figure.add_scatter(**edge, name="highest loss", fill="tonexty", fillcolor=_BAND,
                        row=_LOSS, col=1)  # fmt: skip
@@ -139,7 +160,7 @@ def _line(name: str, style: theme.Style) -> go.Scatter:
     )  # fmt: skip
 
 
-def fill(figure: go.Figure, state: RunState) -> go.Figure:
+def fill(figure: go.Figure, state: RunState, smoothing: float = 0.0) -> go.Figure:
     """Give a figure of `training_progress` all points there are by now, in place.
 
     Traces and panels stay, so that a figure on screen is extended and not drawn anew.
@@ -147,6 +168,7 @@ def fill(figure: go.Figure, state: RunState) -> go.Figure:
     Args:
         figure: changed in place.
         state: what is known of the run by now.
+        smoothing: of the loss, as `training_progress` takes it.
 
     Returns:
         The figure.
@@ -163,7 +185,8 @@ def fill(figure: go.Figure, state: RunState) -> go.Figure:
             marker_size=[9 if p.final else 4 for p in shown],
         )
     loss = state.losses()
-    for trace, values in ((low, loss.low), (high, loss.high), (middle, loss.middle)):
+    curve = smoothed(loss.middle.tolist(), smoothing) if smoothing else loss.middle
+    for trace, values in ((low, loss.low), (high, loss.high), (middle, curve)):
         trace.update(x=loss.step, y=values)
     share.update(**_shares(state))
     return figure

@@ -22,6 +22,8 @@ def test_smoothing_is_the_weighted_mean_of_the_past(weight: float) -> None:
     for k, smooth in enumerate(smoothed(values.tolist(), weight)):
         weights = weight ** np.arange(k + 1.0)
         assert smooth == pytest.approx((weights * values[k::-1]).sum() / weights.sum())
+    gap = smoothed([1.0, float("nan"), 1.0], weight)
+    assert gap == pytest.approx([1.0, float("nan"), 1.0], nan_ok=True)
     assert smoothed([2.5] * 4, weight) == pytest.approx([2.5] * 4)
     with pytest.raises(SettingError, match="smoothing is 1; it must be at least 0"):
         smoothed([1.0], 1)

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fggm_lab.plots import caption_of, description_of, training_progress
+from fggm_lab.errors import SettingError
+from fggm_lab.plots import caption_of, description_of, smoothed, training_progress
 from fggm_lab.plots.run_state import STRETCHES, RunState
 from fggm_lab.plots.thinning import MAX_POINTS
 from fggm_lab.plots.training_progress import MAX_SCORE_POINTS, fill, progress_sentence
@@ -37,6 +38,19 @@ def test_it_shows_what_the_events_say(tmp_path: Path) -> None:
     assert "Step 60 of 120, task 2 of 3 (FOMC); the last loss is 0.100" in words
     assert "Share of units that may move: C-STANCE 30 %." in words
     assert "loss of every step" in caption_of(figure)
+
+
+def test_the_loss_is_smoothed_and_on_a_log_axis_if_asked(tmp_path: Path) -> None:
+    run = made_run(tmp_path, "fggm", SHORT, done=1)
+    losses = [float(e["loss"] or 0) for e in run.events("step")]
+    figure = training_progress(run, smoothing=0.7, log=True)
+    lines = {trace.name: trace for trace in figure.data}
+    assert list(lines["loss"].y) == smoothed(losses, 0.7)
+    assert list(lines["highest loss"].y) == losses and lines["highest loss"].line.width == 1
+    assert figure.layout.yaxis2.type == "log" and figure.layout.yaxis.type != "log"
+    assert "weight 0.7 with bias correction" in caption_of(figure)
+    with pytest.raises(SettingError, match="below 1"):
+        training_progress(run, smoothing=1.0)
 
 
 def test_a_run_taken_up_event_by_event_ends_as_its_folder_reads(tmp_path: Path) -> None:
