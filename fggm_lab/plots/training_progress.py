@@ -44,7 +44,7 @@ def training_progress(
         caption += f" The loss is smoothed {smoothing_text(smoothing)}."
     if log:
         figure.update_yaxes(type="log", rangemode="normal", row=_LOSS, **theme.POWERS)
-        caption += " Its axis is logarithmic."
+        caption += " The axis of the loss is logarithmic."
     return theme.finish(figure, "Training", caption, progress_description(state))
 
 
