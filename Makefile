@@ -10,10 +10,10 @@ TESTING := $(OFFLINE) OMP_NUM_THREADS=1
 DOCS    := $(OFFLINE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test compat docs pictures data base stored choose seeds results bench wheel clean
+.PHONY: help setup demo lab test compat docs pictures course-pictures data base stored choose seeds results bench wheel clean
 
 help:  ## Print this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -44,6 +44,9 @@ docs: setup  ## Build the documentation (strict) into site/
 
 pictures: demo  ## Draw the README's pictures from the demo's runs
 	$(OFFLINE) $(BIN)/python docs/make_pictures.py $(DEMO)
+
+course-pictures: setup  ## Run the notebooks and keep the pictures that their pages show
+	$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python docs/make_course_pictures.py
 
 data: setup  ## Write data/trace-mini, data/code-mini and data/general anew (same bytes)
 	$(BIN)/python data/make_tasks.py

@@ -1,10 +1,13 @@
 """The course as pages: the map, the teacher's page and every notebook, made from `notebooks/`.
 
-A notebook's page holds its prose, its code and the text results that are stored in it; figures
-are for whoever runs it. The notebook itself lies beside its page.
+A notebook's page holds its prose, its code, the text results that are stored in it, and still
+pictures of its figures as `make course-pictures` last drew them. The notebook itself lies beside
+its page.
 """
 
+import json
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
+PICTURES = ROOT / "docs" / "course-pictures"
 PAGES = {"README.md": "index.md", "TEACHING.md": "teaching.md"}
 
 IGNORE = "# NBVAL_IGNORE_OUTPUT\n"
@@ -37,18 +41,50 @@ def as_markdown(path: Path) -> str:
     """A notebook as one page."""
     every_cell = nbformat.read(path, as_version=4).cells
     cells = [cell for cell in every_cell if INSTALL not in cell.metadata.get("tags", [])]
-    shown = [_prose(cell) if cell.cell_type == "markdown" else _code(cell) for cell in cells]
+    top = "../" if path.parent.parent == FOLDER else ""  # of the course; a translation lies below
+    pictures = stored_pictures(path.stem, f"{top}../{PICTURES.name}/{path.stem}")
+    shown = [
+        _prose(cell)
+        if cell.cell_type == "markdown"
+        else _code(cell) + pictures.get(cell.source, "")
+        for cell in cells
+    ]
     title, *rest = shown[0].split("\n", 1)
     note = (
-        f"*A page of the [course]({_map_of(path)}), without its figures: `make lab` opens the "
-        f'notebooks to run them. <a href="{path.name}" download>{path.name}</a>*'
+        f"*A page of the [course]({top}README.md), its figures as still pictures: `make lab` opens "
+        f'the notebooks to run them. <a href="{path.name}" download>{path.name}</a>*'
     )
     return "\n\n".join([title, note, *rest, *shown[1:]])
 
 
-def _map_of(path: Path) -> str:
-    """The course's map, from a notebook's folder."""
-    return "../README.md" if path.parent.parent == FOLDER else "README.md"
+def stored_pictures(stem: str, address: str, folder: Path = PICTURES) -> dict[str, str]:
+    """The pictures of a notebook as they were last drawn.
+
+    Args:
+        stem: the notebook's name.
+        address: of the folder of pictures, from the page.
+        folder: where `docs/make_course_pictures.py` wrote them.
+
+    Returns:
+        The code that drew them → HTML to stand below it. Code that was changed since has none.
+    """
+    record = folder / f"{stem}.json"
+    if not record.exists():
+        return {}
+    cells = json.loads(record.read_text(encoding="utf-8"))["cells"]
+    return {
+        cell["source"]: "".join(_figure(address, picture) for picture in cell["pictures"])
+        for cell in cells
+    }
+
+
+def _figure(address: str, picture: dict[str, str]) -> str:
+    words = escape(" ".join(picture["words"].split()))
+    source = f"{address}/{picture['file']}"
+    return (
+        f'\n\n<figure><img src="{source}" alt="A figure, described below" loading="lazy">'
+        f"<figcaption>{words}</figcaption></figure>"
+    )
 
 
 def _prose(cell: Any) -> str:

@@ -1,14 +1,18 @@
 """What the documentation's own code does to pages, on small ones made here."""
 
+import re
 from html import escape
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
 from mkdocs.exceptions import PluginError
 
+import fggm_lab as lab
 from fggm_lab.runs import NUMBERS
 from fggm_lab.runs.events import EVENT_TYPES
+from tests.support.pages import ROOT
 from tools.install_cell import install_cell
 
 pytestmark = pytest.mark.usefixtures("hooks")
@@ -56,6 +60,28 @@ def test_a_notebook_becomes_prose_code_and_text_results(tmp_path: Path) -> None:
         "", "Goals.", "````python\nprint(1 + 2)\n````", "````text\n3\n````",
         '<details markdown="1"><summary>A solution</summary>', "`3`\n</details>",
     ]  # fmt: skip
+
+
+def test_a_notebooks_figures_are_kept_for_its_page_until_their_code_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from course import stored_pictures
+    from make_course_pictures import keep_pictures
+
+    figure = lab.plots.drift_curve([{"after": "FOMC", "drift": 0.2, "sd": 0.1}], "FOMC")
+    bundle = figure._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", {"text/html": bundle["text/html"]})
+    cells = [nbformat.v4.new_code_cell(source, outputs=[output] * n)
+             for source, n in (("draw()", 2), ("1 + 1", 0))]  # fmt: skip
+    assert keep_pictures(nbformat.v4.new_notebook(cells=cells), tmp_path / "00_a") == 2
+    stored = stored_pictures("00_a", "../pictures/00_a", tmp_path)
+    assert list(stored) == ["draw()"]
+    assert stored["draw()"].count(escape(lab.plots.caption_of(figure))) == 2
+    files = re.findall(r"../pictures/00_a/([^\"]+\.svg)", stored["draw()"])
+    assert len(files) == 2
+    assert all(ElementTree.parse(tmp_path / "00_a" / file) for file in files)
+    assert stored_pictures("01_b", "../pictures/01_b", tmp_path) == {}
 
 
 @pytest.mark.parametrize(
