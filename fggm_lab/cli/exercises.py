@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from fggm_lab.cli.console import console
@@ -97,7 +98,7 @@ def _show(results: Any, as_json: bool, csv: Path | None, json_file: Path | None)
     if as_json:
         typer.echo(to_json(rows))
         return
-    table = Table(title="exercises that are right, by notebook")
+    table = Table(title="right exercises", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("student", overflow="fold")
     for notebook in (*results.notebooks, "all"):
         table.add_column(notebook, justify="right", no_wrap=True)

@@ -10,6 +10,9 @@ from fggm_lab.extras import require
 from fggm_lab.files import write_text
 from fggm_lab.runs import Run, RunsLike, as_runs, comparison
 
+NUMBERS = ("op_final", "learning_accuracy", "bwt_gem", "general_before", "general_after")
+"""The columns of the page's table."""
+
 FIGURES = ("forgetting_curves", "stability_plasticity")
 """The figures of the page: what was forgotten when, and learning against keeping."""
 
@@ -51,7 +54,7 @@ def share_result(
 
 def _page(runs: Sequence[Run], sentence: str, author: str, prediction: str) -> str:
     from fggm_lab.report.assets import STYLE
-    from fggm_lab.report.tables import comparison_html
+    from fggm_lab.tables import numbers_html
 
     config = runs[0].config
     methods = ", ".join(dict.fromkeys(run.config.method for run in runs))
@@ -63,11 +66,11 @@ def _page(runs: Sequence[Run], sentence: str, author: str, prediction: str) -> s
         f"<p>Learned one after the other: {escape(', '.join(config.task_names))}. Methods: "
         f"{escape(methods)}. Seed {seeds}. Scored on the {config.training.split} split.</p>",
         "</header>",
-        '<main><section><h2>The numbers</h2><div class="scroll">',
-        comparison_html(comparison(runs)),
-        '</div><p class="note">OP: mean score on all tasks at the end; BWT: mean change of a '
-        "task's score since it was learned; General: skills that no task trains. One seed is one "
-        "draw.</p></section>",
+        "<main><section><h2>The numbers</h2>",
+        numbers_html("One row per run", comparison(runs), NUMBERS),
+        '<p class="note">OP: mean score on all tasks at the end; learning accuracy: mean '
+        "score of each task just after it was learned; BWT: mean change since; General: skills "
+        "that no task trains. One seed is one draw.</p></section>",
         *_pictures(runs),
         *_exercises(course_progress()),
         "</main>",
@@ -97,6 +100,8 @@ def _pictures(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _exercises(results: CourseResults) -> Iterator[str]:
-    """How many exercises are right, if any was tried."""
-    if any(result.tries for result in results):
-        yield f"<section><h2>Exercises</h2>{results._repr_html_()}</section>"
+    """How many exercises are right, of the notebooks in which any was tried."""
+    tried = {result.notebook for result in results if result.tries}
+    if tried:
+        chosen = CourseResults(result for result in results if result.notebook in tried)
+        yield f"<section><h2>Exercises</h2>{chosen._repr_html_()}</section>"
