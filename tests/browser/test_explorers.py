@@ -12,6 +12,7 @@ from fggm_lab.masks import Mask
 from fggm_lab.plots import share_per_layer
 from fggm_lab.plots.mask_overlap import overlap_tables
 from fggm_lab.runs import Run
+from tests.support.answers import answered_run
 from tests.support.jupyter import LabPage, serve
 from tests.support.records import TASKS, made_run
 
@@ -27,6 +28,8 @@ EXPLORE = """import fggm_lab as lab
 lab.explore("runs/1")"""
 COMPARE = """import fggm_lab as lab
 lab.compare("runs")"""
+BROWSE = """import fggm_lab as lab
+lab.browse("answers")"""
 PLAYGROUND = """import fggm_lab as lab
 model, tokenizer = lab.load_model("tiny")
 tasks = lab.load_tasks("trace-mini", order=["NumGLUE-cm", "FOMC"])
@@ -46,8 +49,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in (1, 2):
         for method in ("sft", "fggm"):
             made_run(folder / "runs" / str(seed), method, THREE_TASKS, seed=seed)
+    answered_run(folder / "answers")
     for name, cell in (
-        ("explore", EXPLORE), ("compare", COMPARE), ("playground", PLAYGROUND), ("live", LIVE),
+        ("explore", EXPLORE), ("compare", COMPARE), ("browse", BROWSE), ("playground", PLAYGROUND),
+        ("live", LIVE),
     ):  # fmt: skip
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
@@ -209,6 +214,17 @@ def test_compare_sets_methods_side_by_side(lab: LabPage) -> None:
     lab.page.get_by_role("tab", name="Forgetting").click()
     lab.wait_for("document.querySelector('.fggm-tab-forgetting .scatterlayer path.js-line')")
     lab.shot("compare-forgetting")
+
+
+@pytest.mark.parametrize("lab", ["browse"], indirect=True)
+def test_the_browser_of_answers_shows_the_example_chosen(lab: LabPage) -> None:
+    lab.wait_for("document.querySelector('.fggm-browse .js-plotly-plot .main-svg')")
+    first, *_ = lab.page.locator(".fggm-examples option").all_inner_texts()
+    assert " ".join(first.split()) == "1.00 → 0.00 A 0: A asks number 0?"
+    lab.page.locator(".fggm-examples select").select_option(index=1)
+    lab.wait_for("document.querySelector('.fggm-browse').innerText.includes('wrong B <1>')")
+    press(lab, "What does the answer depend on?", ".fggm-browse")
+    lab.wait_for("document.querySelector('.fggm-browse').innerText.includes('keeps no model')")
 
 
 @pytest.mark.parametrize("lab", ["playground"], indirect=True)
