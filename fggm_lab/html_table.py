@@ -1,7 +1,11 @@
-"""A small table in HTML: what a record shows as the last line of a notebook's cell."""
+"""What a record shows as the last line of a notebook's cell: a small table, or lines of text."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from textwrap import fill
+
+_COLUMNS = 80
+"""Characters per line of plain text."""
 
 
 def html_table(
@@ -30,6 +34,20 @@ def html_table(
     return (
         f"<div>{escape(title)}</div>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def plain_lines(text: str) -> str:
+    """A record in one sentence, broken between words where a line would be long.
+
+    Args:
+        text: the sentence.
+
+    Returns:
+        Lines of at most 80 characters, those after the first indented.
+    """
+    return fill(
+        text, _COLUMNS, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
     )
 
 

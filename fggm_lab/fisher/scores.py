@@ -15,6 +15,7 @@ from torch import Tensor
 from fggm_lab.deprecation import present_name, warn_renamed
 from fggm_lab.errors import DataError
 from fggm_lab.files import write_json, write_whole
+from fggm_lab.html_table import plain_lines
 from fggm_lab.models.names import own_weight, split_name
 from fggm_lab.models.unit_table import UnitTable
 
@@ -78,7 +79,7 @@ class FisherScores(UnitTable):
 
     def __repr__(self) -> str:
         task = "" if self.info.task is None else f", task {self.info.task}"
-        return (
+        return plain_lines(
             f"FisherScores({self.info.estimator}{task}, {self.info.examples:,} examples: "
             f"{self.unit_count:,} units in {len(self):,} parameters, total {self.total:.4g})"
         )

@@ -15,6 +15,7 @@ from fggm_lab.deprecation import warn_renamed
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.files import write_whole
 from fggm_lab.fisher.scores import FisherScores, read_record
+from fggm_lab.html_table import plain_lines
 from fggm_lab.mask_settings import Scope, check_scope
 from fggm_lab.masks.selection import select
 from fggm_lab.models.unit_table import UnitTable
@@ -174,7 +175,7 @@ class Mask(UnitTable):
     def __repr__(self) -> str:
         source = self.info.source
         source = source if len(source) <= _SOURCE_WIDTH else f"{source[: _SOURCE_WIDTH - 1]}…"
-        return (
+        return plain_lines(
             f"Mask({source}, keep={self.info.keep:g}, scope={self.info.scope}: "
             f"{self.count:,} of {self.unit_count:,} units move)"
         )

@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 from typing import Any, NoReturn
 
 from fggm_lab.errors import RunError
-from fggm_lab.html_table import html_table
+from fggm_lab.html_table import html_table, plain_lines
 from fggm_lab.runs.config import RunConfig
 from fggm_lab.runs.listing import RunsLike, as_runs
 from fggm_lab.runs.numbers import NUMBERS
@@ -56,7 +56,7 @@ class Comparison(list[Row]):
     def __repr__(self) -> str:
         names = [f"{row['method']} (seed {row['seed']})" for row in self[:6]]
         more = f", … {len(self) - 6} more" if len(self) > 6 else ""
-        return f"Comparison({len(self)} runs: {', '.join(names)}{more})"
+        return plain_lines(f"Comparison({len(self)} runs: {', '.join(names)}{more})")
 
     def _repr_html_(self) -> str:
         shown = {key: number for key, number in NUMBERS.items() if number.in_tables}

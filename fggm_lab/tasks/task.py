@@ -6,7 +6,7 @@ from reprlib import Repr
 from typing import Literal, get_args, overload
 
 from fggm_lab.errors import DataError, SettingError, nearest
-from fggm_lab.html_table import html_table
+from fggm_lab.html_table import html_table, plain_lines
 
 Split = Literal["train", "eval", "test"]
 """The name of a split."""
@@ -182,7 +182,7 @@ class TaskSequence(Sequence[Task]):
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{task.name} ({len(task.train)})" for task in self._tasks)
-        return f"TaskSequence[{parts}]"
+        return plain_lines(f"TaskSequence[{parts}]")
 
     def _repr_html_(self) -> str:
         return html_table(

@@ -286,6 +286,7 @@ class LiveTraining(LazyWidget):
         self._progress.value = f"<p style='margin:0'>{escape(self._progress_text())}</p>"
         if self._figure is not None:
             self._figure.change(lambda figure: fill(figure, self._state))
+            self._show_plot()
         else:
             self._picture.value = self.static().html("")
 
@@ -305,7 +306,13 @@ class LiveTraining(LazyWidget):
             figure = bare(self._current_figure()).update_layout(autosize=True)
             self._figure = ThreadSafeFigure(figure, self._throttle.add_cost)
             self._picture.value = ""
-            return [*self._controls, self._figure, self._panel.box]
+            self._plot_box = ipywidgets.VBox([self._figure, self._panel.box])
+            self._show_plot()
+            return [*self._controls, self._plot_box]
+
+    def _show_plot(self) -> None:
+        """Show the figure from the moment the steps are known; before, its axes would be empty."""
+        self._plot_box.layout.display = None if self._state.planned else "none"
 
     def static(self) -> StaticPicture:
         """The same as a picture, with its words."""

@@ -31,6 +31,8 @@ from fggm_lab.widgets.lazy_widget import LazyWidget
 
 ZERO, FREEZE = "zero them", "freeze them"
 UNITS, HEADS = "units", "attention heads"
+SHARE = 0.05
+"""Of the units chosen at first: the highest at zero lose a task, as many random ones do not."""
 _MAX_ROWS = 8
 """Rows shown of a list from which several entries can be chosen."""
 
@@ -92,7 +94,7 @@ class MaskPlayground(LazyWidget):
             modules=_multiple_choice("parameters", [(module, module) for module in modules]),
             rank=switch("units", RANKS),
             share=ipywidgets.FloatSlider(
-                0.1, min=0.01, max=1, step=0.01, description="share", readout_format=".0%",
+                SHARE, min=0.01, max=1, step=0.01, description="share", readout_format=".0%",
                 style=WIDE, continuous_update=False,
             ),
             scope=switch("scope", SCOPES),

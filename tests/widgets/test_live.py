@@ -166,4 +166,13 @@ def test_until_a_page_answers_a_picture_grows_and_no_figure_is_made(tmp_path: Pa
     widget.wait()
     assert widget._picture.value != before
     widget.fill()
-    assert widget._picture.value == "" and widget._figure in widget.children
+    assert widget._picture.value == "" and widget._plot_box in widget.children
+
+
+def test_there_are_no_empty_axes_before_the_start(tmp_path: Path) -> None:
+    widget = live(tmp_path / "run")
+    widget.fill()
+    assert widget._plot_box.layout.display == "none" and "Not started" in widget._sentence.value
+    widget._button.click()
+    widget.wait()
+    assert widget._plot_box.layout.display is None

@@ -12,7 +12,7 @@ from fggm_lab.models import fingerprint
 from fggm_lab.models.names import split_name
 from fggm_lab.training.effects import choose_units, freezing, zeroing
 from fggm_lab.widgets import playground as module
-from fggm_lab.widgets.playground import FREEZE, HEADS, MaskPlayground
+from fggm_lab.widgets.playground import FREEZE, HEADS, SHARE, MaskPlayground
 from tests.support.families import character_tokenizer
 from tests.support.small import small_general, small_model, small_tasks
 
@@ -157,3 +157,16 @@ def test_without_widgets_there_are_words() -> None:
     assert widget._repr_mimebundle_()["text/plain"].startswith("A playground for masks")
     widget.button.click()
     assert "set to zero. task-0: score" in widget._repr_mimebundle_()["text/plain"]
+
+
+def test_the_share_it_opens_with_tells_units_apart() -> None:
+    model, tokenizer = lab.load_model("tiny")
+    tasks = lab.load_tasks("trace-mini", order=["FOMC"])
+    scores = fisher_scores(model, tokenizer, tasks["FOMC"].train, max_examples=16)
+    settings: dict[str, Any] = {"general": None, "examples": 16}
+    effects = [
+        zeroing(model, tokenizer, tasks, ~choose_units(scores, rank, SHARE), **settings)
+        for rank in ("top", "random")
+    ]
+    top, chance = (effect.after.tasks["FOMC"].score for effect in effects)
+    assert top < 0.1 < chance - 0.2
