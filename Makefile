@@ -42,8 +42,9 @@ compat: setup  ## Test the lowest and the newest allowed versions (downloads gig
 docs: setup  ## Build the documentation (strict) into site/
 	$(DOCS)
 
-pictures: demo  ## Draw the README's pictures from the demo's runs
-	$(OFFLINE) $(BIN)/python docs/make_pictures.py $(DEMO)
+pictures: setup  ## Draw the README's pictures from the demo's runs, evaluated more often
+	$(OFFLINE) $(BIN)/fggm-lab demo --points 12 --out runs/pictures --resume
+	$(OFFLINE) $(BIN)/python docs/make_pictures.py runs/pictures
 
 course-pictures: setup  ## Run the notebooks and keep the pictures that their pages show
 	$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python docs/make_course_pictures.py

@@ -38,6 +38,12 @@ DEFAULT_MAX_LENGTH = 1024
 """The most tokens per example in training and evaluation unless `max_length` says otherwise."""
 
 
+TASKS, TRAINING, RESOURCES, MEASURING = (
+    "Model and tasks", "Training", "Memory and speed", "Measuring",
+)  # fmt: skip
+"""Headings under which the help lists the options of settings."""
+
+
 @dataclass(frozen=True)
 class Option:
     """What the command line makes of a setting, beside its type, bounds, default and description.
@@ -45,6 +51,7 @@ class Option:
     Attributes:
         name: the option's name where it differs from the field's.
         shown: whether `fggm-lab run` and `sweep` have the option at all.
+        panel: the heading under which the help lists it.
         sweep: whether `sweep --vary` takes it; runs that differ in it stand in one table.
         default: what the help says in place of a default of None.
         formerly: the field's name in version 0.1. It stays the name in `config.json`, and one
@@ -53,6 +60,7 @@ class Option:
 
     name: str | None = None
     shown: bool = True
+    panel: str = TRAINING
     sweep: bool = True
     default: str | None = None
     formerly: str | None = None
@@ -116,39 +124,46 @@ class TrainingSettings(BaseModel):
     """The optimiser's weight decay."""
     clip: float | None = Field(default=1.0, gt=0)
     """Largest gradient norm, after masking; `none` switches clipping off."""
-    micro_batch: Annotated[int | None, Option(default="the batch")] = Field(default=None, ge=1)
+    micro_batch: Annotated[int | None, Option(panel=RESOURCES, default="the batch")] = Field(
+        default=None, ge=1
+    )
     """Examples per forward pass; the gradients of a batch's parts are added up."""
-    autocast: bool = False
+    autocast: Annotated[bool, Option(panel=RESOURCES)] = False
     """Matrix products in bfloat16."""
-    gradient_checkpointing: Annotated[bool, Option(formerly="recompute")] = False
+    gradient_checkpointing: Annotated[bool, Option(panel=RESOURCES, formerly="recompute")] = False
     """Keep few activations and compute the others again in the backward pass; saves memory."""
     max_length: Annotated[
-        int | None, Option(default=f"the context, at most {DEFAULT_MAX_LENGTH}")
+        int | None, Option(panel=TASKS, default=f"the context, at most {DEFAULT_MAX_LENGTH}")
     ] = Field(default=None, ge=1)
     """Tokens per example; longer prompts are cut from the left."""
-    limit: Annotated[int | None, Option(sweep=False)] = Field(default=None, ge=1)
+    limit: Annotated[int | None, Option(panel=TASKS, sweep=False)] = Field(default=None, ge=1)
     """Use the first N examples of a split."""
-    score_limit: Annotated[int | None, Option(sweep=False)] = Field(default=None, ge=1)
+    score_limit: Annotated[int | None, Option(panel=MEASURING, sweep=False)] = Field(
+        default=None, ge=1
+    )
     """Score the first N examples of a task and of a skill of General."""
-    skip_too_long: Annotated[bool, Option(sweep=False)] = False
+    skip_too_long: Annotated[bool, Option(panel=TASKS, sweep=False)] = False
     """Leave out, and count, examples whose answers do not fit into `max_length`, of the training
     and the scored split and of General; else they are refused."""
-    split: Annotated[Literal["test", "eval"], Option(sweep=False)] = "test"
+    split: Annotated[Literal["test", "eval"], Option(panel=MEASURING, sweep=False)] = "test"
     """The split that is scored; `eval` to choose settings."""
     max_new_tokens: Annotated[
-        NewTokens, Option(sweep=False, default="as many as can matter to a task's score")
+        NewTokens,
+        Option(panel=MEASURING, sweep=False, default="as many as can matter to a task's score"),
     ] = None
     """Most tokens of a scored answer: `512`, one for each task, or by name (`MeetingBank=512`)."""
-    points_per_task: Annotated[int, Option(name="points")] = Field(default=12, ge=0)
-    """Evaluations inside each task."""
-    probe: int = Field(default=8, ge=0)
-    """Examples per task for each of them."""
-    fisher_points: Annotated[int | None, Option(default="only what a method itself scores")] = (
-        Field(default=None, ge=0)
+    points_per_task: Annotated[int, Option(name="points", panel=MEASURING)] = Field(
+        default=12, ge=0
     )
+    """Evaluations inside each task."""
+    probe: Annotated[int, Option(panel=MEASURING)] = Field(default=8, ge=0)
+    """Examples per task for each of them."""
+    fisher_points: Annotated[
+        int | None, Option(panel=MEASURING, default="only what a method itself scores")
+    ] = Field(default=None, ge=0)
     """Keep Fisher scores before each task and N times along it, the last time at its end; training
     is the same, bit for bit."""
-    fisher_examples: int | None = Field(default=128, ge=1)
+    fisher_examples: Annotated[int | None, Option(panel=MEASURING)] = Field(default=128, ge=1)
     """Training examples for each of those scores, drawn by the seed; `none` uses all."""
 
     @model_validator(mode="wrap")

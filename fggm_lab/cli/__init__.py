@@ -27,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -69,6 +70,5 @@ def main() -> None:
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("stopped; the same command with --resume goes on from here", file=sys.stderr)
+    except KeyboardInterrupt:  # before a command began; typer ends those that did with 130
         sys.exit(130)

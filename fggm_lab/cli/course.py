@@ -1,34 +1,89 @@
 """`fggm-lab demo` and `fggm-lab lab`: what a newcomer types first."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fggm_lab.cli.console import console
-from fggm_lab.cli.options import options_of
+from fggm_lab.cli.environment import usable_cores
+from fggm_lab.cli.interrupt import go_on, stoppable
+from fggm_lab.cli.options import RUN_FOLDER, options_of
+from fggm_lab.cli.out import not_inside_a_run
 from fggm_lab.cli.results import print_comparison, report
 from fggm_lab.cli.train import train
 from fggm_lab.extras import require
+from fggm_lab.settings import MEASURING, RESOURCES
+
+POINTS = 4
+"""Evaluations inside each task, fewer than those of `fggm-lab run`."""
 
 
 @options_of(train, without=("quiet",))
 def demo(
     out: Annotated[
-        Path, typer.Option(help="Folder that gets the run folders and `report.html`.")
+        Path,
+        typer.Option(
+            callback=not_inside_a_run,
+            help="Folder that gets the run folders and `report.html`.",
+            rich_help_panel=RUN_FOLDER,
+        ),
     ] = Path("runs", "demo"),
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Methods trained at the same time, each in a process of its own. [default: on a "
+            "CPU as many as there are cores]",
+            rich_help_panel=RESOURCES,
+        ),
+    ] = None,
+    points: Annotated[
+        int, typer.Option(help="Evaluations inside each task.", rich_help_panel=MEASURING)
+    ] = POINTS,
     **options: Any,
 ) -> None:
     """Train the shipped model under four methods, compare them, and write the report.
 
-    Takes ten minutes or so on two CPU cores; the options are those of `fggm-lab run`.
+    Takes up to ten minutes on two CPU cores; the options are those of `fggm-lab run`.
 
     Example: `fggm-lab demo --limit 40 --epochs 1`
     """
     require("the demo", "plotly", "rapidfuzz", "rouge_score")
-    runs = train(out=out, **options)
-    print_comparison(runs)
-    report([run.path for run in runs], out / "report.html")
+    with stoppable(go_on(options["resume"])):
+        jobs = _runs_at_a_time(options["device"]) if jobs is None else jobs
+        runs = train(out=out, jobs=jobs, points=points, **options)
+        print_comparison(runs)
+        report([run.path for run in runs], out / "report.html")
+    console.print(next_steps(out, [run.path for run in runs]), soft_wrap=True, highlight=False)
+
+
+def next_steps(out: Path, runs: Sequence[Path]) -> str:
+    """What to do with the runs of a demo, a line each.
+
+    Args:
+        out: the folder of the runs.
+        runs: their folders.
+
+    Returns:
+        The lines.
+    """
+    steps = {
+        f"open {out / 'report.html'}": "every figure, in a browser",
+        f"fggm-lab forgotten {runs[0]}": "the answers that were lost",
+        "fggm-lab lab": "the course, in JupyterLab",
+        f'lab.explore("{out}")': "the explorers, in a notebook",
+    }
+    longest = max(map(len, steps))
+    return "\n".join(["next:", *(f"  {step:{longest}}  {what}" for step, what in steps.items())])
+
+
+def _runs_at_a_time(device: str | None) -> int:
+    """How many runs at a time keep the CPU's cores busy; 1 on a GPU."""
+    import torch
+
+    on_cpu = device == "cpu" or (device is None and not torch.cuda.is_available())
+    return usable_cores() if on_cpu else 1
 
 
 def lab(

@@ -61,14 +61,19 @@ def _device() -> dict[str, Any]:
     }
 
 
+def usable_cores() -> int:
+    """How many of the machine's cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def _threads() -> dict[str, Any]:
     """Cores of the machine, those this process may use, and torch's threads."""
     import torch
 
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
     return {
         "cores": os.cpu_count(),
-        "usable_cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "usable_cores": usable_cores(),
         "torch": torch.get_num_threads(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
     }

@@ -1,6 +1,7 @@
 """`fggm-lab fisher` and `audit`: what a task asks of a model, and whether its data is sound."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,28 +34,34 @@ def fisher(
         bool,
         typer.Option("--stability", help="Also say how many examples make the mask stable."),
     ] = False,
-    keep: Annotated[float, typer.Option(help="The share such a mask keeps.")] = 0.3,
+    keep: Annotated[
+        float, typer.Option(help="The share of units that the mask of --stability keeps.")
+    ] = 0.3,
     device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, …")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Score every unit of a model by its Fisher information on a task.
 
     Example: `fggm-lab fisher --task FOMC --out scores`
     """
     from fggm_lab.fisher import fisher_scores
+    from fggm_lab.mask_settings import check_keep
     from fggm_lab.masks import mask_stability
     from fggm_lab.models import load_model
     from fggm_lab.tasks import load_tasks
 
+    check_keep(keep)
     settings: dict[str, Any] = {
         "estimator": estimator,
         "draws": draws,
         "seed": seed,
         "memory_budget": None if memory_budget is None else _bytes(memory_budget),
-        "progress": console.is_terminal,
+        "progress": console.is_terminal and not json_,
     }
     sequence = load_tasks(tasks, allow_missing=True)
     chosen = list(sequence) if task is None else [sequence[task]]
     network, tokenizer = load_model(model, device=device, for_training=True)
+    records = []
     for item in chosen:
         scores = fisher_scores(
             network,
@@ -65,13 +72,27 @@ def fisher(
             task=item.name,
             **settings,
         )
-        _print_scores(scores)
         if out is not None:
             scores.save(out / item.name)
-            console.print(f"wrote {out / item.name}.safetensors", highlight=False)
+        rows = []
         if stability:
             rows = mask_stability(network, tokenizer, item.train, keep=keep, **settings)
+        if json_:
+            records.append(_record(scores, rows, keep))
+            continue
+        _print_scores(scores)
+        if out is not None:
+            console.print(f"wrote {out / item.name}.safetensors", highlight=False)
+        if stability:
             _print_stability(item.name, rows)
+    if json_:
+        typer.echo(json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _record(scores: Any, stability: list[dict[str, Any]], keep: float) -> dict[str, Any]:
+    """A task's scores as JSON has them: how they were made, and a row per parameter."""
+    record = {"info": asdict(scores.info), "parameters": scores.table()}
+    return record | ({"keep": keep, "stability": stability} if stability else {})
 
 
 def _bytes(text: str) -> int:

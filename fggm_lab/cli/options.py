@@ -21,6 +21,9 @@ from fggm_lab.settings import (
     takes_none,
 )
 
+METHODS, RUN_FOLDER = "Methods", "Run folder"
+"""Headings under which the help lists options, beside those of settings."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -104,7 +107,9 @@ def read_setting(record: type[TrainingSettings], field_name: str, value: Any, wr
     try:
         return _adapter(record, field_name).validate_python(value)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].lower()
+        first = error.errors()[0]
+        # Of a wrong word pydantic lists the right ones, as does what follows.
+        reason = "no such choice" if first["type"] == "literal_error" else first["msg"].lower()
         raise SettingError(f"{written}: {reason}; write {allowed_values(field)}") from None
 
 
@@ -186,13 +191,16 @@ def _parameter(
     if default is None and option.default is not None:
         description += f" [default: {option.default}]"
     if field.annotation is bool:
-        shown = typer.Option(f"{flag}/--no-{flag[2:]}", help=description)
+        switch = f"{flag}/--no-{flag[2:]}"
+        shown = typer.Option(switch, help=description, rich_help_panel=option.panel)
         return _keyword(name, default, Annotated[bool, shown])
 
     def parse(value: Any) -> Any:
         return read_setting(record, field_name, value, f"{flag} {value}")
 
-    shown = typer.Option(flag, help=description, parser=parse, metavar=_metavar(field))
+    shown = typer.Option(
+        flag, help=description, parser=parse, metavar=_metavar(field), rich_help_panel=option.panel
+    )
     return _keyword(name, default, Annotated[str, shown])
 
 

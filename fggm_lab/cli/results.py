@@ -13,10 +13,18 @@ from fggm_lab.errors import RunError, SettingError
 
 
 def print_comparison(runs: list[Any]) -> None:
-    from fggm_lab.runs import comparison
+    """What runs over one task order show: in a sentence, one by one, and over their seeds."""
+    from fggm_lab.runs import comparison, over_seeds
+    from fggm_lab.runs.finding import finding
     from fggm_lab.tables import comparison_table
 
-    console.print(comparison_table(comparison(runs)))
+    if sentence := finding(runs):
+        console.print(sentence, style="bold", highlight=False, markup=False)
+    rows = comparison(runs)
+    console.print(comparison_table(rows))
+    means = over_seeds(rows)
+    if len(means) < len(rows):
+        console.print(comparison_table(means))
 
 
 def rows_and_means(runs: list[Any]) -> dict[str, list[Any]]:
@@ -90,8 +98,8 @@ def compare(
     Example: `fggm-lab compare runs/demo --csv comparison.csv`
     """
     from fggm_lab.files import write_text
-    from fggm_lab.runs import comparison, over_seeds
-    from fggm_lab.tables import comparison_table, to_csv, to_json
+    from fggm_lab.runs import comparison
+    from fggm_lab.tables import to_csv, to_json
 
     runs = _runs_in(folders)
     if published:
@@ -110,10 +118,7 @@ def compare(
     if groupings is not None:
         print_gathered(groupings)
         return
-    console.print(comparison_table(rows))
-    grouped = over_seeds(rows)
-    if len(grouped) < len(rows):
-        console.print(comparison_table(grouped))
+    print_comparison(runs)
 
 
 def _beside_published(

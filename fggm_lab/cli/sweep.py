@@ -9,8 +9,17 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from fggm_lab.cli.console import console
+from fggm_lab.cli.interrupt import go_on, stoppable
 from fggm_lab.cli.methods import make_methods, method_names, method_settings
-from fggm_lab.cli.options import options_of, read_setting, settings_from, shown_settings
+from fggm_lab.cli.options import (
+    METHODS,
+    RUN_FOLDER,
+    options_of,
+    read_setting,
+    settings_from,
+    shown_settings,
+)
+from fggm_lab.cli.out import not_inside_a_run
 from fggm_lab.cli.results import print_gathered, print_paired, rows_and_means
 from fggm_lab.cli.train import train
 from fggm_lab.errors import LabError, SettingError, nearest
@@ -18,8 +27,10 @@ from fggm_lab.plugins import split_setting
 from fggm_lab.runs.sweep import Cell, Variation, asked_before, is_finished, plan, remember
 from fggm_lab.settings import TrainingSettings
 
-PER_CELL = ("out", "quiet", "seed", "methods", "order", "resume", "from_", "task")
+PER_CELL = ("out", "quiet", "seed", "methods", "order", "resume", "from_", "task", "jobs")
 """What a sweep sets itself for every run."""
+COMBINATIONS, RESULTS = "Combinations", "Results"
+"""Headings under which the help lists a sweep's own options."""
 BESIDE = ("dtype",)
 """Options that can be varied beside the training settings."""
 
@@ -152,38 +163,67 @@ class _Cells:
 
 @options_of(train, without=PER_CELL)
 def sweep(
-    out: Annotated[Path, typer.Option(help="Folder of the sweep: `ORDER/seed-N/[VARIED/]METHOD`.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=not_inside_a_run,
+            help="Folder of the sweep: `ORDER/seed-N/[VARIED/]METHOD`.",
+            rich_help_panel=RUN_FOLDER,
+        ),
+    ],
     methods: Annotated[
-        str, typer.Option(help="Comma-separated; `fggm-lab info` lists them.")
+        str,
+        typer.Option(help="Comma-separated; `fggm-lab info` lists them.", rich_help_panel=METHODS),
     ] = "sft,migu,fggm,random",
-    seeds: Annotated[str, typer.Option(help="Such as `1,2,3` or `1-5`.")] = "1-5",
+    seeds: Annotated[
+        str, typer.Option(help="Such as `1,2,3` or `1-5`.", rich_help_panel=COMBINATIONS)
+    ] = "1-5",
     order: Annotated[
         list[str] | None,
         typer.Option(
-            help="A task order as `fggm-lab run --order` takes it, or `default`; repeatable."
+            help="A task order as `fggm-lab run --order` takes it, or `default`; repeatable.",
+            rich_help_panel=COMBINATIONS,
         ),
     ] = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(
             help="A setting and its values: `lr=1e-4,5e-4`, or of one method "
-            "`fggm.keep=0.1,0.3`; repeatable, every combination is trained."
+            "`fggm.keep=0.1,0.3`; repeatable, every combination is trained.",
+            rich_help_panel=COMBINATIONS,
         ),
     ] = None,
     baseline: Annotated[
         str | None,
-        typer.Option(help="The row of the table to subtract. [default: the first method]"),
+        typer.Option(
+            help="The row of the table to subtract. [default: the first method]",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
     keep_checkpoints: Annotated[
-        bool, typer.Option(help="Keep the model after every task, not only the last.")
+        bool,
+        typer.Option(
+            help="Keep the model after every task, not only the last.", rich_help_panel=RUN_FOLDER
+        ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the runs and which are finished; train none.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="List the runs and which are finished; train none.",
+            rich_help_panel=COMBINATIONS,
+        ),
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Also write a row per run here as CSV.")] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of tables.", rich_help_panel=RESULTS)
+    ] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Also write a row per run here as CSV.", rich_help_panel=RESULTS),
+    ] = None,
     json_file: Annotated[
-        Path | None, typer.Option(help="Also write everything here as JSON.")
+        Path | None,
+        typer.Option(help="Also write everything here as JSON.", rich_help_panel=RESULTS),
     ] = None,
     **options: Any,
 ) -> None:
@@ -216,16 +256,15 @@ def sweep(
         return
     console.stderr = json_
     try:
-        if done:
-            console.print(f"{len(done)} of {len(cells)} runs are finished", highlight=False)
-        remember(out, {name: work.options_of_cell(cell) for name, cell in cells_by_name.items()})
-        for number, (name, cell) in enumerate(cells_by_name.items(), 1):
-            if name not in done:
-                console.print(f"run {number} of {len(cells)}: {name}", highlight=False)
-                work.train(cell)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        _exit(130)
+        with stoppable(go_on(resumes=True)):
+            if done:
+                console.print(f"{len(done)} of {len(cells)} runs are finished", highlight=False)
+            options_by_name = {n: work.options_of_cell(cell) for n, cell in cells_by_name.items()}
+            remember(out, options_by_name)
+            for number, (name, cell) in enumerate(cells_by_name.items(), 1):
+                if name not in done:
+                    console.print(f"run {number} of {len(cells)}: {name}", highlight=False)
+                    work.train(cell)
     finally:
         console.stderr = False
     work.print_failures()

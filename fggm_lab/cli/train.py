@@ -5,13 +5,25 @@ from typing import Annotated, Any
 
 import typer
 
+from fggm_lab.checks import check_count
 from fggm_lab.cli.code import tell_about_code
 from fggm_lab.cli.console import console
+from fggm_lab.cli.interrupt import go_on, stoppable
+from fggm_lab.cli.job import TrainingJob
 from fggm_lab.cli.methods import make_methods, method_names, method_settings
-from fggm_lab.cli.options import options_of, settings_from, training_options
+from fggm_lab.cli.options import (
+    METHODS,
+    RUN_FOLDER,
+    options_of,
+    settings_from,
+    training_options,
+)
+from fggm_lab.cli.out import not_inside_a_run
 from fggm_lab.cli.presets import choose_preset
 from fggm_lab.cli.results import print_comparison
+from fggm_lab.cli.side_by_side import train_all
 from fggm_lab.errors import SettingError
+from fggm_lab.settings import MEASURING, RESOURCES, TASKS
 
 
 def _task_index(run: Any, task: str) -> int:
@@ -29,9 +41,19 @@ def _task_index(run: Any, task: str) -> int:
 
 @training_options()
 def train(
-    out: Annotated[Path, typer.Option(help="Folder that gets one run folder per method.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=not_inside_a_run,
+            help="Folder that gets one run folder per method.",
+            rich_help_panel=RUN_FOLDER,
+        ),
+    ],
     model: Annotated[
-        str, typer.Option(help="`tiny` (shipped), a Hugging Face folder or a hub id.")
+        str,
+        typer.Option(
+            help="`tiny` (shipped), a Hugging Face folder or a hub id.", rich_help_panel=TASKS
+        ),
     ] = "tiny",
     preset: Annotated[
         str | None,
@@ -39,68 +61,115 @@ def train(
             help="Defaults known by a name, `fggm-paper`; options given here override them.",
             callback=choose_preset,
             is_eager=True,
+            rich_help_panel=METHODS,
         ),
     ] = None,
     tasks: Annotated[
-        str, typer.Option(help="`trace-mini`, `code-mini` (shipped) or a folder in TRACE's layout.")
+        str,
+        typer.Option(
+            help="`trace-mini`, `code-mini` (shipped) or a folder in TRACE's layout.",
+            rich_help_panel=TASKS,
+        ),
     ] = "trace-mini",
     variant: Annotated[
         str | None,
-        typer.Option(help="Of TRACE's release: `500`, `1000`, `5000` or `Reasoning`."),
+        typer.Option(
+            help="Of TRACE's release: `500`, `1000`, `5000` or `Reasoning`.", rich_help_panel=TASKS
+        ),
     ] = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Go on without tasks of TRACE's eight.")
+        bool,
+        typer.Option(
+            "--allow-missing", help="Go on without tasks of TRACE's eight.", rich_help_panel=TASKS
+        ),
     ] = False,
     methods: Annotated[
-        str, typer.Option(help="Comma-separated; `fggm-lab info` lists them.")
+        str,
+        typer.Option(help="Comma-separated; `fggm-lab info` lists them.", rich_help_panel=METHODS),
     ] = "sft,migu,fggm,random",
     general: Annotated[
         str | None,
         typer.Option(
             help="What General is measured on: `trace-mini`, a folder or file of JSON examples, "
             "a text file (held-out loss), or `none`. [default: the shipped skills with the "
-            "shipped model, else none]"
+            "shipped model, else none]",
+            rich_help_panel=MEASURING,
         ),
     ] = None,
     general_choices: Annotated[
         str,
         typer.Option(
             help="How General's multiple-choice questions are answered: by likelihood per "
-            "`character` or `token` of a choice or its `sum`, or by `generation`."
+            "`character` or `token` of a choice or its `sum`, or by `generation`.",
+            rich_help_panel=MEASURING,
         ),
     ] = "character",
     keep: Annotated[
-        float | None, typer.Option(help="Share of units that may move, for masking methods.")
+        float | None,
+        typer.Option(
+            help="Share of units that may move, for masking methods.", rich_help_panel=METHODS
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A method's setting, such as `fggm.scope=global`; repeatable."),
+        typer.Option(
+            "--set",
+            help="A method's setting, such as `fggm.scope=global`; repeatable.",
+            rich_help_panel=METHODS,
+        ),
     ] = None,
     order: Annotated[
         str | None,
         typer.Option(
             help="`trace-1`, `trace-2` (TRACE's official ones), or task names, comma-separated. "
-            "[default: TRACE's order]"
+            "[default: TRACE's order]",
+            rich_help_panel=TASKS,
         ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="`cpu`, `cuda`, … [default: a GPU where there is one]")
+        str | None,
+        typer.Option(
+            help="`cpu`, `cuda`, … [default: a GPU where there is one]", rich_help_panel=RESOURCES
+        ),
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help="`float32`, `bfloat16`, …")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="`float32`, `bfloat16`, …", rich_help_panel=RESOURCES)
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            help="Methods trained at the same time, each in a process of its own; of a small "
+            "model on a CPU as many as there are cores.",
+            rich_help_panel=RESOURCES,
+        ),
+    ] = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted call stopped.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on where an interrupted call stopped.", rich_help_panel=RUN_FOLDER
+        ),
     ] = False,
     from_: Annotated[
-        Path | None, typer.Option("--from", help="Continue another run's model …")
+        Path | None,
+        typer.Option("--from", help="Continue another run's model …", rich_help_panel=RUN_FOLDER),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="… from after this task (its name or number, from 1).")
+        str | None,
+        typer.Option(
+            help="… from after this task (its name or number, from 1).", rich_help_panel=RUN_FOLDER
+        ),
     ] = None,
     keep_checkpoints: Annotated[
-        bool, typer.Option(help="Keep the model after every task, not only the last.")
+        bool,
+        typer.Option(
+            help="Keep the model after every task, not only the last.", rich_help_panel=RUN_FOLDER
+        ),
     ] = True,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run its own code.")
+        bool,
+        typer.Option(
+            "--trust-remote-code", help="Let a hub model run its own code.", rich_help_panel=TASKS
+        ),
     ] = False,
     allow_code_execution: Annotated[
         bool,
@@ -108,6 +177,7 @@ def train(
             "--allow-code-execution",
             help="Score code tasks, and General's skills with tests, by running what the model "
             "writes, shut in as far as possible.",
+            rich_help_panel=MEASURING,
         ),
     ] = False,
     quiet: bool = False,
@@ -124,8 +194,7 @@ def train(
     Raises:
         SettingError: options cannot be used together, or one is outside what it may be.
     """
-    from fggm_lab.models import load_model
-    from fggm_lab.progress import RunProgress
+    from fggm_lab.progress import MethodsProgress
     from fggm_lab.runs import Run
     from fggm_lab.tasks import (
         ORDERS,
@@ -136,15 +205,16 @@ def train(
         load_tasks,
         missing_tasks,
     )
-    from fggm_lab.training import run_sequence
 
     names = method_names(methods)
     settings = settings_from(training)
-    chosen_methods = make_methods(names, method_settings(names, keep, set_ or []))
+    own_settings = method_settings(names, keep, set_ or [])
+    chosen_methods = make_methods(names, own_settings)
+    check_count("jobs", jobs)
     if (from_ is None) != (task is None):
         raise SettingError("--from and --task go together: the run, and the task it is left after")
     source = None if from_ is None else Run.open(from_)
-    branch = None if source is None else (source, _task_index(source, task or ""))
+    branch = None if source is None else (source.path, _task_index(source, task or ""))
     sequence = load_tasks(tasks, order=order, variant=variant, allow_missing=allow_missing)
     warnings = [] if quiet else audit(sequence).warnings()
     missing = missing_tasks(sequence.names) if order is None or order in ORDERS else []
@@ -158,34 +228,28 @@ def train(
     ability = None if general == "none" else load_general(general, settings.split, general_choices)  # type: ignore[arg-type]
     if not quiet:
         tell_about_code(sequence, ability, allow_code_execution)
-    finished = []
-    for method in chosen_methods.values():
-        network, tokenizer = load_model(
-            model,
-            device=device,
-            dtype=dtype,
-            trust_remote_code=trust_remote_code,
-            for_training=True,
+    training_jobs = {
+        method.name: TrainingJob(
+            method=name,
+            method_settings=own_settings[name],
+            out=out / method.name,
+            model=model,
+            loading={"device": device, "dtype": dtype, "trust_remote_code": trust_remote_code},
+            tasks=sequence,
+            general=ability,
+            settings=settings,
+            branch=branch,
+            options={
+                "allow_code_execution": allow_code_execution,
+                "resume": resume,
+                "keep_checkpoints": keep_checkpoints,
+            },
         )
-        with RunProgress(console, method.name) as progress:
-            finished.append(
-                run_sequence(
-                    network,
-                    tokenizer,
-                    sequence,
-                    method,
-                    out / method.name,
-                    general=ability,
-                    settings=settings,
-                    allow_code_execution=allow_code_execution,
-                    model_name=model,
-                    resume=resume,
-                    branch=branch,
-                    keep_checkpoints=keep_checkpoints,
-                    in_place=True,
-                    listener=progress,
-                )
-            )
+        for name, method in chosen_methods.items()
+    }
+    with MethodsProgress(console, list(training_jobs)).shown() as progress:
+        train_all(training_jobs, jobs, progress.tell, progress.finish)
+    finished = [Run.open(job.out) for job in training_jobs.values()]
     cut = sum(e["truncated"] for e in finished[0].events("task"))
     if cut and not quiet:
         console.print(
@@ -237,4 +301,5 @@ def run(**options: Any) -> None:
 
     Example: `fggm-lab run --methods sft,fggm,random --seed 1 --out runs/first`
     """
-    print_comparison(train(**options))
+    with stoppable(go_on(options["resume"])):
+        print_comparison(train(**options))

@@ -15,6 +15,7 @@ h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; border-top: 1px solid var(--lin
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0; margin: .5rem 0;
   list-style: none; }
 a { color: var(--link); }
+.finding { font-size: 1.1rem; }
 .note, figcaption, caption { color: var(--soft); font-size: .9rem; }
 caption { text-align: left; padding-bottom: .3rem; }
 .scroll { overflow-x: auto; margin: .5rem 0; }
@@ -45,17 +46,25 @@ SCRIPT = """
 'use strict';
 const dark = window.matchMedia('(prefers-color-scheme: dark)');
 const plots = [...document.querySelectorAll('[data-figure]')];
-function draw(place) {
+async function unpacked(id) {
+  const text = atob(document.getElementById(id).textContent);
+  const bytes = Uint8Array.from(text, letter => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+  return JSON.parse(await new Response(stream).text());
+}
+async function draw(place) {
   const key = place.dataset.figure;
   const list = document.querySelector(`select[data-for="${key}"]`);
-  const source = document.getElementById(`${key}-${list ? list.value : 0}`);
-  const figure = JSON.parse(source.textContent);
+  const id = `${key}-${list ? list.value : 0}`;
+  const figure = await unpacked(id);
+  if (list && id !== `${key}-${list.value}`) return;  // another was chosen in between
   const said = figure.layout.meta;
   figure.layout.font = {...figure.layout.font, color: dark.matches ? '#d4d4d4' : '#3a3a3a'};
   place.style.height = `${figure.layout.height}px`;
   document.getElementById(`${key}-caption`).textContent = said.caption;
   document.getElementById(`${key}-words`).textContent = said.description;
-  Plotly.newPlot(place, figure.data, figure.layout, {responsive: true, displaylogo: false});
+  await Plotly.newPlot(place, figure.data, figure.layout, {responsive: true, displaylogo: false});
+  place.dataset.drawn = id;
 }
 plots.forEach(draw);
 dark.addEventListener('change', () => plots.forEach(draw));

@@ -15,6 +15,7 @@ from fggm_lab.report.assets import SCRIPT, STYLE
 from fggm_lab.report.block import Block
 from fggm_lab.report.figures import figure_blocks
 from fggm_lab.runs import Run, RunsLike, as_runs, comparison
+from fggm_lab.runs.finding import finding
 
 
 def write_report(runs: RunsLike, path: Path | str) -> None:
@@ -43,6 +44,7 @@ def report_html(runs: RunsLike) -> str:
         f"<header><h1>{escape(title)}</h1>{_summary(ordered)}{_contents(blocks)}</header>",
         '<main><section aria-labelledby="comparison"><h2 id="comparison">Comparison</h2>',
         _unfinished(rows),
+        _finding(ordered),
         tables.comparison_html(rows),
         tables.definitions_html(rows),
         "</section>",
@@ -94,6 +96,12 @@ def _contents(blocks: Sequence[Block]) -> str:
     return f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
 
 
+def _finding(runs: Sequence[Run]) -> str:
+    """What the runs show, in a sentence."""
+    sentence = finding(runs)
+    return "" if sentence is None else f'<p class="finding">{escape(sentence)}</p>'
+
+
 def _unfinished(rows: Sequence[dict[str, object]]) -> str:
     names = [str(row["method"]) for row in rows if not row["finished"]]
     if not names:
@@ -119,7 +127,7 @@ def _block_html(block: Block) -> str:
     note = f'<p class="note">{escape(block.note)}</p>' if block.note else ""
     first = block.variants[0]
     data = "".join(
-        f'<script type="application/json" id="{block.key}-{i}">{variant.json()}</script>'
+        f'<script type="application/gzip" id="{block.key}-{i}">{variant.packed()}</script>'
         for i, variant in enumerate(block.variants)
     )
     return (

@@ -11,13 +11,26 @@ from fggm_lab.tables import numbers_html
 
 def comparison_html(rows: Sequence[dict[str, Any]]) -> str:
     """One row per run; above it one per method over its seeds, where there are several."""
-    gathered = over_seeds(rows)
+    means = over_seeds(rows)
     tables = ""
-    if len(gathered) < len(rows):
-        tables = numbers_html(
-            "Mean ± sample standard deviation over seeds", gathered, list(NUMBERS)
-        )
-    return tables + numbers_html("One row per run", rows, list(NUMBERS))
+    if len(means) < len(rows):
+        tables = _numbers("Mean ± sample standard deviation over seeds", means)
+    return tables + _numbers("One row per run", rows)
+
+
+def _numbers(caption: str, rows: Sequence[dict[str, Any]]) -> str:
+    """A table of every number in which rows differ; below it those in which all are the same."""
+    same = {
+        key: number.text(rows[0][key])
+        for key, number in NUMBERS.items()
+        if len(rows) > 1 and not isinstance(rows[0][key], dict)
+        if len({number.text(row[key]) for row in rows}) == 1
+    }
+    table = numbers_html(caption, rows, [key for key in NUMBERS if key not in same])
+    if not same:
+        return table
+    listed = ", ".join(f"{NUMBERS[key].label} {text}" for key, text in same.items())
+    return f'{table}<p class="note">The same in every row: {escape(listed)}.</p>'
 
 
 def definitions_html(rows: Sequence[dict[str, Any]]) -> str:

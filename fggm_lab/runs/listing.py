@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from fggm_lab.errors import LabError, RunError
-from fggm_lab.files import read_json
-from fggm_lab.runs.run import CONFIG, Run
+from fggm_lab.errors import RunError
+from fggm_lab.runs.folders import in_words, run_folders
+from fggm_lab.runs.run import Run
 
 RunsLike = Run | str | Path | Iterable[Run | str | Path]
 """A run, a folder that holds runs, or several of either."""
@@ -29,7 +29,7 @@ def find_runs(folder: Path | str) -> list[Run]:
     folder = Path(folder)
     if not folder.is_dir():
         raise RunError(f"there is no folder {folder}; check the path")
-    return [Run.open(path) for path in _run_folders(folder)]
+    return [Run.open(path) for path in run_folders(folder)]
 
 
 def as_runs(runs: RunsLike) -> list[Run]:
@@ -74,29 +74,6 @@ def one_run(runs: RunsLike) -> Run:
     """
     run, *more = as_runs(runs)
     if more:
-        paths = ", ".join(str(other.path) for other in (run, *more))
+        paths = in_words([other.path for other in (run, *more)])
         raise RunError(f"one run is needed, not {1 + len(more)}; choose one of: {paths}")
     return run
-
-
-def _holds_run(folder: Path) -> bool:
-    """Whether `folder` has a config.json that is a run's, or too broken to tell."""
-    if not (folder / CONFIG).is_file():
-        return False
-    try:
-        content = read_json(folder / CONFIG)
-    except LabError:
-        return True
-    return isinstance(content, dict) and not {"method", "task_names"}.isdisjoint(content)
-
-
-def _run_folders(folder: Path) -> list[Path]:
-    if _holds_run(folder):
-        return [folder]
-    try:
-        inner = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    except OSError as problem:
-        raise RunError(
-            f"{folder} cannot be searched for runs: {problem.strerror}; check its permissions"
-        ) from None
-    return [run_folder for path in inner for run_folder in _run_folders(path)]

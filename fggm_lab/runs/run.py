@@ -24,12 +24,15 @@ from fggm_lab.runs.events import (
     read_events,
     truncate_events,
 )
+from fggm_lab.runs.folders import CONFIG, in_words, run_folders
 from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.runs.records import TaskRecords
 from fggm_lab.runs.scores import ScoreMatrix
 
-CONFIG = "config.json"
 LOCK = "run.lock"
+
+NAMED_DEPTH = 3
+"""How many folders deep to look for the runs that a message names."""
 
 
 class Run(TaskRecords):
@@ -112,10 +115,7 @@ class Run(TaskRecords):
         if not path.is_dir():
             raise RunError(f"there is no run folder {path}; check the path")
         if not (path / CONFIG).is_file():
-            raise RunError(
-                f"{path} holds no run (it has no {CONFIG}); name the folder of one run, such as "
-                "runs/fggm"
-            )
+            raise RunError(_not_a_run(path))
         content = read_json(path / CONFIG, RunError)
         if not isinstance(content, dict):
             raise RunError(f"{path / CONFIG} is not a JSON object; restore it or repeat the run")
@@ -331,3 +331,17 @@ class Run(TaskRecords):
         if general["before"] is not None:
             rows.append(["General", general["before"], None, general["after"]])
         return html_table(repr(self), ["task", "untrained", "when learned", "last"], rows)
+
+
+def _not_a_run(path: Path) -> str:
+    """What to say of a folder that is no run: which runs are in it, if any."""
+    try:
+        inner = run_folders(path, NAMED_DEPTH)
+    except RunError:
+        inner = []
+    if not inner:
+        return (
+            f"{path} holds no run (it has no {CONFIG}); name the folder of one run, such as "
+            "runs/fggm"
+        )
+    return f"{path} is not one run but holds {len(inner)}; name one of: {in_words(inner)}"

@@ -32,3 +32,25 @@ def lower_is_better(rows: Sequence[dict[str, Any]]) -> set[str]:
 def heading(key: str, marked: set[str]) -> str:
     """The heading of a number's column, with an arrow if its key is among those `marked`."""
     return NUMBERS[key].label + (" ↓" if key in marked else "")
+
+
+def short_heading(key: str, keys: Sequence[str], marked: set[str]) -> str:
+    """The heading of a number's column beside the others of a table.
+
+    Args:
+        key: of the number.
+        keys: of all numbers of the table.
+        marked: the keys to mark with an arrow.
+
+    Returns:
+        The short label, unless another number of the table has the same.
+    """
+    number = NUMBERS[key]
+    same = [other for other in keys if _short(other) == number.short_label]
+    label = number.label if number.short_label is None or len(same) > 1 else number.short_label
+    return label + (" ↓" if key in marked else "")
+
+
+def _short(key: str) -> str:
+    """The short label, that of variants of one number (`BWT (÷ T)`) their common word."""
+    return (NUMBERS[key].short_label or NUMBERS[key].label).partition(" (")[0]

@@ -2,20 +2,32 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.runs.published import published
-from fggm_lab.tables.columns import default_keys, heading, lower_is_better
+from fggm_lab.tables.columns import default_keys, lower_is_better, short_heading
+
+NARROW = 70
+"""Characters of a terminal below which each method has a block of its own."""
+
+EXPLANATIONS = {
+    "op_final": "OP: mean score on all tasks at the end",
+    "bwt_gem": "BWT: how earlier tasks changed since they were learned, ÷\u00a0T−1",
+}
+"""Key of a number whose heading is an abbreviation → what it is, in a line."""
 
 
 def comparison_table(
     rows: Sequence[dict[str, Any]], columns: Sequence[str] | None = None, title: str | None = None
-) -> Table:
+) -> RenderableType:
     """Rows of runs as a rich table; `–` is not measured, ↓ better if lower, * unfinished.
 
     Args:
@@ -24,29 +36,85 @@ def comparison_table(
         title: printed above.
 
     Returns:
-        The table; with the default numbers it fits into 80 characters.
+        What prints itself as a table, which with the default numbers fits into 80 characters; in
+        a terminal of fewer than `NARROW`, as a block for each row.
     """
-    keys = default_keys() if columns is None else columns
+    keys = default_keys() if columns is None else list(columns)
     marked = lower_is_better(rows)
+    headings = {key: short_heading(key, keys, marked) for key in keys}
+    notes = _notes(rows, keys, marked)
+    return _ByWidth(
+        wide=_wide(rows, headings, title, notes), narrow=_blocks(rows, headings, title, notes)
+    )
+
+
+@dataclass(frozen=True)
+class _ByWidth:
+    """Two forms of the same, of which the terminal's width chooses one."""
+
+    wide: RenderableType
+    narrow: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.narrow if options.max_width < NARROW else self.wide
+
+
+def _wide(
+    rows: Sequence[dict[str, Any]], headings: dict[str, str], title: str | None, notes: list[str]
+) -> Table:
+    """A row for each method, a column for each number."""
+    table = Table(title=title, box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.caption = "\n".join(notes) or None
+    table.add_column("method", overflow="fold")
+    averaged = any(isinstance(row["seed"], list) for row in rows)
+    table.add_column("seeds" if averaged else "seed", justify="right", no_wrap=True)
+    for text in headings.values():
+        stacked = re.sub(r"(?<!÷) ", "\n", text)
+        table.add_column(stacked, justify="right", no_wrap=True)
+    for row in rows:
+        seeds, shown = _seeds(row)
+        cells = ["\n".join(_lines(key, row[key], seeds)) for key in headings]
+        table.add_row(escape(row["method"]) + _mark(row), shown, *cells)
+    return table
+
+
+def _blocks(
+    rows: Sequence[dict[str, Any]], headings: dict[str, str], title: str | None, notes: list[str]
+) -> RenderableType:
+    """A block for each method, a line for each number."""
+    blocks: list[RenderableType] = [] if title is None else [Text(title, style="italic")]
+    for row in rows:
+        seeds, shown = _seeds(row)
+        table = Table(box=None, padding=(0, 1), show_header=False)
+        table.add_column(min_width=max(map(len, headings.values()), default=0))
+        table.add_column(justify="right")
+        for key, text in headings.items():
+            table.add_row(text, " ".join(_lines(key, row[key], seeds)))
+        name = f"{row['method']}{_mark(row)}"
+        blocks += [Text(f"{name} ({shown if seeds > 1 else f'seed {shown}'})", "bold"), table]
+    return Group(*blocks, *(Text(note, style="dim") for note in notes))
+
+
+def _notes(rows: Sequence[dict[str, Any]], keys: Sequence[str], marked: set[str]) -> list[str]:
+    """What stands below the table."""
     notes = ["↓ lower is better"] if marked & set(keys) else []
     before = {_lines("general_before", row["general_before"], 1)[0] for row in rows} - {"–"}
     if "general_before" not in keys and before:
         notes.append(f"General before training: {', '.join(sorted(before))}")
     notes += ["* unfinished"] if not all(row["finished"] for row in rows) else []
-    table = Table(title=title, box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    table.caption = "; ".join(notes) or None
-    table.add_column("method", overflow="fold")
-    table.add_column("seeds", justify="right", no_wrap=True)
-    for key in keys:
-        stacked = re.sub(r"(?<!÷) ", "\n", heading(key, marked))
-        table.add_column(stacked, justify="right", no_wrap=True)
-    for row in rows:
-        several = isinstance(row["seed"], list)
-        seeds = len(row["seed"]) if several else 1
-        method = escape(row["method"]) + ("" if row["finished"] else " *")
-        cells = ["\n".join(_lines(key, row[key], seeds)) for key in keys]
-        table.add_row(method, f"n={seeds}" if several else str(row["seed"]), *cells)
-    return table
+    lines = ["; ".join(notes)] if notes else []
+    return lines + [EXPLANATIONS[key] for key in keys if key in EXPLANATIONS]
+
+
+def _seeds(row: dict[str, Any]) -> tuple[int, str]:
+    """How many seeds a row is of, and how a table shows them: `n=5`, or the one seed itself."""
+    if isinstance(row["seed"], list):
+        return len(row["seed"]), f"n={len(row['seed'])}"
+    return 1, str(row["seed"])
+
+
+def _mark(row: dict[str, Any]) -> str:
+    return "" if row["finished"] else " *"
 
 
 def _lines(key: str, value: Any, seeds: int) -> list[str]:

@@ -107,6 +107,9 @@ def same_values(shown: Any, expected: Any) -> None:
 
 def choose(page: Any, key: str, label: str) -> None:
     page.locator(f"select[data-for={key}]").select_option(label=label)
+    drawn_as_chosen = """key => document.querySelector(`[data-figure=${key}]`).dataset.drawn ===
+      `${key}-${document.querySelector(`select[data-for=${key}]`).value}`"""
+    page.wait_for_function(drawn_as_chosen, arg=key)
 
 
 def choose_inside(page: Any, key: str, menu: int, option: int) -> None:

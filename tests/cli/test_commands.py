@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fggm_lab.fisher import FisherScores
 from fggm_lab.runs import Run
 from tests.support.command_line import QUICK, CommandResult, write_task
+from tests.support.records import TASKS, made_run
 
 
 def test_the_main_job(
@@ -67,6 +69,11 @@ def test_fisher_audit_and_info(
     result = call(*fisher, *sampled, "--memory-budget", "9MB", "--stability")
     assert result.status == 0
     assert "(5 examples)" in result.out and "for a Jaccard index of 0.9" in result.out
+    result = call(*fisher, *sampled, "--json")
+    (record,) = json.loads(result.out)
+    assert record["info"]["task"] == "mine" and record["info"]["examples"] == 5
+    scores = FisherScores.load(tmp_path / "scores" / "mine.safetensors")
+    assert [row["name"] for row in record["parameters"]] == list(scores.names)
     result = call("audit", "trace-mini")
     assert result.status == 0 and "clean" in result.out
     rows = [{"prompt": "a", "answer": ""}, {"prompt": "a", "answer": "b"}]
@@ -84,6 +91,7 @@ FISHER_BROKEN = {
     "budget too small": (("--memory-budget", "1kB"), "raise it, or lower max_length"),
     "no draws": (("--draws", 0), "draws is 0"),
     "no such task": (("--task", "none"), "none"),
+    "no share": (("--keep", 3), "keep is 3.0; it is the share of units that may move"),
     "no optimiser": (("--estimator", "adam"), "optimizer"),
 }
 
@@ -103,7 +111,10 @@ BROKEN = {
     "keep outside": (("--keep", 1.5, "--methods", "fggm"), "keep is 1.5"),
     "unknown setting": (("--set", "sft.alpha=1"), "sft has no setting 'alpha'"),
     "malformed setting": (("--set", "alpha"), "METHOD.SETTING=VALUE"),
-    "no such split": (("--split", "train2"), "--split train2: input should be 'test' or 'eval'"),
+    "no such split": (
+        ("--split", "train2"),
+        "--split train2: no such choice; write one of: eval, test",
+    ),
     "no such general": (("--general", "./nowhere.txt"), "nowhere.txt"),
     "no such run": (("--from", "./nowhere", "--task", "1"), "there is no run folder nowhere"),
     "half a branch": (("--task", "1"), "--from and --task go together"),
@@ -119,6 +130,20 @@ def test_a_mistake_is_one_sentence(
     inputs = ("--model", model, "--tasks", tasks, "--methods", "sft", "--out", tmp_path / "out")
     assert sentence in call("run", *inputs, *QUICK, *wrong).refusal
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_is_named_where_several_or_its_own_folder_were_given(
+    call: Callable[..., CommandResult], tmp_path: Path
+) -> None:
+    runs = [made_run(tmp_path / "runs", method, TASKS[:2]).path for method in ("fggm", "sft")]
+    named = f"is not one run but holds 2; name one of: {runs[0]}, {runs[1]}"
+    assert named in call("info", tmp_path / "runs").refusal
+    out = ("--out", tmp_path / "out")
+    assert named in call("run", "--from", tmp_path / "runs", "--task", 1, *out).refusal
+    for command in ("run", "sweep", "demo"):
+        for folder in (runs[0], runs[0] / "masks"):
+            refusal = call(command, "--out", folder).refusal
+            assert f"did you mean --out {tmp_path / 'runs'}?" in refusal
 
 
 DAMAGED = {

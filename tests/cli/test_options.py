@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -101,6 +102,17 @@ def test_the_help_is_fast_for_it_imports_no_torch() -> None:
     code = "import sys, fggm_lab.cli; print({'torch', 'transformers'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_the_help_of_training_is_in_groups(flag: str, call: Callable[..., CommandResult]) -> None:
+    result = call("run", flag)
+    assert result.status == 0
+    panels = re.findall(r"^╭─ ([\w ]+?) ─", result.out, re.M)
+    assert sorted(panels) == [
+        "Measuring", "Memory and speed", "Methods", "Model and tasks", "Options", "Run folder",
+        "Training",
+    ]  # fmt: skip
 
 
 def test_schedule_optimizer_and_no_clipping_are_reached(

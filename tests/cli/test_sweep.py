@@ -182,17 +182,3 @@ def test_runs_stand_beside_the_published_numbers(
     flat = list(csv.DictReader(table.open()))
     assert len(flat) == len(rows) and float(flat[-1]["numbers_op_final"]) == pytest.approx(60)
     assert flat[0]["numbers_op_final"] == "", "what was not published is empty"
-
-
-def test_a_stopped_sweep_says_how_to_go_on(
-    call: Callable[..., CommandResult],
-    asking: Asking,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def stopped(**options: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command, "train", stopped)
-    result = call(*asking(tmp_path / "out", "--methods", "sft"))
-    assert (result.status, result.err) == (130, "stopped; the same command goes on from here\n")

@@ -39,12 +39,33 @@ def test_the_table_fits_a_plain_terminal_and_can_show_everything(
     assert max(map(len, printed.splitlines())) <= 80
     assert "…" not in printed
     assert "General before training: 0.950" in printed
-    for word in ("seconds", "forgetting", "accuracy", "(÷ T−1)", "0.500", "0.625", "-0.450"):
+    for word in ("seconds", "forgetting", "accuracy", "÷\u00a0T−1", "0.500", "0.625", "-0.450"):
         assert word in printed
+    assert "(÷" not in printed, "nothing stands beside OP that belongs to BWT"
     for number in ("±0.071", "101", "22"):
         assert number in printed
     printed = printed_text(comparison_table(rows, columns=["bwt_gem", "bwt_trace"]))
     assert "(÷ T−1)" in printed and "(÷ T)" in printed
+
+
+def test_a_narrow_terminal_has_a_block_for_each_method(
+    tmp_path: Path, finished_run: MakeRun
+) -> None:
+    rows = comparison([finished_run(tmp_path / f"s{i}", 0.4 + i / 10, seed=i) for i in range(2)])
+    table = comparison_table(rows)
+    for width in (40, 60, 69):
+        lines = printed_text(table, width=width).splitlines()
+        assert max(map(len, lines)) <= width
+        assert [line for line in lines if line.startswith("sft")] == [
+            "sft (seed 0)",
+            "sft (seed 1)",
+        ]
+        (forgetting, _) = [line.split() for line in lines if "forgetting" in line]
+        assert forgetting == ["forgetting", "↓", f"{rows[0]['forgetting']:.3f}"]
+    means = printed_text(comparison_table(over_seeds(rows)), width=60)
+    assert "sft (n=2)" in means and "0.625 ±0.035" in means
+    wide = printed_text(table, width=70)
+    assert wide.split()[:2] != ["sft", "(seed"] and "method seed" in wide
 
 
 def test_each_number_has_its_own_decimals(tmp_path: Path, finished_run: MakeRun) -> None:
