@@ -140,9 +140,10 @@ def main(folder: Path) -> None:
         )  # fmt: skip
         print(run(str(python), "-c", LOAD_EVERYTHING, cwd=empty))
         print(try_demo(python, empty))
-        for notebook in sorted((ROOT / "notebooks").glob("00_*.ipynb")):
-            try_notebook(python, empty, notebook.name)
-            print(f"{notebook.name}: every cell ran")
+        for notebook in sorted((ROOT / "notebooks").rglob("00_*.ipynb")):  # in every language
+            name = notebook.relative_to(ROOT / "notebooks").as_posix()
+            try_notebook(python, empty, name)
+            print(f"{name}: every cell ran")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ JsonFile = Annotated[Path | None, typer.Option(help="Also write the rows as JSON
 def progress(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(help="Copies of the course, or a folder with one for each student in it."),
+        typer.Argument(
+            help="Copies of the course, or a folder with one for each student in it; by default "
+            "the one you are in, else `fggm-course`."
+        ),
     ] = None,
     json_: AsJson = False,
     csv: CsvFile = None,
@@ -32,8 +35,10 @@ def progress(
     Example: `fggm-lab progress class --csv class.csv`
     """
     from fggm_lab.course import course_progress
+    from fggm_lab.course.folder import DEFAULT_FOLDER, copy_around
 
-    _show(course_progress(*(folders or [Path("fggm-course")])), json_, csv, json_file)
+    chosen = folders or [copy_around(Path.cwd()) or DEFAULT_FOLDER]
+    _show(course_progress(*chosen), json_, csv, json_file)
 
 
 def grade(

@@ -102,13 +102,14 @@ def test_a_damaged_file_stays_as_it_is_and_a_sentence_says_so(
     assert FILE in refusal and names in refusal
 
 
-def test_it_is_shown_as_a_table_and_in_words(copy: Path) -> None:
+def test_it_is_shown_as_a_table_and_in_words(copy: Path, call: Call) -> None:
     check_chance_overlap(lambda p: p / (2 - p))
     check_masked_step(lambda weight, gradient, bits, rate: weight)
     results = lab.course_progress()
     assert f"1 of {TOTAL} exercises right; next: 00 a" in repr(results)
     page = results._repr_html_()
     assert "a· b· c✓" in page and page.count("<tr>") == 12  # a head, eleven notebooks
+    assert f"1 of {TOTAL} exercises right" in call("progress").out
 
 
 def test_without_a_record_everything_is_open(copy: Path) -> None:
