@@ -36,10 +36,10 @@ def lorenz(values: np.ndarray) -> np.ndarray:
     Returns:
         (units,) shares for k = 1, …, units; k / units if all values are 0.
     """
-    total = values.sum()
-    if total == 0:
+    sums = np.cumsum(values)
+    if sums[-1] == 0:
         return np.arange(1, len(values) + 1) / len(values)
-    return np.cumsum(values) / total
+    return sums / sums[-1]  # the last share is 1, whatever the rounding
 
 
 def gini(values: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Fisher spectra: how unequal the units' scores are, and which of them a keep share lets move."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from plotly.subplots import make_subplots
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.mask_settings import check_scope
 from fggm_lab.masks import SCOPES, Scope
+from fggm_lab.masks.pairs import in_order
 from fggm_lab.models.names import OUTSIDE, layer_name, split_name
 from fggm_lab.plots import fisher_spectra_text as text
 from fggm_lab.plots import theme
-from fggm_lab.plots.layer_shares import Cut, cuts
+from fggm_lab.plots.layer_shares import cuts
+from fggm_lab.plots.template import Numbers, Slot, Template, fill, filled, set_slots
 from fggm_lab.plots.thinning import MAX_POINTS, PER_STRETCH, thin_sorted
 
 KEEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))
@@ -42,19 +45,31 @@ def fisher_spectra(
     Raises:
         SettingError: `keep` or `scope` is outside what it may be.
     """
-    scope = check_scope(scope)
-    cut_of_scope = cuts(scores, keep)
+    template = fisher_spectra_template(scores)
+    figure = fill(template, fisher_spectra_numbers(scores, keep, scope))
+    if controls:
+        _add_controls(figure, scores, template, keep, check_scope(scope))
+    return figure
+
+
+def fisher_spectra_template(scores: FisherScores) -> Template:
+    """The figure of `fisher_spectra` without its cut and its bars.
+
+    Args:
+        scores: of one task.
+
+    Returns:
+        The template that `fisher_spectra_numbers` fills.
+    """
+    layers = _layers(scores)
     figure = make_subplots(
-        1, 2, column_widths=[0.7, 0.3],
-        horizontal_spacing=theme.gap(row.layer for row in cut_of_scope[scope].shares),
+        1, 2, column_widths=[0.7, 0.3], horizontal_spacing=theme.gap(layers),
         subplot_titles=["unit scores, sorted", "share that would move"],
     )  # fmt: skip
     figure.update_annotations(font_size=theme.TEXT)
-    lines = _spectra(scores)
-    figure.add_traces(lines, 1, 1)
+    figure.add_traces(_spectra(scores), 1, 1)
     for name in SCOPES:
-        cut, bars = _cut_traces(cut_of_scope[name], scores, name)
-        cut.visible = bars.visible = name == scope
+        cut, bars = _cut_traces(scores, list(layers), name)
         figure.add_trace(cut, 1, 1)
         figure.add_trace(bars, 1, 2)
     figure.update_xaxes(title_text="units, highest score first (share of the parameter's units)",
@@ -66,20 +81,77 @@ def fisher_spectra(
     figure.update_xaxes(title_text="share of the layer's units", tickformat=".0%", range=[0, 1.25],
                         tickvals=[0, 0.5, 1], row=1, col=2)  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", row=1, col=2)
-    height = max(430, 18 * len(cut_of_scope[scope].shares) + 180)
     figure.update_layout(
-        height=height, margin={"t": 28, "l": 70}, legend_visible=False,
-        bargap=0.45, hovermode="closest",
+        height=max(430, 18 * len(layers) + 180), margin={"t": 28, "l": 70},
+        legend_visible=False, bargap=0.45, hovermode="closest",
     )  # fmt: skip
-    if controls:
-        _add_controls(figure, scores, keep, scope, len(lines))
-    title = "Fisher spectra" + (f": {scores.info.task}" if scores.info.task else "")
-    return theme.finish(
-        figure,
-        title,
-        text.caption(scores, _points_per_curve(scores)),
-        text.describe(scores, cut_of_scope[scope], scope),
-    )
+    return _template(figure, scores)
+
+
+def _template(figure: go.Figure, scores: FisherScores) -> Template:
+    """The template of a figure in which curves and empty cuts and bars are drawn."""
+    layers = _layers(scores)
+    first = len(figure.data) - 2 * len(SCOPES)
+    slots = []
+    for index, name in enumerate(SCOPES):
+        cut, bars = first + 2 * index, first + 2 * index + 1
+        slots += [
+            Slot(("data", cut, *_CUT_SLOT[name]), (f"{name}_cut",)),
+            Slot(("data", cut, "hovertemplate"), (f"{name}_hover",)),
+            Slot(("data", bars, "x"), ("shares",), index),
+            Slot(("data", bars, "text"), ("bar_texts",), index),
+            Slot(("data", bars, "customdata"), ("moved", "units"), index),
+            *(Slot(("data", trace, "visible"), ("visible",), index) for trace in (cut, bars)),
+        ]
+    settings = {
+        "layers": list(layers),
+        "units": [list(layers.values())] * len(SCOPES),
+        **text.settings(scores, _points_per_curve(scores)),
+    }
+    return Template("fisher_spectra", settings, figure, tuple(slots), text.TEXTS)
+
+
+_CUT_SLOT: dict[Scope, tuple[str]] = {"parameter": ("x",), "global": ("y",)}
+"""The coordinate at which a scope's cut stands."""
+
+
+def fisher_spectra_numbers(
+    scores: FisherScores, keep: float = 0.3, scope: Scope = "parameter"
+) -> Numbers:
+    """What fills `fisher_spectra_template`.
+
+    Args:
+        scores: as `fisher_spectra` takes them.
+        keep: as `fisher_spectra` takes it.
+        scope: as `fisher_spectra` takes it.
+
+    Returns:
+        Where the cut stands under each scope, and lists over the scopes: what moves of each layer.
+
+    Raises:
+        SettingError: `keep` or `scope` is outside what it may be, or there are no units.
+    """
+    scope = check_scope(scope)
+    of_scopes = cuts(scores, keep)
+    shares = [[layer.share for layer in of_scopes[name].shares] for name in SCOPES]
+    lowest = of_scopes["global"].lowest
+    shown = scope == "global"
+    return {
+        "keep": keep,
+        "scope": scope,
+        "lowest": lowest,
+        "parameter_cut": [keep, keep],
+        "global_cut": [lowest or None] * 2,
+        "visible": [name == scope for name in SCOPES],
+        "shares": shares,
+        "moved": [[layer.moved for layer in of_scopes[name].shares] for name in SCOPES],
+        "marked_shares": shares[SCOPES.index(scope)],
+        "no_unit_moves": "" if lowest is None else None,
+        "in_parameters": None if shown else "",
+        "above": (lowest or None) if shown else None,
+        "tied": "" if shown and lowest == 0 else None,
+        "no_unit": "" if shown and lowest is None else None,
+    }
 
 
 def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: Scope) -> str:
@@ -94,15 +166,11 @@ def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: Scope
     Returns:
         The description of the figure as it is then.
     """
-    scope = check_scope(scope)
-    cut_of_scope = cuts(scores, keep)
-    last = figure.data[-2 * len(SCOPES) :]
+    template = _template(figure, scores)
+    values = filled(template, fisher_spectra_numbers(scores, keep, scope))
     with figure.batch_update():
-        for name in SCOPES:
-            for new in _cut_traces(cut_of_scope[name], scores, name):
-                old = next(trace for trace in last if trace.meta == new.meta)
-                old.update(new.to_plotly_json(), visible=name == scope)
-    return text.describe(scores, cut_of_scope[scope], scope)
+        set_slots(figure, template.slots, values)
+    return str(values["description"])
 
 
 def show_module(figure: go.Figure, module: str | None, layer: str | None = None) -> None:
@@ -169,42 +237,33 @@ def _points_per_curve(scores: FisherScores) -> int:
     return max(MAX_POINTS // sum(1 for s in scores.units.values() if s.numel()), PER_STRETCH)
 
 
-def _cut_traces(cut: Cut, scores: FisherScores, scope: Scope) -> tuple[go.Scatter, go.Bar]:
-    """The threshold between moving and frozen units, and the bars of the layers' shares."""
-    if scope == "parameter":
-        x, y = [cut.keep, cut.keep], [10.0**e for e in _decades(scores)]
-        hover = f"every parameter moves its top {theme.percent(cut.keep)}"
-    else:
-        x, y = [0, 1], [cut.lowest or None] * 2
-        hover = f"units with a score from {cut.lowest:.3g} move"
+def _layers(scores: FisherScores) -> dict[str, int]:
+    """The name of each layer that has units → how many, what lies outside the layers last."""
+    sizes = {name: units.numel() for name, units in scores.units.items() if units.numel()}
+    return {
+        layer_name(layer): sum(n for name, n in sizes.items() if split_name(name).layer == layer)
+        for layer in in_order(split_name(name).layer for name in sizes)
+    }
+
+
+def _cut_traces(
+    scores: FisherScores, layers: Sequence[str], scope: Scope
+) -> tuple[go.Scatter, go.Bar]:
+    """The line between moving and frozen units, and the bars of the layers, without numbers."""
+    ends = {"y": [10.0**e for e in _decades(scores)]} if scope == "parameter" else {"x": [0, 1]}
     line = go.Scatter(
-        x=x, y=y, mode="lines", name="threshold", meta={"part": f"cut-{scope}"},
+        **ends, mode="lines", name="threshold", meta={"part": f"cut-{scope}"},
         line={"color": theme.INK, "width": 2.5, "dash": "dash"},
-        hovertemplate=f"{hover}<extra></extra>",
     )  # fmt: skip
-    layers = [s.layer for s in cut.shares]
-    numbers = [int(n.split()[1]) for n in layers if n != OUTSIDE]
+    numbers = [None if name == OUTSIDE else int(name.split()[1]) for name in layers]
+    deepest = max((n for n in numbers if n is not None), default=0)
     bars = go.Bar(
-        x=[s.share for s in cut.shares],
-        y=layers,
-        orientation="h",
-        name="share that would move",
-        meta={"part": f"bars-{scope}"},
-        marker={
-            "color": [
-                theme.depth_colour(
-                    None if n == OUTSIDE else int(n.split()[1]), max(numbers, default=0)
-                )
-                for n in layers
-            ],
-            "line": {"color": theme.INK, "width": 0.5},
-        },
-        text=[theme.percent(s.share) for s in cut.shares],
-        textposition="outside",
-        cliponaxis=False,
-        customdata=[[f"{s.moved:,}", f"{s.units:,}"] for s in cut.shares],
-        hovertemplate="%{y}<br>%{customdata[0]} of %{customdata[1]} units move<extra></extra>",
-    )
+        y=layers, orientation="h", name="share that would move", meta={"part": f"bars-{scope}"},
+        marker={"color": [theme.depth_colour(n, deepest) for n in numbers],
+                "line": {"color": theme.INK, "width": 0.5}},
+        textposition="outside", cliponaxis=False,
+        hovertemplate="%{y}<br>%{customdata[0]:,} of %{customdata[1]:,} units move<extra></extra>",
+    )  # fmt: skip
     return line, bars
 
 
@@ -223,20 +282,23 @@ def _tick_every(scores: FisherScores) -> int:
 
 
 def _add_controls(
-    figure: go.Figure, scores: FisherScores, keep: float, scope: Scope, lines: int
+    figure: go.Figure, scores: FisherScores, template: Template, keep: float, scope: Scope
 ) -> None:
     shares = sorted({*KEEPS, keep})
-    drawn = list(range(lines, lines + 2 * len(SCOPES)))
+    lines = len(figure.data) - 2 * len(SCOPES)
+    drawn = list(range(lines, len(figure.data)))
+    cuts_and_bars = go.Figure(figure.data[lines:])
+    slots = [
+        replace(slot, path=("data", int(slot.path[1]) - lines, *slot.path[2:]))
+        for slot in template.slots
+    ]
     steps = []
     for share in shares:
-        cut_of_scope = cuts(scores, share)
-        traces = [t for name in SCOPES for t in _cut_traces(cut_of_scope[name], scores, name)]
+        values = filled(template, fisher_spectra_numbers(scores, share, scope))
+        set_slots(cuts_and_bars, slots, values)
         changes: dict[str, list[Any]] = {
-            key: [list(t[key]) for t in traces] for key in ("x", "y")
-        } | {
-            "text": [None if t.text is None else list(t.text) for t in traces],
-            "customdata": [None if t.customdata is None else list(t.customdata) for t in traces],
-            "hovertemplate": [t.hovertemplate for t in traces],
+            key: [_plain(trace[key]) for trace in cuts_and_bars.data]
+            for key in ("x", "y", "text", "customdata", "hovertemplate")
         }
         steps.append({"method": "restyle", "label": theme.percent(share), "args": [changes, drawn]})
     modules = modules_of(scores)
@@ -277,6 +339,13 @@ def _add_controls(
         height=figure.layout.height + 94,
     )
     theme.raise_top(figure, theme.MENU_ROW)
+
+
+def _plain(values: Any) -> Any:
+    """Arrays as lists: Plotly compares the arguments of a slider's steps."""
+    if isinstance(values, np.ndarray):
+        return values.tolist()
+    return list(values) if isinstance(values, tuple) else values
 
 
 def _menu(

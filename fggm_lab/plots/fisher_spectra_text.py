@@ -1,11 +1,12 @@
-"""The caption and the description of `fisher_spectra`."""
+"""The words of `fisher_spectra`."""
+
+from typing import Any
 
 import numpy as np
 
 from fggm_lab.fisher.scores import FisherScores
-from fggm_lab.masks import Scope
 from fggm_lab.models.names import OUTSIDE
-from fggm_lab.plots.layer_shares import Cut
+from fggm_lab.plots.template import Text
 from fggm_lab.plots.theme import percent
 
 
@@ -26,7 +27,7 @@ def _zeros(scores: FisherScores) -> tuple[int, int]:
     return zero, scores.unit_count
 
 
-def caption(scores: FisherScores, max_points: int) -> str:
+def _caption(scores: FisherScores, max_points: int) -> str:
     """How to read the figure, whose curves are drawn with at most `max_points` points each."""
     zero, units = _zeros(scores)
     info = scores.info
@@ -52,27 +53,45 @@ def caption(scores: FisherScores, max_points: int) -> str:
     return text.strip()
 
 
-def describe(scores: FisherScores, cut: Cut, scope: Scope) -> str:
-    """The range of the scores, the zeros, the cut and each layer's share."""
+def settings(scores: FisherScores, max_points: int) -> dict[str, Any]:
+    """What the words say of the scores, whatever the cut.
+
+    Args:
+        scores: of the figure.
+        max_points: the most points of a curve.
+
+    Returns:
+        The title, the caption, and values that `TEXTS` name.
+    """
     zero, units = _zeros(scores)
     low, high = positive(scores)
-    span = (
-        f"from {low:.1e} to {high:.1e}, {np.log10(high / low):.1f} powers of ten"
-        if zero < units
-        else "all of them 0"
-    )
-    moves = ", ".join(f"{s.layer} {percent(s.share)}" for s in cut.shares)
-    moving = (
-        "each parameter's own top share"
-        if scope == "parameter"
-        else f"the units scoring {cut.lowest:.1e} or more"
-    )
-    tie = ""
-    if scope == "global" and cut.lowest == 0:
-        moving = "all units above 0 and, so as to fill the share, the first units that score 0"
-    if zero:
-        tie = f" {zero:,} units score exactly 0."
-    return (
-        f"{units:,} units in {len(scores.names)} parameters; scores span {span}.{tie} With a keep "
-        f"share of {percent(cut.keep)}, scope {scope}, {moving} would move: {moves}."
-    )
+    return {
+        "title": "Fisher spectra" + (f": {scores.info.task}" if scores.info.task else ""),
+        "caption": _caption(scores, max_points),
+        "unit_count": units,
+        "parameter_count": len(scores.names),
+        "zeros": zero or None,
+        "span": (
+            f"from {low:.1e} to {high:.1e}, {np.log10(high / low):.1f} powers of ten"
+            if zero < units
+            else "all of them 0"
+        ),
+    }
+
+
+TEXTS = {
+    "parameter_hover": Text("every parameter moves its top {keep:percent}<extra></extra>"),
+    "global_hover": Text(
+        "[units with a score from {lowest:.3g} move][no unit moves{no_unit_moves}]<extra></extra>"
+    ),
+    "bar_texts": Text("{shares:percent}"),
+    "moves": Text("{layers} {marked_shares:percent}", join=", "),
+    "description": Text(
+        "{unit_count:,} units in {parameter_count} parameters; scores span {span}."
+        "[ {zeros:,} units score exactly 0.] With a keep share of {keep:percent}, scope {scope}, "
+        "[each parameter's own top share{in_parameters}]"
+        "[the units scoring {above:.1e} or more]"
+        "[all units above 0 and, so as to fill the share, the first units that score 0{tied}]"
+        "[no unit{no_unit}] would move: {moves}."
+    ),
+}

@@ -43,12 +43,12 @@ class Cut(NamedTuple):
 
     Attributes:
         keep: the keep share.
-        lowest: the lowest score that moves.
+        lowest: the lowest score that moves; None if none does.
         shares: what moves of each layer.
     """
 
     keep: float
-    lowest: float
+    lowest: float | None
     shares: list[LayerShare]
 
 
@@ -74,7 +74,7 @@ def _shares(mask: Mask) -> list[LayerShare]:
     ]
 
 
-def lowest_moving(scores: FisherScores, mask: Mask) -> float:
-    """The lowest score among the units a mask lets move; NaN if it moves none."""
+def lowest_moving(scores: FisherScores, mask: Mask) -> float | None:
+    """The lowest score among the units a mask lets move; None if it moves none."""
     moving = [scores.units[n].cpu().numpy()[b.cpu().numpy()] for n, b in mask.units.items()]
-    return min((float(values.min()) for values in moving if values.size), default=float("nan"))
+    return min((float(values.min()) for values in moving if values.size), default=None)

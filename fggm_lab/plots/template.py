@@ -12,8 +12,9 @@ None; an empty text as a value makes a switch: `[nothing kept{empty}]`. Where va
 text is a list of their shape; a value that is no list is the same for all.
 """
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +43,7 @@ class Slot:
     Attributes:
         path: keys and indices, from `data` or `layout` on.
         names: of the value; of several, which are then laid side by side along a last axis.
-        item: the index of the item wanted, where the value is a list of what several slots hold.
+        item: the index of the item wanted, where values are lists of what several slots hold.
     """
 
     path: tuple[str | int, ...]
@@ -89,7 +90,7 @@ class Template:
             `figure`, `settings`, `data`, `layout`, `slots` and `texts`. Plotly writes arrays as
             `{dtype, bdata}`, which plotly.js reads.
         """
-        figure = theme.lay_out(go.Figure(self.skeleton)).to_dict()
+        figure = json.loads(theme.lay_out(go.Figure(self.skeleton)).to_json())
         return {
             "figure": self.name,
             "settings": self.settings,
@@ -118,13 +119,24 @@ def fill(template: Template, numbers: Numbers) -> go.Figure:
     """
     values = filled(template, numbers)
     figure = go.Figure(template.skeleton)
-    for slot in template.slots:
+    set_slots(figure, template.slots, values)
+    return theme.finish(figure, values["title"], values["caption"], values["description"])
+
+
+def set_slots(figure: go.Figure, slots: Iterable[Slot], values: Numbers) -> None:
+    """Put values where they go in a figure.
+
+    Args:
+        figure: changed in place.
+        slots: of the figure's template.
+        values: of `filled`.
+    """
+    for slot in slots:
         *parents, last = slot.path
         owner: Any = figure
         for key in parents:
             owner = owner[key]
         owner[last] = value_of(slot, values)
-    return theme.finish(figure, values["title"], values["caption"], values["description"])
 
 
 def filled(template: Template, numbers: Numbers) -> dict[str, Any]:
@@ -146,11 +158,10 @@ def value_of(slot: Slot, values: Numbers) -> Any:
     Returns:
         A value, or a (…, names) array of several.
     """
-    if len(slot.names) > 1:
-        columns = [np.array(values[name], dtype=object) for name in slot.names]
-        return np.stack(columns, axis=-1)
-    value = values[slot.names[0]]
-    return value if slot.item is None else value[slot.item]
+    columns = [values[n] if slot.item is None else values[n][slot.item] for n in slot.names]
+    if len(columns) == 1:
+        return columns[0]
+    return np.stack([np.array(column, dtype=object) for column in columns], axis=-1)
 
 
 def format_text(text: str, values: Numbers) -> Any:

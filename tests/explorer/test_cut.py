@@ -4,9 +4,9 @@ import json
 import math
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from fggm_lab.fisher.scores import FisherInfo, FisherScores
 from fggm_lab.mask_settings import Scope
 from fggm_lab.masks import Mask
 from fggm_lab.models.names import split_name
+from fggm_lab.plots.fisher_spectra import fisher_spectra_numbers, fisher_spectra_template
+from fggm_lab.plots.kept_shares import kept_shares_numbers, kept_shares_template
+from fggm_lab.plots.lorenz_curves import lorenz_curves_numbers, lorenz_curves_template
 from fggm_lab.plots.mask_map import mask_map_numbers, mask_map_template
 from fggm_lab.plots.mask_overlap import (
     MEASURES,
@@ -32,6 +35,7 @@ from fggm_lab.plots.overlap_per_layer import (
     overlap_per_layer_numbers,
     overlap_per_layer_template,
 )
+from fggm_lab.plots.parameter_groups import GROUPINGS
 from fggm_lab.plots.shared_units import shared_units_numbers, shared_units_template
 from fggm_lab.plots.template import Numbers, Template, filled, value_of
 from fggm_lab.plots.union_growth import union_growth_numbers, union_growth_template
@@ -63,9 +67,11 @@ def ties() -> Scores:
              "h.1.a.weight": 3, "h.1.b.weight": 65, "h.1.b.bias": 33}  # fmt: skip
     tasks = {}
     for seed, task in enumerate(["a[b] {c}", "second", "zeros"]):
-        rng = np.random.default_rng(seed)
+        normal = np.random.default_rng(seed).normal
         units = {
-            name: torch.from_numpy(np.rint(rng.normal(0, 1, size)) * (task != "zeros"))
+            name: torch.from_numpy(
+                np.zeros(size) if task == "zeros" else np.rint(normal(0, 1, size))
+            )
             for name, size in sizes.items()
         }
         info = FisherInfo("empirical", "input", 100, 1200, "0123456789abcdef", task)
@@ -101,56 +107,84 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Every figure of masks, each template at several cuts."""
+    """Every figure, each template at several cuts."""
     for model, scores in MODELS.items():
-        masks = {
-            (keep, scope): {task: Mask.top(values, keep, scope) for task, values in scores.items()}
-            for keep, scope in CUTS
-        }
-        for template, numbers in figures_of_masks(scores):
-            for (keep, scope), cut_masks in masks.items():
-                cut = {"keep": keep, "scope": scope}
-                yield Case(model, cut, template, numbers(cut_masks))
+        task = list(scores)[-1]
+        for template, numbers in [*of_masks(scores), *of_scores(scores), *of_task(scores[task])]:
+            for keep, scope in CUTS:
+                cut = {"keep": keep, "scope": scope, "task": task}
+                yield Case(model, cut, template, numbers(keep=keep, scope=scope))
 
 
-def figures_of_masks(
-    scores: Scores,
-) -> Iterator[tuple[Template, Callable[[dict[str, Mask]], Numbers]]]:
-    """Templates, and what gives their numbers from masks."""
+Figures = Iterator[tuple[Template, Callable[..., Numbers]]]
+"""Templates, and what gives their numbers at a keep share and scope."""
+
+
+def of_masks(scores: Scores) -> Figures:
+    """The figures of several tasks' masks."""
     tasks = list(scores)
-    units = {name: u.numel() for name, u in scores[tasks[0]].units.items()}
+    units = units_of(scores[tasks[0]])
     *_, parameter = (name for name in units if split_name(name).layer == 1)
+
+    @cache
+    def masks(layer: int | None, keep: float, scope: Scope) -> dict[str, Mask]:
+        cut_masks = {task: Mask.top(values, keep, scope) for task, values in scores.items()}
+        return {task: mask.restricted(inside(units, layer)) for task, mask in cut_masks.items()}
+
+    def numbers(
+        count: Callable[..., Numbers], masks_layer: int | None = None, **settings: Any
+    ) -> Callable[..., Numbers]:
+        return lambda keep, scope: count(masks(masks_layer, keep, scope), **settings)
+
     for level in ({}, {"layer": 1}, {"layer": OUTSIDE_LAYERS}, {"parameter": parameter}):
         for order in STRIP_ORDERS:
             settings: dict[str, Any] = {**level, "order": order}
-            yield mask_map_template(tasks, units, **settings), partial(mask_map_numbers, **settings)
+            template = mask_map_template(tasks, units, **settings)
+            yield template, numbers(mask_map_numbers, **settings)
     for layer in (None, 1, OUTSIDE_LAYERS):
         for measure in MEASURES:
-            yield (
-                mask_overlap_template(tasks, layer, measure),
-                partial(overlap_numbers, layer=layer, measure=measure),
-            )
-        for make_template, numbers in (
-            (shared_units_template, shared_units_numbers),
-            (union_growth_template, union_growth_numbers),
-        ):
-            yield (
-                make_template(tasks, layer),
-                partial(within_layer, numbers, layer),
-            )
-    yield overlap_per_layer_template(tasks, units), overlap_per_layer_numbers
+            settings = {"layer": layer, "measure": measure}
+            yield mask_overlap_template(tasks, **settings), numbers(overlap_numbers, **settings)
+        yield shared_units_template(tasks, layer), numbers(shared_units_numbers, layer)
+        yield union_growth_template(tasks, layer), numbers(union_growth_numbers, layer)
+    yield overlap_per_layer_template(tasks, units), numbers(overlap_per_layer_numbers)
 
 
-def within_layer(
-    numbers: Callable[[dict[str, Mask]], Numbers], layer: int | None, masks: dict[str, Mask]
-) -> Numbers:
-    """The numbers of the masks over one layer's parameters."""
-    names = [
-        name
-        for name in next(iter(masks.values())).names
-        if layer is None or split_name(name).layer == (None if layer == OUTSIDE_LAYERS else layer)
-    ]
-    return numbers({task: mask.restricted(names) for task, mask in masks.items()})
+def of_scores(scores: Scores) -> Figures:
+    """The figure of several tasks' scores, of those that it takes: none is negative."""
+    positive = {
+        task: task_scores
+        for task, task_scores in scores.items()
+        if all(bool((units >= 0).all()) for units in task_scores.units.values())
+    }
+    for layer in (None, 1, OUTSIDE_LAYERS):
+        of_layer = {
+            task: task_scores.restricted(inside(units_of(task_scores), layer))
+            for task, task_scores in positive.items()
+        }
+        yield (
+            lorenz_curves_template(of_layer, layer),
+            lambda keep, scope, of_layer=of_layer: lorenz_curves_numbers(of_layer, keep),
+        )
+
+
+def of_task(scores: FisherScores) -> Figures:
+    """The figures of one task's scores."""
+    for by in GROUPINGS:
+        template = kept_shares_template(units_of(scores), by)
+        yield template, partial(kept_shares_numbers, scores, by)
+    yield fisher_spectra_template(scores), partial(fisher_spectra_numbers, scores)
+
+
+def units_of(scores: FisherScores) -> dict[str, int]:
+    """How many units each parameter has."""
+    return {name: units.numel() for name, units in scores.units.items()}
+
+
+def inside(names: Iterable[str], layer: int | None) -> list[str]:
+    """The parameters of a layer, or of the whole model."""
+    number = None if layer == OUTSIDE_LAYERS else layer
+    return [name for name in names if layer is None or split_name(name).layer == number]
 
 
 def records(scores: Scores) -> dict[str, Any]:
@@ -159,8 +193,8 @@ def records(scores: Scores) -> dict[str, Any]:
     return {
         "tasks": list(scores),
         "parameters": [
-            {"name": name, "units": units.numel(), **split_name(name)._asdict()}
-            for name, units in first.units.items()
+            {"name": name, "units": count, **split_name(name)._asdict()}
+            for name, count in units_of(first).items()
         ],
         "wide": any(units.dtype == torch.float64 for units in first.units.values()),
         "scores": [torch.cat(list(task.units.values())).tolist() for task in scores.values()],

@@ -31,7 +31,8 @@ const quotient = (dividend, divisor) => (divisor > 0 ? dividend / divisor : 0);
  * A series in the cumulants for large masks, a sum over the distribution for small ones.
  */
 export function meanJaccard(sizes) {
-  const total = sizes.reduce((sum, [, a, b]) => sum + a + b, 0);
+  let total = 0;
+  for (const [, a, b] of sizes) total += a + b;
   if (!total) return null;
   const { mean, variance: v, third, fourth } = cumulants(sizes);
   const rest = total - mean;
@@ -65,7 +66,11 @@ function intersection(sizes) {
     const next = hypergeometric(n, a, b);
     low += next.low;
     const product = new Array(probabilities.length + next.probabilities.length - 1).fill(0);
-    probabilities.forEach((p, i) => next.probabilities.forEach((q, j) => (product[i + j] += p * q)));
+    for (let i = 0; i < probabilities.length; i++) {
+      for (let j = 0; j < next.probabilities.length; j++) {
+        product[i + j] += probabilities[i] * next.probabilities[j];
+      }
+    }
     const first = product.findIndex((probability) => probability > TAIL);
     low += first;
     probabilities = product.slice(first, product.findLastIndex((p) => p > TAIL) + 1);

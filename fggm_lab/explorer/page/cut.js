@@ -2,6 +2,7 @@
 
 import { fill } from "./fill.js";
 import { maskOverlap, overlapPerLayer } from "./overlaps.js";
+import { fisherSpectra, keptShares, lorenzCurves } from "./shares.js";
 import { sharedUnits, unionGrowth } from "./sharing.js";
 import { maskMap } from "./strips.js";
 
@@ -9,6 +10,9 @@ export { rank } from "./ranks.js";
 
 /** Name of a figure → its numbers, from ordered units, the template's settings and the cut. */
 const NUMBERS = {
+  fisher_spectra: fisherSpectra,
+  kept_shares: keptShares,
+  lorenz_curves: lorenzCurves,
   mask_map: maskMap,
   mask_overlap: maskOverlap,
   overlap_per_layer: overlapPerLayer,
@@ -22,7 +26,7 @@ const NUMBERS = {
  * @param {object} template - what Template.to_json gives in Python.
  * @param {object} ranked - by `rank`.
  * @param {{keep: number, scope: "parameter"|"global", task?: string}} cut - the keep share, where it
- *   holds, and for figures of one task whose scores are shown.
+ *   holds, and of which task the scores are, for kept_shares and fisher_spectra.
  * @returns {{data: object[], layout: object, caption: string, description: string}}
  */
 export function draw(template, ranked, cut) {

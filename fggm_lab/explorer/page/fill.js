@@ -25,9 +25,8 @@ export function fill(template, numbers) {
 }
 
 function valueOf({ names, item }, values) {
-  if (names.length > 1) return sideBySide(names.map((name) => values[name]));
-  const value = values[names[0]];
-  return item === null ? value : value[item];
+  const columns = names.map((name) => (item === null ? values[name] : values[name][item]));
+  return columns.length === 1 ? columns[0] : sideBySide(columns);
 }
 
 /** Arrays of one shape, their elements side by side along a last axis. */
@@ -54,28 +53,51 @@ function setAt(figure, path, value) {
  * @returns {string|Array} the text; an array of texts where values are arrays, of their shape.
  */
 export function formatText(text, values) {
-  const named = {};
-  for (const [, name] of text.matchAll(BRACES)) named[name] = values[name];
-  return overArrays(text, named);
+  const parts = parsed(text);
+  const names = new Set(parts.flatMap(({ pieces }) => pieces.map(({ name }) => name)));
+  names.delete(undefined);
+  return overArrays(parts, Object.fromEntries(Array.from(names, (name) => [name, values[name]])));
 }
 
-function overArrays(text, values) {
+/** A text's parts: pieces of plain `text`, or of the `name` and `format` of a value. */
+function parsed(text) {
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(BRACKETS)) {
+    parts.push({ optional: false, pieces: piecesOf(text.slice(end, match.index)) });
+    parts.push({ optional: true, pieces: piecesOf(match[1]) });
+    end = match.index + match[0].length;
+  }
+  parts.push({ optional: false, pieces: piecesOf(text.slice(end)) });
+  return parts;
+}
+
+function piecesOf(text) {
+  const pieces = [];
+  let end = 0;
+  for (const match of text.matchAll(BRACES)) {
+    pieces.push({ text: text.slice(end, match.index) }, { name: match[1], format: match[2] });
+    end = match.index + match[0].length;
+  }
+  pieces.push({ text: text.slice(end) });
+  return pieces;
+}
+
+function overArrays(parts, values) {
   const arrays = Object.entries(values).filter(([, value]) => isArray(value));
-  if (!arrays.length) return formatOne(text, values);
+  if (!arrays.length) return parts.map((part) => formatPart(part, values)).join("");
+  const items = { ...values };
   return Array.from(arrays[0][1], (_, index) => {
-    const items = { ...values };
     for (const [name, array] of arrays) items[name] = array[index];
-    return overArrays(text, items);
+    return overArrays(parts, items);
   });
 }
 
-function formatOne(text, values) {
-  return text
-    .replace(BRACKETS, (_, part) => {
-      const names = Array.from(part.matchAll(BRACES), ([, name]) => name);
-      return names.some((name) => values[name] === null) ? "" : part;
-    })
-    .replace(BRACES, (_, name, format) => formatValue(values[name], format));
+function formatPart({ optional, pieces }, values) {
+  if (optional && pieces.some(({ name }) => name && values[name] === null)) return "";
+  return pieces
+    .map(({ text, name, format }) => (name ? formatValue(values[name], format) : text))
+    .join("");
 }
 
 const isArray = (value) => Array.isArray(value) || ArrayBuffer.isView(value);

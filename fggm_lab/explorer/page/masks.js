@@ -12,8 +12,10 @@ export function keptCount(keep, units) {
 }
 
 /**
- * The masks of tasks at a keep share, as Mask.top gives them. The last cut is remembered, so that
- * another view of it costs nothing.
+ * The masks of tasks at a keep share, as Mask.top gives them.
+ *
+ * Each task's last mask of a scope is moved to the new keep share: only units between the two are
+ * touched. The masks are good until the next call.
  *
  * @param {object} ranked - by `rank`.
  * @param {{keep: number, scope: "parameter"|"global"}} cut
@@ -21,14 +23,31 @@ export function keptCount(keep, units) {
  * @returns {Uint32Array[]} per task its mask, 32 units to a word, each parameter at a new word.
  */
 export function masksOf(ranked, { keep, scope }, tasks) {
-  if (ranked.last?.keep !== keep || ranked.last.scope !== scope) {
-    ranked.last = { keep, scope, masks: new Map() };
-  }
-  const { masks } = ranked.last;
+  const starts = scope === "global" ? [0, ranked.starts.at(-1)] : ranked.starts;
+  ranked.masks ??= { global: new Map(), parameter: new Map() };
   return tasks.map((task) => {
-    if (!masks.has(task)) masks.set(task, cutMask(ranked, orderOf(ranked, task), keep, scope));
-    return masks.get(task);
+    const masks = ranked.masks[scope];
+    if (!masks.has(task)) {
+      const counts = new Uint32Array(starts.length - 1);
+      masks.set(task, { mask: new Uint32Array(ranked.words.at(-1)), counts });
+    }
+    const { mask, counts } = masks.get(task);
+    const order = orderOf(ranked, task)[scope === "global" ? "all" : "within"];
+    for (let part = 0; part < counts.length; part++) {
+      const count = keptCount(keep, starts[part + 1] - starts[part]);
+      const [low, high] = count < counts[part] ? [count, counts[part]] : [counts[part], count];
+      toggle(mask, order, starts[part] + low, starts[part] + high);
+      counts[part] = count;
+    }
+    return mask;
   });
+}
+
+function toggle(mask, bits, start, end) {
+  for (let position = start; position < end; position++) {
+    const bit = bits[position];
+    mask[bit >>> 5] ^= 1 << (bit & 31);
+  }
 }
 
 /** The order of a task's units. */
@@ -36,26 +55,6 @@ export function orderOf(ranked, task) {
   const index = ranked.tasks.indexOf(task);
   if (index < 0) throw new Error(`there are no scores of ${task}`);
   return ranked.orders[index];
-}
-
-function cutMask({ starts, words }, order, keep, scope) {
-  const mask = new Uint32Array(words.at(-1));
-  if (scope === "global") {
-    setBits(mask, order.all, 0, keptCount(keep, order.all.length));
-  } else {
-    for (let parameter = 0; parameter + 1 < starts.length; parameter++) {
-      const start = starts[parameter];
-      setBits(mask, order.within, start, start + keptCount(keep, starts[parameter + 1] - start));
-    }
-  }
-  return mask;
-}
-
-function setBits(mask, bits, start, end) {
-  for (let index = start; index < end; index++) {
-    const bit = bits[index];
-    mask[bit >>> 5] |= 1 << (bit & 31);
-  }
 }
 
 /** How many bits of a word are set. */

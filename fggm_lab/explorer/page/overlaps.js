@@ -4,71 +4,81 @@ import { cumulants, meanJaccard } from "./chance.js";
 import { percent } from "./fill.js";
 import { bitCount, layersOf, masksOf, parametersOf } from "./masks.js";
 
-/**
- * Two masks of some parameters.
- *
- * @param {number[][]} sizes - per parameter [units, kept by the first, kept by the second].
- * @param {number} both - units that both keep, over all these parameters.
- * @param {number[]} counts - units that the first keeps, and the second.
- */
-class Pair {
-  constructor(sizes, both, [first, second]) {
-    Object.assign(this, { sizes, both, union: first + second - both });
-    this.smaller = Math.min(first, second);
-  }
-
-  /** |a ∩ b| / |a ∪ b|; null if both are empty. */
-  get jaccard() {
-    return this.union ? this.both / this.union : null;
-  }
-
-  /** |a ∩ b| / min(|a|, |b|); null if one is empty. */
-  get overlap() {
-    return this.smaller ? this.both / this.smaller : null;
-  }
-
-  get expectedJaccard() {
-    return meanJaccard(this.sizes);
-  }
-
-  get expectedOverlap() {
-    return this.smaller ? cumulants(this.sizes).mean / this.smaller : null;
-  }
-
-  /** Standard deviations of the shared units above chance; null where chance has no spread. */
-  get z() {
-    const { mean, variance } = cumulants(this.sizes);
-    return variance > 0 ? (this.both - mean) / Math.sqrt(variance) : null;
-  }
-}
-
-/** How many bits two masks share between two words. */
-function sharedBits(first, second, start, end) {
+/** How many bits two masks share in ranges of words. */
+function sharedBits(first, second, ranges) {
   let count = 0;
-  for (let word = start; word < end; word++) count += bitCount(first[word] & second[word]);
+  for (let index = 0; index < ranges.length; index++) {
+    const [start, end] = ranges[index];
+    for (let word = start; word < end; word++) count += bitCount(first[word] & second[word]);
+  }
   return count;
 }
 
 /**
- * The units that masks keep and that every two share, parameter by parameter.
+ * The units of parameters that each mask keeps.
  *
  * @param {object} ranked - by `rank`.
  * @param {Uint32Array[]} masks
  * @param {number[]} chosen - indices of parameters.
- * @returns {{units: number, kept: number[][], pair: function}} all their units; per mask and
- *   parameter the units kept; and `pair(i, j)`, the Pair of two masks.
+ * @returns {{units: number, kept: number[][], totals: number[]}} all their units; per mask the
+ *   units kept of each parameter, and of all.
  */
 export function countsOf(ranked, masks, chosen) {
-  const units = chosen.map((index) => ranked.parameters[index].units);
+  const kept = masks.map((mask) =>
+    chosen.map((index) => sharedBits(mask, mask, [[ranked.words[index], ranked.words[index + 1]]])),
+  );
+  const sum = (counts) => counts.reduce((total, count) => total + count, 0);
+  const units = sum(chosen.map((index) => ranked.parameters[index].units));
+  return { units, kept, totals: kept.map(sum) };
+}
+
+/**
+ * The overlap of every two masks within parameters, and of random masks.
+ *
+ * @param {object} ranked - by `rank`.
+ * @param {Uint32Array[]} masks
+ * @param {number[]} chosen - indices of parameters.
+ * @param {"jaccard"|"overlap"} measure
+ * @returns {object} `countsOf` and pairs: for each two masks j < i their `measured` and `expected`
+ *   overlap, and `z`, how many standard deviations the shared units lie above chance; null where
+ *   there is none.
+ */
+function overlapsOf(ranked, masks, chosen, measure) {
+  const counts = countsOf(ranked, masks, chosen);
   const ranges = chosen.map((index) => [ranked.words[index], ranked.words[index + 1]]);
-  const kept = masks.map((mask) => ranges.map(([start, end]) => sharedBits(mask, mask, start, end)));
-  const totals = kept.map((counts) => counts.reduce((sum, count) => sum + count, 0));
-  const pair = (i, j) => {
-    const both = ranges.reduce((sum, range) => sum + sharedBits(masks[i], masks[j], ...range), 0);
-    const sizes = units.map((n, index) => [n, kept[i][index], kept[j][index]]);
-    return new Pair(sizes, both, [totals[i], totals[j]]);
-  };
-  return { units: units.reduce((sum, n) => sum + n, 0), kept, totals, pair };
+  const chance = new Map(); // masks of equal counts have the same chance
+  const keys = counts.kept.map((kept) => kept.join());
+  const pairs = [];
+  for (let i = 0; i < masks.length; i++) {
+    for (let j = 0; j < i; j++) {
+      const both = sharedBits(masks[i], masks[j], ranges);
+      const smaller = Math.min(counts.totals[i], counts.totals[j]);
+      const union = counts.totals[i] + counts.totals[j] - both;
+      const divisor = measure === "jaccard" ? union : smaller;
+      const key = `${keys[i]} ${keys[j]}`;
+      if (!chance.has(key)) {
+        const sizes = chosen.map((parameter, index) => [
+          ranked.parameters[parameter].units, counts.kept[i][index], counts.kept[j][index],
+        ]);
+        chance.set(key, chanceOf(sizes, smaller, measure));
+      }
+      const { mean: meanBoth, variance, expected } = chance.get(key);
+      pairs.push({
+        i,
+        j,
+        measured: divisor ? both / divisor : null,
+        expected,
+        z: variance > 0 ? (both - meanBoth) / Math.sqrt(variance) : null,
+      });
+    }
+  }
+  return { ...counts, pairs };
+}
+
+function chanceOf(sizes, smaller, measure) {
+  const moments = cumulants(sizes);
+  const overlap = smaller ? moments.mean / smaller : null;
+  return { ...moments, expected: measure === "jaccard" ? meanJaccard(sizes) : overlap };
 }
 
 const mean = (values) =>
@@ -80,22 +90,16 @@ const lowestOf = (items, value) => items.reduce((a, b) => (value(b) < value(a) ?
 
 /** The numbers of overlap_numbers in fggm_lab/plots/mask_overlap.py. */
 export function maskOverlap(ranked, { tasks, layer, measure }, cut) {
-  const counts = countsOf(ranked, masksOf(ranked, cut, tasks), parametersOf(ranked, layer));
+  const masks = masksOf(ranked, cut, tasks);
+  const counts = overlapsOf(ranked, masks, parametersOf(ranked, layer), measure);
   const table = () => tasks.map(() => new Array(tasks.length).fill(null));
   const tables = { measured: table(), expected: table(), z: table() };
-  const pairs = [];
-  for (let i = 0; i < tasks.length; i++) {
-    for (let j = 0; j < i; j++) {
-      const pair = counts.pair(i, j);
-      const jaccard = measure === "jaccard";
-      const measured = jaccard ? pair.jaccard : pair.overlap;
-      const expected = jaccard ? pair.expectedJaccard : pair.expectedOverlap;
-      for (const [name, value] of Object.entries({ measured, expected, z: pair.z })) {
-        tables[name][i][j] = tables[name][j][i] = value;
-      }
-      if (measured !== null) pairs.push({ measured, expected, z: pair.z, i, j });
+  for (const { i, j, ...values } of counts.pairs) {
+    for (const name of Object.keys(tables)) {
+      tables[name][i][j] = tables[name][j][i] = values[name];
     }
   }
+  const pairs = counts.pairs.filter((pair) => pair.measured !== null);
   // among equal values Python's max takes the last pair, its min the first
   const highest = pairs.reduce((a, b) => (b.measured >= a.measured ? b : a), pairs[0]);
   const lowest = lowestOf(pairs, (pair) => pair.measured);
@@ -124,14 +128,8 @@ export function maskOverlap(ranked, { tasks, layer, measure }, cut) {
 export function overlapPerLayer(ranked, { tasks, layers }, cut) {
   const masks = masksOf(ranked, cut, tasks);
   const numbers = layersOf(ranked).map((layer) => {
-    const counts = countsOf(ranked, masks, parametersOf(ranked, layer));
-    const pairs = tasks.flatMap((first, i) =>
-      tasks.slice(i + 1).map((second, k) => {
-        const pair = counts.pair(i, i + 1 + k);
-        return { jaccard: pair.jaccard, expected: pair.expectedJaccard, z: pair.z, first, second };
-      }),
-    );
-    return layerNumbers(pairs);
+    const { pairs } = overlapsOf(ranked, masks, parametersOf(ranked, layer), "jaccard");
+    return layerNumbers(pairs, tasks);
   });
   const columns = {};
   for (const name of Object.keys(numbers[0])) columns[name] = numbers.map((row) => row[name]);
@@ -158,19 +156,22 @@ export function overlapPerLayer(ranked, { tasks, layers }, cut) {
 }
 
 /** The numbers of one layer's pairs of masks. */
-function layerNumbers(pairs) {
-  const full = pairs.filter((pair) => pair.jaccard !== null);
-  const lowest = lowestOf(full, (pair) => pair.jaccard);
-  const highest = highestOf(full, (pair) => pair.jaccard);
+function layerNumbers(pairs, tasks) {
+  // in the order of the first task, in which Python names the first of equal pairs
+  const full = pairs
+    .filter((pair) => pair.measured !== null)
+    .sort((a, b) => a.j - b.j || a.i - b.i);
+  const lowest = lowestOf(full, (pair) => pair.measured);
+  const highest = highestOf(full, (pair) => pair.measured);
   return {
-    ...range("", full.map((pair) => pair.jaccard)),
+    ...range("", full.map((pair) => pair.measured)),
     ...range("z_", pairs.map((pair) => pair.z).filter((z) => z !== null)),
     expected: mean(full.map((pair) => pair.expected)),
     empty: full.length ? null : "",
-    lowest_first: lowest?.first ?? null,
-    lowest_second: lowest?.second ?? null,
-    highest_first: highest?.first ?? null,
-    highest_second: highest?.second ?? null,
+    lowest_first: tasks[lowest?.j] ?? null,
+    lowest_second: tasks[lowest?.i] ?? null,
+    highest_first: tasks[highest?.j] ?? null,
+    highest_second: tasks[highest?.i] ?? null,
   };
 }
 

@@ -1,6 +1,7 @@
 // Orders units by their scores, once: masks of any keep share are then the first units in order.
 
 const DIGIT_BITS = 11;
+const DIGITS = 2 ** DIGIT_BITS;
 
 /**
  * Order the units of every task, as fggm_lab.masks.Ranking does: highest score first, among equal
@@ -16,7 +17,6 @@ const DIGIT_BITS = 11;
  *   - starts: (parameters + 1,) the first unit of each parameter;
  *   - words: (parameters + 1,) the first word of each parameter in a packed mask;
  *   - bits: (units,) the bit of each unit;
- *   - owners: (units,) the parameter of each unit;
  *   - orders: per task {all, within}: bits in the order of all units, and of each parameter's units
  *     (those of parameter p stand at starts[p] to starts[p + 1]).
  * @throws {Error} a score is not a number.
@@ -40,9 +40,9 @@ export function rank(records) {
     }
     const order = descending(scores);
     const within = stablySorted(order, owners, sizes.length);
-    return { all: order.map((unit) => bits[unit]), within: within.map((unit) => bits[unit]) };
+    return { all: picked(bits, order), within: picked(bits, within) };
   });
-  return { ...records, starts, words, bits, owners, orders };
+  return { ...records, starts, words, bits, orders };
 }
 
 /** (n + 1,) the sums of the first 0, 1, …, n numbers. */
@@ -56,17 +56,36 @@ export function sums(numbers) {
  * Sort stably by a small whole number (a counting sort).
  *
  * @param {Uint32Array} order - indices.
- * @param {Uint32Array} keys - key of each index, below `limit`.
+ * @param {Uint16Array|Uint32Array} keys - key of each index, below `limit`.
  * @param {number} limit
  * @returns {Uint32Array} the indices, keys ascending.
  */
 export function stablySorted(order, keys, limit) {
   const next = new Uint32Array(limit + 1);
-  for (const index of order) next[keys[index] + 1]++;
+  for (let position = 0; position < order.length; position++) next[keys[order[position]] + 1]++;
   for (let key = 0; key < limit; key++) next[key + 1] += next[key];
   const sorted = new Uint32Array(order.length);
-  for (const index of order) sorted[next[keys[index]]++] = index;
+  for (let position = 0; position < order.length; position++) {
+    const index = order[position];
+    sorted[next[keys[index]]++] = index;
+  }
   return sorted;
+}
+
+/** (n,) the whole numbers from 0 on. */
+export function indices(n) {
+  const result = new Uint32Array(n);
+  for (let index = 0; index < n; index++) result[index] = index;
+  return result;
+}
+
+/** The values at indices. */
+export function picked(values, order) {
+  const result = new Uint32Array(order.length);
+  for (let position = 0; position < order.length; position++) {
+    result[position] = values[order[position]];
+  }
+  return result;
 }
 
 /**
@@ -76,35 +95,29 @@ export function stablySorted(order, keys, limit) {
  * number, a negative one falls.
  */
 function descending(scores) {
-  const wide = scores instanceof Float64Array;
-  const parts = new Uint32Array(wide ? 2 : 1);
-  const number = wide ? new Float64Array(parts.buffer) : new Float32Array(parts.buffer);
+  const wide = scores instanceof Float64Array ? 2 : 1; // words of 32 bits
+  const parts = new Uint32Array(scores.buffer, scores.byteOffset, wide * scores.length);
   const high = new Uint32Array(scores.length);
-  const low = new Uint32Array(wide ? scores.length : 0);
+  const low = new Uint32Array(wide === 2 ? scores.length : 0);
   for (let index = 0; index < scores.length; index++) {
     const score = scores[index];
     if (score !== score) throw new Error("the scores contain NaN; score the model anew");
-    number[0] = score + 0; // -0 equals 0
-    const top = parts[parts.length - 1]; // little-endian, as every browser's machine is
-    const negative = top >>> 31;
-    high[index] = negative ? top : ~top & 0x7fffffff;
-    if (wide) low[index] = negative ? parts[0] : ~parts[0];
+    const top = parts[wide * index + wide - 1]; // little-endian, as every browser's machine is
+    const flipped = score >= 0; // -0 equals 0, whatever its sign bit says
+    high[index] = flipped ? ~top & 0x7fffffff : top;
+    if (wide === 2) low[index] = flipped ? ~parts[2 * index] : parts[2 * index];
   }
-  let order = Uint32Array.from(scores.keys());
-  for (const keys of wide ? [low, high] : [high]) {
-    for (let shift = 0; shift < 32; shift += DIGIT_BITS) order = byDigit(order, keys, shift);
+  const digits = new Uint16Array(scores.length);
+  let order = indices(scores.length);
+  for (const keys of wide === 2 ? [low, high] : [high]) {
+    for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
+      for (let index = 0; index < keys.length; index++) {
+        digits[index] = (keys[index] >>> shift) & (DIGITS - 1);
+      }
+      if (digits.some((digit) => digit !== digits[0])) {
+        order = stablySorted(order, digits, DIGITS);
+      }
+    }
   }
   return order;
-}
-
-/** Sort stably by one digit of the keys; where all have the same digit the order stays. */
-function byDigit(order, keys, shift) {
-  const mask = 2 ** DIGIT_BITS - 1;
-  const next = new Uint32Array(mask + 2);
-  for (const key of keys) next[((key >>> shift) & mask) + 1]++;
-  if (next.includes(order.length)) return order;
-  for (let digit = 0; digit < mask; digit++) next[digit + 1] += next[digit];
-  const sorted = new Uint32Array(order.length);
-  for (const index of order) sorted[next[(keys[index] >>> shift) & mask]++] = index;
-  return sorted;
 }

@@ -142,7 +142,7 @@ function chanceKeepers(sizes, masks) {
     for (let k = 0; k <= masks; k++) {
       const p = single[k];
       means[k] += n * p;
-      variances[k] += n * p * (1 - p) + n * (n - 1) * (double[k][k] - p ** 2);
+      variances[k] += n * p * (1 - p) + n * (n - 1) * (double[k] - p ** 2);
     }
   }
   return { means, variances };
@@ -162,26 +162,24 @@ function oneUnit(n, counts) {
   return probabilities;
 }
 
-/** (masks + 1, masks + 1) probabilities that one unit is kept by j masks and another by k. */
+/** (masks + 1,) probabilities that exactly k masks keep one unit, and exactly k another. */
 function twoUnits(n, counts) {
   const ways = Math.max(1, n * (n - 1));
-  let probabilities = [[1]];
+  const width = counts.length + 2; // row and column 0 stay 0, for what no mask can reach
+  const p = new Float64Array(width * width); // one unit kept by j masks, another by k
+  p[width + 1] = 1;
   for (const a of counts) {
     const neither = ((n - a) * (n - a - 1)) / ways;
     const single = (a * (n - a)) / ways;
     const both = (a * (a - 1)) / ways;
-    const before = (j, k) => probabilities[j]?.[k] ?? 0;
-    probabilities = Array.from({ length: probabilities.length + 1 }, (_, j) =>
-      Array.from(
-        { length: probabilities.length + 1 },
-        (_, k) =>
-          neither * before(j, k) +
-          single * (before(j - 1, k) + before(j, k - 1)) +
-          both * before(j - 1, k - 1),
-      ),
-    );
+    for (let j = width - 1; j > 0; j--) {
+      for (let k = width - 1; k > 0; k--) {
+        const at = j * width + k;
+        p[at] = neither * p[at] + single * (p[at - width] + p[at - 1]) + both * p[at - width - 1];
+      }
+    }
   }
-  return probabilities;
+  return counts.concat(0).map((_, k) => p[(k + 1) * (width + 1)]);
 }
 
 /** Means and variances of the numbers of units that any of the first 1, 2, … random masks keeps. */

@@ -1,7 +1,7 @@
 // The numbers of mask_map: masks cut into strips of cells, as fggm_lab/plots/mask_strips.py does.
 
 import { masksOf } from "./masks.js";
-import { stablySorted, sums } from "./ranks.js";
+import { indices, picked, stablySorted, sums } from "./ranks.js";
 import { sharingOf } from "./sharing.js";
 
 const DIGIT_TASKS = 8;
@@ -40,20 +40,14 @@ function groupStrips(ranked, masks, parameters, modules, cells, order) {
   const total = bits.length;
   const sorted = order === "shared";
   const keepers = new Uint32Array(sorted ? total : 0);
-  const unitOrder = sorted ? byKeepers(masks, bits, keepers) : Uint32Array.from(bits.keys());
+  const unitOrder = sorted ? byKeepers(masks, bits, keepers) : indices(total);
+  const orderedBits = picked(bits, unitOrder);
   const starts = Array.from({ length: cells }, (_, cell) => Math.floor((cell * total) / cells));
   const sizes = starts.map((start, cell) =>
     Math.max(Math.floor(((cell + 1) * total) / cells) - start, 1),
   );
   const counts = masks.map((mask) =>
-    starts.map((start, cell) => {
-      let count = 0;
-      for (let position = start; position < start + sizes[cell]; position++) {
-        const bit = bits[unitOrder[position]];
-        count += (mask[bit >>> 5] >>> (bit & 31)) & 1;
-      }
-      return count;
-    }),
+    starts.map((start, cell) => setBits(mask, orderedBits, start, start + sizes[cell])),
   );
   const nameOf = (unit) => {
     const module = ends.findIndex((end) => unit < end) - 1;
@@ -69,6 +63,16 @@ function groupStrips(ranked, masks, parameters, modules, cells, order) {
     shares: counts.map((row) => row.map((count, cell) => count / sizes[cell])),
     ...Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, perTask(column)])),
   };
+}
+
+/** How many of the bits between two positions a mask has set. */
+function setBits(mask, bits, start, end) {
+  let count = 0;
+  for (let position = start; position < end; position++) {
+    const bit = bits[position];
+    count += (mask[bit >>> 5] >>> (bit & 31)) & 1;
+  }
+  return count;
 }
 
 /** What the text of a cell names where units are sorted by their keepers. */
@@ -99,18 +103,25 @@ function positionTexts(starts, sizes, nameOf) {
  * @param {Uint32Array} keepers - (units,) zeros, in which the masks that keep a unit are counted.
  */
 function byKeepers(masks, bits, keepers) {
-  let order = Uint32Array.from(bits.keys());
+  let order = indices(bits.length);
   // the last tasks first, so that the first tasks decide
   for (let end = masks.length; end > 0; end -= DIGIT_TASKS) {
     const digits = new Uint32Array(bits.length);
     for (const mask of masks.slice(Math.max(0, end - DIGIT_TASKS), end)) {
-      for (let unit = 0; unit < bits.length; unit++) {
-        const kept = (mask[bits[unit] >>> 5] >>> (bits[unit] & 31)) & 1;
-        digits[unit] = 2 * digits[unit] + 1 - kept;
-        keepers[unit] += kept;
-      }
+      addDigit(mask, bits, digits, keepers);
     }
     order = stablySorted(order, digits, 2 ** DIGIT_TASKS);
   }
-  return stablySorted(order, keepers.map((count) => masks.length - count), masks.length + 1);
+  const frozen = new Uint32Array(bits.length);
+  for (let unit = 0; unit < bits.length; unit++) frozen[unit] = masks.length - keepers[unit];
+  return stablySorted(order, frozen, masks.length + 1);
+}
+
+/** Append a mask's binary digit to each unit's number, 0 where it is kept; count its keepers. */
+function addDigit(mask, bits, digits, keepers) {
+  for (let unit = 0; unit < bits.length; unit++) {
+    const kept = (mask[bits[unit] >>> 5] >>> (bits[unit] & 31)) & 1;
+    digits[unit] = 2 * digits[unit] + 1 - kept;
+    keepers[unit] += kept;
+  }
 }
