@@ -8,7 +8,7 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks import check, demo, explorers, fisher, growth, live, masks, peers, training
+from benchmarks import check, demo, explorers, fisher, growth, live, masks, page, peers, training
 from benchmarks.harness import Case, Report, Settings, Size, environment
 from benchmarks.table import show, show_targets
 from fggm_lab.files import write_json
@@ -24,6 +24,7 @@ CASES: dict[str, Case] = {
     "explorers": explorers.run,
     "live": live.run,
     "demo": demo.run,
+    "page": page.run,
 }
 
 

@@ -56,7 +56,7 @@ export function sums(numbers) {
  * Sort stably by a small whole number (a counting sort).
  *
  * @param {Uint32Array} order - indices.
- * @param {Uint16Array|Uint32Array} keys - key of each index, below `limit`.
+ * @param {Uint8Array|Uint16Array|Uint32Array} keys - key of each index, below `limit`.
  * @param {number} limit
  * @returns {Uint32Array} the indices, keys ascending.
  */

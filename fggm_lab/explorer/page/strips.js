@@ -39,7 +39,7 @@ function groupStrips(ranked, masks, parameters, modules, cells, order) {
   });
   const total = bits.length;
   const sorted = order === "shared";
-  const keepers = new Uint32Array(sorted ? total : 0);
+  const keepers = new Uint16Array(sorted ? total : 0);
   const unitOrder = sorted ? byKeepers(masks, bits, keepers) : indices(total);
   const orderedBits = picked(bits, unitOrder);
   const starts = Array.from({ length: cells }, (_, cell) => Math.floor((cell * total) / cells));
@@ -100,19 +100,19 @@ function positionTexts(starts, sizes, nameOf) {
  *
  * @param {Uint32Array[]} masks
  * @param {Uint32Array} bits - of the units.
- * @param {Uint32Array} keepers - (units,) zeros, in which the masks that keep a unit are counted.
+ * @param {Uint16Array} keepers - (units,) zeros, in which the masks that keep a unit are counted.
  */
 function byKeepers(masks, bits, keepers) {
   let order = indices(bits.length);
   // the last tasks first, so that the first tasks decide
   for (let end = masks.length; end > 0; end -= DIGIT_TASKS) {
-    const digits = new Uint32Array(bits.length);
+    const digits = new Uint8Array(bits.length);
     for (const mask of masks.slice(Math.max(0, end - DIGIT_TASKS), end)) {
       addDigit(mask, bits, digits, keepers);
     }
     order = stablySorted(order, digits, 2 ** DIGIT_TASKS);
   }
-  const frozen = new Uint32Array(bits.length);
+  const frozen = new Uint16Array(bits.length);
   for (let unit = 0; unit < bits.length; unit++) frozen[unit] = masks.length - keepers[unit];
   return stablySorted(order, frozen, masks.length + 1);
 }
@@ -120,8 +120,9 @@ function byKeepers(masks, bits, keepers) {
 /** Append a mask's binary digit to each unit's number, 0 where it is kept; count its keepers. */
 function addDigit(mask, bits, digits, keepers) {
   for (let unit = 0; unit < bits.length; unit++) {
-    const kept = (mask[bits[unit] >>> 5] >>> (bits[unit] & 31)) & 1;
-    digits[unit] = 2 * digits[unit] + 1 - kept;
+    const bit = bits[unit];
+    const kept = (mask[bit >>> 5] >>> (bit & 31)) & 1;
+    digits[unit] = (digits[unit] << 1) | (kept ^ 1);
     keepers[unit] += kept;
   }
 }
