@@ -43,8 +43,9 @@ from tests.support.records import TASKS, made_scores
 
 PAGE = Path(fggm_lab.explorer.__file__).parent / "page"
 CUTS: tuple[tuple[float, Scope], ...] = (
-    (0.002, "global"), (0.3, "parameter"), (0.517, "global"), (1.0, "parameter"),
+    (0.002, "global"), (0.3, "global"), (0.5, "parameter"), (1.0, "parameter"),
 )  # fmt: skip
+"""A half of an odd number of units is a half to be rounded."""
 Scores = dict[str, FisherScores]
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node runs the page's code")

@@ -144,9 +144,15 @@ function fixed(value, digits) {
   return Number(below.at(-1)) % 2 ? value.toFixed(digits) : below;
 }
 
-/** `1.2e-05`: at least two digits in the exponent. */
+/** `1.2e-05`: at least two digits in the exponent; halves go to the even neighbour. */
 function scientific(value, digits) {
-  const [mantissa, exponent] = value.toExponential(digits).split("e");
+  const [exact, ownExponent] = value.toExponential(digits + 30).split("e");
+  const below = exact.slice(0, digits ? digits + 2 : 1);
+  const isHalf = /^50*$/.test(exact.slice(digits + 2));
+  const [mantissa, exponent] =
+    isHalf && Number(below.at(-1)) % 2 === 0
+      ? [below, ownExponent]
+      : value.toExponential(digits).split("e");
   const power = Math.abs(Number(exponent));
   return `${mantissa}e${exponent[0]}${String(power).padStart(2, "0")}`;
 }
