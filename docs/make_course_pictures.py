@@ -23,8 +23,11 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "course-pictures"
 
 _STATIC = re.compile(
-    r'<div class="fggm-static [^"]*"><img src="data:image/svg\+xml,([^"]*)"[^>]*><p>(.*?)</p>', re.S
+    r'<div class="fggm-static [^"]*"><img src="data:image/svg\+xml,([^"]*)"[^>]*>(?:<p>(.*?)</p>)?',
+    re.S,
 )
+_TEXTS = '<div class="fggm-texts"'
+_PARAGRAPH = re.compile(r"<p\b[^>]*>(.*?)</p>", re.S)
 
 
 def pictures_below(cell: Any) -> list[tuple[str, str]]:
@@ -36,10 +39,14 @@ def pictures_below(cell: Any) -> list[tuple[str, str]]:
     Returns:
         For each its SVG and its words.
     """
-    pages = [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", ())]
-    return [
-        (unquote(data), unescape(words)) for page in pages for data, words in _STATIC.findall(page)
-    ]
+    pictures, words_above = [], ""
+    for output in cell.get("outputs", ()):
+        page = output.get("data", {}).get("text/html", "")
+        if page.startswith(_TEXTS):  # the title, the caption, the description
+            words_above = " ".join(_PARAGRAPH.findall(page)[1:])
+        for data, words in _STATIC.findall(page):
+            pictures.append((unquote(data), unescape(words or words_above)))
+    return pictures
 
 
 def keep_pictures(notebook: Any, folder: Path) -> int:

@@ -3,9 +3,11 @@
 import re
 from html import escape
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import nbformat
+import plotly.io as pio
 import pytest
 from mkdocs.exceptions import PluginError
 
@@ -70,9 +72,14 @@ def test_a_notebooks_figures_are_kept_for_its_page_until_their_code_changes(
     from make_course_pictures import keep_pictures
 
     figure = lab.plots.drift_curve([{"after": "FOMC", "drift": 0.2, "sd": 0.1}], "FOMC")
-    bundle = figure._repr_mimebundle_()
-    output = nbformat.v4.new_output("display_data", {"text/html": bundle["text/html"]})
-    cells = [nbformat.v4.new_code_cell(source, outputs=[output] * n)
+    outputs: list[Any] = []
+    monkeypatch.setattr(
+        "IPython.display.display",
+        lambda bundle, raw: outputs.append(nbformat.v4.new_output("display_data", bundle)),
+    )
+    monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
+    figure._ipython_display_()
+    cells = [nbformat.v4.new_code_cell(source, outputs=outputs * n)
              for source, n in (("draw()", 2), ("1 + 1", 0))]  # fmt: skip
     assert keep_pictures(nbformat.v4.new_notebook(cells=cells), tmp_path / "00_a") == 2
     stored = stored_pictures("00_a", "../pictures/00_a", tmp_path)
