@@ -56,7 +56,7 @@ MENU: dict[str, Any] = {
     "font": {"size": 12, "color": "#222222"},
 }
 """A list to choose from inside a figure; opaque, since it opens over the plot."""
-MENU_ROW = 58
+MENU_ROW = 66
 """Height in pixels of a row of such lists."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fggm_lab.plots import bare, caption_of, description_of
+from fggm_lab.plots.theme import PAGE_STYLE
 from fggm_lab.widgets.live_figure import LiveFigure
 from fggm_lab.widgets.sentences import sentence_html
 
@@ -62,7 +63,8 @@ class FigurePanel:
 
     def set_texts(self, caption: str, description: str) -> None:
         """Set the texts below the figure."""
-        self._caption.value = f"<p style='line-height:1.4'>{escape(caption)}</p>"
+        style = f"<style>{PAGE_STYLE}</style>"
+        self._caption.value = f"{style}<p style='line-height:1.4'>{escape(caption)}</p>"
         self._words.value = (
             f"<details><summary>The same in words</summary><p style='line-height:1.4'>"
             f"{escape(description)}</p></details>"
