@@ -10,7 +10,7 @@ TESTING := $(OFFLINE) OMP_NUM_THREADS=1
 DOCS    := $(OFFLINE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test compat docs pictures course-pictures data base stored choose seeds results bench wheel clean
+.PHONY: help setup look demo lab test compat docs pictures course-pictures data base stored choose seeds results bench wheel clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -21,6 +21,9 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 setup: $(READY)  ## Make .venv and install everything
+
+look: setup  ## See forgetting at once: stored runs in the browser, nothing is trained
+	$(OFFLINE) $(BIN)/fggm-lab look
 
 demo: setup  ## Train the shipped model under four methods, compare, write the report
 	$(OFFLINE) $(BIN)/fggm-lab demo --out $(DEMO) --resume

@@ -1,20 +1,26 @@
-"""One move of the explorer's keep share: masks cut, overlaps counted, the figure changed."""
+"""One move of the explorer's keep share where Python draws it: cut, count, make the figure.
 
-from collections.abc import Callable, Iterator
+The page of the explorer does the same itself (`benchmarks.page`); Python draws for figures on their
+own, and for runs whose masks do not follow from stored scores.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import combinations, cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from benchmarks.harness import Column, Report, Row, Settings, Target, ratio, raw, side_by_side
+from fggm_lab.explorer.run_figures import RunFigures
+from fggm_lab.explorer.selection import Selection
+from fggm_lab.explorer.views import TABS, View
 from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.masks import SCOPES, Mask, Scope, expected_jaccard, jaccard, z_score
 from fggm_lab.runs import Run, RunConfig
 from fggm_lab.settings import TrainingSettings
-from fggm_lab.widgets.explorer import Explorer
 
 TASKS = 8
 KEEPS = (0.3, 0.29, 0.1, 0.5)
@@ -57,9 +63,9 @@ def run(settings: Settings) -> Report:
     tiny = settings.size == "tiny"
     models = (TINY,) if tiny else (TEN, LARGE)
     for model in models:
-        with _explorer(model) as explorer:
+        with _figures(model) as figures:
             for scope in SCOPES[:1] if tiny else SCOPES:
-                rows += measure(explorer, model, scope, settings)
+                rows += measure(figures, model, scope, settings)
     columns = [
         Column("model", "model"),
         Column("units", "units", ",d"),
@@ -86,20 +92,14 @@ def run(settings: Settings) -> Report:
     return Report(title, columns, rows, targets, notes)
 
 
-def measure(explorer: Explorer, model: Units, scope: Scope, settings: Settings) -> list[Row]:
+def measure(figures: RunFigures, model: Units, scope: Scope, settings: Settings) -> list[Row]:
     """Time a move in every view that follows it, side by side with cutting all masks anew."""
-    explorer.selection.named["scope"].value = scope
+    values = {**figures.description()["values"], "scope": scope}
+    scores = [figures.cache.scores(Selection(figures.cache, values).run, t) for t in _names()]
     rows = []
-    for index, tab in enumerate(explorer.tabs.tabs):
-        explorer.tabs.box.selected_index = index
-        for name, view in tab.views.items():
-            if "keep" not in view.shared_controls:
-                continue
-            tab.view.value = name
-            if tab.panel.figure is None:
-                raise RuntimeError(f"{tab.title}, {name}: {tab.panel.text}")
-            scores = [explorer.cache.scores(explorer.selection.run, t) for t in _names()]
-            calls = {"move": _move(explorer), "anew": _anew(scores, scope)}
+    for tab in TABS:
+        for view in (view for view in tab.views if "keep" in view.controls):
+            calls = {"move": _move(figures, view, values), "anew": _anew(scores, scope)}
             timings = side_by_side(calls, settings)
             move, anew = timings["move"], timings["anew"]
             rows.append(
@@ -107,7 +107,7 @@ def measure(explorer: Explorer, model: Units, scope: Scope, settings: Settings) 
                     "model": model.name,
                     "units": scores[0].unit_count,
                     "scope": scope,
-                    "view": f"{tab.title}: {name}",
+                    "view": f"{tab.title}: {view.name}",
                     "ms": 1e3 * move.median,
                     "worst_ms": 1e3 * max(move.seconds),
                     "anew_ms": 1e3 * anew.median,
@@ -118,12 +118,12 @@ def measure(explorer: Explorer, model: Units, scope: Scope, settings: Settings) 
     return rows
 
 
-def _move(explorer: Explorer) -> Callable[[], None]:
-    """The slider, moved to the next keep share at every call."""
-    slider, keeps = explorer.selection.named["keep"], cycle(KEEPS)
+def _move(figures: RunFigures, view: View, values: Mapping[str, Any]) -> Callable[[], object]:
+    """The figure at the next keep share at every call."""
+    keeps = cycle(KEEPS)
 
-    def call() -> None:
-        slider.value = next(keeps)
+    def call() -> object:
+        return view.draw(Selection(figures.cache, {**values, "keep": next(keeps)}))
 
     return call
 
@@ -148,8 +148,8 @@ def _names() -> list[str]:
 
 
 @contextmanager
-def _explorer(model: Units) -> Iterator[Explorer]:
-    """An explorer of a run that has nothing but the scores of every task."""
+def _figures(model: Units) -> Iterator[RunFigures]:
+    """The figures of a run that has nothing but the scores of every task."""
     with TemporaryDirectory() as folder:
         config = RunConfig(
             model=model.name, model_fingerprint="0" * 16, tasks="made", task_names=_names(),
@@ -158,9 +158,7 @@ def _explorer(model: Units) -> Iterator[Explorer]:
         run = Run.create(Path(folder) / "fggm", config)
         for seed, name in enumerate(_names()):
             make_scores(model, name, seed).save(run.file("fisher", name))
-        explorer = Explorer([run])
-        explorer.fill()
-        yield explorer
+        yield RunFigures([run])
 
 
 def make_scores(model: Units, task: str, seed: int) -> FisherScores:

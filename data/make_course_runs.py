@@ -1,6 +1,6 @@
-"""Trains data/course-runs, the stored runs that notebooks 06 and 10 read.
+"""Trains data/course-runs, the stored runs that notebooks 06 and 10 and `fggm-lab look` read.
 
-python data/make_course_runs.py [rivals|code …] [--allow-code-execution]
+python data/make_course_runs.py [rivals|code|look …] [--allow-code-execution]
 
 Set `code` runs the programs that the model writes, shut in as far as the system allows. On the
 same machine with the same versions the same seed gives the same scores; times and dates differ.
@@ -32,7 +32,11 @@ def main() -> None:
     """Train the named sets, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
-        "sets", nargs="*", choices=[*STORED, []], metavar="SET", help="rivals, code; default: both"
+        "sets",
+        nargs="*",
+        choices=[*STORED, []],
+        metavar="SET",
+        help=f"{', '.join(STORED)}; default: all",
     )
     parser.add_argument("--allow-code-execution", action="store_true")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The command line: demo, lab, run, sweep, compare, report, figure, info, check, general, …"""
+"""The command line: look, demo, lab, run, sweep, compare, report, figure, info, check, …"""
 
 import sys
 import warnings
@@ -14,6 +14,7 @@ from fggm_lab.cli.figure import figure
 from fggm_lab.cli.forgotten import forgotten
 from fggm_lab.cli.general import general
 from fggm_lab.cli.inputs import audit, fisher
+from fggm_lab.cli.look import look, watch
 from fggm_lab.cli.results import compare, info, report
 from fggm_lab.cli.sweep import sweep
 from fggm_lab.cli.train import run
@@ -50,8 +51,8 @@ def _options(
 
 
 for command in (
-    demo, lab, run, sweep, compare, report, figure, forgotten, info, check, general, code, fisher,
-    audit, progress, grade,
+    look, demo, lab, run, watch, sweep, compare, report, figure, forgotten, info, check, general,
+    code, fisher, audit, progress, grade,
 ):  # fmt: skip
     app.command()(command)
 

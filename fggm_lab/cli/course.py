@@ -70,9 +70,10 @@ def next_steps(out: Path, runs: Sequence[Path]) -> str:
     """
     steps = {
         f"open {out / 'report.html'}": "every figure, in a browser",
+        f"fggm-lab look {out}": "the explorer, in a browser",
         f"fggm-lab forgotten {runs[0]}": "the answers that were lost",
         "fggm-lab lab": "the course, in JupyterLab",
-        f'lab.explore("{out}")': "the explorers, in a notebook",
+        f'lab.explore("{out}")': "the explorer, in a notebook",
     }
     longest = max(map(len, steps))
     return "\n".join(["next:", *(f"  {step:{longest}}  {what}" for step, what in steps.items())])

@@ -5,12 +5,12 @@ They serve notebooks where training takes too long (fifteen rivals) or needs per
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from fggm_lab.course.programs import OUTCOMES, outcomes
-from fggm_lab.course.runs import SETTINGS, TASKS
+from fggm_lab.course.runs import METHODS, SETTINGS, TASKS
 from fggm_lab.errors import RunError, SettingError, nearest
 from fggm_lab.files import write_json
 from fggm_lab.methods import make_method
@@ -26,7 +26,7 @@ FOLDER = "course-runs"
 """The folder of the stored runs in the shipped data: `course-runs/<set>/<method>`."""
 
 
-SetName = Literal["rivals", "code"]
+SetName = Literal["rivals", "code", "look"]
 """The names of the sets of stored runs."""
 
 
@@ -40,6 +40,8 @@ class StoredSet:
         settings: the training settings of all.
         order: names of tasks, if not all of the sequence.
         runs_code: whether scoring runs programs that the model wrote.
+        scored: whether the Fisher scores before each task, and how far units moved in it, are
+            stored, too.
     """
 
     tasks: str
@@ -47,6 +49,7 @@ class StoredSet:
     settings: TrainingSettings
     order: tuple[str, ...] | None = None
     runs_code: bool = False
+    scored: bool = False
 
 
 STORED: dict[SetName, StoredSet] = {
@@ -86,6 +89,13 @@ STORED: dict[SetName, StoredSet] = {
         methods={"sft": {}, "migu": {}, "fggm": {}, "random": {}},
         runs_code=True,
     ),
+    # What `fggm-lab look` opens: the course's training on all eight tasks.
+    "look": StoredSet(
+        tasks=SHIPPED,
+        settings=SETTINGS,
+        methods={name: {} for name in METHODS},
+        scored=True,
+    ),
 }
 """The sets by name."""
 
@@ -93,10 +103,11 @@ STORED: dict[SetName, StoredSet] = {
 def stored_runs(name: SetName, *methods: str) -> list[Run]:
     """The shipped runs of a set: scores, curves and, of code tasks, the programs; no weights.
 
-    Seed 0, scored on the test split; `rivals` as `course_runs` trains, `code` on code-mini.
+    Seed 0, scored on the test split; `rivals` as `course_runs` trains, `look` the same on all eight
+    tasks, `code` on code-mini.
 
     Args:
-        name: `rivals` or `code`.
+        name: of the set.
         methods: names of methods; by default all of the set.
 
     Returns:
@@ -117,7 +128,7 @@ def train_set(
     """Train the runs of a set as the stored ones were; those that are finished are read.
 
     Args:
-        name: `rivals` or `code`.
+        name: of the set.
         folder: each run goes to `<folder>/<method>`.
         methods: names of methods; by default all of the set.
         allow_code_execution: must be True for `code`, whose scoring runs what the model wrote.
@@ -174,8 +185,16 @@ def store(name: SetName, run: Run, folder: Path) -> None:
     if STORED[name].runs_code:
         files += [f"predictions/{path.name}" for path in run.path.glob("predictions/*.parquet")]
         write_json(folder / OUTCOMES, outcomes(run, allow_code_execution=True))
+    if STORED[name].scored:
+        files += [f"drift/{path.name}" for path in run.path.glob("drift/*.safetensors")]
+        for task in run.config.task_names:
+            scores = run.fisher(task)
+            assert scores is not None  # the settings of the set record them
+            copy = folder / run.file("fisher", task).relative_to(run.path)
+            replace(scores.of_outputs(), standard_errors=None).save(copy)
+            copy.with_suffix(".json").unlink()  # the same for human readers
     for file in files:
-        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes((run.path / file).read_bytes())
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 import numpy as np
+import plotly.graph_objects as go
 
 MAX_POINTS = 5000
 """The most points a figure sends to the browser, however large the model."""
@@ -68,3 +69,23 @@ def thin_line(
         indices = {0, len(stretch) - 1, heights.index(min(heights)), heights.index(max(heights))}
         thinned += [stretch[index] for index in sorted(indices)]
     return thinned
+
+
+def light(figure: go.Figure) -> go.Figure:
+    """Curves in half the bytes: seven digits are more than a screen shows.
+
+    Args:
+        figure: changed in place.
+
+    Returns:
+        The figure.
+    """
+    for trace in figure.data:
+        for axis in ("x", "y"):
+            values = getattr(trace, axis, None)
+            if isinstance(values, np.ndarray) and values.dtype == np.float64:
+                single = values.astype(np.float32)
+                if np.allclose(single, values, rtol=1e-6, atol=0, equal_nan=True):
+                    trace[axis] = None  # Plotly keeps what equals the new value
+                    trace[axis] = single
+    return figure

@@ -1,13 +1,12 @@
 """What a report is made of: kinds of figures, and of each the variants a reader chooses from."""
 
-import base64
-import gzip
 from dataclasses import dataclass
 
-import numpy as np
 import plotly.graph_objects as go
 
+from fggm_lab.packing import packed
 from fggm_lab.plots import bare, caption_of, description_of
+from fggm_lab.plots.thinning import light
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,11 @@ class Variant:
 
     def json(self) -> str:
         """The figure without its title."""
-        return str(_light(bare(self.figure)).to_json())
+        return str(light(bare(self.figure)).to_json())
 
     def packed(self) -> str:
         """`json`, compressed by gzip, in base64: the same bytes for the same figure."""
-        return base64.b64encode(gzip.compress(self.json().encode(), mtime=0)).decode()
+        return packed(self.json())
 
 
 @dataclass(frozen=True)
@@ -60,16 +59,3 @@ class Block:
     variants: list[Variant]
     missing: str = ""
     note: str = ""
-
-
-def _light(figure: go.Figure) -> go.Figure:
-    """Curves in half the bytes: seven digits are more than a screen shows."""
-    for trace in figure.data:
-        for axis in ("x", "y"):
-            values = getattr(trace, axis, None)
-            if isinstance(values, np.ndarray) and values.dtype == np.float64:
-                light = values.astype(np.float32)
-                if np.allclose(light, values, rtol=1e-6, atol=0, equal_nan=True):
-                    trace[axis] = None  # Plotly keeps what equals the new value
-                    trace[axis] = light
-    return figure

@@ -105,6 +105,24 @@ def check_general(runs: Sequence[Run]) -> None:
             refuse_to_mix(run, other, "general.better", general["better"], ability["better"])
 
 
+def comparable_runs(runs: RunsLike) -> list[Run]:
+    """Open runs that have to be of one model over the same tasks.
+
+    Args:
+        runs: runs or folders.
+
+    Returns:
+        The runs.
+
+    Raises:
+        RunError: there are none, or they cannot be compared.
+    """
+    opened = as_runs(runs)
+    check_comparable(opened)
+    check_same_model(opened)
+    return opened
+
+
 def check_same_model(runs: Sequence[Run]) -> None:
     """Refuse runs that did not start from the same weights: their units are not the same.
 

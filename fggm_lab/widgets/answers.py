@@ -19,11 +19,11 @@ from fggm_lab.runs.forgotten import (
     select_changes,
     stage_name,
 )
+from fggm_lab.sentences import sentence_html
 from fggm_lab.widgets.attribution_panel import AttributionPanel
 from fggm_lab.widgets.controls import WIDE, Controls, choice, switch
 from fggm_lab.widgets.figure_panel import FigurePanel
 from fggm_lab.widgets.lazy_widget import LazyWidget
-from fggm_lab.widgets.sentences import sentence_html
 
 PAGE = 12
 """Examples in the list at once."""

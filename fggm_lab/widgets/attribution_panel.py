@@ -10,8 +10,8 @@ from fggm_lab.extras import require
 from fggm_lab.plots import token_comparison
 from fggm_lab.runs import AnswerChange, Run
 from fggm_lab.runs.forgotten import stage_name
+from fggm_lab.sentences import sentence_html
 from fggm_lab.widgets.controls import WIDE
-from fggm_lab.widgets.sentences import sentence_html
 
 _METHODS = [("integrated gradients", "gradients"), ("ablation of each token", "ablation")]
 _MAX_MODELS = 2

@@ -11,10 +11,10 @@ from fggm_lab.plots.score_curves import GENERAL
 from fggm_lab.plots.static_picture import StaticPicture
 from fggm_lab.runs import Run, comparison, over_seeds
 from fggm_lab.runs.compare import first_seeds, group_labels
+from fggm_lab.sentences import sentence_html
 from fggm_lab.tables import numbers_html
 from fggm_lab.widgets.controls import Controls, Ticks, choice, switch
 from fggm_lab.widgets.lazy_widget import LazyWidget
-from fggm_lab.widgets.sentences import sentence_html
 from fggm_lab.widgets.tabs.group import TabGroup
 from fggm_lab.widgets.tabs.tab import Tab, View
 

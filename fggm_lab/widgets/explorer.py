@@ -1,35 +1,59 @@
-"""The widget of `explore`: a selection, tabs that follow it, and a button that reads again."""
+"""The widget of `explore`: the explorer's page in a notebook, answered by the kernel."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+from uuid import uuid4
 
+import anywidget
 import ipywidgets
+import traitlets
 
+from fggm_lab.explorer import assets
+from fggm_lab.explorer.replies import reply
+from fggm_lab.explorer.run_figures import RunFigures
 from fggm_lab.plots import forgetting_curves
 from fggm_lab.plots.static_picture import StaticPicture
 from fggm_lab.runs import Run
 from fggm_lab.runs.compare import first_seeds
 from fggm_lab.widgets.lazy_widget import LazyWidget
-from fggm_lab.widgets.run_cache import RunCache
-from fggm_lab.widgets.selection import Selection
-from fggm_lab.widgets.tabs.drift import DriftTab
-from fggm_lab.widgets.tabs.forgetting import ForgettingTab
-from fggm_lab.widgets.tabs.group import TabGroup
-from fggm_lab.widgets.tabs.masks import MasksTab
-from fggm_lab.widgets.tabs.overlap import OverlapTab
-from fggm_lab.widgets.tabs.spectra import SpectraTab
 
-_TABS = (ForgettingTab, SpectraTab, MasksTab, OverlapTab, DriftTab)
 _MAX_PICTURED = 4
 """The most runs in the static picture, which notebooks store."""
+
+
+class ExplorerPage(anywidget.AnyWidget):
+    """The page of the explorer; asks the kernel for figures, and cuts masks itself.
+
+    Attributes:
+        figures: of the runs shown.
+    """
+
+    _esm = assets.module("widget.js")
+    _css = assets.style()
+    _state = traitlets.Dict().tag(sync=True)
+    _plotly = traitlets.Unicode(version("plotly")).tag(sync=True)
+    _address = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, figures: RunFigures) -> None:
+        """Args:
+        figures: of the runs to show.
+        """
+        self.figures = figures
+        address = uuid4().hex
+        super().__init__(_address=address, model_id=address)
+        self.on_msg(self._answer)
+
+    def _answer(self, _: object, message: dict[str, Any], __: object) -> None:
+        content, arrays = reply(self.figures, message["request"])
+        self.send({"id": message["id"], "reply": content}, arrays)
 
 
 class Explorer(LazyWidget):
     """Runs of one model over the same tasks, in tabs.
 
     Attributes:
-        cache: what the runs recorded, once the widget is filled.
-        selection: the controls that all tabs follow, once the widget is filled.
-        tabs: the tabs, once the widget is filled.
+        page: the explorer's page, once the widget is filled.
     """
 
     css = "fggm-explore"
@@ -42,14 +66,9 @@ class Explorer(LazyWidget):
         super().__init__()
 
     def build(self) -> list[ipywidgets.Widget]:
-        """The selection, the tabs, the button."""
-        cache = self.cache = RunCache(self._runs)
-        self.selection = Selection(cache)
-        self.tabs = TabGroup([tab_class(self.selection, cache) for tab_class in _TABS])
-        self.selection.listen(self.tabs.note_change)
-        button = ipywidgets.Button(description="Read runs again", icon="refresh")
-        button.on_click(self._read_again)
-        return [self.selection.box, self.tabs.box, button]
+        """The page alone; its controls are the page's own."""
+        self.page = ExplorerPage(RunFigures(self._runs))
+        return [self.page]
 
     def static(self) -> StaticPicture:
         """The forgetting curves of the first methods."""
@@ -58,7 +77,3 @@ class Explorer(LazyWidget):
         if len(first) > _MAX_PICTURED:
             picture = picture.with_note(f"Pictured: {_MAX_PICTURED} of {len(first)} methods.")
         return picture
-
-    def _read_again(self, _: object) -> None:
-        self.selection.refresh()
-        self.tabs.refresh()

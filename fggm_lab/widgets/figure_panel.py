@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from fggm_lab.plots import bare, caption_of, description_of
 from fggm_lab.plots.theme import PAGE_STYLE
+from fggm_lab.sentences import sentence_html
 from fggm_lab.widgets.live_figure import LiveFigure
-from fggm_lab.widgets.sentences import sentence_html
 
 _ABSENT = object()
 

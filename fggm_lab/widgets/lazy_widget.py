@@ -16,7 +16,7 @@ from IPython.display import display
 
 from fggm_lab.errors import LabError
 from fggm_lab.plots.static_picture import StaticPicture
-from fggm_lab.widgets.sentences import full_sentence, sentence_html
+from fggm_lab.sentences import full_sentence, sentence_html
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -28,7 +28,8 @@ export default { render({ model, el }) {
   let due = false, drawn = false;
   const fit = () => {
     due = false;
-    if (!drawn && el.parentElement?.querySelector(".js-plotly-plot .main-svg, [role=status]")) {
+    const figure = ".js-plotly-plot .main-svg, [role=status]:not([hidden])";
+    if (!drawn && el.parentElement?.querySelector(figure)) {
       drawn = true;
       model.send("drawn");
     }

@@ -26,12 +26,12 @@ from fggm_lab.plots.training_progress import (
 )
 from fggm_lab.runs import Run
 from fggm_lab.runs.events import Event
+from fggm_lab.sentences import sentence_html
 from fggm_lab.tasks import TaskSequence
 from fggm_lab.training.background import BackgroundTraining
 from fggm_lab.widgets.figure_panel import FigurePanel
 from fggm_lab.widgets.lazy_widget import LazyWidget, hiding_style
 from fggm_lab.widgets.live_figure import ThreadSafeFigure
-from fggm_lab.widgets.sentences import sentence_html
 from fggm_lab.widgets.timing import DrawingThrottle, TimeLeft, duration_text
 
 State = Literal["ready", "training", "pausing", "paused", "finished", "stopped"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from fggm_lab.errors import LabError, MissingExtra
 from fggm_lab.extras import require
 from fggm_lab.plots import answer_changes, forgetting_curves, stability_plasticity
-from fggm_lab.runs import Run, RunsLike, as_runs, check_comparable, forgotten_examples
-from fggm_lab.runs.compare import check_same_model, first_seeds
+from fggm_lab.runs import Run, RunsLike, as_runs, forgotten_examples
+from fggm_lab.runs.compare import comparable_runs, first_seeds
 from fggm_lab.widgets import CONTROLS, LIBRARIES
 
 if TYPE_CHECKING:
@@ -95,30 +95,12 @@ def browse(runs: RunsLike) -> "Widget | go.Figure | None":
     return _open(runs, "fggm-browse", widget, draw, as_runs)
 
 
-def _comparable(runs: RunsLike) -> list[Run]:
-    """Open runs that have to be of one model over the same tasks.
-
-    Args:
-        runs: runs or folders.
-
-    Returns:
-        the runs.
-
-    Raises:
-        LabError: there are none, or they cannot be compared.
-    """
-    opened = as_runs(runs)
-    check_comparable(opened)
-    check_same_model(opened)
-    return opened
-
-
 def _open(
     runs: RunsLike,
     css: str,
     make_widget: Callable[[Sequence[Run]], "Widget"],
     draw: Callable[[Sequence[Run]], "go.Figure"],
-    open_runs: Callable[[RunsLike], Sequence[Run]] = _comparable,
+    open_runs: Callable[[RunsLike], Sequence[Run]] = comparable_runs,
 ) -> "Widget | go.Figure | None":
     """Show runs in a widget; what is wrong with them becomes a sentence, not an error.
 

@@ -6,24 +6,18 @@ from typing import Any
 
 import nbformat
 import pytest
-from plotly.basewidget import BaseFigureWidget
 
+from fggm_lab.explorer.views import TABS
 from fggm_lab.masks import Mask
 from fggm_lab.plots import share_per_layer
 from fggm_lab.plots.mask_overlap import overlap_tables
+from fggm_lab.plots.plotly_js import plotly_js
 from fggm_lab.runs import Run
 from tests.support.answers import answered_run
 from tests.support.jupyter import LabPage, serve
 from tests.support.records import TASKS, made_run
 
 THREE_TASKS = TASKS[:3]
-TABS = {
-    "Forgetting": "fggm-tab-forgetting",
-    "Fisher spectra": "fggm-tab-spectra",
-    "Masks": "fggm-tab-masks",
-    "Overlap": "fggm-tab-overlap",
-    "Drift": "fggm-tab-drift",
-}
 EXPLORE = """import fggm_lab as lab
 lab.explore("runs/1")"""
 COMPARE = """import fggm_lab as lab
@@ -100,18 +94,18 @@ def wait_for_cells(lab: LabPage, table: Sequence[Sequence[float | None]]) -> Non
 
 
 def move_keep(lab: LabPage, keep: float) -> None:
-    """Move the keep share to this value with the keyboard, a hundredth at a key.
+    """Move the keep share to this value with the keyboard, a hundredth at a key."""
+    slider = lab.page.locator(".fggm-explore input[type=range]")
+    for _ in range(abs(steps := round(100 * keep) - int(slider.input_value()))):
+        slider.press("ArrowRight" if steps > 0 else "ArrowLeft")
+    assert float(slider.input_value()) == round(100 * keep)
 
-    A page that is still being restored may draw the slider anew under the keys and lose a few.
-    """
-    slider = lab.page.locator(".fggm-explore .widget-slider:visible").first
-    for _ in range(200):
-        percent = float(slider.locator(".widget-readout").inner_text().rstrip("%"))
-        steps = round(100 * keep - percent)
-        if not steps:
-            return
-        slider.locator(".noUi-handle").press("ArrowRight" if steps > 0 else "ArrowLeft")
-    pytest.fail(f"the keep share does not reach {keep}")
+
+def wait_for_view(lab: LabPage, view: str) -> None:
+    """Wait until the explorer shows a view, `overlap/per layer`, or says why it has no figure."""
+    lab.wait_for(
+        "view => document.querySelector('.fggm-explore [data-view]')?.dataset.view === view", view
+    )
 
 
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)
@@ -122,12 +116,12 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
     scores = {task: stored for task in THREE_TASKS if (stored := run.fisher(task))}
     lab.wait_for("document.querySelector('.fggm-tab-forgetting .scatterlayer path.js-line')")
     lab.page.get_by_role("tab", name="Fisher spectra").click()
-    first = scores[THREE_TASKS[0]]
-    wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.3)])
+    last = scores[THREE_TASKS[-1]]
+    wait_for_bars(lab, [row.share for row in share_per_layer(last, 0.3)])
     move_keep(lab, 0.4)
-    wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.4)])
-    press(lab, "global", ".fggm-explore")
-    wait_for_bars(lab, [row.share for row in share_per_layer(first, 0.4, "global")])
+    wait_for_bars(lab, [row.share for row in share_per_layer(last, 0.4)])
+    lab.page.locator(".fggm-explore").get_by_role("radio", name="global").check()
+    wait_for_bars(lab, [row.share for row in share_per_layer(last, 0.4, "global")])
 
     lab.page.get_by_role("tab", name="Overlap").click()
     masks = {task: Mask.top(stored, 0.4, "global") for task, stored in scores.items()}
@@ -139,25 +133,23 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
 
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)
 def test_every_view_of_every_tab_draws(lab: LabPage) -> None:
-    lab.wait_for("document.querySelector('.fggm-tab-forgetting .js-plotly-plot')")
-    # the first task has nothing before it, so drift needs a later one
-    lab.page.locator(".fggm-explore select:visible").nth(1).select_option(label=THREE_TASKS[-1])
-    for name, css in TABS.items():
-        lab.page.get_by_role("tab", name=name).click()
-        buttons = lab.page.locator(f".{css} .widget-toggle-buttons").first.locator("button:visible")
-        for view in buttons.all():
-            view.click()
-            lab.wait_for(
-                "css => [...document.querySelectorAll(`.${css} .js-plotly-plot .main-svg,"
-                " .${css} [role=status]`)].some(part => part.checkVisibility())",
-                css,
-            )
-            lab.shot(f"explore-{css}-{view.inner_text()}".lower().replace(" ", "-"))
+    wait_for_view(lab, "forgetting/all tasks")
+    for tab in TABS:
+        lab.page.get_by_role("tab", name=tab.title).click()
+        for view in tab.views:
+            views = lab.page.get_by_role("radiogroup", name="view")
+            if len(tab.views) > 1:
+                views.get_by_role("radio", name=view.name, exact=True).check()
+            wait_for_view(lab, f"{tab.key}/{view.name}")
+            message = lab.page.locator(".fggm-explore [role=status]:visible")
+            messages = message.all_inner_texts()
+            assert len(messages) == (view.name == "along the task"), messages
+            lab.shot(f"explore-{tab.key}-{view.name}".lower().replace(" ", "-"))
 
 
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)
 def test_a_reloaded_page_is_still_usable(lab: LabPage, folder: Path) -> None:
-    scores = Run.open(folder / "runs" / "1" / "fggm").fisher(THREE_TASKS[0])
+    scores = Run.open(folder / "runs" / "1" / "fggm").fisher(THREE_TASKS[-1])
     assert scores is not None
     lab.page.get_by_role("tab", name="Fisher spectra").click()
     move_keep(lab, 0.4)
@@ -182,20 +174,19 @@ def test_a_slow_page_draws_too_and_plotly_is_sent_once(
     drawn = """css => [...document.querySelectorAll(`.${css} .js-plotly-plot`)]
       .some(plot => plot.offsetParent && plot._fullData?.length
         && plot.querySelector('.trace, .hm'))"""
-    lab.wait_for(drawn, TABS["Forgetting"])
-    library = len(str(BaseFigureWidget._esm))
-    assert lab.received < library + 1_500_000
+    lab.wait_for(drawn, "fggm-tab-forgetting")
+    assert lab.received < len(plotly_js()) + 1_500_000
     lab.wait_for(
         "[...document.querySelectorAll('[class^=fggm-static]')].every(e => !e.offsetParent)"
     )
-    for name, css in list(TABS.items())[1:4]:
+    for tab in TABS[1:]:
         before = lab.received
-        lab.page.get_by_role("tab", name=name).click()
-        lab.wait_for(drawn, css)
+        lab.page.get_by_role("tab", name=tab.title).click()
+        lab.wait_for(drawn, f"fggm-tab-{tab.key}")
         assert lab.received - before < 200_000
     lab.page.get_by_role("tab", name="Fisher spectra").click()
     move_keep(lab, 0.4)  # what changes later arrives, too
-    scores = Run.open(folder / "runs" / "1" / "fggm").fisher(THREE_TASKS[0])
+    scores = Run.open(folder / "runs" / "1" / "fggm").fisher(THREE_TASKS[-1])
     assert scores is not None
     wait_for_bars(lab, [row.share for row in share_per_layer(scores, 0.4)])
     assert lab.errors() == []

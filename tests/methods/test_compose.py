@@ -12,6 +12,8 @@ from transformers import PreTrainedModel
 import fggm_lab as lab
 from fggm_lab.cli.methods import method_settings
 from fggm_lab.errors import SettingError
+from fggm_lab.explorer.run_figures import RunFigures
+from fggm_lab.explorer.views import TABS
 from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask, Scope
 from fggm_lab.methods import (
@@ -349,14 +351,9 @@ def test_runs_of_combinations_are_read_compared_and_reported(
 
 
 def test_explorers_show_every_view_of_a_combination(runs: list[Run]) -> None:
-    explorer: Any = lab.explore(runs[0])
-    explorer.fill()
-    explorer.selection.named["task"].value = "task-1"
-    for index, title in enumerate(explorer.tabs.box.titles):
-        explorer.tabs.box.selected_index = index
-        view = explorer.tabs.shown.view
-        for name in [None] if view is None else view.options:
-            if view is not None:
-                view.value = name
-            panel = explorer.tabs.shown.panel
-            assert panel.figure is not None, (title, name, panel.text)
+    figures = RunFigures(runs[:1])
+    values = {**figures.description()["values"], "task": "task-1"}
+    for tab in TABS:
+        for view in tab.views:
+            answer = figures.answer(tab.key, view.name, values)
+            assert "message" not in answer, (view.name, answer)

@@ -27,8 +27,6 @@ STATE_FOLDERS = {
 }
 """Environment variable → folder below a temporary one; nothing goes into the user's home."""
 SETTINGS = {
-    # Cells outside the window are drawn too, so that every figure of a notebook can be seen.
-    "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 

@@ -5,8 +5,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from fggm_lab.plots import theme
+from fggm_lab.sentences import sentence_html
 from fggm_lab.widgets.figure_panel import FigurePanel
-from fggm_lab.widgets.sentences import sentence_html
 
 
 def drawing(height: float, **layout: Any) -> go.Figure:

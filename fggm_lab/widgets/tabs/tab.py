@@ -7,11 +7,9 @@ import ipywidgets
 import plotly.graph_objects as go
 
 from fggm_lab.errors import LabError
+from fggm_lab.sentences import full_sentence
 from fggm_lab.widgets.controls import Controls, switch
 from fggm_lab.widgets.figure_panel import FigurePanel
-
-_LABELS = {"keep": "keep share"}
-"""Labels of controls whose label is not their name."""
 
 
 class View(NamedTuple):
@@ -119,5 +117,7 @@ class Tab:
     def _arrange(self) -> None:
         """Show the controls of the view chosen, and say which controls above the tabs change it."""
         self.controls.show_only(self.shown.own_controls)
-        labels = ", ".join(_LABELS.get(name, name) for name in self.shown.shared_controls)
-        self._shared_note.value = f"<small>Moved by: {labels}.</small>" if labels else ""
+        names = self.shown.shared_controls
+        verb = "change" if len(names) > 1 or names == ("methods",) else "changes"
+        text = full_sentence(f"{' and '.join(names)} {verb} this figure")
+        self._shared_note.value = f"<small>{text}</small>" if names else ""

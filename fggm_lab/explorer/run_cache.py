@@ -86,7 +86,7 @@ class RunCache:
             outputs = scores.of_outputs()
             cached = (
                 stamp,
-                Ranking(lowest_first(outputs) if _mask_order(run) == "lowest" else outputs),
+                Ranking(lowest_first(outputs) if mask_order(run) == "lowest" else outputs),
             )
         self._rankings[file] = cached  # in order of use, the latest last
         while len(self._rankings) > _MAX_RANKINGS:
@@ -96,7 +96,7 @@ class RunCache:
     def scores(self, run: Run, task: str) -> FisherScores:
         """The scores of output units before a task; raises as `ranking` does."""
         scores = self.ranking(run, task).scores
-        return lowest_first(scores) if _mask_order(run) == "lowest" else scores
+        return lowest_first(scores) if mask_order(run) == "lowest" else scores
 
     def scores_to_cut(self, run: Run, task: str) -> FisherScores:
         """The scores of output units before a task, those of the units that move the highest.
@@ -113,7 +113,7 @@ class RunCache:
             DataError: the file is damaged.
         """
         ranking = self.ranking(run, task)
-        if _mask_order(run) == "unstored":
+        if mask_order(run) == "unstored":
             raise RunError(
                 f"{run.path} does not store the scores that {run.config.method} cuts its masks "
                 "from; the map of units and the overlaps show its own masks, at the keep share and "
@@ -139,7 +139,7 @@ class RunCache:
                 that cannot be cut.
             DataError: a file is damaged.
         """
-        if _mask_order(run) == "unstored" and run.config.mask_settings == (keep, scope):
+        if mask_order(run) == "unstored" and run.config.mask_settings == (keep, scope):
             stored = {task: run.mask(task) for task in self.scored(run)}
             if masks := {task: mask for task, mask in stored.items() if mask is not None}:
                 return masks
@@ -171,8 +171,15 @@ class RunCache:
         return drift
 
 
-def _mask_order(run: Run) -> MaskOrder:
-    """Which scores a run's method lets move; a user's own class is not imported to ask it."""
+def mask_order(run: Run) -> MaskOrder:
+    """Which scores a run's method lets move; a user's own class is not imported to ask it.
+
+    Args:
+        run: of any method.
+
+    Returns:
+        `highest`, `lowest`, or `unstored`: those of scores that the run does not keep.
+    """
     if not all(name in METHODS for name in run.config.method.split(PLUS)):
         return "highest"
     return make_method(run.config.method, **run.config.method_settings).mask_order
