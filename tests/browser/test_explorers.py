@@ -103,9 +103,13 @@ def move_keep(lab: LabPage, keep: float) -> None:
 
 def wait_for_view(lab: LabPage, view: str) -> None:
     """Wait until the explorer shows a view, `overlap/per layer`, or says why it has no figure."""
-    lab.wait_for(
-        "view => document.querySelector('.fggm-explore [data-view]')?.dataset.view === view", view
-    )
+    script = """view => {
+      const figure = document.querySelector('.fggm-explore [data-view]');
+      const svg = figure?.querySelector('.main-svg'), box = svg?.getBoundingClientRect();
+      const message = figure?.querySelector('[role=status]:not([hidden])');
+      return figure?.dataset.view === view && (message || box?.width > 300 && box.height > 150);
+    }"""
+    lab.wait_for(script, view)
 
 
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)
@@ -134,6 +138,7 @@ def test_one_keep_share_moves_every_tab_to_what_the_library_computes(
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)
 def test_every_view_of_every_tab_draws(lab: LabPage) -> None:
     wait_for_view(lab, "forgetting/all tasks")
+    lab.page.set_viewport_size({"width": 1300, "height": 1000})  # figures are fitted anew
     for tab in TABS:
         lab.page.get_by_role("tab", name=tab.title).click()
         for view in tab.views:

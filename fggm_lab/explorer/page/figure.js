@@ -35,6 +35,8 @@ export function makeFigure(Plotly) {
       words.textContent = figure.description;
       plot.setAttribute("role", "img");
       plot.setAttribute("aria-label", figure.caption);
+      // Plotly forgets a figure's height when it fits the figure to another width.
+      plot.style.height = `${figure.layout.height}px`;
       plot.classList.toggle("fggm-wide", sideBySidePanels(figure.layout));
       width = plot.clientWidth;
       await Plotly.react(plot, figure.data, figure.layout, CONFIG);

@@ -13,9 +13,10 @@ export async function serve(el, Plotly) {
       const now = (await serverRequest({ kind: "stamp" })).stamp;
       if (now !== stamp) await explorer.refresh();
       stamp = now;
-    } finally {
-      setTimeout(look, EVERY);
+    } catch {
+      // The server has ended, or is busy; a choice of the reader's says so.
     }
+    setTimeout(look, EVERY);
   };
   setTimeout(look, EVERY);
 }

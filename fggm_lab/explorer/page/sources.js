@@ -50,8 +50,9 @@ export async function kernelRequests(model) {
 
 /** Requests to the server that the page came from. */
 export async function serverRequest(request) {
-  const response = await fetch("ask", { method: "POST", body: JSON.stringify(request) });
-  if (!response.ok) throw new Error(`the server answered ${response.status}; is it still running?`);
+  const body = JSON.stringify(request);
+  const response = await fetch("ask", { method: "POST", body }).catch(() => null);
+  if (!response?.ok) throw new Error("the server does not answer; start it again and reload.");
   return response.json();
 }
 
