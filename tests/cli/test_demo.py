@@ -25,7 +25,8 @@ def test_the_demo_trains_four_methods_and_goes_on_where_it_stopped(
     report = tmp_path / "report.html"
     assert str(report) in result.out.replace("\n", "")
     steps = result.out.partition("next:\n")[2].splitlines()
-    assert len(steps) == 4 and f"fggm-lab forgotten {tmp_path / 'sft'}" in steps[1]
+    assert len(steps) == 5 and f"fggm-lab look {tmp_path}" in steps[1]
+    assert f"fggm-lab forgotten {tmp_path / 'sft'}" in steps[2]
     page = report.read_bytes()
     report.unlink()
     assert call("demo", "--out", tmp_path, "--resume", *quick).status == 0
