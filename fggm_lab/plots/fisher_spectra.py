@@ -154,42 +154,6 @@ def fisher_spectra_numbers(
     }
 
 
-def show_keep(figure: go.Figure, scores: FisherScores, keep: float, scope: Scope) -> str:
-    """Move the cut and the bars of a figure `fisher_spectra` drew to another keep share or scope.
-
-    Args:
-        figure: of these scores; changed in place, in one message if it is a FigureWidget.
-        scores: that the figure was drawn from.
-        keep: the new keep share, in (0, 1].
-        scope: the new scope.
-
-    Returns:
-        The description of the figure as it is then.
-    """
-    template = _template(figure, scores)
-    values = filled(template, fisher_spectra_numbers(scores, keep, scope))
-    with figure.batch_update():
-        set_slots(figure, template.slots, values)
-    return str(values["description"])
-
-
-def show_module(figure: go.Figure, module: str | None, layer: str | None = None) -> None:
-    """Show only some curves of a figure `fisher_spectra` drew.
-
-    Args:
-        figure: changed in place.
-        module: of the curves to show; None: all.
-        layer: the name of their layer, `layer 3` or `outside layers`; None: all.
-    """
-    with figure.batch_update():
-        for trace in figure.data:
-            if "module" in trace.meta:
-                trace.visible = module in (None, trace.meta["module"]) and layer in (
-                    None,
-                    trace.meta["layer"],
-                )
-
-
 def modules_of(scores: FisherScores) -> list[str]:
     """The names of the modules within layers, and of parameters outside layers."""
     return list(dict.fromkeys(split_name(name).module for name in scores.names))

@@ -55,12 +55,6 @@ class FigurePanel:
         self._drawn = plain
         self.set_texts(caption_of(figure), description_of(figure))
 
-    def update_texts(self, description: str) -> None:
-        """Renew caption and description after a plot function changed the figure in place."""
-        assert self.figure is not None
-        self._drawn = None  # the figure no longer shows what it was drawn from
-        self.set_texts(caption_of(self.figure), description)
-
     def set_texts(self, caption: str, description: str) -> None:
         """Set the texts below the figure."""
         style = f"<style>{PAGE_STYLE}</style>"

@@ -24,6 +24,9 @@ SHOWN = """view => {
   const message = figure?.querySelector('[role=status]:not([hidden])');
   return figure?.dataset.view === view && (message || box?.width > 300 && box.height > 150);
 }"""
+CURVES = """names => JSON.stringify(names) === JSON.stringify(
+  document.querySelector('.js-plotly-plot')?._fullData
+    ?.filter(trace => trace.visible === true && trace.meta?.module).map(trace => trace.name))"""
 CELLS = """table => {
   const trace = document.querySelector('.js-plotly-plot')?._fullData?.[0];
   return trace?.type === 'heatmap' && table.every((row, i) => row.every((value, j) =>
@@ -78,6 +81,9 @@ def test_a_file_shows_every_view_and_cuts_masks_itself(page: Any, run: Run, tmp_
     page.locator("select:visible").nth(2).select_option(label="layer 2")
     wait_for_cells(page, overlap_tables(masks, 2).measured)
     page.get_by_role("tab", name="Fisher spectra").click()
+    page.get_by_role("radio", name="sorted").check()
+    page.get_by_role("combobox", name="module").select_option(label="mlp.gate_proj.weight")
+    page.wait_for_function(CURVES, arg=["layer 2 · mlp.gate_proj.weight"])
     page.get_by_role("radio", name="histogram").check()
     assert "does not hold this figure" in page.locator("[role=status]:visible").inner_text()
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -1,14 +1,13 @@
 """Fisher spectra show the scores' own numbers, and the cut agrees with the mask."""
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.plots import caption_of, describe, fisher_spectra
-from fggm_lab.plots.fisher_spectra import KEEPS, MAX_POINTS, show_keep, show_module
+from fggm_lab.plots.fisher_spectra import KEEPS, MAX_POINTS
 from tests.support.records import made_scores
 
 
@@ -69,27 +68,6 @@ def test_the_slider_holds_what_each_keep_share_would_show() -> None:
     for key in ("x", "y"):
         for values, index in zip(changes[key], targets, strict=True):
             assert list(values) == list(other.data[index][key])
-
-
-def test_moving_the_keep_share_of_a_drawn_figure_equals_drawing_it_anew() -> None:
-    scores = made_scores()
-    figure = fisher_spectra(scores, 0.3, "parameter", controls=False)
-    show_keep(figure, scores, 0.1, "global")
-    anew = fisher_spectra(scores, 0.1, "global", controls=False)
-    assert go.Figure(figure.data[-4:]).to_json() == go.Figure(anew.data[-4:]).to_json()
-
-
-def test_one_module_can_be_shown_alone() -> None:
-    figure = fisher_spectra(made_scores())
-    show_module(figure, "mlp.gate_proj.weight")
-    shown = [t.meta["module"] for t in figure.data if "module" in t.meta and t.visible]
-    assert shown == ["mlp.gate_proj.weight"] * 4
-    show_module(figure, "mlp.gate_proj.weight", "layer 2")
-    shown = [t.meta["layer"] for t in figure.data if "module" in t.meta and t.visible]
-    assert shown == ["layer 2"]
-    show_module(figure, None, "outside layers")
-    shown = [t.meta["module"] for t in figure.data if "module" in t.meta and t.visible]
-    assert shown == ["embed_tokens.weight", "norm.weight"]
 
 
 def test_the_words_name_the_cut_and_every_layer() -> None:

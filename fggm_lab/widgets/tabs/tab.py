@@ -19,14 +19,11 @@ class View(NamedTuple):
         draw: makes the figure from what is selected; a LabError's sentence is shown in its place.
         shared_controls: names of the controls above the tabs that change it.
         own_controls: names of the tab's controls that change it.
-        update_cut: edits the figure shown where only keep share or scope has changed, and returns
-            its new description; None: the figure is drawn again.
     """
 
     draw: Callable[[], go.Figure]
     shared_controls: tuple[str, ...]
     own_controls: tuple[str, ...] = ()
-    update_cut: Callable[[go.Figure], str] | None = None
 
 
 class Tab:
@@ -87,18 +84,11 @@ class Tab:
         """
         view = self.shown
         changed, self._changed = self._changed, set()
-        if redraw or changed is None:
-            only_cut = False
-        else:
-            relevant = changed & {*view.shared_controls, *view.own_controls}
-            if not relevant:
-                return
-            only_cut = relevant <= {"keep", "scope"}
+        controls = {*view.shared_controls, *view.own_controls}
+        if not redraw and changed is not None and not changed & controls:
+            return
         try:
-            if only_cut and view.update_cut and self.panel.figure:
-                self.panel.update_texts(view.update_cut(self.panel.figure))
-            else:
-                self.panel.show(view.draw())
+            self.panel.show(view.draw())
         except LabError as error:
             self.panel.show_message(str(error))
 
