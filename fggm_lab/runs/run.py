@@ -176,7 +176,7 @@ class Run(TaskRecords):
 
         def busy() -> None:
             raise RunError(
-                f"another process is writing to {self.path}; wait for it to end, or choose "
+                f"another process is writing to {self.path}; wait for it to end, or "
                 "choose another folder"
             ) from None
 
