@@ -76,7 +76,9 @@ def next_steps(out: Path, runs: Sequence[Path]) -> str:
         f'lab.explore("{out}")': "the explorer, in a notebook",
     }
     longest = max(map(len, steps))
-    return "\n".join(["next:", *(f"  {step:{longest}}  {what}" for step, what in steps.items())])
+    return "\n".join(
+        ["next:", *(f"  {step:{longest}}  {purpose}" for step, purpose in steps.items())]
+    )
 
 
 def _runs_at_a_time(device: str | None) -> int:

@@ -56,20 +56,17 @@ def explorer_html(runs: RunsLike) -> str:
         'open(document.getElementById("explorer"), document.getElementById("content"), Plotly);'
     )
     content = json.dumps(_content(figures), ensure_ascii=False, separators=(",", ":"))
-    body = (
-        '<div id="explorer"><noscript>The explorer needs JavaScript.</noscript></div>'
-        f'<script type="text/plain" id="content">{packed(content)}</script>'
-    )
-    return page_html(figures, body, script)
+    data = f'<script type="text/plain" id="content">{packed(content)}</script>'
+    return page_html(figures, script, data)
 
 
-def page_html(figures: RunFigures, body: str, script: str) -> str:
+def page_html(figures: RunFigures, script: str, data: str = "") -> str:
     """A page around the explorer.
 
     Args:
         figures: of the runs shown.
-        body: HTML below the heading.
-        script: an ES module; `Plotly` is there.
+        script: an ES module that puts the explorer into `#explorer`; `Plotly` is there.
+        data: HTML that holds what the script reads.
 
     Returns:
         The page, with style and JavaScript inside.
@@ -84,7 +81,8 @@ def page_html(figures: RunFigures, body: str, script: str) -> str:
         '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
         f"<title>{escape(title)}</title><style>{_STYLE}{assets.style()}</style></head>\n<body>"
         f'<main class="fggm-explore"><h1>{escape(title)}</h1><p class="note">{escape(note)}</p>'
-        f'{body}</main>\n<script>{plotly_js()}</script>\n<script type="module">{script}</script>'
+        '<div id="explorer"><noscript>The explorer needs JavaScript.</noscript></div>'
+        f'{data}</main>\n<script>{plotly_js()}</script>\n<script type="module">{script}</script>'
         "</body></html>\n"
     )
 

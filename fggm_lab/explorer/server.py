@@ -22,7 +22,6 @@ _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: "
     "blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-_PAGE = '<div id="explorer"><noscript>The explorer needs JavaScript.</noscript></div>'
 
 
 class ExplorerServer(ThreadingHTTPServer):
@@ -58,7 +57,7 @@ class ExplorerServer(ThreadingHTTPServer):
         script = (
             f'{assets.module("served.js")}\nserve(document.getElementById("explorer"), Plotly);'
         )
-        return page_html(self._figures, _PAGE, script)
+        return page_html(self._figures, script)
 
     def answer(self, request: Json) -> Json:
         """What the page has asked for; runs that have come since then are among those shown."""

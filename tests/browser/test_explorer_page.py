@@ -15,15 +15,10 @@ from fggm_lab.masks import Mask
 from fggm_lab.plots.mask_overlap import overlap_tables
 from fggm_lab.runs import Run
 from fggm_lab.runs.compare import comparable_runs
+from tests.support.explorer import EXPLORER_SHOWS
 from tests.support.records import TASKS, made_run
 
 THREE_TASKS = TASKS[:3]
-SHOWN = """view => {
-  const figure = document.querySelector('[data-view]');
-  const box = figure?.querySelector('.main-svg')?.getBoundingClientRect();
-  const message = figure?.querySelector('[role=status]:not([hidden])');
-  return figure?.dataset.view === view && (message || box?.width > 300 && box.height > 150);
-}"""
 CURVES = """names => JSON.stringify(names) === JSON.stringify(
   document.querySelector('.js-plotly-plot')?._fullData
     ?.filter(trace => trace.visible === true && trace.meta?.module).map(trace => trace.name))"""
@@ -67,7 +62,7 @@ def test_a_file_shows_every_view_and_cuts_masks_itself(page: Any, run: Run, tmp_
             if len(tab.views) > 1:
                 views = page.get_by_role("radiogroup", name="view")
                 views.get_by_role("radio", name=view.name, exact=True).check()
-            page.wait_for_function(SHOWN, arg=f"{tab.key}/{view.name}")
+            page.wait_for_function(EXPLORER_SHOWS, arg=f"{tab.key}/{view.name}")
             messages = page.locator("[role=status]:visible").all_inner_texts()
             assert len(messages) == (view.name == "along the task"), messages
 
@@ -103,6 +98,6 @@ def test_a_served_page_follows_a_run_while_it_is_trained(page: Any, tmp_path: Pa
             assert scores is not None
             scores.save(growing.file("fisher", task))
         growing.append({"kind": "note"})
-        page.wait_for_function(SHOWN, arg="overlap/every two tasks")
+        page.wait_for_function(EXPLORER_SHOWS, arg="overlap/every two tasks")
         page.locator(".main-svg").first.wait_for()
         server.shutdown()

@@ -14,6 +14,7 @@ from fggm_lab.plots.mask_overlap import overlap_tables
 from fggm_lab.plots.plotly_js import plotly_js
 from fggm_lab.runs import Run
 from tests.support.answers import answered_run
+from tests.support.explorer import EXPLORER_SHOWS
 from tests.support.jupyter import LabPage, serve
 from tests.support.records import TASKS, made_run
 
@@ -103,13 +104,7 @@ def move_keep(lab: LabPage, keep: float) -> None:
 
 def wait_for_view(lab: LabPage, view: str) -> None:
     """Wait until the explorer shows a view, `overlap/per layer`, or says why it has no figure."""
-    script = """view => {
-      const figure = document.querySelector('.fggm-explore [data-view]');
-      const svg = figure?.querySelector('.main-svg'), box = svg?.getBoundingClientRect();
-      const message = figure?.querySelector('[role=status]:not([hidden])');
-      return figure?.dataset.view === view && (message || box?.width > 300 && box.height > 150);
-    }"""
-    lab.wait_for(script, view)
+    lab.wait_for(EXPLORER_SHOWS, view)
 
 
 @pytest.mark.parametrize("lab", ["explore"], indirect=True)

@@ -48,6 +48,8 @@ class Explorer {
     };
     this.restore(state);
     this.build();
+    this.controls.parameter.set(this.state.values.parameter);
+    this.offerParameters();
     await this.update();
   }
 
@@ -163,7 +165,6 @@ class Explorer {
     });
     this.panel.className = `fggm-tab-${this.state.tab}`;
     this.panel.setAttribute("aria-label", this.tab.title);
-    this.offerParameters();
     for (const { name, shared, options } of controls) {
       const { node, set } = this.controls[name];
       set(this.state.values[name]);
