@@ -152,6 +152,9 @@ class TrainingSettings(BaseModel):
         Option(panel=MEASURING, sweep=False, default="as many as can matter to a task's score"),
     ] = None
     """Most tokens of a scored answer: `512`, one for each task, or by name (`MeetingBank=512`)."""
+    score_unlearned: Annotated[bool, Option(panel=MEASURING, sweep=False)] = True
+    """Score tasks not learned yet, too: forward transfer and the untrained model's scores need it,
+    training does not."""
     points_per_task: Annotated[int, Option(name="points", panel=MEASURING)] = Field(
         default=12, ge=0
     )

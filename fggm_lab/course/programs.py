@@ -82,7 +82,10 @@ def programs(
     """
     rows = run.predictions(after, task)
     if not rows:
-        raise RunError(f"{run.path} kept no predictions of {task}; train it with this version")
+        raise RunError(
+            f"{run.path} kept no predictions of {task}; train it with this version, and with "
+            "score_unlearned"
+        )
     if (run.path / OUTCOMES).is_file():
         reasons = _stored_reasons(run, task, after, len(rows))
     elif allow_code_execution is True:

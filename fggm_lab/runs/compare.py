@@ -33,8 +33,8 @@ _BEFORE, _AFTER = (
 """The keys of a row before and after its numbers, and their headings."""
 
 _SAME = ("task_names", "task_fingerprint", "split", "limit", "score_limit", "code_execution")
-_LOOKING = ("fisher_points", "fisher_examples")
-"""What is recorded to be looked at, and changes nothing in training or its scores."""
+_LOOKING = ("fisher_points", "fisher_examples", "score_unlearned")
+"""What is recorded or scored beside, and changes nothing in training or in any score."""
 _NOT_A_SETTING = {
     "method",
     "seed",

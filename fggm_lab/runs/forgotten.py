@@ -82,7 +82,8 @@ def forgotten_examples(
 
     Args:
         run: with stored predictions, finished or not.
-        task: whose examples; None: those of every task for which `before` comes before `after`.
+        task: whose examples; None: those of every task for which `before` comes before `after` and
+            that was scored at both.
         change: `lost` (the score fell), `gained` (it rose) or `all`.
         before: the earlier stage, by default right after the example's own task.
         after: the later stage, by default after the last finished task.
@@ -94,14 +95,15 @@ def forgotten_examples(
 
     Raises:
         SettingError: `change` is none of `CHANGES`.
-        RunError: the run has no such task or stage, has not come so far, keeps no predictions, or
-            the stages of the task are in no order.
+        RunError: the run has no such task or stage, has not come so far, keeps no predictions, did
+            not score the task at `before`, or the stages of the task are in no order.
     """
     check_choice("change", change, Change)
     names = run.config.task_names
     chosen = range(len(names)) if task is None else [run.task_index(task)]
     files: dict[int, dict[tuple[str, str, int], Prediction]] = {}
     changes: list[AnswerChange] = []
+    unscored: list[str] = []
     for index in chosen:
         first, second = stage_index(run, before, index), stage_index(run, after, index)
         if first >= second:
@@ -111,7 +113,11 @@ def forgotten_examples(
         for stage in (first, second):
             if stage not in files:
                 files[stage] = _predictions(run, stage)
+        if not any(row.task == names[index] for row in files[first].values()):
+            unscored.append(_not_scored(run, index, first))
         changes += _changes(files[first], files[second], names[index])
+    if unscored and not changes:
+        raise RunError(unscored[0])
     return select_changes(changes, change, text)
 
 
@@ -176,7 +182,7 @@ def _predictions(run: Run, stage: int) -> dict[tuple[str, str, int], Prediction]
     if stage >= len(run.events("task")):
         raise RunError(f"{run.path} has not finished {names[stage]} yet; look again when it has")
     rows = run.predictions(None if stage < 0 else stage)
-    if not rows:
+    if not rows and run.config.training.score_unlearned:
         state = stage_name(None if stage < 0 else names[stage])
         raise RunError(
             f"{run.path} keeps no predictions of the model {state}, for an older version made the "
@@ -201,6 +207,16 @@ def _changes(
         for key, row in before.items()
         if row.task == task and (later := after.get(key)) is not None
     ]  # fmt: skip
+
+
+def _not_scored(run: Run, task: int, stage: int) -> str:
+    names = run.config.task_names
+    when = "before any task" if stage < 0 else stage_name(names[stage])
+    return (
+        f"{run.path} did not score {names[task]} {when}, for it was trained without "
+        "score_unlearned; choose a stage from when the task was learned on (before='learned'), or "
+        "repeat the run with it"
+    )
 
 
 def _no_later_stage(run: Run, task: int, first: int, second: int) -> str:

@@ -97,11 +97,12 @@ class Session:
 
     def measure(self, task: int, final: bool) -> None:
         """Evaluate, on whole splits if `final`, else on a sample of the tasks seen so far."""
+        every_task = final and self.settings.score_unlearned
         with self._timed("evaluate"):
             measured = evaluate(
                 self.model,
                 self.tokenizer,
-                list(self.tasks) if final else list(self.tasks)[: task + 1],
+                list(self.tasks) if every_task else list(self.tasks)[: task + 1],
                 self.general,
                 split=self.settings.split,
                 max_length=self.config.max_length,

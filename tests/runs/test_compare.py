@@ -68,7 +68,11 @@ def test_a_different_learning_rate_is_shown_on_every_method(
 def test_what_is_recorded_to_be_looked_at_makes_no_other_method(
     tmp_path: Path, finished_run: MakeRun
 ) -> None:
-    looking = [{}, {"fisher_points": 0}, {"fisher_points": 4, "fisher_examples": 16}]
+    looking: list[dict[str, Any]] = [
+        {},
+        {"fisher_points": 4, "fisher_examples": 16},
+        {"score_unlearned": False},
+    ]
     runs = [finished_run(tmp_path / str(i), seed=i, **changes) for i, changes in enumerate(looking)]
     assert [row["method"] for row in over_seeds(comparison(runs))] == ["sft"]
 

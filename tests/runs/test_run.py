@@ -124,7 +124,7 @@ def test_a_run_of_an_earlier_schema_opens_and_resumes(tmp_path: Path, config: Ma
     Run.create(tmp_path / "sft", config())
     path = tmp_path / "sft" / "config.json"
     written = json.loads(path.read_text())
-    for name in ("schema_version", "fisher_points", "fisher_examples"):
+    for name in ("schema_version", "fisher_points", "fisher_examples", "score_unlearned"):
         del written[name]
     path.write_text(json.dumps(written))
     run = Run.resume(tmp_path / "sft", config())

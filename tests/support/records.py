@@ -192,6 +192,8 @@ def _evaluate(
     run: Run, measured: Sequence[str], index: int, step: int, final: bool, general: str | None
 ) -> None:
     names = run.config.task_names
+    if not run.config.training.score_unlearned:
+        measured = [name for name in measured if names.index(name) <= index]
     share = (step - index * STEPS) / STEPS if index >= 0 else 0
     loss = LOSS.get(run.config.method, 0.4)
     scores = {}
