@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from fggm_lab.methods import Replay as Replay
     from fggm_lab.methods import TaskContext as TaskContext
     from fggm_lab.methods import Untrained as Untrained
+    from fggm_lab.methods import WiSE as WiSE
     from fggm_lab.methods import make_method as make_method
     from fggm_lab.models import as_units as as_units
     from fggm_lab.models import attention_patterns as attention_patterns
@@ -180,6 +181,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "Replay",
         "TaskContext",
         "Untrained",
+        "WiSE",
         "make_method",
     ),
     "runs": (

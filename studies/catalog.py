@@ -39,6 +39,8 @@ TUNED = (
     *STRENGTHS,
     "joint",
 )
+UNTRIED = ("wise",)
+"""Methods without a trial yet."""
 HALF = "C-STANCE,MeetingBank,ScienceQA,NumGLUE-ds"
 """Every second task of trace-mini: settings are chosen on it (on the eval split), and the side
 studies train on it (and score the test split)."""

@@ -26,6 +26,7 @@ from fggm_lab.methods.registry import (
 from fggm_lab.methods.replay import Replay
 from fggm_lab.methods.sft import SFT
 from fggm_lab.methods.untrained import Untrained
+from fggm_lab.methods.wise import WiSE
 
 __all__ = [
     "EWC",
@@ -52,6 +53,7 @@ __all__ = [
     "Replay",
     "TaskContext",
     "Untrained",
+    "WiSE",
     "as_method",
     "class_references",
     "contrast",

@@ -142,6 +142,7 @@ class Method:
                     batch         the examples of the step
                     extra_loss    for each micro-batch: a term of the loss
                     on_gradients  then mask, clip, and step of the optimiser
+                    on_weights    the step is taken
                     remask        a new mask, if any
                 finish            training ended or was interrupted
                 after_task        only if all steps were taken
@@ -158,6 +159,8 @@ class Method:
         adapts: whether it trains parameters of its own instead of the model's.
         own_weights: whether the model's own weights must be what is trained, so that it cannot be
             combined with a method that adapts.
+        merges: whether it changes the weights that a task ends with, so that it cannot be combined
+            with another that does.
         alone: whether it cannot be combined with another method.
     """
 
@@ -167,6 +170,7 @@ class Method:
     masks: ClassVar[bool] = False
     adapts: ClassVar[bool] = False
     own_weights: ClassVar[bool] = False
+    merges: ClassVar[bool] = False
     alone: ClassVar[bool] = False
 
     @property
@@ -285,6 +289,21 @@ class Method:
 
     def on_gradients(self, model: PreTrainedModel) -> None:
         """Change the parameters' `.grad` in place, before they are masked and clipped."""
+
+    def on_weights(self, context: TaskContext, step: int, steps: int) -> bool:
+        """Change the model's weights in place, after a step of the optimiser.
+
+        After the last step it is the model that is scored, saved and trained further.
+
+        Args:
+            context: of the task.
+            step: how many steps of the task have been taken.
+            steps: how many there are.
+
+        Returns:
+            Whether it changed them.
+        """
+        return False
 
     def remask(self, context: TaskContext, step: int, steps: int) -> Mask | None:
         """Change the mask within a task.

@@ -22,8 +22,9 @@ PLUS = "+"
 class Composed(Method):
     """Methods that work together: every hook calls that of each part in turn.
 
-    At most one part chooses which units may move, and at most one adapts; what the parts add to the
-    loss is added up, and their learning rates are multiplied.
+    At most one part chooses which units may move, at most one adapts, and at most one changes the
+    weights that a task ends with; what the parts add to the loss is added up, and their learning
+    rates are multiplied.
 
     Attributes:
         parts: the methods, at least two.
@@ -49,6 +50,7 @@ class Composed(Method):
             "masks": any(part.masks for part in self.parts),
             "adapts": any(part.adapts for part in self.parts),
             "own_weights": any(part.own_weights for part in self.parts),
+            "merges": any(part.merges for part in self.parts),
         }
         for attribute, value in described.items():
             object.__setattr__(self, attribute, value)
@@ -178,6 +180,11 @@ class Composed(Method):
         for part in sorted(self.parts, key=lambda part: part.masks):
             part.on_gradients(model)
 
+    def on_weights(self, context: TaskContext, step: int, steps: int) -> bool:
+        """Let every part change them."""
+        changed = [part.on_weights(self._for_parts(context), step, steps) for part in self.parts]
+        return any(changed)
+
     def remask(self, context: TaskContext, step: int, steps: int) -> Mask | None:
         """The new mask of the part that has one."""
         masks = [part.remask(self._for_parts(context), step, steps) for part in self.parts]
@@ -224,6 +231,12 @@ def check_parts(parts: Sequence[Method]) -> None:
     if len(adapting) > 1:
         raise SettingError(
             f"{joined}: {' and '.join(adapting)} both put adapters into the model; keep one of them"
+        )
+    merging = [part.name for part in parts if part.merges]
+    if len(merging) > 1:
+        raise SettingError(
+            f"{joined}: {' and '.join(merging)} both change the weights that a task ends with; "
+            "keep one of them"
         )
     for part in parts:
         if adapting and part.own_weights:

@@ -26,6 +26,7 @@ from fggm_lab.methods.random_mask import RandomMask
 from fggm_lab.methods.replay import Replay
 from fggm_lab.methods.sft import SFT
 from fggm_lab.methods.untrained import Untrained
+from fggm_lab.methods.wise import WiSE
 from fggm_lab.plugins import METHODS_GROUP, entry_points, is_reference, look_up
 
 METHODS: dict[str, type[Method]] = {
@@ -44,6 +45,7 @@ METHODS: dict[str, type[Method]] = {
         OnlineEWC,
         L2,
         LwF,
+        WiSE,
         Replay,
         LoRA,
         OLoRA,

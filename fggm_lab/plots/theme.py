@@ -96,6 +96,7 @@ METHOD_STYLES = {
     "online-ewc": Style(OLIVE, "dot", "cross"),
     "l2": Style(GREY, "dash", "triangle-down"),
     "lwf": Style(PURPLE, "longdash", "diamond"),
+    "wise": Style(GREEN, "dash", "diamond"),
     "replay": Style(SKY, "solid", "triangle-up"),
     "lora": Style(OLIVE, "solid", "square"),
     "olora": Style(GREY, "longdash", "circle"),

@@ -199,6 +199,9 @@ class ActiveRows:
     def project(self) -> None:
         """Nothing to do: frozen units have no gradient."""
 
+    def renew(self) -> None:
+        """Nothing to do: between steps the weights are the model's own."""
+
     @contextmanager
     def plain(self) -> Iterator[None]:
         """Inside, between two steps, the model is the plain one: no parameter is frozen."""

@@ -48,6 +48,10 @@ class MaskedGradients:
         for _, parameter, frozen in mask.frozen(self._model):
             self._frozen_values.append((parameter, frozen, parameter.detach().clone()))
 
+    def renew(self) -> None:
+        """Hold frozen units from here on at the values they have now."""
+        self.change(self._mask)
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """What trains, and carries the gradients to clip."""
         return (p for p in self._model.parameters() if p.requires_grad)

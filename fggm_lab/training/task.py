@@ -75,7 +75,7 @@ def train_task(
     """Take the steps of one task from step `done` on.
 
     Each step: loss, gradients, the method's word on them, the mask's projection, clipping of what
-    is left, the optimiser.
+    is left, the optimiser, the method's word on the weights.
 
     Args:
         context: the task, and the model to train.
@@ -124,6 +124,8 @@ def train_task(
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()
+            if method.on_weights(context, number + 1, steps):
+                masking.renew()
             mask = method.remask(context, number + 1, steps)
             if mask is not None and isinstance(masking, MaskedGradients):
                 masking.change(mask)

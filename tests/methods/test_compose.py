@@ -99,6 +99,7 @@ def test_a_combination_says_what_its_parts_are() -> None:
         ("online-ewc+olora", "online-ewc works on the model's own weights, which olora freezes"),
         ("l2+lora", "l2 works on the model's own weights"),
         ("magnitude+lora", "magnitude works on the model's own weights"),
+        ("wise+lora", "wise works on the model's own weights"),
         ("lora+fgm", r"no method is named 'fgm'; there are: sft, .*; did you mean 'fggm'\?"),
         ("lora+", "no method is named ''; there are: sft, "),
     ],
@@ -138,6 +139,7 @@ def test_every_two_methods_go_together_or_are_refused() -> None:
                 or (first.adapts and second.adapts)
                 or (first.adapts and second.own_weights)
                 or (second.adapts and first.own_weights)
+                or (first.merges and second.merges)
             )
             if excluded:
                 with pytest.raises(SettingError):

@@ -13,7 +13,7 @@ from tests.support.small import small_run
 
 HOOKS = [
     "check", "check_data", "training_set", "epochs", "adapted", "plan", "start", "attach",
-    "batch", "extra_loss", "on_gradients", "remask", "finish", "after_task",
+    "batch", "extra_loss", "on_gradients", "on_weights", "remask", "finish", "after_task",
 ]  # fmt: skip
 
 
@@ -44,5 +44,5 @@ def test_training_calls_them_in_that_order(tmp_path: Path, monkeypatch: pytest.M
     small_run(Plain(), tmp_path / "run", general=None, points_per_task=0, epochs=1)
     order = [hook for hook, _ in groupby(calls)]
     first_task = order[: order.index("after_task") + 1]
-    steps = [*["batch", "extra_loss", "on_gradients", "remask"] * 3]
+    steps = HOOKS[8:13] * 3
     assert first_task == [*HOOKS[:8], *steps, "finish", "after_task"]

@@ -27,7 +27,7 @@ def test_the_page_has_the_tables_of_the_study_rows() -> None:
 
 
 def test_every_method_is_compared() -> None:
-    assert {*catalog.TUNED, "untrained"} == set(METHODS)
+    assert {*catalog.TUNED, *catalog.UNTRIED, "untrained"} == set(METHODS)
 
 
 def test_every_method_has_the_same_number_of_trials() -> None:
