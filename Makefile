@@ -76,10 +76,11 @@ seeds: setup  ## Repeat the demo with seeds 1 to 5 and print mean and spread
 	    --points 0 --out runs/seeds/$$seed --resume || exit 1; done
 	$(BIN)/fggm-lab compare runs/seeds --csv runs/seeds.csv
 
-STUDIES := tuning trace-1 trace-2 code-mini rates keep ablations examples samples stories
-results: setup  ## Train what docs/results.md is made of (hours), write its tables and picture
-	for study in $(STUDIES); do \
-	  OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m studies train $$study || exit 1; done
+JOBS := 2
+results: setup  ## Train what docs/results.md is made of (days; pieces that resume), write its page
+	$(BIN)/python -m studies plan
+	$(BIN)/python -m studies train --jobs $(JOBS)
+	$(BIN)/python -m studies plan
 	$(BIN)/python -m studies page
 	$(BIN)/python -m studies picture
 

@@ -1,61 +1,91 @@
 """Trains what `docs/results.md` is made of, and writes its tables: `make results`.
 
-python -m studies train STUDY …   # trains, and keeps a row per run in studies/rows/
-python -m studies page            # writes the tables of docs/results.md from these rows
-python -m studies picture         # draws docs/rates.png from them
+python -m studies plan            # lists the pieces: runs planned, rows there, time used, to go
+python -m studies train [STUDY …] # trains, and keeps a row per run in studies/rows/
+python -m studies tidy            # drops rows of runs that are planned no more
+python -m studies page            # writes the tables of docs/results.md from the rows
+python -m studies picture         # draws the pictures of docs/results.md from them
 
 A study that was stopped goes on; its finished runs are not repeated. One thread a process and as
-many studies at once as there are cores is fastest: the models are small.
+many processes as there are cores (`--jobs`) is fastest: the models are small.
 """
 
-import shlex
-import subprocess
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from studies.catalog import STUDIES, Sweep, tried
+from studies import catalog
 from studies.page import write_page
 from studies.picture import draw
-from studies.rows import store_rows, stored_rows
-from studies.tuning import choose, first_round
+from studies.rows import keep_only
+from studies.training import Piece, piece
+from studies.training import train as train_studies
 
-OUT = Path("runs/results")
-TUNING = "tuning"
 app = typer.Typer(add_completion=False, no_args_is_help=True)
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help=f"All by default. There are: {', '.join(catalog.STUDIES)}."),
+]
 
 
-def command(sweep: Sweep, study: str) -> list[str]:
-    """The call of `fggm-lab` that trains a sweep."""
-    methods = ("--methods", ",".join(sweep.methods))
-    return ["sweep", *methods, *sweep.options, "--out", str(OUT / study)]
-
-
-def trained(study: str, sweeps: list[Sweep]) -> None:
-    """Train sweeps and keep their rows; stop at the first that fails."""
-    commands = [command(sweep, study) for sweep in sweeps]
-    for call in commands:
-        subprocess.run([sys.executable, "-m", "fggm_lab.cli", *call], check=True)
-    store_rows(study, OUT / study, [shlex.join(["fggm-lab", *call]) for call in commands])
+def known(studies: list[str] | None) -> list[str]:
+    """The names of studies, all if none is named; a usage error if there is no such study."""
+    for study in studies or []:
+        if study not in catalog.STUDIES:
+            raise typer.BadParameter(
+                f"no study is named '{study}'; there are: {', '.join(catalog.STUDIES)}"
+            )
+    return studies or list(catalog.STUDIES)
 
 
 @app.command()
 def train(
-    studies: Annotated[list[str], typer.Argument(help=f"Among: {TUNING}, {', '.join(STUDIES)}.")],
+    studies: Names = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at the same time.")] = 1,
+    methods: Annotated[str, typer.Option(help="Only these, comma-separated.")] = "",
 ) -> None:
-    """Train studies, one after the other; all but the tuning need what the tuning chose."""
-    for study in studies:
-        if study == TUNING:
-            trained(TUNING, tried({}))
-            trained(TUNING, tried(choose(first_round(stored_rows(TUNING)["rows"]))))
-        elif study in STUDIES:
-            trained(study, STUDIES[study](choose(stored_rows(TUNING)["rows"])))
-        else:
-            raise typer.BadParameter(
-                f"no study is named '{study}'; there are: {TUNING}, {', '.join(STUDIES)}"
-            )
+    """Train studies, one after the other; those after a tuning need what it chose."""
+    train_studies(known(studies), jobs, [name for name in methods.split(",") if name])
+
+
+@app.command()
+def plan(
+    studies: Names = None,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Print the command of every run without a row.")
+    ] = False,
+) -> None:
+    """List the pieces: runs planned, rows there, hours of one process used and to go."""
+    pieces = [piece(study) for study in known(studies)]
+    typer.echo(f"{'study':<18}{'planned':>8}{'rows':>6}{'failed':>8}{'hours':>8}{'to go':>8}")
+    for state in pieces:
+        typer.echo(_line(state))
+        for run, sentence in state.failures.items():
+            typer.echo(f"  failed: {run.command(state.study)}: {sentence}")
+        if state.waiting:
+            typer.echo(f"  more to come: {', '.join(state.waiting)}")
+        if state.unplanned:
+            typer.echo(f"  {state.unplanned} rows of runs that are planned no more (tidy)")
+        for run in state.missing if commands else []:
+            typer.echo(f"  {run.command(state.study)}")
+
+
+def _line(state: Piece) -> str:
+    to_go = "?" if state.seconds_to_go is None else f"{state.seconds_to_go / 3600:.2f}"
+    return (
+        f"{state.study:<18}{state.planned:>8}{state.rows:>6}{len(state.failures):>8}"
+        f"{state.seconds / 3600:>8.2f}{to_go:>8}"
+    )
+
+
+@app.command()
+def tidy(
+    studies: Names = None,
+) -> None:
+    """Drop the rows of runs that are planned no more."""
+    for study in known(studies):
+        if dropped := keep_only(study, catalog.plan(study).runs):
+            typer.echo(f"{study}: {dropped} rows dropped")
 
 
 @app.command()

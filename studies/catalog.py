@@ -1,122 +1,344 @@
-"""What is run for `docs/results.md`: every study as the sweeps it consists of, and its settings.
+"""What is run for `docs/results.md`: every study as the runs it consists of, and their settings.
 
-Each study asks one question; `python -m studies train STUDY` trains what its page table needs.
+Each study asks one question; `python -m studies train STUDY` trains what its tables need, and
+`python -m studies plan` lists them all. What a later study trains depends on the rows of the
+tuning before it: until a method's tuning is complete, its runs wait.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-SCHEDULE = ("--limit", "128", "--epochs", "4", "--batch-size", "8", "--points", "0")
+from fggm_lab.methods import METHODS
+from fggm_lab.methods.compose import PLUS
+from studies.planned import Plan, PlannedRun
+from studies.rows import StudyRows, study_rows
+from studies.tuning import Grid, bracket, gain, rounded
+
+MEASURED = ("--points", "0", "--no-score-unlearned", "--no-keep-checkpoints")
+"""Nothing is evaluated but General and the tasks learned so far, after every task."""
+SCHEDULE = ("--limit", "128", "--epochs", "4", "--batch-size", "8", *MEASURED)
 """64 steps of 8 examples for each task: short, for there are hundreds of runs."""
-SEEDS = "1-5"
-FEW_SEEDS = "1-3"
+DEMO_SCHEDULE = MEASURED
+"""The schedule of `make demo`, which is the command's default."""
+SEEDS, FEW_SEEDS, TUNING_SEEDS = (1, 2, 3, 4, 5), (1, 2, 3), (1, 2)
+TRACE_1, TRACE_2 = ("--order", "trace-1"), ("--order", "trace-2")
+CODE = ("--tasks", "code-mini", "--allow-code-execution")
 
-RATES = ("5e-4", "1e-3", "2e-3")
-"""The three learning rates that every method is tried with first."""
-STRENGTHS: Mapping[str, tuple[str, tuple[str, str]]] = {
-    "ewc": ("strength", ("100", "10000")),
-    "online-ewc": ("strength", ("100", "10000")),
-    "l2": ("strength", ("0.001", "0.1")),
-    "lwf": ("weight", ("0.3", "3")),
-    "replay": ("ratio", ("0.5", "2")),
-    "lora": ("lr_scale", ("1", "3")),
-    "olora": ("lr_scale", ("1", "3")),
-}
-"""Methods with a main setting of their own: its name and the two values tried beside the default.
-
-Of the others two rates between the three are tried, so that every method has five trials.
-"""
-TUNED = (
-    "sft",
-    "migu",
-    "fggm",
-    "random",
-    "fggm-online",
-    "protect",
-    "contrast",
-    "magnitude",
-    "mofo",
-    *STRENGTHS,
-    "joint",
+PRIORITY = ("sft", "self-kl", "l2", "mofo", "replay", "fggm", "random", "contrast", "migu")
+"""The methods that the page begins with, over five seeds."""
+MORE = (
+    *("protect", "magnitude", "fggm-online", "ewc", "online-ewc", "lwf", "lora", "olora", "joint"),
+    *("finch", "eaft", "sfa", "cpo", "fapm", "wise", "self-replay", "shira", "osf"),
 )
-UNTRIED = ("wise",)
-"""Methods without a trial yet."""
-HALF = "C-STANCE,MeetingBank,ScienceQA,NumGLUE-ds"
-"""Every second task of trace-mini: settings are chosen on it (on the eval split), and the side
-studies train on it (and score the test split)."""
+"""The other methods, over three seeds."""
 COMBINED = ("lora+migu", "lora+fggm", "lora+contrast", "replay+fggm", "replay+contrast")
 """Combinations have the settings of their parts, and no trial of their own."""
+SELF_KL_COMBINED = (
+    *("self-kl+fggm", "self-kl+contrast", "self-kl+mofo", "self-kl+l2", "lora+self-kl"),
+)
 OWN_SAMPLES = ("protect", "contrast")
 """Masks from the model's own samples."""
-MASKS = ("fggm", "random", *OWN_SAMPLES)
-"""Task masks of the same share, of which the random one is the control."""
+MASKS = ("fggm", "random", "contrast", "migu")
+"""Masks that are shown with the first task masked and with the first task free."""
+ALL_MASKS = (*MASKS, "protect", "magnitude", "fggm-online")
+
+RATES = (2.5e-4, 5e-4, 1e-3)
+"""The learning rates that every method is tried with first."""
+DEMO_RATES = (1.25e-4, 2.5e-4, 5e-4)
+RATE_FACTOR = 2.0
+STRENGTHS: Mapping[str, tuple[str, float]] = {
+    "self-kl": ("weight", 2),
+    "l2": ("strength", 10),
+    "replay": ("ratio", 2),
+    "ewc": ("strength", 10),
+    "online-ewc": ("strength", 10),
+    "lwf": ("weight", 3),
+}
+"""Methods with a strength of their own: its name, and the factor between the values tried.
+
+LoRA's `lr_scale` is none: it multiplies the rate, which is tried anyway. Keep shares are the
+paper's (MoFO's is its own).
+"""
+HALF = ("--order", "C-STANCE,MeetingBank,ScienceQA,NumGLUE-ds")
+"""Every second task of trace-mini, on which side studies train."""
+SIDE_RATE = 1e-3
+"""The learning rate of the side studies."""
+
+
+# Tuning
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """One call of `fggm-lab sweep`.
+class Tuned:
+    """What tuning has found for a method so far.
 
     Attributes:
-        methods: their names.
-        options: further options of the command, `--seeds` among them.
+        runs: every trial's run.
+        rates: the grid of the learning rates, at the strength that the method has by default.
+        strengths: the grid of the strength at the best of these rates; None for a method that has
+            none.
     """
 
-    methods: tuple[str, ...]
+    runs: tuple[PlannedRun, ...]
+    rates: Grid
+    strengths: Grid | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether rate and strength are chosen."""
+        return self.rates.complete and (self.strengths is None or self.strengths.complete)
+
+    @property
+    def trials(self) -> int:
+        """How many settings are tried."""
+        return len({(run.lr, run.settings) for run in self.runs})
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A study that chooses settings on the eval split.
+
+    Attributes:
+        name: the study's.
+        options: of every run, beside `--split eval`.
+        rates: the learning rates tried first.
+    """
+
+    name: str
     options: tuple[str, ...]
+    rates: tuple[float, ...] = RATES
+
+    def of(self, method: str) -> Tuned:
+        """What it has found for a method."""
+        rows = study_rows(self.name)
+        runs: dict[PlannedRun, None] = {}
+
+        def gain_at(rate: float, strength: float | None) -> float | None:
+            trial = [self._run(method, rate, strength, seed) for seed in TUNING_SEEDS]
+            runs.update(dict.fromkeys(trial))
+            return _mean_gain(rows, self.name, trial)
+
+        rates = bracket(self.rates, RATE_FACTOR, lambda rate: gain_at(rate, None))
+        strengths = None
+        if method in STRENGTHS and rates.best is not None:
+            (name, factor), best_rate = STRENGTHS[method], rates.best
+            usual = float(METHODS[method]().settings[name])
+            strengths = bracket(
+                [rounded(usual / factor), usual, rounded(usual * factor)],
+                factor,
+                lambda value: gain_at(best_rate, None if value == usual else value),
+            )
+        elif method in STRENGTHS:
+            strengths = Grid((), None, False)
+        return Tuned(tuple(runs), rates, strengths)
+
+    def _run(self, method: str, rate: float, strength: float | None, seed: int) -> PlannedRun:
+        settings = () if strength is None else (_strength(method, strength),)
+        options = ("--split", "eval", *self.options)
+        return PlannedRun(method, seed, rate, options, (*first_task(method, True), *settings))
+
+    def plan(self, methods: Sequence[str]) -> Plan:
+        """The trials of methods that can be trained now."""
+        tuned = {method: self.of(method) for method in there(methods)}
+        waiting = {
+            method: "the next trials depend on these"
+            for method, trials in tuned.items()
+            if not trials.complete
+        }
+        return Plan(tuple(run for trials in tuned.values() for run in trials.runs), waiting)
 
 
-Chosen = Mapping[str, Mapping[str, str]]
-"""What tuning chose: method → `lr` and, where it was varied, the method's own setting."""
+def _mean_gain(rows: StudyRows, study: str, trial: Iterable[PlannedRun]) -> float | None:
+    """The mean gain of a setting over the seeds.
 
+    A run that fails, as one whose loss is no number, is the worst there is.
 
-def tried(chosen: Chosen) -> list[Sweep]:
-    """The trials of the tuning; the second round's need the first one's choice in `chosen`."""
-    options = ("--split", "eval", "--seeds", "0", "--order", HALF, *SCHEDULE)
-    first = Sweep(TUNED, (*options, "--vary", f"lr={','.join(RATES)}"))
-    second = []
-    for method, settings in chosen.items():
-        if method in STRENGTHS:
-            name, values = STRENGTHS[method]
-            varied = f"{method}.{name}={','.join(values)}"
-            second.append(Sweep((method,), (*options, "--lr", settings["lr"], "--vary", varied)))
+    Returns:
+        The mean, minus infinity if a run failed, None if one has no row yet.
+    """
+    gains = []
+    for run in trial:
+        row = rows.of(study, run)
+        if row is not None:
+            gains.append(gain(row))
+        elif run.command(study) in rows.failures:
+            gains.append(float("-inf"))
         else:
-            rate = float(settings["lr"])
-            varied = f"lr={0.7 * rate:.2g},{1.4 * rate:.2g}"
-            second.append(Sweep((method,), (*options, "--vary", varied)))
-    return [first, *second]
+            return None
+    return sum(gains) / len(gains)
 
 
-def with_chosen(methods: Sequence[str], chosen: Chosen, options: Sequence[str]) -> list[Sweep]:
-    """A sweep for each method, with what tuning chose for it; so each has a process of its own."""
-    return [
-        Sweep((name,), (*options, "--lr", _rate(name, chosen), *_own(name, chosen)))
-        for name in methods
+def _strength(method: str, value: float) -> str:
+    name, _ = STRENGTHS[method]
+    return f"{method}.{name}={value:g}"
+
+
+def first_task(method: str, masked: bool) -> tuple[str, ...]:
+    """The setting that masks the first task or lets it free; none for what is no mask."""
+    parts = [part for part in method.split(PLUS) if part in MASKS]
+    inner = f"{method}." if PLUS in method else ""
+    return tuple(f"{inner}{part}.first_task={str(masked).lower()}" for part in parts)
+
+
+def there(methods: Iterable[str]) -> list[str]:
+    """Those methods whose parts this version has."""
+    return [name for name in methods if all(part in METHODS for part in name.split(PLUS))]
+
+
+ON_TRACE = Tuning("tuning", (*TRACE_1, *SCHEDULE))
+ON_TRACE_MORE = Tuning("tuning-more", ON_TRACE.options)
+ON_CODE = Tuning("tuning-code", (*CODE, *SCHEDULE))
+ON_CODE_MORE = Tuning("tuning-code-more", ON_CODE.options)
+ON_DEMO = Tuning("demo-tuning", DEMO_SCHEDULE, DEMO_RATES)
+DEMO = ("sft", "self-kl", "fggm", "random", "contrast", "migu")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What tuning chose for a method.
+
+    Attributes:
+        lr: the learning rate.
+        settings: its strength, as `--set` takes it, where that is not the default.
+    """
+
+    lr: float
+    settings: tuple[str, ...] = ()
+
+
+def chosen(method: str, tunings: Sequence[Tuning]) -> Chosen | None:
+    """What tuning chose for a method, or for the parts of a combination.
+
+    The rate of a combination with an adapter is the adapter's, else that of its mask or last part.
+
+    Returns:
+        The choice, None while the tuning of the method or of a part is not complete.
+    """
+    if PLUS in method:
+        return _chosen_for_parts(method, tunings)
+    tuned = _tuning_of(method, tunings).of(method)
+    if tuned.rates.best is None or not tuned.complete:
+        return None
+    settings: tuple[str, ...] = ()
+    if tuned.strengths is not None and tuned.strengths.best is not None:
+        name, _ = STRENGTHS[method]
+        if tuned.strengths.best != float(METHODS[method]().settings[name]):
+            settings = (_strength(method, tuned.strengths.best),)
+    return Chosen(tuned.rates.best, settings)
+
+
+def _chosen_for_parts(method: str, tunings: Sequence[Tuning]) -> Chosen | None:
+    names = method.split(PLUS)
+    parts = {name: chosen(name, tunings) for name in names}
+    leading = parts[names[0] if names[0] in ("lora", "olora") else names[-1]]
+    settings: tuple[str, ...] = ()
+    for part in parts.values():
+        if part is None:
+            return None
+        settings += tuple(f"{method}.{setting}" for setting in part.settings)
+    return None if leading is None else Chosen(leading.lr, settings)
+
+
+def _tuning_of(method: str, tunings: Sequence[Tuning]) -> Tuning:
+    priority, more = tunings[0], tunings[-1]
+    return priority if method in PRIORITY else more
+
+
+def at_chosen(
+    methods: Iterable[str],
+    tunings: Sequence[Tuning],
+    options: tuple[str, ...],
+    seeds: Iterable[int],
+) -> Plan:
+    """Runs of methods at what tuning chose for each; of masks both variants of the first task."""
+    seeds, runs, waiting = tuple(seeds), [], {}
+    for method in there(methods):
+        if (best := chosen(method, tunings)) is None:
+            waiting[method] = "its tuning is not complete"
+            continue
+        variants = (True, False) if method in MASKS else (True,)
+        runs += [
+            PlannedRun(
+                method, seed, best.lr, options, (*first_task(method, masked), *best.settings)
+            )
+            for masked in variants
+            for seed in seeds
+        ]
+    return Plan(tuple(runs), waiting)
+
+
+def together(*plans: Plan) -> Plan:
+    """Several plans as one."""
+    waiting = {method: why for plan in plans for method, why in plan.waiting.items()}
+    return Plan(tuple(run for plan in plans for run in plan.runs), waiting)
+
+
+# The main tables
+
+TRACE_TUNINGS, CODE_TUNINGS = (ON_TRACE, ON_TRACE_MORE), (ON_CODE, ON_CODE_MORE)
+
+
+def _untrained(options: tuple[str, ...]) -> Plan:
+    return Plan((PlannedRun("untrained", 1, RATES[0], options),))
+
+
+def _priority(tunings: Sequence[Tuning], options: tuple[str, ...]) -> Plan:
+    return together(_untrained(options), at_chosen(PRIORITY, tunings, options, SEEDS))
+
+
+def _more(tunings: Sequence[Tuning], options: tuple[str, ...], methods: Sequence[str]) -> Plan:
+    return at_chosen(methods, tunings, options, FEW_SEEDS)
+
+
+# self-kl
+
+SELF_KL_ABLATIONS: tuple[tuple[str, ...], ...] = ()
+"""Changes of `self-kl` from its tuned settings, each a tuple of `self-kl.SETTING=VALUE`."""
+
+
+def _self_kl() -> Plan:
+    options = (*TRACE_1, *SCHEDULE)
+    usual = at_chosen(("self-kl",), TRACE_TUNINGS, options, FEW_SEEDS)
+    changed = [
+        PlannedRun(run.method, run.seed, run.lr, options, (*run.settings, *change))
+        for change in SELF_KL_ABLATIONS
+        for run in usual.runs
     ]
+    return together(usual, Plan(tuple(changed)))
 
 
-def _rate(method: str, chosen: Chosen) -> str:
-    """A method's learning rate; of a combination with an adapter the adapter's, else its mask's."""
-    parts = method.split("+")
-    leading = parts[0] if parts[0] in ("lora", "olora") else parts[-1]
-    return chosen.get(leading, {}).get("lr", RATES[0])
+def _self_kl_combined() -> Plan:
+    """Each combination at its mask's or penalty's rate, and at the rate of `self-kl` alone."""
+    options = (*TRACE_1, *SCHEDULE)
+    plan = at_chosen(SELF_KL_COMBINED, TRACE_TUNINGS, options, FEW_SEEDS)
+    alone = chosen("self-kl", TRACE_TUNINGS) if there(["self-kl"]) else None
+    if alone is None:
+        return plan
+    at_own_rate = tuple(
+        PlannedRun(run.method, run.seed, alone.lr, options, run.settings)
+        for run in plan.runs
+        if not run.method.startswith("lora")
+    )
+    return together(plan, Plan(at_own_rate))
 
 
-def _own(method: str, chosen: Chosen) -> list[str]:
-    """`--set` for whatever tuning chose beside the rate."""
-    arguments = []
-    for part in method.split("+"):
-        for name, value in chosen.get(part, {}).items():
-            if name != "lr":
-                prefix = f"{method}.{part}" if "+" in method else method
-                arguments += ["--set", f"{prefix}.{name}={value}"]
-    return arguments
+# The README's table
 
 
-def _everything(chosen: Chosen, *options: str, combined: bool = False) -> list[Sweep]:
-    """All methods and both bounds over all seeds."""
-    methods = (*TUNED, *(COMBINED if combined else ()), "untrained")
-    return with_chosen(methods, chosen, (*options, "--seeds", SEEDS, *SCHEDULE))
+def _demo_table() -> Plan:
+    """Plain fine-tuning at its best rate and beside it, and the others at their best rates."""
+    plan = at_chosen(DEMO, (ON_DEMO,), DEMO_SCHEDULE, SEEDS)
+    best = chosen("sft", (ON_DEMO,))
+    rates = {*DEMO_RATES, *((best.lr / 2, best.lr, best.lr * 2) if best else ())}
+    along = tuple(
+        PlannedRun("sft", seed, rounded(rate), DEMO_SCHEDULE)
+        for rate in sorted(rates)
+        for seed in SEEDS
+    )
+    return together(Plan(along), plan)
 
+
+# Side studies
 
 ABLATIONS = (
     "fggm.scope=global",
@@ -133,64 +355,82 @@ ABLATIONS = (
 """One change each, of FGGM's settings and of where the masks from own samples compete."""
 
 
-def _side(*options: str) -> tuple[str, ...]:
-    """A side study's options: half of trace-mini, the test split, three seeds, one rate for all."""
-    return ("--order", HALF, "--seeds", FEW_SEEDS, *SCHEDULE, "--lr", RATES[1], *options)
+def _side(settings: Iterable[str]) -> Plan:
+    """One run a setting and seed: half of trace-mini, the test split, one rate for all."""
+    runs = [
+        PlannedRun(
+            setting.partition(".")[0], seed, SIDE_RATE, (*HALF, *SCHEDULE), (setting,)
+        )
+        for setting in settings
+        for seed in FEW_SEEDS
+    ]  # fmt: skip
+    return Plan(tuple(runs))
 
 
-def _rates(_: Chosen) -> list[Sweep]:
-    varied = ("--vary", f"lr={','.join(('2.5e-4', *RATES))}")
-    options = ("--order", "trace-1", "--seeds", FEW_SEEDS, *SCHEDULE, *varied)
-    return [Sweep(("sft", "mofo", *MASKS), options)]
+def _values(setting: str, values: str) -> list[str]:
+    return [f"{setting}={value}" for value in values.split(",")]
 
 
-def _keep(_: Chosen) -> list[Sweep]:
+def _keep() -> Plan:
     shares = "0.05,0.1,0.2,0.3,0.5,0.7"
-    return [
-        Sweep(("fggm",), _side("--vary", f"fggm.keep={shares},1")),
-        Sweep(("random",), _side("--vary", f"random.keep={shares}")),
-    ]
+    return _side([*_values("fggm.keep", f"{shares},1"), *_values("random.keep", shares)])
 
 
-def _ablations(_: Chosen) -> list[Sweep]:
-    return [Sweep((change.partition(".")[0],), _side("--vary", change)) for change in ABLATIONS]
+def _samples() -> Plan:
+    return _side(
+        setting
+        for method in OWN_SAMPLES
+        for setting in _values(f"{method}.samples", "8,64,192,512")
+    )
 
 
-def _examples(_: Chosen) -> list[Sweep]:
-    return [Sweep(("fggm",), _side("--vary", "fggm.max_examples=4,16,64,128"))]
-
-
-def _stories(_: Chosen) -> list[Sweep]:
+def _stories() -> Plan:
     """A pretrained model that is not ours, on tasks that are not ours."""
     options = (
         *("--model", "../shared/models/stories260K", "--tasks", "../shared/trace"),
-        *("--general", "studies/stories.txt", "--max-length", "256", "--seeds", FEW_SEEDS),
+        *("--general", "studies/stories.txt", "--max-length", "256"),
         *SCHEDULE,
     )
-    return [
-        Sweep(("sft",), (*options, "--vary", "lr=3e-4,5e-4,1e-3,3e-3")),
-        Sweep(("fggm", "random", "contrast"), (*options, "--vary", "lr=1e-3,3e-3")),
+    rates = {"sft": (3e-4, 5e-4, 1e-3, 3e-3)} | dict.fromkeys(
+        ("fggm", "random", "contrast"), (1e-3, 3e-3)
+    )
+    runs = [
+        PlannedRun(method, seed, rate, options)
+        for method, own_rates in rates.items()
+        for rate in own_rates
+        for seed in FEW_SEEDS
     ]
+    return Plan(tuple(runs))
 
 
-def _samples(_: Chosen) -> list[Sweep]:
-    numbers = "8,64,192,512"
-    return [
-        Sweep((method,), _side("--vary", f"{method}.samples={numbers}")) for method in OWN_SAMPLES
-    ]
-
-
-STUDIES: Mapping[str, Callable[[Chosen], list[Sweep]]] = {
-    "trace-1": lambda chosen: _everything(chosen, "--order", "trace-1", combined=True),
-    "trace-2": lambda chosen: _everything(chosen, "--order", "trace-2"),
-    "code-mini": lambda chosen: _everything(
-        chosen, "--tasks", "code-mini", "--allow-code-execution"
+STUDIES: Mapping[str, Callable[[], Plan]] = {
+    "tuning": lambda: ON_TRACE.plan(PRIORITY),
+    "trace-1": lambda: _priority(TRACE_TUNINGS, (*TRACE_1, *SCHEDULE)),
+    "trace-2": lambda: _priority(TRACE_TUNINGS, (*TRACE_2, *SCHEDULE)),
+    "self-kl": _self_kl,
+    "self-kl+masks": _self_kl_combined,
+    "tuning-more": lambda: ON_TRACE_MORE.plan(MORE),
+    "trace-1-more": lambda: _more(
+        TRACE_TUNINGS, (*TRACE_1, *SCHEDULE), (*MORE, *COMBINED)
     ),
-    "rates": _rates,
+    "trace-2-more": lambda: _more(
+        TRACE_TUNINGS, (*TRACE_2, *SCHEDULE), (*MORE, *COMBINED)
+    ),
+    "tuning-code": lambda: ON_CODE.plan(PRIORITY),
+    "code-mini": lambda: _priority(CODE_TUNINGS, (*CODE, *SCHEDULE)),
+    "tuning-code-more": lambda: ON_CODE_MORE.plan(MORE),
+    "code-mini-more": lambda: _more(CODE_TUNINGS, (*CODE, *SCHEDULE), MORE),
+    "demo-tuning": lambda: ON_DEMO.plan(DEMO),
+    "demo-table": _demo_table,
     "keep": _keep,
-    "ablations": _ablations,
-    "examples": _examples,
+    "ablations": lambda: _side(ABLATIONS),
+    "examples": lambda: _side(_values("fggm.max_examples", "4,16,64,128")),
     "samples": _samples,
     "stories": _stories,
-}
-"""Every study after the tuning, by its name."""
+}  # fmt: skip
+"""Every study by its name, in the order in which they are trained."""
+
+
+def plan(study: str) -> Plan:
+    """The runs of a study, seed by seed."""
+    return STUDIES[study]().by_seed()

@@ -15,9 +15,9 @@ from fggm_lab.methods import METHODS
 from fggm_lab.runs import NUMBERS
 from fggm_lab.runs.bootstrap import bootstrap_interval
 from fggm_lab.runs.paired import interval
-from studies.catalog import COMBINED, OWN_SAMPLES, TUNED
-from studies.rows import Row, stored_rows
-from studies.tuning import choose, gain
+from studies.catalog import COMBINED, OWN_SAMPLES
+from studies.rows import Row, former_rows, study_rows
+from studies.tuning import gain
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 _BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
@@ -26,6 +26,19 @@ LOSSES = {
     "loss_learned": "loss on each task, when learned",
     "loss_end": "loss on all tasks, at the end",
 }
+
+
+METHOD_ORDER = (
+    *("untrained", "sft", "migu", "fggm", "random", "fggm-online", "protect", "contrast"),
+    *("magnitude", "mofo", "ewc", "online-ewc", "l2", "lwf", "replay", "lora", "olora", "joint"),
+    *COMBINED,
+)
+"""The order of methods in tables."""
+
+
+def stored_rows(study: str) -> list[Row]:
+    """A study's rows; of those that are being trained anew the former ones."""
+    return former_rows(study) or study_rows(study).rows
 
 
 def number_headings() -> dict[str, str]:
@@ -80,8 +93,7 @@ def method_of(row: Row) -> str:
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
     """Rows in the order of the lab's list of methods."""
-    order = ("untrained", *TUNED, *COMBINED)
-    return sorted(rows, key=lambda row: order.index(row["method"]))
+    return sorted(rows, key=lambda row: METHOD_ORDER.index(row["method"]))
 
 
 # The main tables
@@ -89,7 +101,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 def comparison(study: str) -> str:
     """All methods of a study."""
-    groups = by(in_order(stored_rows(study)["rows"]), method_of)
+    groups = by(in_order(stored_rows(study)), method_of)
     headings = number_headings()
     lines = [
         [
@@ -107,7 +119,7 @@ def _megabytes(size: float) -> str:
 
 def cost() -> str:
     """Time and peak memory of every method beside SFT's, in the second order."""
-    groups = by(in_order(stored_rows("trace-2")["rows"]), method_of)
+    groups = by(in_order(stored_rows("trace-2")), method_of)
     groups.pop("untrained", None)
     measures = ("learning_seconds", "peak_memory_mb")
     plain = {name: median(row[name] for row in groups["sft"]) for name in measures}
@@ -136,7 +148,7 @@ PAIRS = (
 
 def differences(*studies: str) -> str:
     """Differences paired by order and seed, with both 95 % intervals."""
-    rows = [row for study in studies for row in stored_rows(study)["rows"]]
+    rows = [row for study in studies for row in stored_rows(study)]
     rows_by_run = {(row["method"], *row["tasks"], row["seed"]): row for row in rows}
     lines = []
     for method, other in PAIRS:
@@ -166,12 +178,11 @@ def _ends(low: float | None, high: float | None) -> str:
 
 def tuning() -> str:
     """What every method tried, and what was chosen."""
-    rows = in_order(stored_rows("tuning")["rows"])
-    chosen = choose(rows)
+    rows = in_order(stored_rows("tuning"))
     lines = []
     for method, trials in by(rows, method_of).items():
-        named = ", ".join(f"{name} {value}" for name, value in chosen[method].items())
         best = max(trials, key=gain)
+        named = ", ".join([f"lr {best['lr']:g}", *_former_strength(best)])
         lines.append([
             method, str(len(trials)), named, f"{best['general_after']:.3f}",
             f"{best['op_final']:.3f}", " ".join(f"{gain(row):.3f}" for row in trials),
@@ -179,6 +190,17 @@ def tuning() -> str:
     return table(
         ["method", "trials", "chosen", "General", "OP", "mean of the two in all trials"], lines
     )
+
+
+_FORMER_STRENGTHS = {
+    "ewc": "strength", "online-ewc": "strength", "l2": "strength", "lwf": "weight",
+    "replay": "ratio", "lora": "lr_scale", "olora": "lr_scale",
+}  # fmt: skip
+
+
+def _former_strength(row: Row) -> list[str]:
+    name = _FORMER_STRENGTHS.get(method_of(row))
+    return [] if name is None else [f"{name} {row['settings'][name]:g}"]
 
 
 # Side studies
@@ -216,16 +238,14 @@ def _number(value: object) -> str:
 def rates(study: str, columns: Mapping[str, str] | None = None) -> str:
     """Every method at every rate."""
     rows = sorted(
-        stored_rows(study)["rows"], key=lambda row: (TUNED.index(row["method"]), row["lr"])
+        stored_rows(study), key=lambda row: (METHOD_ORDER.index(row["method"]), row["lr"])
     )
     return grouped(rows, "rate", lambda row: row["lr"], columns)
 
 
 def keep_shares() -> str:
     """Every mask at every keep share."""
-    rows = sorted(
-        stored_rows("keep")["rows"], key=lambda row: (row["method"], row["settings"]["keep"])
-    )
+    rows = sorted(stored_rows("keep"), key=lambda row: (row["method"], row["settings"]["keep"]))
     return grouped(rows, "keep", lambda row: row["settings"]["keep"])
 
 
@@ -237,7 +257,7 @@ def default(row: Row) -> dict[str, object]:
 def usual(*methods: str) -> list[Row]:
     """Runs of `keep` and `samples` with default settings."""
     return [
-        row for study in ("keep", "samples") for row in stored_rows(study)["rows"]
+        row for study in ("keep", "samples") for row in stored_rows(study)
         if row["method"] in methods and row["settings"] == default(row)
     ]  # fmt: skip
 
@@ -255,7 +275,7 @@ def ablations() -> str:
         return ", ".join(changed) or "as it is"
 
     rows = sorted(
-        [*usual("fggm", *OWN_SAMPLES), *stored_rows("ablations")["rows"]],
+        [*usual("fggm", *OWN_SAMPLES), *stored_rows("ablations")],
         key=lambda row: ("fggm", *OWN_SAMPLES).index(row["method"]),
     )
     return grouped(rows, "change", change)
@@ -278,9 +298,9 @@ LEVELS = (0.65, 0.7, 0.75, 0.8)
 
 def matched(study: str) -> str:
     """General and OP where methods have learned as much: read off each seed's curve by a line."""
-    groups = by(stored_rows(study)["rows"], method_of)
+    groups = by(stored_rows(study), method_of)
     lines = []
-    for method in sorted(groups, key=TUNED.index):
+    for method in sorted(groups, key=METHOD_ORDER.index):
         line = [method]
         for number in ("general_after", "op_final"):
             for level in LEVELS:
@@ -329,13 +349,11 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
     "ablations": (("keep", "samples", "ablations"), ablations),
     "examples": (
         ("keep", "examples"),
-        lambda: counts(
-            [*usual("fggm"), *stored_rows("examples")["rows"]], "max_examples", ["fggm"]
-        ),
+        lambda: counts([*usual("fggm"), *stored_rows("examples")], "max_examples", ["fggm"]),
     ),
     "samples": (
         ("samples",),
-        lambda: counts(stored_rows("samples")["rows"], "samples", OWN_SAMPLES),
+        lambda: counts(stored_rows("samples"), "samples", OWN_SAMPLES),
     ),
     "stories": (("stories",), lambda: rates("stories", LOSSES)),
 }
@@ -345,7 +363,7 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[], str]]] = {
 def block(name: str) -> str:
     """A table of the page, or that its studies have not been run."""
     needed, make_table = BLOCKS[name]
-    lacking = [study for study in needed if not stored_rows(study)["rows"]]
+    lacking = [study for study in needed if not stored_rows(study)]
     return f"*Not run yet: {', '.join(lacking)}.*" if lacking else make_table()
 
 

@@ -8,9 +8,8 @@ from plotly.subplots import make_subplots
 
 import fggm_lab as lab
 from fggm_lab.plots import theme
-from studies.catalog import TUNED
-from studies.page import PAGE, by, heading, method_of
-from studies.rows import Row, stored_rows
+from studies.page import METHOD_ORDER, PAGE, by, heading, method_of, stored_rows
+from studies.rows import Row
 
 PICTURE = PAGE.with_name("rates.png")
 PANELS = ("general_after", "op_final")
@@ -25,7 +24,7 @@ def trade_off(rows: Sequence[Row]) -> go.Figure:
     Returns:
         The figure, one panel for each number.
     """
-    groups = by(sorted(rows, key=lambda row: TUNED.index(row["method"])), method_of)
+    groups = by(sorted(rows, key=lambda row: METHOD_ORDER.index(row["method"])), method_of)
     styles = theme.method_styles(list(groups))
     figure = make_subplots(cols=2, horizontal_spacing=0.1)
     for method, method_rows in groups.items():
@@ -73,5 +72,5 @@ def _line(
 
 def draw() -> None:
     """Draw the picture from the rows of `rates`."""
-    figure = trade_off(stored_rows("rates")["rows"]).update_layout(width=960)
+    figure = trade_off(stored_rows("rates")).update_layout(width=960)
     lab.plots.export(figure, PICTURE)

@@ -1,9 +1,17 @@
-"""What tuning chooses: for each method the trial with the best mean of General and OP."""
+"""How a method's rate and strength are chosen: a grid that grows until it brackets the best.
 
-from collections.abc import Sequence
+The same rule for every method. Three rates first; while the best of them is the lowest or the
+highest tried, the next one beyond it is tried, too. Then, at the best rate, the same with the
+strength of methods that have one. What is maximised is `gain`, as a mean over the seeds.
+"""
 
-from studies.catalog import RATES, STRENGTHS
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 from studies.rows import Row
+
+MOST_VALUES = 8
+"""A grid that has grown to so many values is given up, and the page says that it did not end."""
 
 
 def gain(row: Row) -> float:
@@ -11,33 +19,62 @@ def gain(row: Row) -> float:
     return float(row["general_after"] + row["op_final"]) / 2
 
 
-def choose(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
-    """Method → the settings of its best trial, as the command line writes them."""
-    return {
-        method: _settings(max((row for row in rows if row["method"] == method), key=gain))
-        for method in dict.fromkeys(row["method"] for row in rows)
-    }
+@dataclass(frozen=True)
+class Grid:
+    """The values of one setting that are tried, and what is known of the best.
+
+    Attributes:
+        values: rising.
+        best: the value with the highest gain; None while a gain is missing.
+        bracketed: whether there is a lower and a higher value than the best.
+    """
+
+    values: tuple[float, ...]
+    best: float | None
+    bracketed: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing more is to be tried."""
+        return self.best is not None
 
 
-def first_round(rows: Sequence[Row]) -> list[Row]:
-    """The trials of the three learning rates, everything else as it is by default."""
-    trials: list[Row] = []
-    for method in dict.fromkeys(row["method"] for row in rows):
-        method_rows = [
-            row for row in rows if row["method"] == method and row["lr"] in map(float, RATES)
-        ]
-        if method in STRENGTHS:
-            name, values = STRENGTHS[method]
-            method_rows = [
-                row for row in method_rows if row["settings"][name] not in map(float, values)
-            ]
-        trials += method_rows
-    return trials
+def bracket(
+    start: Sequence[float],
+    factor: float,
+    gain_at: Callable[[float], float | None],
+    most: int = MOST_VALUES,
+) -> Grid:
+    """Grow a grid by a factor on the side of its best value until that lies inside.
+
+    Args:
+        start: the values tried first, at least two.
+        factor: what a grid's end is multiplied with, or divided by.
+        gain_at: the gain at a value; None: not measured yet. Of equal gains the lower value is
+            the best.
+        most: how many values are tried at most.
+
+    Returns:
+        The grid as far as the gains are known: with values that are still to be measured, or with
+        the best one.
+    """
+    values = sorted(start)
+    while True:
+        gains = [gain_at(value) for value in values]
+        measured = [value for value in gains if value is not None]
+        if len(measured) < len(values):
+            return Grid(tuple(values), None, False)
+        at = measured.index(max(measured))
+        if 0 < at < len(values) - 1:
+            return Grid(tuple(values), values[at], True)
+        if len(values) >= most:
+            return Grid(tuple(values), values[at], False)
+        if at == 0:
+            values.insert(0, rounded(values[0] / factor))
+        else:
+            values.append(rounded(values[-1] * factor))
 
 
-def _settings(row: Row) -> dict[str, str]:
-    chosen = {"lr": f"{row['lr']:g}"}
-    if row["method"] in STRENGTHS:
-        name, _ = STRENGTHS[row["method"]]
-        chosen[name] = f"{row['settings'][name]:g}"
-    return chosen
+def rounded(value: float) -> float:
+    """A value as a command line shows it."""
+    return float(f"{value:.4g}")

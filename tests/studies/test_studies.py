@@ -1,110 +1,238 @@
-"""The results page: its tables are those of the kept rows, and its studies can be run."""
+"""The studies: their plans, the rule of the tuning, and the rows that are kept of runs."""
 
-import re
-import shlex
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from fggm_lab.cli import app
-from fggm_lab.methods import METHODS
-from studies import catalog, page, picture, tuning
-from studies import rows as study_rows
+from fggm_lab.methods import METHODS, make_method
+from studies import __main__ as command_line
+from studies import catalog, rows, training
+from studies.planned import Plan, PlannedRun
+from studies.tuning import bracket
 from tests.support.records import made_run
 
-
-def row(method: str = "sft", lr: float = 1e-3, **numbers: Any) -> dict[str, Any]:
-    return {"method": method, "lr": lr, "seed": 1, "settings": {}, **numbers}
+Gain = Callable[[PlannedRun], float]
 
 
-def test_the_page_has_the_tables_of_the_study_rows() -> None:
-    text = page.PAGE.read_text(encoding="utf-8")
-    assert page.filled(text) == text, "python -m studies page"
-    block_names = re.findall(r"<!-- results: (.+?) -->", text)
-    assert sorted(block_names) == sorted(page.BLOCKS)
+Memory = dict[str, rows.StudyRows]
 
 
-def test_every_method_is_compared() -> None:
-    assert {*catalog.TUNED, *catalog.UNTRIED, "untrained"} == set(METHODS)
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    """Rows of studies, in place of the files; none at first."""
+    studies: Memory = {}
+
+    def study_rows(study: str) -> rows.StudyRows:
+        return studies.setdefault(study, rows.StudyRows())
+
+    monkeypatch.setattr(catalog, "study_rows", study_rows)
+    monkeypatch.setattr(training, "study_rows", study_rows)
+    return studies
 
 
-def test_every_method_has_the_same_number_of_trials() -> None:
-    rows = study_rows.stored_rows("tuning")["rows"]
-    counted = {method: 0 for method in catalog.TUNED}
-    for trial in rows:
-        assert trial["split"] == "eval"
-        counted[trial["method"]] += 1
-    assert set(counted.values()) == {5}
-
-
-def test_the_studies_ask_for_what_the_command_line_knows(tmp_path: Path) -> None:
-    studies = catalog
-    chosen = tuning.choose(study_rows.stored_rows("tuning")["rows"])
-    sweeps = [s for make in studies.STUDIES.values() for s in make(chosen)]
-    sweeps += studies.tried(chosen)
-    for sweep in {(s.methods, s.options): s for s in sweeps}.values():
-        call = ["sweep", "--methods", ",".join(sweep.methods), *sweep.options]
-        done = CliRunner().invoke(app, [*call, "--out", str(tmp_path / "none"), "--dry-run"])
-        assert done.exit_code == 0, f"{shlex.join(call)}: {done.output}"
-        assert "to train" in done.output
-
-
-def test_tuning_takes_the_best_mean_of_general_and_op() -> None:
-    trials = [
-        row(lr=5e-4, general_after=0.9, op_final=0.5),
-        row(lr=1e-3, general_after=0.7, op_final=0.8),
-        row(lr=2e-3, general_after=0.1, op_final=1.0),
-        row("ewc", 5e-4, general_after=0.9, op_final=0.5) | {"settings": {"strength": 1000.0}},
-        row("ewc", 5e-4, general_after=0.9, op_final=0.6) | {"settings": {"strength": 100.0}},
-    ]
-    chosen = tuning.choose(trials)
-    assert chosen == {"sft": {"lr": "0.001"}, "ewc": {"lr": "0.0005", "strength": "100"}}
-    assert len(tuning.first_round(trials)) == 4  # without the strength tried afterwards
-
-
-def test_a_combination_has_the_settings_of_its_parts() -> None:
-    chosen = {
-        "lora": {"lr": "5e-4", "lr_scale": "3"}, "fggm": {"lr": "1e-3"},
-        "replay": {"lr": "2e-3", "ratio": "2"},
+def made_row(study: str, run: PlannedRun, general: float, op: float = 0.5) -> dict[str, Any]:
+    """A row as a run would have brought it."""
+    settings = METHODS[run.method](**run.own_settings()).settings
+    return {
+        "command": run.command(study), "method": run.method, "seed": run.seed, "lr": run.lr,
+        "settings": settings, "tasks": ["FOMC"], "general_after": general, "op_final": op,
+        "seconds": 60.0,
     }  # fmt: skip
-    lora, replay = catalog.with_chosen(["lora+fggm", "replay+fggm"], chosen, ())
-    assert lora.options == ("--lr", "5e-4", "--set", "lora+fggm.lora.lr_scale=3")
-    assert replay.options == ("--lr", "1e-3", "--set", "replay+fggm.replay.ratio=2")
 
 
-def test_matched_learning_accuracy_reads_between_two_rates() -> None:
-    curve = [
-        row(lr=1e-3, learning_accuracy=0.9, general_after=0.5),
-        row(lr=5e-4, learning_accuracy=0.7, general_after=0.9),
-    ]
-    assert page.at_level(curve, 0.75, "general_after") == pytest.approx(0.8)
-    assert page.at_level(curve, 0.6, "general_after") is None
-    assert page.at_level(curve, 0.95, "general_after") is None
+def trained(
+    memory: Memory, tuning: catalog.Tuning, methods: Sequence[str], gain: Gain
+) -> list[PlannedRun]:
+    """Bring a row for each planned run until nothing more is planned."""
+    runs: list[PlannedRun] = []
+    while missing := [run for run in tuning.plan(methods).runs if run not in runs]:
+        study = memory[tuning.name]
+        study.rows.extend(made_row(tuning.name, run, gain(run)) for run in missing)
+        runs += missing
+    return runs
 
 
-def test_the_picture_has_a_line_per_method_through_the_means_at_its_rates() -> None:
-    rows = [
-        row(lr=lr, learning_accuracy=lr * 100 + seed / 10, general_after=1 - seed / 10)
-        | {"seed": seed, "op_final": 0.5}
-        for lr in (2e-3, 1e-3)
-        for seed in (1, 2)
-    ]
-    general, op = picture.trade_off(rows).data
-    assert general.x == pytest.approx([0.25, 0.35]) and general.y == pytest.approx([0.85, 0.85])
-    assert op.y == pytest.approx([0.5, 0.5])
-    assert general.error_x.array == pytest.approx([0.1 / 2**0.5] * 2)
+def peak_at(rate: float, run: PlannedRun) -> float:
+    """A gain that falls on both sides of a rate, by octaves."""
+    return 0.9 - 0.1 * abs(math.log2(run.lr / rate)) + 0.001 * run.seed
 
 
-def test_study_rows_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+# The rule
+
+
+@pytest.mark.parametrize("best", [6e-5, 2.5e-4, 5e-4, 1e-3, 4e-3])
+def test_a_grid_grows_until_it_brackets_the_best_value(best: float) -> None:
+    grid = bracket((2.5e-4, 5e-4, 1e-3), 2, lambda rate: -abs(math.log2(rate / best)))
+    assert grid.bracketed and grid.best is not None
+    assert grid.values[0] < grid.best < grid.values[-1]
+    assert grid.best == pytest.approx(best, rel=0.5)
+    assert all(
+        b / a == pytest.approx(2) for a, b in zip(grid.values, grid.values[1:], strict=False)
+    )
+
+
+def test_a_grid_waits_for_gains_and_gives_up_in_the_end() -> None:
+    assert bracket((1, 2, 4), 2, lambda value: {1.0: 0.5, 2.0: 0.4}.get(value)).best is None
+    falling = bracket((1, 2, 4), 2, lambda value: -value, most=5)
+    assert falling.values == (0.25, 0.5, 1, 2, 4) and not falling.bracketed
+    assert falling.best == 0.25 and falling.complete
+
+
+# Plans
+
+
+def test_tuning_tries_rates_then_strengths_around_the_best(memory: Memory) -> None:
+    def gain(run: PlannedRun) -> float:
+        strength = run.own_settings().get("strength", 0.01)
+        return peak_at(1.25e-4, run) - 0.01 * abs(math.log10(strength / 0.1))
+
+    assert {run.lr for run in catalog.ON_TRACE.plan(["sft"]).runs} == set(catalog.RATES)
+    runs = trained(memory, catalog.ON_TRACE, ["sft", "l2"], gain)
+    assert {run.lr for run in runs} == {6.25e-5, 1.25e-4, *catalog.RATES}
+    assert {run.seed for run in runs} == set(catalog.TUNING_SEEDS)
+    assert all("eval" in run.options for run in runs)
+    assert catalog.ON_TRACE.plan(["sft", "l2"]).waiting == {}
+    tried = {run.own_settings()["strength"] for run in runs if run.settings}
+    assert tried == {0.001, 0.1, 1.0}  # and 0.01, the default, at every rate
+    chosen = catalog.chosen("l2", catalog.TRACE_TUNINGS)
+    assert chosen == catalog.Chosen(1.25e-4, ("l2.strength=0.1",))
+    assert catalog.chosen("sft", catalog.TRACE_TUNINGS) == catalog.Chosen(1.25e-4)
+
+
+def test_a_run_that_fails_counts_as_the_worst(memory: Memory) -> None:
+    failures: dict[str, str] = {}
+    memory["tuning"] = rows.StudyRows([], failures)
+    for run in catalog.ON_TRACE.plan(["sft"]).runs:
+        if run.lr == 1e-3:
+            failures[run.command("tuning")] = "the loss is no number"
+        else:
+            memory["tuning"].rows.append(made_row("tuning", run, peak_at(5e-4, run)))
+    assert catalog.chosen("sft", catalog.TRACE_TUNINGS) == catalog.Chosen(5e-4)
+
+
+def test_what_follows_a_tuning_waits_and_shows_masks_with_the_first_task_masked_and_free(
+    memory: Memory,
+) -> None:
+    waiting = catalog.plan("trace-1")
+    assert {run.method for run in waiting.runs} == {"untrained"} and "fggm" in waiting.waiting
+    trained(memory, catalog.ON_TRACE, ["fggm"], lambda run: peak_at(5e-4, run))
+    runs = [run for run in catalog.plan("trace-1").runs if run.method == "fggm"]
+    variants = [(run.seed, run.own_settings()["first_task"]) for run in runs]
+    assert sorted(variants) == [(seed, masked) for seed in catalog.SEEDS for masked in (0, 1)]
+    assert {run.lr for run in runs} == {5e-4}
+
+
+def test_a_combination_has_the_settings_of_its_parts(memory: Memory) -> None:
+    trained(memory, catalog.ON_TRACE, ["fggm"], lambda run: peak_at(1e-3, run))
+    trained(
+        memory, catalog.ON_TRACE, ["replay"],
+        lambda run: peak_at(5e-4, run) + (run.own_settings().get("ratio") == 0.5),
+    )  # fmt: skip
+    best = catalog.chosen("replay+fggm", catalog.TRACE_TUNINGS)
+    assert best == catalog.Chosen(1e-3, ("replay+fggm.replay.ratio=0.5",))
+    (run, *_) = catalog.at_chosen(["replay+fggm"], catalog.TRACE_TUNINGS, (), [1]).runs
+    assert "replay+fggm.fggm.first_task=true" in run.settings
+
+
+def test_every_study_asks_for_what_the_command_line_knows_and_no_run_twice(memory: Memory) -> None:
+    tunings = {
+        catalog.ON_TRACE: catalog.PRIORITY, catalog.ON_TRACE_MORE: catalog.MORE,
+        catalog.ON_CODE: catalog.PRIORITY, catalog.ON_CODE_MORE: catalog.MORE,
+        catalog.ON_DEMO: catalog.DEMO,
+    }  # fmt: skip
+    for tuning, methods in tunings.items():
+        trained(memory, tuning, methods, lambda run: peak_at(3.5e-4, run))
+    parse = get_command(app).commands["run"].make_context  # type: ignore[attr-defined]
+    for study in catalog.STUDIES:
+        plan = catalog.plan(study)
+        assert not plan.waiting, study
+        assert len({run.command(study) for run in plan.runs}) == len(set(plan.runs))
+        assert len({(run.folder(study), run.method) for run in plan.runs}) == len(plan.runs)
+        assert [run.seed for run in plan.runs] == sorted(run.seed for run in plan.runs)
+        for run in {(run.method, run.options, run.settings): run for run in plan.runs}.values():
+            make_method(run.method, **run.own_settings())
+        for run in {run.options: run for run in plan.runs}.values():
+            parse("run", run.arguments(study)[1:])
+
+
+def test_every_method_is_in_a_study() -> None:
+    assert set(METHODS) <= {*catalog.PRIORITY, *catalog.MORE, "untrained"}
+
+
+def test_rows_of_before_commands_answer_for_the_same_runs_today() -> None:
+    for study in ("keep", "ablations", "examples", "samples", "stories"):
+        state = training.piece(study)
+        assert state.planned == state.rows > 0 and state.unplanned == 0
+
+
+# Rows
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of rows."""
+    monkeypatch.setattr(rows, "ROWS_FOLDER", tmp_path / "rows")
+    return tmp_path / "rows"
+
+
+def test_a_row_carries_what_made_it_and_replaces_a_failure(folder: Path, tmp_path: Path) -> None:
+    planned = PlannedRun("sft", 0, 1e-3, ("--points", "0"))
     run = made_run(tmp_path / "runs", "sft")
-    monkeypatch.setattr(study_rows, "ROWS_FOLDER", tmp_path / "kept")
-    study_rows.store_rows("a", tmp_path / "runs", ["fggm-lab sweep"])
-    study = study_rows.stored_rows("a")
-    assert study["commands"] == ["fggm-lab sweep"] and study["versions"] == run.config.versions
-    (stored_row,) = study["rows"]
-    assert stored_row["op_final"] == pytest.approx(run.metrics()["op_final"], rel=1e-4)
+    rows.store_failure("a", planned, "no memory")
+    assert rows.study_rows("a").failures == {planned.command("a"): "no memory"}
+    rows.store_row("a", planned, rows.row_of(run, planned.command("a")))
+    study = rows.study_rows("a")
+    assert study.failures == {}
+    row = study.of("a", planned)
+    assert row is not None and row["versions"] == run.config.versions
+    assert row["op_final"] == pytest.approx(run.metrics()["op_final"], rel=1e-4)
     assert run.scores is not None
-    assert stored_row["general_after"] == pytest.approx(run.scores.general["after"], rel=1e-4)
-    assert study_rows.stored_rows("never run")["rows"] == []
+    assert row["general_after"] == pytest.approx(run.scores.general["after"], rel=1e-4)
+    assert row["seconds"] == pytest.approx(run.seconds, rel=1e-4)
+    assert rows.study_rows("never run").rows == []
+    assert rows.keep_only("a", ()) == 1 and rows.study_rows("a").rows == []
+
+
+def test_a_piece_counts_rows_failures_and_the_time_to_go(memory: Memory) -> None:
+    runs = tuple(PlannedRun("sft", seed, 1e-3, ()) for seed in (1, 2, 3, 4))
+    memory["a"] = rows.StudyRows(
+        [made_row("a", runs[0], 0.9), made_row("a", PlannedRun("sft", 9, 1e-3, ()), 0.9)],
+        {runs[1].command("a"): "no memory"},
+    )
+    state = training.piece("a", Plan(runs))
+    assert (state.planned, state.rows, state.unplanned) == (4, 1, 1)
+    assert state.failures == {runs[1]: "no memory"} and state.missing == list(runs[2:])
+    assert state.seconds == 60 and state.seconds_to_go == 120
+
+
+def test_training_goes_on_after_a_run_that_fails_and_does_not_repeat_rows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tuple(PlannedRun("sft", seed, 1e-3, ()) for seed in (1, 2, 3))
+    trained_seeds: list[int] = []
+
+    def run(study: str, planned: PlannedRun, _: object) -> str:
+        trained_seeds.append(planned.seed)
+        if planned.seed == 2:
+            rows.store_failure(study, planned, "no memory")
+        else:
+            rows.store_row(study, planned, made_row(study, planned, 0.9))
+        return f"seed {planned.seed}"
+
+    monkeypatch.setattr(training, "_run", run)
+    monkeypatch.setitem(catalog.STUDIES, "a", lambda: Plan(runs))
+    for _ in range(2):
+        training.train(["a"], jobs=2)
+    assert sorted(trained_seeds) == [1, 2, 2, 3]
+    assert "a 2/3" in capsys.readouterr().out
+
+
+def test_an_unknown_study_is_named() -> None:
+    done = CliRunner().invoke(command_line.app, ["plan", "nothing"])
+    assert done.exit_code == 2 and "there are" in done.output

@@ -78,7 +78,7 @@ def test_the_page_of_results_keeps_and_shows_it(
 ) -> None:
     rows = [row_of(run) for run in runs]
     assert [row["answer"] for row in rows] == [43.0, 44.0] * 2
-    monkeypatch.setattr(page, "stored_rows", lambda study: {"rows": rows})
+    monkeypatch.setattr(page, "stored_rows", lambda study: rows)
     head, _, first, *_ = page.comparison("a study").splitlines()
     assert head.split(" | ")[-2] == "answer"
     assert "43.5&nbsp;±&nbsp;0.7" in first
