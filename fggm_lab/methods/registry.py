@@ -24,6 +24,7 @@ from fggm_lab.methods.online_ewc import OnlineEWC
 from fggm_lab.methods.own_samples import Contrast, Protect
 from fggm_lab.methods.random_mask import RandomMask
 from fggm_lab.methods.replay import Replay
+from fggm_lab.methods.self_replay import SelfReplay
 from fggm_lab.methods.sft import SFT
 from fggm_lab.methods.untrained import Untrained
 from fggm_lab.methods.wise import WiSE
@@ -47,6 +48,7 @@ METHODS: dict[str, type[Method]] = {
         LwF,
         WiSE,
         Replay,
+        SelfReplay,
         LoRA,
         OLoRA,
         Joint,

@@ -1,8 +1,10 @@
 """Experience replay (1902.10486): some old examples are trained on beside the new ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
 import torch
 
 from fggm_lab.checks import check_count, check_range
@@ -52,16 +54,8 @@ class Replay(Method):
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
         """The new examples, then the old ones drawn for this step."""
-        if not self._old:
-            return batch
-        # The difference of two rounded sums: the counts of all steps add up to the ratio.
-        per_step = self.ratio * len(batch)
-        count = round((step + 1) * per_step) - round(step * per_step)
         rng = context.rng("replay", step)
-        chosen: list[int] = []
-        while len(chosen) < count:
-            chosen += rng.permutation(len(self._old)).tolist()
-        return [*batch, *(self._old[i] for i in chosen[:count])]
+        return [*batch, *drawn_for_step(self._old, self.ratio * len(batch), step, rng)]
 
     def finish(self) -> None:
         """Release them."""
@@ -75,7 +69,33 @@ class Replay(Method):
         keep_examples(context.memory, context.index, [context.encoded[i] for i in chosen])
 
 
-def keep_examples(memory: Memory, task: int, examples: list[Encoded]) -> None:
+def drawn_for_step(
+    examples: Sequence[Encoded], per_step: float, step: int, rng: np.random.Generator
+) -> list[Encoded]:
+    """The examples that join a step's batch; none occurs twice unless more are asked for.
+
+    Args:
+        examples: what is drawn from.
+        per_step: how many join a step on average; the steps' whole numbers add up to it.
+        step: the number of the step within the task, from 0.
+        rng: the step's own.
+
+    Returns:
+        The examples; none where there are none to draw from.
+    """
+    if not examples:
+        return []
+    # The difference of two rounded sums: the counts of all steps add up to the ratio.
+    count = round((step + 1) * per_step) - round(step * per_step)
+    chosen: list[int] = []
+    while len(chosen) < count:
+        chosen += rng.permutation(len(examples)).tolist()
+    return [examples[i] for i in chosen[:count]]
+
+
+def keep_examples(
+    memory: Memory, task: int, examples: Sequence[Encoded], owner: str = _MEMORY
+) -> None:
     """Write a task's examples into the memory: the token ids of all, one after the other, (N,).
 
     The lengths of each prompt and answer are a second tensor, (examples, 2).
@@ -84,17 +104,18 @@ def keep_examples(memory: Memory, task: int, examples: list[Encoded]) -> None:
         memory: of the method.
         task: the task's position in the sequence, from 0.
         examples: what to remember.
+        owner: the beginning of the names in the memory; each method has its own.
     """
     ids = [token for item in examples for token in item.prompt + item.answer]
     lengths = [[len(item.prompt), len(item.answer)] for item in examples]
-    memory[f"{_MEMORY}{task:04d}.ids"] = torch.tensor(ids, dtype=torch.int32)
-    memory[f"{_MEMORY}{task:04d}.lengths"] = torch.tensor(lengths, dtype=torch.int32)
+    memory[f"{owner}{task:04d}.ids"] = torch.tensor(ids, dtype=torch.int32)
+    memory[f"{owner}{task:04d}.lengths"] = torch.tensor(lengths, dtype=torch.int32)
 
 
-def kept_examples(memory: Memory) -> list[Encoded]:
-    """Read the examples from the memory, task by task."""
+def kept_examples(memory: Memory, owner: str = _MEMORY) -> list[Encoded]:
+    """Read a method's examples from the memory, task by task; see `keep_examples`."""
     examples = []
-    for key in sorted(k for k in memory if k.startswith(_MEMORY) and k.endswith(".ids")):
+    for key in sorted(k for k in memory if k.startswith(owner) and k.endswith(".ids")):
         ids: list[int] = memory[key].tolist()
         start = 0
         for prompt, answer in memory[f"{key.removesuffix('ids')}lengths"].tolist():

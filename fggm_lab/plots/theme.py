@@ -98,6 +98,7 @@ METHOD_STYLES = {
     "lwf": Style(PURPLE, "longdash", "diamond"),
     "wise": Style(GREEN, "dash", "diamond"),
     "replay": Style(SKY, "solid", "triangle-up"),
+    "self-replay": Style(SKY, "dot", "triangle-down"),
     "lora": Style(OLIVE, "solid", "square"),
     "olora": Style(GREY, "longdash", "circle"),
     "joint": Style(OCHRE, "solid", "star"),
