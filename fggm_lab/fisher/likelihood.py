@@ -14,6 +14,7 @@ from fggm_lab.errors import ModelError
 from fggm_lab.models.encoding import IGNORED, text_logits
 from fggm_lab.models.loss import differ, probe_ids
 from fggm_lab.models.positions import first_position
+from fggm_lab.models.token_counts import uncounted
 
 LONGER_TEXT, SHORTER_TEXT = 8, 5
 """The tokens of the two texts that a model is tried on, the shorter one the beginning of the longer
@@ -164,6 +165,7 @@ def check_causal(model: PreTrainedModel) -> None:
         )
 
 
+@uncounted()  # a question about the model, asked once
 @torch.no_grad()
 def _predictions_differ(model: PreTrainedModel) -> bool:
     ids = torch.tensor([probe_ids(model, LONGER_TEXT)], device=model.device)

@@ -21,6 +21,7 @@ from transformers import (
 )
 
 from fggm_lab.models.positions import generation_positions
+from fggm_lab.models.token_counts import uncounted
 
 PROBE_TOKENS = 12
 """How many tokens the longer prompt of `handles_left_padding` has at most."""
@@ -114,6 +115,7 @@ def _drawing(temperature: float) -> dict[str, Any]:
     return {"do_sample": False}
 
 
+@uncounted()  # a question about the model, asked once
 @torch.no_grad()
 def handles_left_padding(
     model: PreTrainedModel, prompts: Sequence[Sequence[int]], pad: int

@@ -7,8 +7,10 @@ from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.generation import generate_tokens
+from fggm_lab.models.token_counts import counted_as
 
 
+@counted_as("sample")
 @torch.no_grad()
 def own_samples(
     model: PreTrainedModel,

@@ -15,7 +15,7 @@ from fggm_lab.errors import RunError
 from fggm_lab.html_table import html_table, plain_lines
 from fggm_lab.runs.config import RunConfig
 from fggm_lab.runs.listing import RunsLike, as_runs
-from fggm_lab.runs.numbers import NUMBERS
+from fggm_lab.runs.numbers import NUMBERS, shown_numbers
 from fggm_lab.runs.run import Run
 
 Row = dict[str, Any]
@@ -59,7 +59,7 @@ class Comparison(list[Row]):
         return plain_lines(f"Comparison({len(self)} runs: {', '.join(names)}{more})")
 
     def _repr_html_(self) -> str:
-        shown = {key: number for key, number in NUMBERS.items() if number.in_tables}
+        shown = shown_numbers(self)
         headings = ["method", "seed", *(number.label for number in shown.values())]
         rows = [
             [row["method"], str(row["seed"]), *(shown[key].text(row[key]) for key in shown)]

@@ -115,6 +115,15 @@ class TaskEvent(TypedDict):
         "seconds by what they were spent on: score (choosing units), train, remember (what the "
         "method does after the task) and evaluate",
     ]
+    tokens: NotRequired[
+        Annotated[
+            Mapping[str, Mapping[str, int]],
+            "what learning took: score (choosing units), sample (texts that the model draws "
+            "itself), train or remember → tokens forward through the model and backward, a "
+            "teacher's too, without padding and with it (forward_padded, backward_padded); "
+            "measuring is left out",
+        ]
+    ]
     peak_memory_mb: NotRequired[
         Annotated[float | None, "the most memory held while learning the task, MiB"]
     ]

@@ -28,12 +28,12 @@ class RunNumber:
         definition: what it is, in words.
         loss_definition: what it is where General is a loss; `definition` by default.
         source: where the definition comes from; None for what needs no source.
-        unit: `0–1` for a share or a score, `s` or `MB`.
+        unit: `0–1` for a share or a score, `s`, `MB` or `10⁶`.
         decimals: how many a table shows.
         better: which way is better; None: as for the run's General.
         cost: time or memory, of which less is better; tables do not mark that.
-        in_tables: shown in a table unless other columns are asked for; such tables fit into 80
-            characters.
+        in_tables: shown in a table unless other columns are asked for, a cost where it is measured;
+            such tables fit into 80 characters.
         pairable: a difference between two runs of one seed says something.
         paired_by_default: paired unless other numbers are asked for.
         over_orders: takes all tasks alike, whatever their place in the order, so that a mean over
@@ -76,6 +76,15 @@ class RunNumber:
 def _general(run: "Run", when: Literal["before", "after"]) -> float | None:
     scores = run.scores
     return scores.general[when] if scores is not None else None
+
+
+def _millions(tokens: int | None) -> float | None:
+    return None if tokens is None else tokens / 1e6
+
+
+def _token_passes(run: "Run") -> float | None:
+    forward, backward = run.tokens("forward"), run.tokens("backward")
+    return None if forward is None or backward is None else (forward + 2 * backward) / 1e6
 
 
 NUMBERS: dict[str, RunNumber] = {
@@ -172,6 +181,37 @@ NUMBERS: dict[str, RunNumber] = {
         pairable=False,
         of_run=lambda run: run.learning_seconds,
     ),
+    "forward_tokens": RunNumber(
+        label="M tokens forward",
+        definition="million tokens that learning sent through the model, padding left out: to "
+        "score, sample and train, a teacher's, too; evaluation is left out",
+        unit="10⁶",
+        better="lower",
+        cost=True,
+        pairable=False,
+        of_run=lambda run: _millions(run.tokens("forward")),
+    ),
+    "backward_tokens": RunNumber(
+        label="M tokens backward",
+        definition="million tokens that learning sent back through the model, padding left out",
+        unit="10⁶",
+        better="lower",
+        cost=True,
+        pairable=False,
+        of_run=lambda run: _millions(run.tokens("backward")),
+    ),
+    "token_passes": RunNumber(
+        label="M passes",
+        definition="million tokens forward, and twice those backward, for a backward pass takes "
+        "about twice the work of a forward pass",
+        source="Kaplan et al. 2020, arXiv 2001.08361, section 2.1",
+        unit="10⁶",
+        better="lower",
+        cost=True,
+        in_tables=True,
+        pairable=False,
+        of_run=_token_passes,
+    ),
     "stored_mb": RunNumber(
         label="keeps MB",
         definition="what the method carried from task to task",
@@ -210,6 +250,26 @@ def measure(matrix: Matrix, untrained: Row) -> dict[str, float | None]:
         key: number.of_scores(matrix, untrained)
         for key, number in NUMBERS.items()
         if number.of_scores is not None
+    }
+
+
+def shown_numbers(rows: Sequence[dict[str, Any]]) -> dict[str, RunNumber]:
+    """The numbers of a table: those `in_tables`, without costs that no row has measured.
+
+    Args:
+        rows: of `comparison` or `over_seeds`.
+
+    Returns:
+        Key → number, in the order of the columns.
+    """
+
+    def measured(value: Any) -> bool:
+        return value is not None and not (isinstance(value, dict) and not value["n"])
+
+    return {
+        key: number
+        for key, number in NUMBERS.items()
+        if number.in_tables and (not number.cost or any(measured(row[key]) for row in rows))
     }
 
 

@@ -256,6 +256,20 @@ class Run(TaskRecords):
         learning = ("score", "train", "remember")
         return float(sum(s.get(key, 0.0) for s in spent for key in learning)) if spent else None
 
+    def tokens(self, way: Literal["forward", "backward"]) -> int | None:
+        """The tokens that learning the finished tasks sent through the model, padding left out.
+
+        Args:
+            way: forward through the model, or back through it.
+
+        Returns:
+            Those of choosing units, sampling, training and remembering together; None of a run
+            that did not count them, as those of older versions.
+        """
+        spent = [event.get("tokens") for event in self.events("task")]
+        counts = [purpose[way] for task in spent if task for purpose in task.values()]
+        return sum(counts) if spent and all(spent) else None
+
     @property
     def stored_mb(self) -> float | None:
         """The most that the method carried from a finished task to the next, in 10⁶ bytes."""

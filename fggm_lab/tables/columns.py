@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fggm_lab.runs.numbers import NUMBERS, better_of
+from fggm_lab.runs.numbers import NUMBERS, better_of, shown_numbers
 
 
-def default_keys() -> list[str]:
-    """The keys of the numbers that a table shows unless others are asked for."""
-    return [key for key, number in NUMBERS.items() if number.in_tables]
+def default_keys(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The keys of the numbers that a table shows unless others are asked for.
+
+    Args:
+        rows: of `comparison` or `over_seeds`.
+
+    Returns:
+        The keys of `shown_numbers`.
+    """
+    return list(shown_numbers(rows))
 
 
 def lower_is_better(rows: Sequence[dict[str, Any]]) -> set[str]:

@@ -21,7 +21,7 @@ def numbers_html(
     Returns:
         A `div` that scrolls sideways, with the table in it.
     """
-    keys = default_keys() if columns is None else columns
+    keys = default_keys(rows) if columns is None else columns
     marked = lower_is_better(rows)
     headings = ["seed", *(heading(key, marked) for key in keys)]
     heads = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)

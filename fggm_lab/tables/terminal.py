@@ -39,7 +39,7 @@ def comparison_table(
         What prints itself as a table, which with the default numbers fits into 80 characters; in
         a terminal of fewer than `NARROW`, as a block for each row.
     """
-    keys = default_keys() if columns is None else list(columns)
+    keys = default_keys(rows) if columns is None else list(columns)
     marked = lower_is_better(rows)
     headings = {key: short_heading(key, keys, marked) for key in keys}
     notes = _notes(rows, keys, marked)

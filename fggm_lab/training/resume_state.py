@@ -14,9 +14,13 @@ from torch.optim import Optimizer
 from fggm_lab.errors import RunError
 from fggm_lab.files import write_whole
 from fggm_lab.methods.base import Memory
+from fggm_lab.models.token_counts import TokenCounts, no_tokens
 
 PURPOSES = ("score", "train", "evaluate", "record", "remember")
 """What a task's time goes into."""
+
+TOKEN_PURPOSES = ("score", "sample", "train", "remember")
+"""What the tokens are spent on that learning a task takes; measuring it is not counted."""
 
 _MEMORY = "memory."
 
@@ -32,6 +36,7 @@ class TrainingProgress:
         offset: length of the event log that belongs to this state, bytes.
         seconds: spent on this task so far, by purpose: `score` and `remember` on what the method
             makes before and after the task, `record` on Fisher scores that are only looked at.
+        tokens: that went through the model in this task so far, by `TOKEN_PURPOSES`.
         peak_memory_mb: the most memory seen in this task, MiB.
         mask_step: the step after which the mask in force was chosen; 0: before the task.
     """
@@ -41,6 +46,7 @@ class TrainingProgress:
     step: int = 0
     offset: int = 0
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PURPOSES, 0.0))
+    tokens: TokenCounts = field(default_factory=lambda: no_tokens(TOKEN_PURPOSES))
     peak_memory_mb: float = 0.0
     mask_step: int = 0
 

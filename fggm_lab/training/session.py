@@ -17,6 +17,7 @@ from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.models import unit_axes
 from fggm_lab.models.encoding import Encoded
+from fggm_lab.models.token_counts import count_tokens, counted_as, uncounted
 from fggm_lab.runs import Run
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
@@ -27,6 +28,7 @@ from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.peak_memory import forget_peak, peak_mb
 from fggm_lab.training.recorded_scores import recorded_scores
 from fggm_lab.training.resume_state import (
+    TOKEN_PURPOSES,
     TrainingProgress,
     load_state,
     restore_model,
@@ -115,9 +117,10 @@ class Session:
 
     @contextmanager
     def _timed(self, purpose: str) -> Iterator[None]:
-        """Add the seconds spent inside to the task's."""
+        """Add the seconds spent inside to the task's, and the tokens if learning takes them."""
         start = time.perf_counter()
-        yield
+        with counted_as(purpose) if purpose in TOKEN_PURPOSES else uncounted():
+            yield
         self.progress.seconds[purpose] += time.perf_counter() - start
 
     # The sequence
@@ -125,6 +128,13 @@ class Session:
     def train(self, branch: tuple[Run, int] | None) -> None:
         if self.run.finished:
             return
+        counting = count_tokens(self.model, lambda: self.progress.tokens)
+        try:
+            self._sequence(branch)
+        finally:
+            counting.remove()
+
+    def _sequence(self, branch: tuple[Run, int] | None) -> None:
         saved: dict[str, Tensor] | None = None
         if self.run.resume_file.exists():
             saved = self._resume()
@@ -227,17 +237,18 @@ class Session:
             if saved is not None:
                 restore_optimizer(optimizer, saved)
                 restore_random(saved)
-            finished = train_task(
-                context,
-                self.method,
-                masking,
-                optimizer,
-                self.settings,
-                self.training[index],
-                self.steps[index],
-                self.progress.task_step,
-                lambda report: self._after_step(report, context, masking, optimizer),
-            )
+            with counted_as("train"):
+                finished = train_task(
+                    context,
+                    self.method,
+                    masking,
+                    optimizer,
+                    self.settings,
+                    self.training[index],
+                    self.steps[index],
+                    self.progress.task_step,
+                    lambda report: self._after_step(report, context, masking, optimizer),
+                )
         if not finished:
             return None
         with self._timed("remember"):
@@ -315,7 +326,9 @@ class Session:
 
     def _model_before(self, index: int) -> PreTrainedModel:
         """A copy, on the CPU, of the model as it was when task `index` began."""
-        return saved_model(self.writer.model_after(index - 1), self.model)
+        before = saved_model(self.writer.model_after(index - 1), self.model)
+        count_tokens(before, lambda: self.progress.tokens)  # a teacher's passes are a cost, too
+        return before
 
     def _finish_task(self, context: TaskContext, moving: tuple[int, int]) -> None:
         index = context.index

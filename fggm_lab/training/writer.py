@@ -120,6 +120,7 @@ class RunWriter:
                 task=context.index,
                 name=context.name,
                 seconds=progress.seconds,
+                tokens=progress.tokens,
                 peak_memory_mb=round(progress.peak_memory_mb, 1),
                 kept=moving[0],
                 units=moving[1],
