@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from fggm_lab.methods import Protect as Protect
     from fggm_lab.methods import RandomMask as RandomMask
     from fggm_lab.methods import Replay as Replay
+    from fggm_lab.methods import SelfKL as SelfKL
     from fggm_lab.methods import SelfReplay as SelfReplay
     from fggm_lab.methods import TaskContext as TaskContext
     from fggm_lab.methods import Untrained as Untrained
@@ -181,6 +182,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "RandomMask",
         "Replay",
         "SelfReplay",
+        "SelfKL",
         "TaskContext",
         "Untrained",
         "WiSE",

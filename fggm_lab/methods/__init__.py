@@ -24,6 +24,7 @@ from fggm_lab.methods.registry import (
     make_method,
 )
 from fggm_lab.methods.replay import Replay
+from fggm_lab.methods.self_kl import SelfKL
 from fggm_lab.methods.self_replay import SelfReplay
 from fggm_lab.methods.sft import SFT
 from fggm_lab.methods.untrained import Untrained
@@ -52,6 +53,7 @@ __all__ = [
     "Protect",
     "RandomMask",
     "Replay",
+    "SelfKL",
     "SelfReplay",
     "TaskContext",
     "Untrained",

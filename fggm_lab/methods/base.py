@@ -140,7 +140,8 @@ class Method:
                 attach            the optimiser exists
                 for each step:
                     batch         the examples of the step
-                    extra_loss    for each micro-batch: a term of the loss
+                    extra_loss    for each micro-batch: a term of its loss
+                    summed_loss   for each micro-batch: its part of a term of the whole step
                     on_gradients  then mask, clip, and step of the optimiser
                     on_weights    the step is taken
                     remask        a new mask, if any
@@ -202,6 +203,11 @@ class Method:
         """Whether it needs every parameter's whole gradient, or hooks the optimiser's steps."""
         hooks = ("on_gradients", "attach", "remask")
         return any(getattr(type(self), hook) is not getattr(Method, hook) for hook in hooks)
+
+    @property
+    def sums(self) -> bool:
+        """Whether it adds a `summed_loss` of its own."""
+        return type(self).summed_loss is not Method.summed_loss
 
     # Before a task
 
@@ -284,6 +290,22 @@ class Method:
 
         Returns:
             The term, a scalar; None adds nothing.
+        """
+        return None
+
+    def summed_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
+        """Add a term to a step's loss that is summed over its micro-batches.
+
+        `extra_loss` is a mean over answer tokens, so a micro-batch counts by its share of them. A
+        mean over other tokens, as those of texts that `batch` has added, is divided here by their
+        number in the whole step.
+
+        Args:
+            batch: `input_ids`, `attention_mask` and `labels`, each (B, T).
+            logits: the model's output, (B, T, vocabulary).
+
+        Returns:
+            The micro-batch's summand, a scalar; None adds nothing.
         """
         return None
 

@@ -1,6 +1,6 @@
 """Several methods at once, named with a plus: `replay+fggm`, `lora+migu`, `replay+lora+fggm`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -77,6 +77,11 @@ class Composed(Method):
     def whole_gradients(self) -> bool:
         """Whether a part needs them."""
         return any(part.whole_gradients for part in self.parts)
+
+    @property
+    def sums(self) -> bool:
+        """Whether a part adds a summed loss."""
+        return any(part.sums for part in self.parts)
 
     # Before a task
 
@@ -161,19 +166,18 @@ class Composed(Method):
             part.attach(optimizer)
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
-        """What the parts make of the batch, one after the other."""
-        for part in self.parts:
+        """What the parts make of the batch; those with a summed loss, who count it, come last."""
+        for part in sorted(self.parts, key=lambda part: part.sums):
             batch = part.batch(self._for_parts(context), batch, step)
         return batch
 
     def extra_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
         """The sum of what the parts add."""
-        total: Tensor | None = None
-        for part in self.parts:
-            extra = part.extra_loss(batch, logits)
-            if extra is not None:
-                total = extra if total is None else total + extra
-        return total
+        return _sum(part.extra_loss(batch, logits) for part in self.parts)
+
+    def summed_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
+        """The sum of what the parts add."""
+        return _sum(part.summed_loss(batch, logits) for part in self.parts)
 
     def on_gradients(self, model: PreTrainedModel) -> None:
         """Let every part change them, one that masks after those that add to them."""
@@ -201,6 +205,15 @@ class Composed(Method):
         """Let every part fill its memory."""
         for part in self.parts:
             part.after_task(self._for_parts(context))
+
+
+def _sum(terms: Iterable[Tensor | None]) -> Tensor | None:
+    """The sum of the terms that there are; None without any."""
+    total: Tensor | None = None
+    for term in terms:
+        if term is not None:
+            total = term if total is None else total + term
+    return total
 
 
 def check_parts(parts: Sequence[Method]) -> None:

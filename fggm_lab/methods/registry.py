@@ -24,6 +24,7 @@ from fggm_lab.methods.online_ewc import OnlineEWC
 from fggm_lab.methods.own_samples import Contrast, Protect
 from fggm_lab.methods.random_mask import RandomMask
 from fggm_lab.methods.replay import Replay
+from fggm_lab.methods.self_kl import SelfKL
 from fggm_lab.methods.self_replay import SelfReplay
 from fggm_lab.methods.sft import SFT
 from fggm_lab.methods.untrained import Untrained
@@ -40,6 +41,7 @@ METHODS: dict[str, type[Method]] = {
         FGGMOnline,
         Protect,
         Contrast,
+        SelfKL,
         Magnitude,
         MoFO,
         EWC,

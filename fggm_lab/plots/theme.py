@@ -89,6 +89,7 @@ METHOD_STYLES = {
     "random": Style(GREEN, "dot", "triangle-up"),
     "fggm-online": Style(SKY, "dash", "cross"),
     "protect": Style(PURPLE, "dash", "star"),
+    "self-kl": Style(OCHRE, "solid", "square"),
     "contrast": Style(OLIVE, "longdash", "triangle-down"),
     "magnitude": Style(GREY, "dashdot", "x"),
     "mofo": Style(PURPLE, "dot", "x"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
@@ -175,9 +176,15 @@ def _backward(
             inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
             output = model(**inputs, use_cache=False)
             logits = text_logits(output.logits, batch["labels"].shape[1])
-            data_loss = answer_loss(logits, batch["labels"])
-            further = [router_loss(model, output), method.extra_loss(batch, logits)]
-            loss = data_loss + sum(term for term in further if term is not None)
-        (loss * share).backward()
-        total += share * float(data_loss.detach())
+            terms: list[Tensor | None] = []
+            if count:  # texts that a method has added have no answers, and no mean over them
+                data_loss = answer_loss(logits, batch["labels"])
+                further = [router_loss(model, output), method.extra_loss(batch, logits)]
+                loss = data_loss + sum(term for term in further if term is not None)
+                terms.append(loss * share)
+                total += share * float(data_loss.detach())
+            terms.append(method.summed_loss(batch, logits))
+            summed = [term for term in terms if term is not None]
+        if summed:
+            torch.stack(summed).sum().backward()
     return total
