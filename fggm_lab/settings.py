@@ -169,6 +169,10 @@ class TrainingSettings(BaseModel):
     fisher_examples: Annotated[int | None, Option(panel=MEASURING)] = Field(default=128, ge=1)
     """Training examples for each of those scores, drawn by the seed; `none` uses all."""
 
+    distance_samples: Annotated[int, Option(panel=MEASURING, sweep=False)] = Field(default=0, ge=0)
+    """Measure after each task how far the model is from the untrained one, KL in nats per token: on
+    N texts that the untrained model drew, and on N examples of the task."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _in_one_sentence(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:

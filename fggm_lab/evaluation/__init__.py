@@ -8,6 +8,7 @@ from fggm_lab.evaluation.completions import (
     sample_completions,
     write_completions,
 )
+from fggm_lab.evaluation.distance import kl_per_token
 from fggm_lab.evaluation.evaluate import evaluate, text_loss
 from fggm_lab.evaluation.generate import generate
 from fggm_lab.evaluation.lm_evaluation_harness import harness_general
@@ -26,6 +27,7 @@ __all__ = [
     "evaluate",
     "generate",
     "harness_general",
+    "kl_per_token",
     "pass_at_every_k",
     "read_completions",
     "sample_completions",

@@ -33,7 +33,7 @@ _BEFORE, _AFTER = (
 """The keys of a row before and after its numbers, and their headings."""
 
 _SAME = ("task_names", "task_fingerprint", "split", "limit", "score_limit", "code_execution")
-_LOOKING = ("fisher_points", "fisher_examples", "score_unlearned")
+_LOOKING = ("fisher_points", "fisher_examples", "score_unlearned", "distance_samples")
 """What is recorded or scored beside, and changes nothing in training or in any score."""
 _NOT_A_SETTING = {
     "method",

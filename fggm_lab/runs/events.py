@@ -104,6 +104,15 @@ class EvaluationEvent(TypedDict):
     ]
 
 
+class MeasuredDistance(TypedDict):
+    """How far the model is from the untrained one after a task: KL(untrained ‖ model)."""
+
+    own_samples: Annotated[
+        float, "on texts that the untrained model drew itself, nats per token, exact"
+    ]
+    new_task: Annotated[float, "on the answers to examples of the task, nats per token, exact"]
+
+
 class TaskEvent(TypedDict):
     """A task was learned and evaluated."""
 
@@ -126,6 +135,9 @@ class TaskEvent(TypedDict):
     ]
     peak_memory_mb: NotRequired[
         Annotated[float | None, "the most memory held while learning the task, MiB"]
+    ]
+    distance: NotRequired[
+        Annotated[MeasuredDistance, "from the untrained model; only with `distance_samples`"]
     ]
     kept: Annotated[int, "units of the model that could move"]
     units: Annotated[int, "units of the model"]

@@ -7,6 +7,7 @@ entry here.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from fggm_lab.runs import metrics
@@ -28,7 +29,7 @@ class RunNumber:
         definition: what it is, in words.
         loss_definition: what it is where General is a loss; `definition` by default.
         source: where the definition comes from; None for what needs no source.
-        unit: `0–1` for a share or a score, `s`, `MB` or `10⁶`.
+        unit: `0–1` for a share or a score, `nats`, `s`, `MB` or `10⁶`.
         decimals: how many a table shows.
         better: which way is better; None: as for the run's General.
         cost: time or memory, of which less is better; tables do not mark that.
@@ -76,6 +77,20 @@ class RunNumber:
 def _general(run: "Run", when: Literal["before", "after"]) -> float | None:
     scores = run.scores
     return scores.general[when] if scores is not None else None
+
+
+def _distances(run: "Run", where: Literal["own_samples", "new_task"]) -> list[float | None]:
+    """The distance after each task of a run; None where it was not measured, or not yet."""
+    distances: list[float | None] = [None] * len(run.config.task_names)
+    for event in run.events("task"):
+        if "distance" in event:
+            distances[event["task"]] = event["distance"][where]
+    return distances
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    measured = [value for value in values if value is not None]
+    return fmean(measured) if len(measured) == len(values) else None
 
 
 def _millions(tokens: int | None) -> float | None:
@@ -159,6 +174,23 @@ NUMBERS: dict[str, RunNumber] = {
         in_tables=True,
         paired_by_default=True,
         of_scores=lambda matrix, _: metrics.learning_accuracy(matrix),
+    ),
+    "kl_own_samples": RunNumber(
+        label="KL, own samples",
+        definition="KL(untrained ‖ model after the last task) per token, on texts that the "
+        "untrained model drew itself",
+        unit="nats",
+        better="lower",
+        of_run=lambda run: _distances(run, "own_samples")[-1],
+    ),
+    "kl_new_tasks": RunNumber(
+        label="KL, new tasks",
+        definition="mean over tasks of KL(untrained ‖ model right after the task) per token, on "
+        "answers to the task's inputs",
+        source="arXiv 2509.04259",
+        unit="nats",
+        better="lower",
+        of_run=lambda run: _mean(_distances(run, "new_task")),
     ),
     "seconds": RunNumber(
         label="seconds",

@@ -118,6 +118,11 @@ def run_sequence(
             f"{type(model).__name__} cannot compute activations again in the backward pass; train "
             "without gradient_checkpointing"
         )
+    if training.distance_samples and {tokenizer.bos_token_id, tokenizer.eos_token_id} == {None}:
+        raise SettingError(
+            "the tokenizer has neither a beginning nor an end token from which the model could "
+            "draw texts of its own; train with distance_samples=0"
+        )
     code = [task.name for task in tasks if task.metric == PASS_AT_1]
     code += general.code if general is not None else []
     runs_code = allow_code_execution and bool(code)

@@ -10,15 +10,18 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import SettingError, TrainingError
-from fggm_lab.evaluation import evaluate
+from fggm_lab.evaluation import evaluate, kl_per_token
 from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.models import unit_axes
-from fggm_lab.models.encoding import Encoded
+from fggm_lab.models.encoding import Encoded, encode
+from fggm_lab.models.sampling import own_samples
 from fggm_lab.models.token_counts import count_tokens, counted_as, uncounted
 from fggm_lab.runs import Run
+from fggm_lab.runs.events import MeasuredDistance
+from fggm_lab.seeds import derived_seed
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.branch import branch_point, copy_records
@@ -45,6 +48,9 @@ from fggm_lab.training.task import (
     train_task,
 )
 from fggm_lab.training.writer import Listener, RunWriter
+
+DISTANCE_LENGTH = 64
+"""The most tokens of a text on which the distance from the untrained model is measured."""
 
 Pause = Callable[[], bool]
 """Asked after every step whether to stop there, to go on another time."""
@@ -83,6 +89,7 @@ class Session:
         self.axes = unit_axes(model)
         self.progress = TrainingProgress()
         self.memory: Memory = {}
+        self._base_samples: list[Encoded] | None = None
 
     def _steps(self) -> list[int]:
         """How many steps each task takes."""
@@ -162,6 +169,8 @@ class Session:
     def _branch(self, source: Run, task: int) -> None:
         """Take over another run's model and history up to and including `task`."""
         folder = branch_point(source, task, self.config)
+        if self.settings.distance_samples:
+            self.writer.save_model(-1)
         self.model.load_state_dict(saved_model(folder, self.model).state_dict())
         self._announce()
         for event in source.events():
@@ -334,7 +343,8 @@ class Session:
         index = context.index
         before = dict(self._model_before(index).named_parameters())
         self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
-        self.writer.task(context, moving, self.progress)
+        distance = self._distance(context) if self.settings.distance_samples else None
+        self.writer.task(context, moving, self.progress, distance)
         if self.memory:
             self.writer.save_tensors("memory", index, self.memory)
         self.writer.save_model(index)
@@ -343,6 +353,27 @@ class Session:
         self._save_state(None)
         if not self.keep_checkpoints and index > 0:
             self.writer.remove_model(index - 1)
+
+    def _distance(self, context: TaskContext) -> MeasuredDistance:
+        """How far the model is from the untrained one, now that a task is learned."""
+        count = self.settings.distance_samples
+        with self._timed("record"):
+            base = self._model_before(0).to(self.model.device)
+            if self._base_samples is None:
+                self._base_samples = own_samples(
+                    base,
+                    self.tokenizer,
+                    count,
+                    length=min(DISTANCE_LENGTH, self.config.max_length - 1),
+                    seed=derived_seed(self.settings.seed, 0, "distance"),
+                )
+            examples = self.tasks[context.index].split(self.settings.split)[:count]
+            encoded = encode(self.tokenizer, examples, self.config.max_length)
+            on_samples, on_examples = (
+                kl_per_token(base, self.model, texts, pad=self.tokenizer.pad_token_id)
+                for texts in (self._base_samples, encoded)
+            )
+        return MeasuredDistance(own_samples=on_samples, new_task=on_examples)
 
     def _save_state(self, optimizer: Optimizer | None) -> None:
         self.writer.save_state(optimizer, self.memory, self.progress)

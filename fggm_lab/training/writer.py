@@ -16,7 +16,15 @@ from fggm_lab.files import write_whole
 from fggm_lab.methods import TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.runs import Run, ScoreMatrix
-from fggm_lab.runs.events import EndEvent, EvaluationEvent, Event, StartEvent, StepEvent, TaskEvent
+from fggm_lab.runs.events import (
+    EndEvent,
+    EvaluationEvent,
+    Event,
+    MeasuredDistance,
+    StartEvent,
+    StepEvent,
+    TaskEvent,
+)
 from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.checkpoints import save_model
@@ -111,23 +119,28 @@ class RunWriter:
         )
 
     def task(
-        self, context: TaskContext, moving: tuple[int, int], progress: TrainingProgress
+        self,
+        context: TaskContext,
+        moving: tuple[int, int],
+        progress: TrainingProgress,
+        distance: MeasuredDistance | None,
     ) -> None:
         """A task was learned while so many units, of how many, could move."""
-        self.write_event(
-            TaskEvent(
-                kind="task",
-                task=context.index,
-                name=context.name,
-                seconds=progress.seconds,
-                tokens=progress.tokens,
-                peak_memory_mb=round(progress.peak_memory_mb, 1),
-                kept=moving[0],
-                units=moving[1],
-                stored_bytes=sum(tensor.nbytes for tensor in context.memory.values()),
-                truncated=sum(item.truncated for item in context.encoded),
-            )
+        event = TaskEvent(
+            kind="task",
+            task=context.index,
+            name=context.name,
+            seconds=progress.seconds,
+            tokens=progress.tokens,
+            peak_memory_mb=round(progress.peak_memory_mb, 1),
+            kept=moving[0],
+            units=moving[1],
+            stored_bytes=sum(tensor.nbytes for tensor in context.memory.values()),
+            truncated=sum(item.truncated for item in context.encoded),
         )
+        if distance is not None:
+            event["distance"] = distance
+        self.write_event(event)
 
     def end(self) -> None:
         """All tasks were learned."""
