@@ -46,11 +46,16 @@ if TYPE_CHECKING:
     from fggm_lab.masks import MaskInfo as MaskInfo
     from fggm_lab.masks import examples_needed as examples_needed
     from fggm_lab.masks import mask_stability as mask_stability
+    from fggm_lab.methods import CPO as CPO
+    from fggm_lab.methods import EAFT as EAFT
     from fggm_lab.methods import EWC as EWC
+    from fggm_lab.methods import FAPM as FAPM
     from fggm_lab.methods import FGGM as FGGM
+    from fggm_lab.methods import FINCH as FINCH
     from fggm_lab.methods import L2 as L2
     from fggm_lab.methods import METHODS as METHODS
     from fggm_lab.methods import MIGU as MIGU
+    from fggm_lab.methods import SFA as SFA
     from fggm_lab.methods import SFT as SFT
     from fggm_lab.methods import Composed as Composed
     from fggm_lab.methods import Contrast as Contrast
@@ -160,7 +165,12 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "mask_stability",
     ),
     "methods": (
+        "CPO",
+        "EAFT",
         "EWC",
+        "FAPM",
+        "FINCH",
+        "SFA",
         "FGGM",
         "L2",
         "METHODS",

@@ -2,9 +2,13 @@
 
 from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.methods.compose import PLUS, Composed
+from fggm_lab.methods.cpo import CPO
+from fggm_lab.methods.eaft import EAFT
 from fggm_lab.methods.ewc import EWC
+from fggm_lab.methods.fapm import FAPM
 from fggm_lab.methods.fggm import FGGM
 from fggm_lab.methods.fggm_online import FGGMOnline
+from fggm_lab.methods.finch import FINCH
 from fggm_lab.methods.joint import Joint
 from fggm_lab.methods.l2 import L2
 from fggm_lab.methods.lora import LoRA
@@ -26,17 +30,23 @@ from fggm_lab.methods.registry import (
 from fggm_lab.methods.replay import Replay
 from fggm_lab.methods.self_kl import SelfKL
 from fggm_lab.methods.self_replay import SelfReplay
+from fggm_lab.methods.sfa import SFA
 from fggm_lab.methods.sft import SFT
 from fggm_lab.methods.untrained import Untrained
 from fggm_lab.methods.wise import WiSE
 
 __all__ = [
+    "CPO",
+    "EAFT",
     "EWC",
+    "FAPM",
     "FGGM",
+    "FINCH",
     "L2",
     "METHODS",
     "MIGU",
     "PLUS",
+    "SFA",
     "SFT",
     "Composed",
     "Contrast",

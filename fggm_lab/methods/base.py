@@ -129,24 +129,25 @@ class Method:
 
     Training calls the hooks in this order:
 
-        check                     can the sequence be learned?
-        check_data                can its examples be learned from?
-        training_set              for each task: what it is trained on
-        epochs                    for each task: how often that is seen
+        check                      can the sequence be learned?
+        check_data                 can its examples be learned from?
+        training_set               for each task: what it is trained on
+        epochs                     for each task: how often that is seen
         for each task:
-            with adapted:         the model as the method trains it
-                plan              which units may move; not called again on resume
-                start             training starts or resumes
-                attach            the optimiser exists
+            with adapted:          the model as the method trains it
+                plan               which units may move; not called again on resume
+                start              training starts or resumes
+                attach             the optimiser exists
                 for each step:
-                    batch         the examples of the step
-                    extra_loss    for each micro-batch: a term of its loss
-                    summed_loss   for each micro-batch: its part of a term of the whole step
-                    on_gradients  then mask, clip, and step of the optimiser
-                    on_weights    the step is taken
-                    remask        a new mask, if any
-                finish            training ended or was interrupted
-                after_task        only if all steps were taken
+                    batch          the examples of the step
+                    extra_loss     for each micro-batch: a term of its loss
+                    summed_loss    for each micro-batch: its part of a term of the whole step
+                    on_gradients   then the gradients are masked and clipped
+                    step_lr_scale  then the optimiser takes the step
+                    on_weights     the weights that it led to
+                    remask         a new mask, if any
+                finish             training ended or was interrupted
+                after_task         only if all steps were taken
 
     `begun` is called where a part of a combination needs the model before the task, and `lr_scale`
     before each step of the optimiser. What must outlive a task goes into `context.memory`; so does
@@ -311,6 +312,18 @@ class Method:
 
     def on_gradients(self, model: PreTrainedModel) -> None:
         """Change the parameters' `.grad` in place, before they are masked and clipped."""
+
+    def step_lr_scale(self, context: TaskContext, loss: float) -> float:
+        """Choose a factor for the learning rate of one step, besides `lr_scale`.
+
+        Args:
+            context: of the task.
+            loss: the step's mean loss per answer token, in nats, without what methods add to it.
+
+        Returns:
+            The factor; it is asked for once a step.
+        """
+        return 1.0
 
     def on_weights(self, context: TaskContext, step: int, steps: int) -> bool:
         """Change the model's weights in place, after a step of the optimiser.

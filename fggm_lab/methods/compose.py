@@ -1,5 +1,6 @@
 """Several methods at once, named with a plus: `replay+fggm`, `lora+migu`, `replay+lora+fggm`."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -68,10 +69,7 @@ class Composed(Method):
     @property
     def lr_scale(self) -> float:
         """The product of the parts' factors."""
-        product = 1.0
-        for part in self.parts:
-            product *= part.lr_scale
-        return product
+        return math.prod(part.lr_scale for part in self.parts)
 
     @property
     def whole_gradients(self) -> bool:
@@ -183,6 +181,10 @@ class Composed(Method):
         """Let every part change them, one that masks after those that add to them."""
         for part in sorted(self.parts, key=lambda part: part.masks):
             part.on_gradients(model)
+
+    def step_lr_scale(self, context: TaskContext, loss: float) -> float:
+        """The product of the parts' factors."""
+        return math.prod(part.step_lr_scale(self._for_parts(context), loss) for part in self.parts)
 
     def on_weights(self, context: TaskContext, step: int, steps: int) -> bool:
         """Let every part change them."""

@@ -9,9 +9,13 @@ from fggm_lab.deprecation import RENAMED_SETTINGS, warn_renamed
 from fggm_lab.errors import SettingError, nearest
 from fggm_lab.methods.base import Method
 from fggm_lab.methods.compose import PLUS, Composed
+from fggm_lab.methods.cpo import CPO
+from fggm_lab.methods.eaft import EAFT
 from fggm_lab.methods.ewc import EWC
+from fggm_lab.methods.fapm import FAPM
 from fggm_lab.methods.fggm import FGGM
 from fggm_lab.methods.fggm_online import FGGMOnline
+from fggm_lab.methods.finch import FINCH
 from fggm_lab.methods.joint import Joint
 from fggm_lab.methods.l2 import L2
 from fggm_lab.methods.lora import LoRA
@@ -26,6 +30,7 @@ from fggm_lab.methods.random_mask import RandomMask
 from fggm_lab.methods.replay import Replay
 from fggm_lab.methods.self_kl import SelfKL
 from fggm_lab.methods.self_replay import SelfReplay
+from fggm_lab.methods.sfa import SFA
 from fggm_lab.methods.sft import SFT
 from fggm_lab.methods.untrained import Untrained
 from fggm_lab.methods.wise import WiSE
@@ -47,8 +52,13 @@ METHODS: dict[str, type[Method]] = {
         EWC,
         OnlineEWC,
         L2,
+        CPO,
         LwF,
+        EAFT,
+        FINCH,
         WiSE,
+        SFA,
+        FAPM,
         Replay,
         SelfReplay,
         LoRA,

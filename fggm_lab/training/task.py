@@ -121,7 +121,8 @@ def train_task(
                     f"the loss is {value} and the gradient's norm {float(norm)} at step "
                     f"{number + 1} of task {context.name}"
                 )
-            lr = learning_rate(method.lr_scale * settings.lr, number, steps, settings.schedule)
+            scale = method.lr_scale * method.step_lr_scale(context, value)
+            lr = learning_rate(scale * settings.lr, number, steps, settings.schedule)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()

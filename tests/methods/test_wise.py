@@ -13,7 +13,7 @@ from fggm_lab.methods import SFT, Composed, Method, WiSE, make_method
 from fggm_lab.methods.base import TaskContext
 from fggm_lab.methods.merging import interpolate
 from tests.support.families import character_tokenizer
-from tests.support.resuming import assert_resumes, weights
+from tests.support.resuming import pausing_at, weights
 from tests.support.small import context, jolt, small_model, small_run, small_tasks
 
 SINGLE: dict[str, Any] = {"tasks": small_tasks(1), "points_per_task": 0, "general": None}
@@ -38,32 +38,22 @@ def test_the_task_ends_at_the_weighted_mean_and_that_is_what_is_scored(tmp_path:
     assert run.scores.matrix[0][0] == measured.tasks["task-0"].score
 
 
-def test_all_of_the_new_weights_is_plain_fine_tuning_and_none_learns_nothing(
+def test_what_a_mask_froze_keeps_its_bits_and_a_task_paused_at_its_end_is_merged_once(
     tmp_path: Path,
 ) -> None:
-    sft = small_run(SFT(), tmp_path / "sft", **PAIR)
-    new, old = (small_run(WiSE(a), tmp_path / f"{a}", **PAIR) for a in (1.0, 0.0))
-    assert all(torch.equal(weights(sft, 1)[n], p) for n, p in weights(new, 1).items())
-    assert all(torch.equal(weights(old, 0)[n], p) for n, p in weights(old, 1).items())
-
-
-@pytest.mark.parametrize("names", ["wise+fggm", "fggm-online+wise", "wise+mofo"])
-def test_what_a_mask_froze_keeps_its_bits(tmp_path: Path, names: str) -> None:
-    run = small_run(make_method(names), tmp_path / "run", weight_decay=0.1, **PAIR)
-    before, after = weights(run, 0), weights(run, 1)
-    mask = run.mask(1)
-    moved = sum(int((before[name] != after[name]).sum()) for name in after)
-    assert 0 < moved < sum(p.numel() for p in after.values()) * 0.9
-    if names == "wise+fggm":
-        assert mask is not None
-        for name, parameter, frozen in mask.frozen(small_model()):
-            held = frozen.expand_as(parameter)
-            bits = (after[name][held].view(torch.int32), before[name][held].view(torch.int32))
-            assert torch.equal(*bits), name
-
-
-def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
-    assert not assert_resumes(make_method("wise+fggm"), tmp_path, tasks=small_tasks()).memory(2)
+    method = make_method("wise+fggm")
+    run = small_run(method, tmp_path / "run", weight_decay=0.1, **PAIR)
+    before, after, mask = weights(run, 0), weights(run, 1), run.mask(1)
+    assert mask is not None
+    for name, parameter, frozen in mask.frozen(small_model()):
+        held = frozen.expand_as(parameter)
+        bits = (after[name][held].view(torch.int32), before[name][held].view(torch.int32))
+        assert torch.equal(*bits), name
+        assert not torch.equal(after[name], before[name])
+    settings = {"weight_decay": 0.1, "resume": True, "pause": pausing_at(3), **PAIR}
+    assert not small_run(method, tmp_path / "parts", **settings).finished
+    resumed = weights(small_run(method, tmp_path / "parts", **settings), 1)
+    assert all(torch.equal(resumed[name], after[name]) for name in after)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
