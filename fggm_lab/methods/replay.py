@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -11,6 +11,8 @@ from fggm_lab.checks import check_count, check_range
 from fggm_lab.errors import SettingError
 from fggm_lab.methods.base import Memory, Method, TaskContext
 from fggm_lab.models.encoding import Encoded
+
+Item = TypeVar("Item")
 
 _MEMORY = "replay."
 
@@ -70,8 +72,8 @@ class Replay(Method):
 
 
 def drawn_for_step(
-    examples: Sequence[Encoded], per_step: float, step: int, rng: np.random.Generator
-) -> list[Encoded]:
+    examples: Sequence[Item], per_step: float, step: int, rng: np.random.Generator
+) -> list[Item]:
     """The examples that join a step's batch; none occurs twice unless more are asked for.
 
     Args:

@@ -1,9 +1,9 @@
 """Self-KL: hold on to what the model was on texts of its own; no old data is stored.
 
-Before each task the model draws texts from its own distribution and writes down, for every token of
-them, what it would have said: its log-probabilities. While it learns, each step also draws it back
-to those notes, by the divergence KL(p_then ‖ p_now) on a few of the texts. The first task's texts
-show what the pretrained model knew, later ones what it has learned since, and each text keeps the
+The model draws texts from its own distribution, and of every token of them its log-probabilities
+are noted down: before the first task texts of the pretrained model, and after each task texts that
+begin as the task's prompts do, in their first few tokens. While it learns, each step also draws it
+back to those notes, by the divergence KL(p_then ‖ p_now) on a few of the texts. Each text keeps the
 notes of the model that drew it, so that nothing drifts from task to task.
 
 None of its parts is new. Samples of a model as a stand-in for data it no longer has are
@@ -22,7 +22,7 @@ run's folder.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,24 +32,23 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.checks import check_choice, check_count, check_range
 from fggm_lab.errors import SettingError
 from fggm_lab.methods.base import Memory, Method, Plan, TaskContext
+from fggm_lab.methods.replay import drawn_for_step
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
-from fggm_lab.models.sampling import own_samples
-
-Stages = Literal["all", "first", "last"]
-"""Whose texts are rehearsed: those of the model before every task, the first or the present one."""
+from fggm_lab.models.sampling import beginning_token, continued_samples
+from fggm_lab.models.self_dialogue import Form, draws_dialogues, own_dialogues
 
 _MEMORY = "self-kl."
+_OPENINGS = f"{_MEMORY}openings"
 _DRAWN_AT_ONCE = 256
 """Texts per batch of drawing: a small model draws many in little more time than few."""
-
-_BATCH = 32
+_NOTED_AT_ONCE = 32
 """Texts per forward pass where log-probabilities are noted down."""
 
 
 @dataclass(frozen=True)
 class SelfKL(Method):
-    """Rehearse texts that the model drew before each task, with what it then thought of them.
+    """Rehearse texts that the model drew, with what it then thought of them.
 
     Adds to the loss of a step
 
@@ -59,21 +58,24 @@ class SelfKL(Method):
     p_then is noted down when a text is drawn: the log-probabilities of the `top` likeliest next
     tokens and of all others together, which is exact where `top` is the vocabulary and below the
     whole divergence otherwise. So no second model is held, and the texts go through the model in
-    the same pass as the batch. Learning the prompts, as LAMOL does, makes later texts look like the
-    tasks learned before.
+    the same pass as the batch. Learning the prompts, as LAMOL does, makes the texts that are drawn
+    after a task resemble it.
 
-    Costs, beside plain fine-tuning: drawing `samples` texts a task, and `per_step` more rows in a
-    step.
+    Costs, beside plain fine-tuning: drawing `start_samples` texts once and `task_samples` a task,
+    and `per_step` more rows in every so many steps.
 
     Attributes:
         weight: of the divergence.
-        samples: how many texts are drawn before each task.
-        per_step: how many of them a step rehearses, drawn anew each time.
+        start_samples: how many texts are drawn before the first task, of all that the model knows.
+        task_samples: how many texts are drawn after each task, of what it has learned.
+        opening: how many tokens at the beginning of a training prompt begin such a text; they are
+            all that is kept of the data, until the texts are drawn. 0: none. Dialogues have none.
+        start_share: the share of texts from before the first task in a step of later tasks.
+        per_step: how many texts a step rehearses, drawn anew each time.
         every: rehearse at every so many steps only.
-        length: the maximum number of tokens of a text.
+        length: the most tokens that are drawn for a text, or for each turn of a dialogue.
         prompts: the weight of the loss on the new examples' prompts; 0 leaves it out.
-        stages: whose texts are rehearsed: of the model before every task so far (`all`), before
-            the first (`first`) or before the present one (`last`).
+        form: `text`, `dialogue`, or `auto`: dialogues where the tokenizer has a chat template.
         top: how many log-probabilities are kept of each token.
     """
 
@@ -82,72 +84,96 @@ class SelfKL(Method):
     stores: ClassVar[str] = "texts that the model drew, as token ids, and their log-probabilities"
 
     weight: float = 1.0
-    samples: int = 64
+    start_samples: int = 256
+    task_samples: int = 64
+    opening: int = 4
+    start_share: float = 0.5
     per_step: int = 8
     every: int = 1
-    length: int = 32
+    length: int = 96
     prompts: float = 0.1
-    stages: Stages = "all"
-    top: int = 64
-    _texts: list["NotedText"] = field(default_factory=list, init=False, repr=False, compare=False)
+    form: Form = "auto"
+    top: int = 32
+    _start: list["NotedText"] = field(default_factory=list, init=False, repr=False, compare=False)
+    _later: list["NotedText"] = field(default_factory=list, init=False, repr=False, compare=False)
     _step: list["NotedText"] = field(default_factory=list, init=False, repr=False, compare=False)
     _tokens: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("samples", "per_step", "every", "length", "top"):
+        for name in ("per_step", "every", "length", "top"):
             check_count(name, getattr(self, name))
+        for name in ("start_samples", "task_samples", "opening"):
+            check_count(name, getattr(self, name), minimum=0)
         for name in ("weight", "prompts"):
             check_range(name, getattr(self, name), 0)
-        check_choice("stages", self.stages, Stages)
+        check_range("start_share", self.start_share, 0, 1)
+        check_choice("form", self.form, Form)
 
     # Before a task
 
     def plan(self, context: TaskContext) -> Plan:
-        """Draw texts, and note down what the model thinks of them; every unit may move."""
-        if self.stages != "first" or context.index == 0 or not stored_stages(context.memory):
-            room = min(context_length(context.model), context.max_length)
-            if self.length + 1 > room:
-                raise SettingError(
-                    f"self-kl draws texts of {self.length} tokens and one to begin with, and an "
-                    f"example may have {room}; give a length of at most {room - 1}"
-                )
-            drawn = own_samples(
-                context.model,
-                context.tokenizer,
-                self.samples,
+        """Draw the texts that are due, and note down what the model thinks of them."""
+        begun = any(key.startswith(_MEMORY) for key in context.memory)
+        openings = taken_openings(context.memory) if begun else [()] * self.start_samples
+        if openings:
+            drawn = self._draw(context, openings)
+            warn_of_poor_samples(context.tokenizer, drawn)
+            texts = [text.prompt + text.answer for text in drawn]
+            store_texts(context.memory, context.index, note_down(context.model, texts, self.top))
+        return Plan()
+
+    def _draw(self, context: TaskContext, openings: Sequence[tuple[int, ...]]) -> list[Encoded]:
+        """Texts with these first tokens, or as many dialogues."""
+        model, tokenizer, seed = context.model, context.tokenizer, context.seed_for("own samples")
+        if draws_dialogues(self.form, tokenizer):
+            return own_dialogues(
+                model,
+                tokenizer,
+                len(openings),
                 length=self.length,
-                seed=context.seed_for("own samples"),
+                max_length=context.max_length,
+                seed=seed,
                 batch_size=_DRAWN_AT_ONCE,
             )
-            warn_of_poor_samples(context.tokenizer, drawn)
-            if self.stages == "last":
-                forget_stages(context.memory)
-            store_stage(
-                context.memory,
-                context.index,
-                note_down(context.model, [t.prompt + t.answer for t in drawn], self.top),
+        room = min(context_length(model), context.max_length) - max(1, self.opening)
+        if self.length > room:
+            raise SettingError(
+                f"self-kl draws {self.length} tokens after {max(1, self.opening)} to begin with, "
+                f"and an example may have {room + max(1, self.opening)}; give a length of at most "
+                f"{room}"
             )
-        return Plan()
+        begin = (beginning_token(tokenizer),)
+        return continued_samples(
+            model,
+            tokenizer,
+            [opening or begin for opening in openings],
+            length=self.length,
+            seed=seed,
+            batch_size=_DRAWN_AT_ONCE,
+        )
 
     # During a task
 
     def start(self, context: TaskContext) -> None:
         """Read the texts and their notes from the memory."""
-        for stage in stored_stages(context.memory):
-            self._texts.extend(stage)
+        stages = stored_texts(context.memory)
+        for task, texts in stages.items():
+            (self._start if task == min(stages) else self._later).extend(texts)
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
         """The examples, then this step's texts, none of whose tokens is an answer."""
         self._step.clear()
         if step % self.every == 0:
-            chosen = context.rng("self-kl", step).permutation(len(self._texts))[: self.per_step]
-            self._step.extend(self._texts[i] for i in chosen)
-        texts = [Encoded(text.ids, (), False) for text in self._step]
+            from_start = self.per_step * (self.start_share if self._later else 1.0)
+            parts = ((self._start, from_start), (self._later, self.per_step - from_start))
+            for texts, count in parts:
+                rng = context.rng("self-kl", step)
+                self._step.extend(drawn_for_step(texts, count, step // self.every, rng))
         self._tokens[:] = [
             sum(len(text.ids) - 1 for text in self._step),
             sum(len(example.prompt) - 1 for example in batch),
         ]
-        return [*batch, *texts]
+        return [*batch, *(Encoded(text.ids, (), False) for text in self._step)]
 
     def summed_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
         """The divergence on the texts of this part of the step, and the loss of its prompts."""
@@ -162,15 +188,29 @@ class SelfKL(Method):
             terms.append(divergence(now, texts) * (self.weight / text_tokens))
         in_prompt = predicted & unlabelled[:, 1:] & ~rehearsed[:, None]
         if self.prompts and bool(in_prompt.any()):
-            now = logits[:, :-1][in_prompt]
-            loss = cross_entropy(_wide(now), batch["input_ids"][:, 1:][in_prompt], reduction="sum")
+            now = _wide(logits[:, :-1][in_prompt])
+            loss = cross_entropy(now, batch["input_ids"][:, 1:][in_prompt], reduction="sum")
             terms.append(loss * (self.prompts / prompt_tokens))
         return torch.stack(terms).sum() if terms else None
 
     def finish(self) -> None:
         """Release the texts."""
-        self._texts.clear()
-        self._step.clear()
+        for texts in (self._start, self._later, self._step):
+            texts.clear()
+
+    # After a task
+
+    def after_task(self, context: TaskContext) -> None:
+        """Keep some prompts' first tokens, for the texts that are drawn before the next task."""
+        rng = context.rng("self-kl")
+        chosen: list[int] = []
+        while len(chosen) < self.task_samples:
+            chosen += rng.permutation(len(context.encoded)).tolist()
+        prompts = [context.encoded[i].prompt[: self.opening] for i in chosen[: self.task_samples]]
+        store_openings(context.memory, prompts)
+
+
+# Texts and notes
 
 
 @dataclass(frozen=True)
@@ -207,8 +247,8 @@ def note_down(
     model.eval()
     noted: list[NotedText] = []
     try:
-        for start in range(0, len(texts), _BATCH):
-            part = texts[start : start + _BATCH]
+        for start in range(0, len(texts), _NOTED_AT_ONCE):
+            part = texts[start : start + _NOTED_AT_ONCE]
             batch = collate([Encoded(ids, (), False) for ids in part], 0)
             output = model(
                 input_ids=batch["input_ids"].to(model.device),
@@ -272,8 +312,8 @@ def _wide(logits: Tensor) -> Tensor:
 # What is remembered
 
 
-def store_stage(memory: Memory, task: int, texts: Sequence[NotedText]) -> None:
-    """Write the texts of the model before a task into the memory.
+def store_texts(memory: Memory, task: int, texts: Sequence[NotedText]) -> None:
+    """Write the texts that the model drew before a task into the memory.
 
     Args:
         memory: of the method.
@@ -287,9 +327,9 @@ def store_stage(memory: Memory, task: int, texts: Sequence[NotedText]) -> None:
     memory[f"{name}log_probabilities"] = torch.cat([t.log_probabilities for t in texts])
 
 
-def stored_stages(memory: Memory) -> list[list[NotedText]]:
-    """Read the texts from the memory, those of each task by themselves, in order."""
-    stages = []
+def stored_texts(memory: Memory) -> dict[int, list[NotedText]]:
+    """Read the texts from the memory, by the task before which they were drawn, in order."""
+    stages = {}
     for key in sorted(k for k in memory if k.startswith(_MEMORY) and k.endswith(".lengths")):
         name = key.removesuffix("lengths")
         lengths = memory[key].tolist()
@@ -300,14 +340,28 @@ def stored_stages(memory: Memory) -> list[list[NotedText]]:
             memory[f"{name}log_probabilities"].split(predicted),
             strict=True,
         )
-        stages.append([NotedText(tuple(ids.tolist()), top, log_p) for ids, top, log_p in parts])
+        task = int(name.removeprefix(_MEMORY).removesuffix("."))
+        stages[task] = [NotedText(tuple(ids.tolist()), top, log_p) for ids, top, log_p in parts]
     return stages
 
 
-def forget_stages(memory: Memory) -> None:
-    """Take all texts out of the memory."""
-    for key in [key for key in memory if key.startswith(_MEMORY)]:
-        del memory[key]
+def store_openings(memory: Memory, openings: Sequence[tuple[int, ...]]) -> None:
+    """Write the first tokens of the texts that are drawn next into the memory.
+
+    Args:
+        memory: of the method.
+        openings: token ids, none or a few each; written as rows filled up with −1.
+    """
+    rows = torch.full((len(openings), max(map(len, openings), default=0)), -1, dtype=torch.int32)
+    for row, opening in zip(rows, openings, strict=True):
+        row[: len(opening)] = torch.tensor(opening, dtype=torch.int32)
+    memory[_OPENINGS] = rows
+
+
+def taken_openings(memory: Memory) -> list[tuple[int, ...]]:
+    """Take what `store_openings` wrote out of the memory; nothing where there is nothing."""
+    rows = memory.pop(_OPENINGS, torch.empty(0, 0))
+    return [tuple(i for i in row if i >= 0) for row in rows.tolist()]
 
 
 def warn_of_poor_samples(tokenizer: PreTrainedTokenizerBase, drawn: Sequence[Encoded]) -> None:

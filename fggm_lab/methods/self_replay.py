@@ -9,19 +9,16 @@ could read abstracts and summaries alone, so the details here are ours.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from fggm_lab.checks import check_choice, check_count, check_range
 from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.methods.replay import drawn_for_step, keep_examples, kept_examples
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.sampling import own_samples
-from fggm_lab.models.self_dialogue import own_dialogues
+from fggm_lab.models.self_dialogue import Form, draws_dialogues, own_dialogues
 
 _MEMORY = "self-replay."
-
-Form = Literal["auto", "text", "dialogue"]
-"""What is drawn: plain texts, dialogues, or dialogues where the tokenizer has a chat template."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,7 @@ class SelfReplay(Method):
 
     def _draw(self, context: TaskContext) -> list[Encoded]:
         model, tokenizer, seed = context.model, context.tokenizer, context.seed_for("own samples")
-        chat = bool(getattr(tokenizer, "chat_template", None)) and self.form == "auto"
-        if chat or self.form == "dialogue":
+        if draws_dialogues(self.form, tokenizer):
             return own_dialogues(
                 model,
                 tokenizer,

@@ -1,4 +1,6 @@
-"""Samples from a model's own distribution: texts drawn without any prompt."""
+"""Samples from a model's own distribution: texts drawn without a prompt, or after a few tokens."""
+
+from collections.abc import Sequence
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -10,8 +12,6 @@ from fggm_lab.models.generation import generate_tokens
 from fggm_lab.models.token_counts import counted_as
 
 
-@counted_as("sample")
-@torch.no_grad()
 def own_samples(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -44,34 +44,86 @@ def own_samples(
     """
     if count < 1 or length < 1:
         raise SettingError(f"{count} samples of {length} tokens; both must be 1 or more")
-    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    begin = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-    if begin is None:
+    openings = [(beginning_token(tokenizer),)] * count
+    return continued_samples(
+        model, tokenizer, openings, length=length, seed=seed, batch_size=batch_size
+    )
+
+
+def beginning_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that a text begins with: the beginning token or, lacking one, the end token.
+
+    Args:
+        tokenizer: a tokenizer.
+
+    Returns:
+        Its id.
+
+    Raises:
+        ModelError: it has neither.
+    """
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if begin is None and end is None:
         raise ModelError("the tokenizer has neither a beginning nor an end token to begin with")
-    length = min(length, context_length(model) - 1)
-    drawn: list[Encoded] = []
+    return int(end if begin is None else begin)
+
+
+@counted_as("sample")
+@torch.no_grad()
+def continued_samples(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    openings: Sequence[Sequence[int]],
+    *,
+    length: int = 64,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> list[Encoded]:
+    """Draw texts that begin as they are told to, otherwise as `own_samples` does.
+
+    Args:
+        model: a causal language model of transformers.
+        tokenizer: its tokenizer.
+        openings: the token ids that each text begins with, one or more.
+        length: the most tokens that are drawn for one; fewer where the context is full before.
+        seed: the same seed draws the same texts.
+        batch_size: how many are drawn at once; another size draws other texts.
+
+    Returns:
+        An example for each opening, in order; its prompt is the opening, its answer what was drawn.
+    """
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    alike: dict[int, list[int]] = {}  # openings of one length together, so that none is padded
+    for index, opening in enumerate(openings):
+        alike.setdefault(len(opening), []).append(index)
+    batches = [
+        indices[start : start + batch_size]
+        for indices in alike.values()
+        for start in range(0, len(indices), batch_size)
+    ]
+    drawn: dict[int, Encoded] = {}
     training = model.training
     model.eval()
     devices = [model.device] if model.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed)
-            while len(drawn) < count:
-                rows = min(batch_size, count - len(drawn))
-                ids = torch.full((rows, 1), begin, device=model.device)
+            for batch in batches:
+                ids = torch.tensor([list(openings[i]) for i in batch], device=model.device)
                 new = generate_tokens(
                     model,
                     ids,
                     torch.ones_like(ids),
-                    max_new_tokens=length,
+                    max_new_tokens=min(length, context_length(model) - ids.shape[1]),
                     end=end,
                     pad=end if pad is None else pad,
                     temperature=1.0,
                 )
-                drawn += [Encoded((begin,), _until(row, end), False) for row in new.tolist()]
+                for i, row in zip(batch, new.tolist(), strict=True):
+                    drawn[i] = Encoded(tuple(openings[i]), _until(row, end), False)
     finally:
         model.train(training)
-    return drawn
+    return [drawn[i] for i in range(len(openings))]
 
 
 def _until(tokens: list[int], end: int | None) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Dialogues that a chat model makes up alone: it writes the user's turn, then answers it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -12,8 +13,17 @@ from fggm_lab.models.encoding import Encoded, collate
 from fggm_lab.models.generation import generate_tokens, handles_left_padding
 from fggm_lab.tasks.chat import ChatPrompt
 
+Form = Literal["auto", "text", "dialogue"]
+"""What is drawn: plain texts, dialogues, or dialogues where the tokenizer has a chat template."""
+
 _CONTENT = "CONTENT"
 """Content of a turn, by which the words that the template writes around it are found."""
+
+
+def draws_dialogues(form: Form, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether dialogues are what is drawn."""
+    has_template = bool(getattr(tokenizer, "chat_template", None))
+    return form == "dialogue" or (form == "auto" and has_template)
 
 
 def own_dialogues(

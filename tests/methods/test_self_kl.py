@@ -4,6 +4,7 @@ import copy
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +15,9 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import SelfKL, TaskContext, make_method
 from fggm_lab.methods.base import Memory
-from fggm_lab.methods.self_kl import divergence, note_down, stored_stages
+from fggm_lab.methods.self_kl import divergence, note_down, stored_texts, taken_openings
 from fggm_lab.models.encoding import IGNORED, Encoded, collate
+from fggm_lab.models.sampling import beginning_token
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.training.task import _backward
 from tests.support.resuming import assert_resumes
@@ -27,6 +29,11 @@ TEXTS = [(1, 5, 9, 4), (1, 7), (1, 8, 8, 3, 6, 2)]
 def logits_of(model: PreTrainedModel, ids: tuple[int, ...]) -> Tensor:
     """At the places that predict a text's tokens, without padding."""
     return model(input_ids=torch.tensor([ids])).logits[0, :-1]
+
+
+def small(**settings: Any) -> SelfKL:
+    """Few and short texts."""
+    return SelfKL(**{"start_samples": 6, "per_step": 4, "length": 10, **settings})
 
 
 def planned(method: SelfKL, model: PreTrainedModel, memory: Memory | None = None) -> TaskContext:
@@ -72,7 +79,7 @@ def test_the_divergence_is_that_of_the_noted_tokens_and_all_others_as_one(top: i
 
 def test_a_model_that_has_not_moved_is_not_pulled() -> None:
     model = small_model(dtype=torch.float64)
-    method = SelfKL(samples=6, per_step=4, length=10, prompts=0.0, top=5)
+    method = small(prompts=0.0, top=5)
     task_context = planned(method, model)
     pulled = step_gradients(method, task_context)
     plain = step_gradients(replace(method, weight=0.0), task_context)
@@ -83,7 +90,7 @@ def test_a_model_that_has_not_moved_is_not_pulled() -> None:
 def test_a_step_adds_the_divergence_from_the_model_before_and_the_loss_of_prompts() -> None:
     model = small_model(dtype=torch.float64)
     before = copy.deepcopy(model)
-    method = SelfKL(weight=0.7, samples=6, per_step=4, length=10, prompts=0.3, top=10_000)
+    method = small(weight=0.7, prompts=0.3, top=10_000)
     task_context = planned(method, model)
     jolt(task_context, seed=0)
     gradients = step_gradients(method, task_context)
@@ -117,7 +124,7 @@ def test_a_step_adds_the_divergence_from_the_model_before_and_the_loss_of_prompt
 @pytest.mark.parametrize("micro_batch", [1, 2, 5])
 def test_micro_batches_make_the_same_step(micro_batch: int) -> None:
     model = small_model(dtype=torch.float64)
-    method = SelfKL(samples=6, per_step=4, length=10, prompts=0.3)
+    method = small(prompts=0.3)
     task_context = planned(method, model)
     jolt(task_context, seed=0)
     expected = step_gradients(method, task_context)
@@ -126,33 +133,51 @@ def test_micro_batches_make_the_same_step(micro_batch: int) -> None:
         assert torch.allclose(parts[name], gradient, atol=1e-10), name
 
 
+def after_tasks(method: SelfKL, model: PreTrainedModel, tasks: int) -> Memory:
+    """The memory after some tasks, each of which moves the model."""
+    memory: Memory = {}
+    for index in range(tasks):
+        task_context = replace(context(model, index), memory=memory)
+        method.plan(task_context)
+        jolt(task_context, seed=index)
+        method.after_task(task_context)
+    return memory
+
+
 def test_each_text_keeps_the_notes_of_the_model_that_drew_it() -> None:
     model = small_model()
     memory: Memory = {}
-    method = SelfKL(samples=4, length=8)
+    method = small(start_samples=3, task_samples=4)
     for index in range(3):
-        method.plan(replace(context(model, index), memory=memory))
-        drawn = stored_stages(memory)[index]
+        task_context = replace(context(model, index), memory=memory)
+        method.plan(task_context)
+        drawn = stored_texts(memory)[index]
         expected = note_down(model, [text.ids for text in drawn], method.top)
         for text, noted in zip(drawn, expected, strict=True):
             assert torch.equal(text.likeliest, noted.likeliest)
             assert torch.equal(text.log_probabilities, noted.log_probabilities)
-        jolt(context(model), seed=index)
-    assert [len(stage) for stage in stored_stages(memory)] == [4, 4, 4]
+        jolt(task_context, seed=index)
+        method.after_task(task_context)
+    assert {task: len(texts) for task, texts in stored_texts(memory).items()} == {0: 3, 1: 4, 2: 4}
 
 
-@pytest.mark.parametrize(("stages", "tasks"), [("all", [0, 1, 2]), ("first", [0]), ("last", [2])])
-def test_whose_texts_are_rehearsed(stages: str, tasks: list[int]) -> None:
+def test_texts_drawn_after_a_task_begin_as_its_prompts_and_nothing_else_is_kept() -> None:
     model = small_model()
-    memory: Memory = {}
-    method = make_method("self-kl", samples=3, length=8, stages=stages)
-    for index in range(3):
-        method.plan(replace(context(model, index), memory=memory))
-    assert sorted({int(key.split(".")[1]) for key in memory}) == tasks
+    method = small(task_samples=12, opening=3)
+    memory = after_tasks(method, model, tasks=2)
+    openings = {e.prompt[:3] for e in context(model, 0).encoded}
+    assert {text.ids[:3] for text in stored_texts(memory)[1]} <= openings
+    of_second = {e.prompt[:3] for e in context(model, 1).encoded}
+    assert set(taken_openings(memory)) <= of_second
+    assert not taken_openings(memory)
+    begin = beginning_token(context(model).tokenizer)
+    assert {text.ids[0] for text in stored_texts(memory)[0]} == {begin}
+    without = after_tasks(small(opening=0, task_samples=2), small_model(), tasks=1)
+    assert taken_openings(without) == [(), ()]
 
 
 def test_a_step_rehearses_different_texts_and_only_when_it_is_due() -> None:
-    method = SelfKL(samples=20, per_step=5, every=3, length=8)
+    method = small(start_samples=20, per_step=5, every=3)
     task_context = planned(method, small_model())
     examples = task_context.encoded[:2]
     batches = [method.batch(task_context, examples, step) for step in range(7)]
@@ -163,9 +188,25 @@ def test_a_step_rehearses_different_texts_and_only_when_it_is_due() -> None:
     assert method.batch(task_context, examples, 3) == batches[3]
 
 
+@pytest.mark.parametrize("every", [1, 2])
+def test_the_share_of_the_first_texts_holds_over_the_steps(every: int) -> None:
+    model = small_model()
+    method = small(start_samples=9, task_samples=9, per_step=3, start_share=0.25, every=every)
+    memory = after_tasks(method, model, tasks=2)
+    first, second = ({t.ids for t in stored_texts(memory)[task]} for task in (0, 1))
+    assert not first & second
+    task_context = replace(context(model, 2), memory=memory)
+    method.start(task_context)
+    rehearsed = [t.prompt for step in range(40) for t in method.batch(task_context, [], step)]
+    method.finish()
+    assert len(rehearsed) == 40 * 3 // every
+    assert sum(ids in first for ids in rehearsed) == len(rehearsed) // 4
+
+
 def test_beside_replay_the_old_examples_prompts_are_counted_too() -> None:
-    both = make_method("self-kl+replay", **{"self-kl": {"samples": 4, "length": 8}})
-    other = make_method("replay+self-kl", **{"self-kl": {"samples": 4, "length": 8}})
+    settings = {"start_samples": 4, "per_step": 4, "length": 8}
+    both = make_method("self-kl+replay", **{"self-kl": settings})
+    other = make_method("replay+self-kl", **{"self-kl": settings})
     memory: Memory = {}
     make_method("replay").after_task(replace(context(small_model(), 0), memory=memory))
     batches: list[list[Encoded]] = []
@@ -179,12 +220,12 @@ def test_beside_replay_the_old_examples_prompts_are_counted_too() -> None:
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    assert_resumes(SelfKL(samples=4, per_step=2, length=8), tmp_path)
+    assert_resumes(small(task_samples=3), tmp_path)
 
 
 def test_texts_longer_than_an_example_may_be_are_refused() -> None:
-    with pytest.raises(SettingError, match=r"texts of 64 tokens .* give a length of at most 63"):
-        SelfKL(length=64).plan(context(small_model()))
+    with pytest.raises(SettingError, match=r"draws 64 tokens after 4 .* length of at most 60"):
+        small(length=64).plan(context(small_model()))
 
 
 def test_texts_that_say_nothing_are_warned_of() -> None:
@@ -197,12 +238,12 @@ def test_texts_that_say_nothing_are_warned_of() -> None:
         model.get_output_embeddings().bias = torch.nn.Parameter(torch.zeros(head.shape[0]))
         model.get_output_embeddings().bias[end] = 100.0
     with pytest.warns(UserWarning, match="are all empty"):
-        SelfKL(samples=3, length=8).plan(task_context)
+        small().plan(task_context)
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("samples", 0), ("per_step", 0), ("every", 0), ("weight", -1.0), ("stages", "some")],
+    [("per_step", 0), ("every", 0), ("weight", -1.0), ("start_share", 1.5), ("form", "chat")],
 )
 def test_settings_outside_what_they_may_be_are_refused(setting: str, value: object) -> None:
     with pytest.raises(SettingError, match=setting):
