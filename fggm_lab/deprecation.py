@@ -21,6 +21,13 @@ OLD_NAMES = {
 """Setting → values by the names they had in version 0.1, and what they are called now."""
 
 
+ADDED_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "migu": {"magnitude": "share"},
+    "mofo": {"first_task": True},
+}
+"""Method → settings that version 0.1 did not have, and what its runs were trained with."""
+
+
 def warn_renamed(old: str, new: str) -> None:
     """Warn that `old` is now called `new`, at the line outside this package that wrote it.
 
@@ -66,7 +73,7 @@ def stored_settings(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         A copy in which the settings in `RENAMED_SETTINGS` and the values in `OLD_NAMES` have their
-        present names.
+        present names, with those of `ADDED_SETTINGS` that the file does not name.
     """
     if "+" in method:
         return {
@@ -74,12 +81,14 @@ def stored_settings(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
             for part, of_part in settings.items()
         }
     names = RENAMED_SETTINGS.get(method, {})
-    return {
+    present = {
         names.get(name, name): present_name(name, value, stored=True)
         if name in OLD_NAMES and isinstance(value, str)
         else value
         for name, value in settings.items()
     }
+    added = ADDED_SETTINGS.get(method, {}).items()
+    return present | {name: value for name, value in added if name not in present}
 
 
 def renamed_arguments(**new_names: str) -> Callable[[type[Class]], type[Class]]:

@@ -1,6 +1,7 @@
 """A former word works for one release, with a warning; what is on disk is read without one."""
 
 import warnings
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,28 @@ def test_settings_of_combined_methods_are_translated_too() -> None:
     new = {"replay": {"share": 0.1}, "fggm": {"keep": 0.3, "scope": "parameter"}}
     translated = stored_settings("replay+fggm", old)
     assert translated == stored_settings("replay+fggm", new) == new
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "added"),
+    [
+        (
+            "migu",
+            {"keep": 0.3, "include_head": True, "count_padding": True, "first_task": False},
+            {"magnitude": "share"},
+        ),
+        ("mofo", {"keep": 0.15, "vectors": False}, {"first_task": True}),
+    ],
+)
+def test_a_run_stored_before_a_setting_was_there_has_what_it_was_trained_with(
+    method: str, settings: dict[str, Any], added: dict[str, Any]
+) -> None:
+    old = made_config(method, method_settings=settings)
+    assert old.difference(made_config(method, method_settings=make_method(method).settings)) == []
+    assert old.method_settings == settings | added
+    combined = made_config(f"l2+{method}", method_settings={"l2": {}, method: settings})
+    assert combined.method_settings[method] == settings | added
+    assert make_method(method, **added) == make_method(method), "the default is what runs have"
 
 
 def test_both_names_at_once_mean_the_present_one() -> None:

@@ -19,7 +19,7 @@ from typing_extensions import NotRequired, Required, get_type_hints
 import fggm_lab
 from fggm_lab.cli import app
 from fggm_lab.fisher import ESTIMATORS
-from fggm_lab.methods import METHODS
+from fggm_lab.methods import METHODS, Method
 from fggm_lab.plots import FIGURES
 from fggm_lab.project import requirements
 from fggm_lab.runs import NUMBERS
@@ -40,10 +40,18 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def methods() -> str:
     """Every method by the command line's name."""
     rows = (
-        [f"`{n}`", f"`{m.__name__}`", sentence(m.__doc__ or ""), m.paper, m.stores]
+        [f"`{n}`", f"`{m.__name__}`", sentence(m.__doc__ or ""), m.paper, _first_task(m), m.stores]
         for n, m in METHODS.items()
     )
-    return table(["name", "class", "what it does", "source", "keeps from task to task"], rows)
+    heads = ["name", "class", "what it does", "source"]
+    return table([*heads, "masks the first task", "keeps from task to task"], rows)
+
+
+def _first_task(method: type[Method]) -> str:
+    """Whether a method masks the first task unless its `first_task` says otherwise."""
+    if not method.masks:
+        return "–"
+    return "yes" if getattr(method, "first_task") else "no"  # noqa: B009  (no field of `Method`)
 
 
 def estimators() -> str:

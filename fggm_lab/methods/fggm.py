@@ -36,7 +36,8 @@ class FGGM(TaskMasking):
             (`global`).
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         others: whether parameters that are not masked `train` or `freeze`.
-        first_task: whether the first task is masked, too.
+        first_task: whether the first task is masked, too; the paper does not say, and by default
+            it is.
         estimator: how the Fisher is estimated: a key of `fggm_lab.fisher.ESTIMATORS`, or one of
             your own as `module:name`.
         max_examples: score on so many training examples, drawn by the run's seed (None: all).

@@ -38,7 +38,7 @@ class FGGMOnline(TaskMasking):
             (`global`).
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         others: whether parameters that are not masked `train` or `freeze`.
-        first_task: whether the first task is masked, too.
+        first_task: whether the first task is masked, too; by default, as under FGGM.
         gather: the share of a task's steps, below 1, after which the mask is cut; that is after the
             first step at the earliest, and before the last.
         refresh: cut it anew every so many steps from then on (None: never).

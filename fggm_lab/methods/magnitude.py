@@ -29,7 +29,8 @@ class Magnitude(TaskMasking):
             (`global`).
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         others: whether parameters that are not masked `train` or `freeze`.
-        first_task: whether the first task is masked, too.
+        first_task: whether the first task is masked, too; by default, as under FGGM, whose control
+            it is.
         size: the `largest` or the `smallest` units move.
     """
 

@@ -35,7 +35,7 @@ class TaskMasking(Method):
             (`global`).
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         others: whether parameters that are not masked `train` or `freeze`.
-        first_task: whether the first task is masked, too.
+        first_task: whether the first task is masked, too (MIGU's code does not mask it).
     """
 
     masks: ClassVar[bool] = True

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +10,12 @@ from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from fggm_lab.checks import check_choice
 from fggm_lab.mask_settings import check_keep
 from fggm_lab.methods.base import Method, TaskContext
+
+Magnitude = Literal["share", "sum"]
+"""How a token counts: by the share of each output in the token's outputs, or by the outputs."""
 
 
 @dataclass
@@ -19,7 +23,6 @@ class _Watch:
     """One linear layer's output magnitudes, summed over the tokens of a step."""
 
     total: Tensor | None = None
-    tokens: int = 0
     handles: list[RemovableHandle] = field(default_factory=list)
 
 
@@ -27,9 +30,14 @@ class _Watch:
 class MIGU(Method):
     """Mask by output magnitude, chosen anew at every optimiser step, linear layers only.
 
-    n = |output| / Σ|output| per token, averaged over the step's tokens; within each layer the rows
-    with the top `keep` of n keep their weight gradient. Biases, norms and embeddings are not
-    masked. The defaults are those of the released code.
+    Within each layer the rows with the top `keep` of n keep their weight gradient, n being a row's
+    output magnitude over the step's tokens. Biases, norms and embeddings are not masked.
+
+    As we understand the paper, n is |output| / Σ|output| of each token, averaged over the tokens:
+    `magnitude="share"`. The released code (github.com/wenyudu/MIGU, `uie_trainer_ft.py`) sums
+    |output| over the tokens as they are: `magnitude="sum"`, by which a token with large outputs
+    counts for more. Everything else here is as in that code: it masks the head, counts padding, and
+    leaves the first task unmasked.
 
     Of an adapter (LoRA's BA) both matrices are masked: A's rows by A's output, B's by the output of
     the whole layer, W₀x + BAx (the released code's `activation_combined`). By B's own output the
@@ -37,9 +45,11 @@ class MIGU(Method):
 
     Attributes:
         keep: the share of rows that keep their gradient (the paper's threshold is 0.7).
+        magnitude: `share`, the paper's, or `sum`, the released code's.
         include_head: mask the output head, too; a tied embedding is then masked by the same rows.
         count_padding: let padding tokens count in the average.
-        first_task: whether the first task is masked.
+        first_task: whether the first task is masked, too; by default not, as in the released code
+            (FGGM and its controls mask it: set both alike to compare them).
     """
 
     name: ClassVar[str] = "migu"
@@ -47,6 +57,7 @@ class MIGU(Method):
     masks: ClassVar[bool] = True
 
     keep: float = 0.3
+    magnitude: Magnitude = "share"
     include_head: bool = True
     count_padding: bool = True
     first_task: bool = False
@@ -55,6 +66,7 @@ class MIGU(Method):
 
     def __post_init__(self) -> None:
         check_keep(self.keep)
+        check_choice("magnitude", self.magnitude, Magnitude)
 
     def start(self, context: TaskContext) -> None:
         """Watch the outputs of linear layers, unless this is an unmasked first task."""
@@ -89,15 +101,14 @@ class MIGU(Method):
             if not module.training:
                 return
             magnitude = output.detach().abs()
-            share = magnitude / magnitude.sum(dim=-1, keepdim=True).clamp_min(1e-30)
+            if self.magnitude == "share":
+                magnitude = magnitude / magnitude.sum(dim=-1, keepdim=True).clamp_min(1e-30)
             counted = self._padding.get("tokens")
-            # Layers that see tokens in another arrangement (experts) average over all they see.
-            if counted is not None and counted.shape == share.shape[:-1]:
-                share = share[counted]
-            share = share.flatten(0, -2).float()
-            total = share.sum(dim=0)
+            # Layers that see tokens in another arrangement (experts) count all they see.
+            if counted is not None and counted.shape == magnitude.shape[:-1]:
+                magnitude = magnitude[counted]
+            total = magnitude.flatten(0, -2).float().sum(dim=0)
             watch.total = total if watch.total is None else watch.total + total
-            watch.tokens += share.shape[0]
 
         return hook
 
@@ -106,16 +117,25 @@ class MIGU(Method):
         transposed = {
             id(m.weight) for m in model.modules() if isinstance(m, Conv1D)
         }  # stored (in, out)
-        for name, parameter in model.named_parameters():
-            watch = self._watches.get(name)
-            if watch is None or watch.total is None or parameter.grad is None:
+        parameters = dict(model.named_parameters())
+        for name, rows in self.rows().items():
+            gradient = parameters[name].grad
+            if gradient is None:
                 continue
-            mean = watch.total / watch.tokens
-            rows = torch.zeros_like(mean)
-            rows[mean.topk(round(self.keep * len(mean))).indices] = 1
-            axis = 1 if id(parameter) in transposed else 0
-            parameter.grad.mul_(rows[None] if axis else rows[:, None])
-            watch.total, watch.tokens = None, 0
+            gradient.mul_(rows[None] if id(parameters[name]) in transposed else rows[:, None])
+            self._watches[name].total = None
+
+    def rows(self) -> dict[str, Tensor]:
+        """The rows that keep their gradient, by the outputs since the last step.
+
+        Returns:
+            Name of a watched weight → (out,), bool; those whose layer gave no output are left out.
+        """
+        return {
+            name: top_rows(watch.total, self.keep)
+            for name, watch in self._watches.items()
+            if watch.total is not None
+        }
 
     def finish(self) -> None:
         """Remove the hooks."""
@@ -124,6 +144,21 @@ class MIGU(Method):
                 handle.remove()
         self._watches.clear()
         self._padding.clear()
+
+
+def top_rows(magnitudes: Tensor, keep: float) -> Tensor:
+    """Which rows of a layer keep their gradient.
+
+    Args:
+        magnitudes: (out,), over a step's tokens; a mean or a sum, for only their order counts.
+        keep: the share of rows that keep it.
+
+    Returns:
+        (out,), bool: True for the top round(keep · out) rows.
+    """
+    rows = torch.zeros_like(magnitudes, dtype=torch.bool)
+    rows[magnitudes.topk(round(keep * len(rows))).indices] = True
+    return rows
 
 
 def adapted_layers(model: nn.Module) -> dict[int, nn.Module]:

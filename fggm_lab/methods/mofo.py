@@ -10,7 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.errors import SettingError
 from fggm_lab.mask_settings import check_keep
-from fggm_lab.methods.base import Method
+from fggm_lab.methods.base import Method, TaskContext
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class MoFO(Method):
         keep: the share of entries of each weight that a step moves; round(keep · n) of n, at least
             one. The released code's page recommends 0.05 to 0.2.
         vectors: filter biases and norms, too; the released code lets them move whole.
+        first_task: whether the first task is filtered, too; by default as in the paper, which
+            fine-tunes once and filters every step.
     """
 
     name: ClassVar[str] = "mofo"
@@ -32,21 +34,30 @@ class MoFO(Method):
 
     keep: float = 0.15
     vectors: bool = False
+    first_task: bool = True
     _before: dict[nn.Parameter, Tensor] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     _handles: list[RemovableHandle] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
+    _unfiltered: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_keep(self.keep)
 
+    def start(self, context: TaskContext) -> None:
+        """Note whether this is a first task that is left unfiltered."""
+        if context.index == 0 and not self.first_task:
+            self._unfiltered.append(context.name)
+
     def attach(self, optimizer: Optimizer) -> None:
-        """Watch the optimiser's steps.
+        """Watch the optimiser's steps, unless this is an unfiltered first task.
 
         An optimiser without a first moment (`exp_avg`) is refused at its first step.
         """
+        if self._unfiltered:
+            return
         self._handles.append(optimizer.register_step_pre_hook(self._note))
         self._handles.append(optimizer.register_step_post_hook(self._filter))
 
@@ -79,3 +90,4 @@ class MoFO(Method):
             handle.remove()
         self._handles.clear()
         self._before.clear()
+        self._unfiltered.clear()

@@ -82,7 +82,8 @@ class Protect(TaskMasking):
             (`global`).
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         others: whether parameters that are not masked `train` or `freeze`.
-        first_task: whether the first task is masked, too.
+        first_task: whether the first task is masked, too; by default, for the model has something
+            to lose before it.
         samples: how many texts the model draws before each task.
         length: the maximum number of tokens of a text.
     """
@@ -133,7 +134,8 @@ class Contrast(Protect):
             (`global`).
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         others: whether parameters that are not masked `train` or `freeze`.
-        first_task: whether the first task is masked, too.
+        first_task: whether the first task is masked, too; by default, for the model has something
+            to lose before it.
         samples: how many texts the model draws before each task.
         length: the maximum number of tokens of a text.
         max_examples: score the task on so many training examples (None: all).

@@ -11,6 +11,7 @@ from fggm_lab.runs.compare import (
     over_seeds,
 )
 from fggm_lab.runs.config import RECORD_FISHER, Branch, RunConfig, versions
+from fggm_lab.runs.first_task import first_task_note
 from fggm_lab.runs.forgotten import AnswerChange, forgotten_examples
 from fggm_lab.runs.listing import RunsLike, as_runs, find_runs, one_run
 from fggm_lab.runs.numbers import NUMBERS, RunNumber, measure
@@ -42,6 +43,7 @@ __all__ = [
     "columns",
     "comparison",
     "find_runs",
+    "first_task_note",
     "forgotten_examples",
     "general_scores",
     "log_scalars",

@@ -7,6 +7,7 @@ the line), None for a single seed.
 
 import json
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from typing import Any, NoReturn
 from fggm_lab.errors import RunError
 from fggm_lab.html_table import html_table, plain_lines
 from fggm_lab.runs.config import RunConfig
+from fggm_lab.runs.first_task import first_task_note
 from fggm_lab.runs.listing import RunsLike, as_runs
 from fggm_lab.runs.numbers import NUMBERS, shown_numbers
 from fggm_lab.runs.run import Run
@@ -22,7 +24,7 @@ Row = dict[str, Any]
 
 
 _BEFORE, _AFTER = (
-    {"method": "method", "seed": "seed"},
+    {"method": "method", "seed": "seed", "first_task_masked": "first task masked"},
     {
         "general_name": "General on",
         "general_better": "General better",
@@ -65,7 +67,9 @@ class Comparison(list[Row]):
             [row["method"], str(row["seed"]), *(shown[key].text(row[key]) for key in shown)]
             for row in self
         ]
-        return html_table(f"{len(self)} runs side by side", headings, rows)
+        table = html_table(f"{len(self)} runs side by side", headings, rows)
+        note = first_task_note(self)
+        return table if note is None else f"{table}<div>{escape(note)}</div>"
 
 
 def columns() -> dict[str, str]:
@@ -213,8 +217,9 @@ def comparison(runs: RunsLike) -> Comparison:
         runs: a run, a folder of runs, or several of either; over the same tasks.
 
     Returns:
-        One row per run, in the order given: `method`, `seed`, the numbers of `NUMBERS` (None where
-        not measured), `general_name`, `general_better`, `finished` and `run`, the folder.
+        One row per run, in the order given: `method`, `seed`, `first_task_masked` (None of a method
+        without a mask), the numbers of `NUMBERS` (None where not measured), `general_name`,
+        `general_better`, `finished` and `run`, the folder.
 
     Raises:
         RunError: no runs, or runs that cannot be compared (`check_comparable`).
@@ -255,6 +260,7 @@ def row_of(run: Run, label: str) -> Row:
     return {
         "method": label,
         "seed": run.config.training.seed,
+        "first_task_masked": run.config.first_task_masked,
         **{key: number.read(run) for key, number in NUMBERS.items()},
         "general_name": general and general["name"],
         "general_better": general and general["better"],

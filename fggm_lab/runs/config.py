@@ -203,6 +203,18 @@ class RunConfig(BaseModel):
                 return MaskSettings(float(keep), check_scope(str(scope), stored=True))
         return None
 
+    @property
+    def first_task_masked(self) -> bool | None:
+        """Whether the run's method masks the first task, too; None if it masks none.
+
+        As `mask_settings` does, it looks for the settings that have a keep share.
+        """
+        for settings in (self.method_settings, *self.method_settings.values()):
+            if isinstance(settings, dict) and "keep" in settings:
+                masked = settings.get("first_task")
+                return masked if isinstance(masked, bool) else None
+        return None
+
     def settings(self) -> dict[str, JsonValue]:
         """All settings but the versions, flat: `method_settings.keep` for a method's own.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from fggm_lab.runs.first_task import first_task_note
 from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.tables.columns import default_keys, heading, lower_is_better
 
@@ -19,7 +20,8 @@ def numbers_html(
         columns: the numbers to show, keys of `NUMBERS`; None: those that are `in_tables`.
 
     Returns:
-        A `div` that scrolls sideways, with the table in it.
+        A `div` that scrolls sideways, with the table in it, and below that a line where the methods
+        differ in whether they mask the first task.
     """
     keys = default_keys(rows) if columns is None else columns
     marked = lower_is_better(rows)
@@ -32,10 +34,12 @@ def numbers_html(
         + "</tr>"
         for row in rows
     )
+    first_task = first_task_note(rows)
+    note = "" if first_task is None else f'<p class="note">{escape(first_task)}</p>'
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
         f'<caption>{escape(caption)}</caption><thead><tr><th scope="col">method</th>{heads}</tr>'
-        f"</thead><tbody>{body}</tbody></table></div>"
+        f"</thead><tbody>{body}</tbody></table>{note}</div>"
     )
 
 

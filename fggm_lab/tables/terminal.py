@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from fggm_lab.runs.first_task import first_task_note
 from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.runs.published import published
 from fggm_lab.tables.columns import default_keys, lower_is_better, short_heading
@@ -103,6 +104,8 @@ def _notes(rows: Sequence[dict[str, Any]], keys: Sequence[str], marked: set[str]
         notes.append(f"General before training: {', '.join(sorted(before))}")
     notes += ["* unfinished"] if not all(row["finished"] for row in rows) else []
     lines = ["; ".join(notes)] if notes else []
+    if (first_task := first_task_note(rows)) is not None:
+        lines.append(first_task)
     return lines + [EXPLANATIONS[key] for key in keys if key in EXPLANATIONS]
 
 

@@ -1,7 +1,8 @@
 """Each method does what defines it: which units move, chosen from what."""
 
 import dataclasses
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from fggm_lab.methods import (
     make_method,
 )
 from fggm_lab.methods.masking import TaskMasking, masked_names
+from fggm_lab.methods.migu import Magnitude
 from fggm_lab.models.encoding import collate
 from tests.support.families import FAMILIES
 from tests.support.small import context, small_model
@@ -85,8 +87,12 @@ def test_random_mask_keeps_as_many_units_as_fggm_and_follows_its_seed() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("count_padding", [True, False])
-def test_migu_keeps_the_rows_with_the_largest_outputs(family: str, count_padding: bool) -> None:
+@pytest.mark.parametrize(
+    ("magnitude", "count_padding"), [("share", True), ("share", False), ("sum", True)]
+)
+def test_migu_keeps_the_rows_with_the_largest_outputs(
+    family: str, magnitude: Magnitude, count_padding: bool
+) -> None:
     model = small_model(family, tied=False)
     task_context = context(model)
     batch = collate(task_context.encoded, 0)
@@ -94,7 +100,7 @@ def test_migu_keeps_the_rows_with_the_largest_outputs(family: str, count_padding
     name = {"gpt2": "transformer.h.0.mlp.c_fc"}.get(family, "model.layers.0.mlp.up_proj")
     layer = model.get_submodule(name)
     layer.register_forward_hook(lambda m, i, o: outputs.__setitem__(name, o.detach()))
-    method = MIGU(keep=0.3, count_padding=count_padding)
+    method = MIGU(keep=0.3, magnitude=magnitude, count_padding=count_padding)
     model.train()
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -106,14 +112,15 @@ def test_migu_keeps_the_rows_with_the_largest_outputs(family: str, count_padding
     untouched = norm.grad.clone()
     method.on_gradients(model)
     method.finish()
-    # By hand, token by token: |output| over its sum, averaged.
-    shares = []
+    # By hand, token by token: |output| over its sum, or |output| itself, added up.
+    counted = []
     for row, mask in zip(outputs[name], batch["attention_mask"], strict=True):
         for token, real in zip(row, mask, strict=True):
             if real or count_padding:
-                shares.append(token.abs() / token.abs().sum())
-    mean = torch.stack(shares).mean(dim=0)
-    rows = mean.argsort(descending=True)[: round(0.3 * len(mean))]
+                size = token.abs()
+                counted.append(size / size.sum() if magnitude == "share" else size)
+    total = torch.stack(counted).sum(dim=0)
+    rows = total.argsort(descending=True)[: round(0.3 * len(total))]
     expected = torch.zeros_like(plain)
     if family == "gpt2":
         expected[:, rows] = plain[:, rows]
@@ -122,6 +129,59 @@ def test_migu_keeps_the_rows_with_the_largest_outputs(family: str, count_padding
     assert torch.equal(layer.weight.grad, expected)
     assert torch.equal(norm.grad, untouched)
     assert not [h for m in model.modules() for h in m._forward_pre_hooks]
+
+
+class _Identity(torch.nn.Module):
+    """One linear layer that gives back what it gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 3, bias=False)
+        self.layer.weight.data = torch.eye(3)
+
+    def get_output_embeddings(self) -> None:
+        """It has no head."""
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, self.layer(tokens))
+
+
+@pytest.mark.parametrize(("magnitude", "row"), [("share", 2), ("sum", 0)])
+def test_a_loud_token_decides_by_the_sum_and_not_by_shares(magnitude: Magnitude, row: int) -> None:
+    """Tokens (8, 6, 0) and (0, 0.1, 0.9): sums 8, 6.1, 0.9; shares 4/7 + 0, 3/7 + 0.1, 0 + 0.9."""
+    model = cast(Any, _Identity())
+    method = MIGU(keep=1 / 3, magnitude=magnitude)
+    method.start(replace(context(small_model()), model=model))
+    model(torch.tensor([[[8.0, -6.0, 0.0], [0.0, 0.1, -0.9]]])).sum().backward()
+    masks = method.rows()
+    assert masks["layer.weight"].nonzero().flatten().tolist() == [row]
+    method.on_gradients(model)
+    assert model.layer.weight.grad.abs().sum(dim=1).nonzero().flatten().tolist() == [row]
+    assert method.rows() == {}, "the next step begins anew"
+    method.finish()
+
+
+MASKS = [name for name, method in METHODS.items() if method.masks]
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_every_mask_can_leave_the_first_task_alone_and_says_what_it_does_by_default(
+    name: str,
+) -> None:
+    model = small_model()
+    task_context = context(model, index=0)
+    method = make_method(name, first_task=False)
+    assert method.plan(task_context).mask is None
+    method.start(task_context)
+    model.train()
+    model(**collate(task_context.encoded, 0)).loss.backward()
+    before = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    method.on_gradients(model)
+    assert method.remask(task_context, 1, 2) is None
+    method.finish()
+    assert all(torch.equal(model.get_parameter(n).grad, g) for n, g in before.items())
+    documented = (METHODS[name].__doc__ or "").partition("first_task:")[2]
+    assert "default" in documented.partition(":")[0]
 
 
 def test_migu_skips_the_first_task_as_its_code_does() -> None:

@@ -69,6 +69,23 @@ def test_after_the_task_the_optimiser_is_adam_again() -> None:
     assert bool((model.get_parameter(name) != before[name]).all())
 
 
+@pytest.mark.parametrize(("first_task", "index"), [(False, 0), (False, 1), (True, 0)])
+def test_a_first_task_left_alone_is_plain_adam(first_task: bool, index: int) -> None:
+    model = small_model()
+    task_context = context(model, index=index)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    method = MoFO(keep=0.2, first_task=first_task)
+    method.start(task_context)
+    method.attach(optimizer)
+    name = "model.layers.0.mlp.up_proj.weight"
+    before = model.get_parameter(name).detach().clone()
+    model(**collate(task_context.encoded, 0)).loss.backward()
+    optimizer.step()
+    method.finish()
+    moved = (model.get_parameter(name) != before).float().mean()
+    assert moved == (1 if not first_task and index == 0 else pytest.approx(0.2, abs=0.01))
+
+
 def test_at_least_one_entry_moves() -> None:
     layer = torch.nn.Linear(3, 1, bias=False)
     optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1)
