@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from fggm_lab.methods import L2 as L2
     from fggm_lab.methods import METHODS as METHODS
     from fggm_lab.methods import MIGU as MIGU
+    from fggm_lab.methods import OSF as OSF
     from fggm_lab.methods import SFA as SFA
     from fggm_lab.methods import SFT as SFT
     from fggm_lab.methods import Composed as Composed
@@ -74,9 +75,11 @@ if TYPE_CHECKING:
     from fggm_lab.methods import Replay as Replay
     from fggm_lab.methods import SelfKL as SelfKL
     from fggm_lab.methods import SelfReplay as SelfReplay
+    from fggm_lab.methods import SHiRA as SHiRA
     from fggm_lab.methods import TaskContext as TaskContext
     from fggm_lab.methods import Untrained as Untrained
     from fggm_lab.methods import WiSE as WiSE
+    from fggm_lab.methods import fisher_mask_fn as fisher_mask_fn
     from fggm_lab.methods import make_method as make_method
     from fggm_lab.models import as_units as as_units
     from fggm_lab.models import attention_patterns as attention_patterns
@@ -175,7 +178,9 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "L2",
         "METHODS",
         "MIGU",
+        "OSF",
         "SFT",
+        "SHiRA",
         "Composed",
         "Contrast",
         "FGGMOnline",
@@ -196,6 +201,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "TaskContext",
         "Untrained",
         "WiSE",
+        "fisher_mask_fn",
         "make_method",
     ),
     "runs": (

@@ -18,6 +18,7 @@ from fggm_lab.methods.migu import MIGU
 from fggm_lab.methods.mofo import MoFO
 from fggm_lab.methods.olora import OLoRA
 from fggm_lab.methods.online_ewc import OnlineEWC
+from fggm_lab.methods.osf import OSF
 from fggm_lab.methods.own_samples import Contrast, Protect, contrast, self_fisher
 from fggm_lab.methods.random_mask import RandomMask
 from fggm_lab.methods.registry import (
@@ -32,6 +33,7 @@ from fggm_lab.methods.self_kl import SelfKL
 from fggm_lab.methods.self_replay import SelfReplay
 from fggm_lab.methods.sfa import SFA
 from fggm_lab.methods.sft import SFT
+from fggm_lab.methods.shira import SHiRA, fisher_mask_fn
 from fggm_lab.methods.untrained import Untrained
 from fggm_lab.methods.wise import WiSE
 
@@ -45,6 +47,7 @@ __all__ = [
     "L2",
     "METHODS",
     "MIGU",
+    "OSF",
     "PLUS",
     "SFA",
     "SFT",
@@ -63,6 +66,7 @@ __all__ = [
     "Protect",
     "RandomMask",
     "Replay",
+    "SHiRA",
     "SelfKL",
     "SelfReplay",
     "TaskContext",
@@ -71,6 +75,7 @@ __all__ = [
     "as_method",
     "class_references",
     "contrast",
+    "fisher_mask_fn",
     "installed_methods",
     "make_method",
     "self_fisher",

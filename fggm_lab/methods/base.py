@@ -159,6 +159,8 @@ class Method:
         stores: what it remembers from task to task, in words.
         masks: whether it chooses which units may move.
         adapts: whether it trains parameters of its own instead of the model's.
+        takes_masks: of a method that adapts, whether its parameters have units, the output units of
+            the weights they belong to, among which a method that masks can choose.
         own_weights: whether the model's own weights must be what is trained, so that it cannot be
             combined with a method that adapts.
         merges: whether it changes the weights that a task ends with, so that it cannot be combined
@@ -171,6 +173,7 @@ class Method:
     stores: ClassVar[str] = "nothing"
     masks: ClassVar[bool] = False
     adapts: ClassVar[bool] = False
+    takes_masks: ClassVar[bool] = True
     own_weights: ClassVar[bool] = False
     merges: ClassVar[bool] = False
     alone: ClassVar[bool] = False

@@ -247,6 +247,12 @@ def check_parts(parts: Sequence[Method]) -> None:
         raise SettingError(
             f"{joined}: {' and '.join(adapting)} both put adapters into the model; keep one of them"
         )
+    unmasked = [part.name for part in parts if not part.takes_masks]
+    if unmasked and masking:
+        raise SettingError(
+            f"{joined}: {unmasked[0]}'s parameters are no rows of weights, so {masking[0]} has no "
+            "units to choose from; combine it with lora, or leave one out"
+        )
     merging = [part.name for part in parts if part.merges]
     if len(merging) > 1:
         raise SettingError(

@@ -1,8 +1,7 @@
 """LoRA (arXiv 2106.09685): freeze the weights, train two thin matrices beside each, add them up."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,16 +12,18 @@ from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.checks import check_count, check_range
 from fggm_lab.deprecation import RENAMED_SETTINGS, renamed_arguments
-from fggm_lab.errors import SettingError, nearest
 from fggm_lab.extras import require
+from fggm_lab.methods.adapters import (
+    ADAPTER,
+    check_above_zero,
+    check_modules,
+    chosen_layers,
+    merged_afterwards,
+)
 from fggm_lab.methods.base import Method, TaskContext
-from fggm_lab.methods.masking import linear_weights
 
 if TYPE_CHECKING:
     from peft import LoraModel
-
-ADAPTER = "default"
-"""peft's usual name for an adapter; it is in the names of its parameters."""
 
 
 @renamed_arguments(**RENAMED_SETTINGS["lora"])
@@ -64,31 +65,17 @@ class LoRA(Method):
     def __post_init__(self) -> None:
         check_count("rank", self.rank)
         for name in ("alpha", "lr_scale"):
-            check_range(name, getattr(self, name), 0)
-            if getattr(self, name) == 0:
-                raise SettingError(f"{name} is 0, so nothing would be learned; it must be above 0")
+            check_above_zero(name, getattr(self, name))
         check_range("dropout", self.dropout, 0, 0.99)
-        ends = self.modules if isinstance(self.modules, list) else []
-        if self.modules != "linear" and not (ends and all(isinstance(end, str) for end in ends)):
-            raise SettingError(
-                f"modules is {self.modules!r}; give 'linear' or a list of the ends of layers' names"
-            )
+        check_modules(self.modules)
 
     def check(self, tasks: int) -> None:
         """Raise a `MissingExtra` if peft, which makes the adapters, is not installed."""
         require("LoRA", "peft")
 
-    @contextmanager
-    def adapted(self, context: TaskContext) -> Iterator[None]:
+    def adapted(self, context: TaskContext) -> AbstractContextManager[None]:
         """Inside, adapters alone train; afterwards, whatever happened, they are merged."""
-        trains = {name: p.requires_grad for name, p in context.model.named_parameters()}
-        adapters = self._insert(context.model, context)
-        try:
-            yield
-        finally:
-            adapters.merge_and_unload()
-            for name, parameter in context.model.named_parameters():
-                parameter.requires_grad_(trains[name])
+        return merged_afterwards(context.model, lambda model: self._insert(model, context))
 
     def begun(self, context: TaskContext) -> PreTrainedModel:
         """The model before the task, with the adapters as they were drawn for it."""
@@ -101,7 +88,7 @@ class LoRA(Method):
         require("LoRA", "peft")
         from peft import LoraConfig, LoraModel  # takes seconds to import
 
-        layers = self._layers(model)
+        layers = chosen_layers(model, self.modules, "lora")
         kinds = {type(model.get_submodule(name)) for name in layers}
         settings = LoraConfig(
             r=self.rank,
@@ -115,31 +102,6 @@ class LoRA(Method):
             adapters = LoraModel(model, settings, ADAPTER)
         draw(adapters, torch.Generator().manual_seed(context.seed_for("adapters")))
         return adapters
-
-    def _layers(self, model: PreTrainedModel) -> list[str]:
-        """Names of the layers to adapt.
-
-        Returns:
-            Those of `modules`, without `.weight`.
-
-        Raises:
-            SettingError: no layer's name ends in one of `modules`.
-        """
-        linear = [name.removesuffix(".weight") for name in sorted(linear_weights(model))]
-        if isinstance(self.modules, str):
-            return linear
-        for end in self.modules:
-            if not any(_ends(name, end) for name in linear):
-                endings = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
-                raise SettingError(
-                    f"lora's modules has '{end}', which no linear layer's name ends in; there are: "
-                    f"{', '.join(endings)}{nearest(end, endings)}"
-                )
-        return [name for name in linear if any(_ends(name, end) for end in self.modules)]
-
-
-def _ends(name: str, end: str) -> bool:
-    return name == end or name.endswith(f".{end}")
 
 
 def factors(model: nn.Module) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:

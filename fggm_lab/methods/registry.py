@@ -25,6 +25,7 @@ from fggm_lab.methods.migu import MIGU
 from fggm_lab.methods.mofo import MoFO
 from fggm_lab.methods.olora import OLoRA
 from fggm_lab.methods.online_ewc import OnlineEWC
+from fggm_lab.methods.osf import OSF
 from fggm_lab.methods.own_samples import Contrast, Protect
 from fggm_lab.methods.random_mask import RandomMask
 from fggm_lab.methods.replay import Replay
@@ -32,6 +33,7 @@ from fggm_lab.methods.self_kl import SelfKL
 from fggm_lab.methods.self_replay import SelfReplay
 from fggm_lab.methods.sfa import SFA
 from fggm_lab.methods.sft import SFT
+from fggm_lab.methods.shira import SHiRA
 from fggm_lab.methods.untrained import Untrained
 from fggm_lab.methods.wise import WiSE
 from fggm_lab.plugins import METHODS_GROUP, entry_points, is_reference, look_up
@@ -63,6 +65,8 @@ METHODS: dict[str, type[Method]] = {
         SelfReplay,
         LoRA,
         OLoRA,
+        SHiRA,
+        OSF,
         Joint,
         Untrained,
     )

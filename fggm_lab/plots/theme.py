@@ -107,6 +107,8 @@ METHOD_STYLES = {
     "self-replay": Style(SKY, "dot", "triangle-down"),
     "lora": Style(OLIVE, "solid", "square"),
     "olora": Style(GREY, "longdash", "circle"),
+    "shira": Style(GREEN, "dash", "diamond"),
+    "osf": Style(OCHRE, "dot", "square"),
     "joint": Style(OCHRE, "solid", "star"),
     "untrained": Style(GREY, "dot", "cross"),
 }

@@ -92,6 +92,8 @@ def test_a_combination_says_what_its_parts_are() -> None:
         ("fggm+random", "fggm and random both choose which units may move; keep one of them"),
         ("mofo+replay+migu", "mofo and migu both choose which units"),
         ("lora+olora", "lora and olora both put adapters into the model; keep one"),
+        ("shira+fggm", "shira's parameters are no rows of weights, so fggm has no units to choose"),
+        ("mofo+osf", "osf's parameters are no rows of weights, so mofo has no units to choose"),
         ("joint+fggm", "joint cannot be combined; run it by itself"),
         ("lora+untrained", "untrained cannot be combined; run it by itself"),
         ("fggm+lora+fggm", "names fggm twice; leave one out"),
@@ -137,6 +139,8 @@ def test_every_two_methods_go_together_or_are_refused() -> None:
                 or (first.alone or second.alone)
                 or (first.masks and second.masks)
                 or (first.adapts and second.adapts)
+                or (first.masks and not second.takes_masks)
+                or (second.masks and not first.takes_masks)
                 or (first.adapts and second.own_weights)
                 or (second.adapts and first.own_weights)
                 or (first.merges and second.merges)
