@@ -104,6 +104,9 @@ class MethodsProgress:
             general = sequence.evaluation.get("general")
             sequence.learned[event["name"]] = scores[event["name"]]
             line = task_line(event["name"], scores, sequence.learned, general and general["score"])
+            if until := event.get("until"):
+                sequence.steps -= until["at_most"] - until["steps"]
+                line += f" · held-out loss {until['best']:.3g} after {until['steps']} steps"
             position = f"{event['task'] + 1}/{len(sequence.names)}"
             self._console.print(f"{method} {position} {line}{self._time_left()}", highlight=False)
 

@@ -89,6 +89,14 @@ NewTokens = Annotated[
     Discriminator(_form),
 ]
 """As `Epochs`, but a task may have no number; None: none has."""
+_Level = Annotated[float, Field(gt=0)]
+Levels = Annotated[
+    Annotated[_Level | None, Tag("@all")]
+    | Annotated[Sequence[_Level], Tag("@in order")]
+    | Annotated[Mapping[str, _Level], Tag("@by name")],
+    Discriminator(_form),
+]
+"""As `NewTokens`, of numbers above 0 that need not be whole."""
 
 Number = TypeVar("Number", int, float)
 
@@ -112,6 +120,14 @@ class TrainingSettings(BaseModel):
     epochs: Epochs = 5.0
     """Passes over each task's training split: `5`, one for each task (`5,3,7`), or by name
     (`FOMC=3,Py150=5`)."""
+    until_loss: Annotated[Levels, Option(sweep=False, default="all epochs are trained")] = None
+    """Train a task only until its loss on the eval split, nats per answer token, is as low as this:
+    `0.2`, one for each task, or by name (`FOMC=0.2`); `epochs` at most, over which a linear rate
+    falls however early a task ends."""
+    until_every: Annotated[int, Option(sweep=False)] = Field(default=8, ge=1)
+    """Steps from one look at that loss to the next."""
+    until_examples: Annotated[int | None, Option(sweep=False)] = Field(default=64, ge=1)
+    """Examples of the eval split that it is of, the first ones; `none` takes all."""
     batch_size: int = Field(default=32, ge=1)
     """Examples per step."""
     lr: float = Field(default=5e-4, ge=0)
@@ -222,24 +238,34 @@ class TrainingSettings(BaseModel):
             names: the tasks that are learned, in order.
 
         Returns:
-            Settings whose `epochs` and `max_new_tokens` are one number or a dictionary by name.
+            Settings whose `epochs`, `until_loss` and `max_new_tokens` are one number or a
+            dictionary by name.
 
         Raises:
             SettingError: there are more or fewer numbers than tasks, a name is no task's, or a
                 task has no epochs.
         """
         epochs = by_task("epochs", self.epochs, names)
-        tokens = self.max_new_tokens
+        tokens, levels = self.max_new_tokens, self.until_loss
         if tokens is not None:
             tokens = by_task("max_new_tokens", tokens, names)
+        if levels is not None:
+            levels = by_task("until_loss", levels, names)
         check_every_task(epochs, names)
-        return self.with_changes(epochs=epochs, max_new_tokens=tokens)
+        return self.with_changes(epochs=epochs, max_new_tokens=tokens, until_loss=levels)
 
     def epochs_of(self, task: str) -> float:
         """The epochs of a task by its name, of settings made by `for_tasks`."""
         if isinstance(self.epochs, Sequence):
             raise SettingError("epochs is a list; call settings.for_tasks(names) first")
         return self.epochs[task] if isinstance(self.epochs, Mapping) else self.epochs
+
+    def level_of(self, task: str) -> float | None:
+        """The held-out loss that ends a task by its name, of settings made by `for_tasks`."""
+        assert not isinstance(self.until_loss, Sequence)
+        return (
+            self.until_loss.get(task) if isinstance(self.until_loss, Mapping) else self.until_loss
+        )
 
 
 def option_of(field: FieldInfo) -> Option:

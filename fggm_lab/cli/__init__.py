@@ -14,6 +14,7 @@ from fggm_lab.cli.figure import figure
 from fggm_lab.cli.forgotten import forgotten
 from fggm_lab.cli.general import general
 from fggm_lab.cli.inputs import audit, fisher
+from fggm_lab.cli.levels import levels
 from fggm_lab.cli.look import look, watch
 from fggm_lab.cli.results import compare, info, report
 from fggm_lab.cli.sweep import sweep
@@ -52,7 +53,7 @@ def _options(
 
 for command in (
     look, demo, lab, run, watch, sweep, compare, report, figure, forgotten, info, check, general,
-    code, fisher, audit, progress, grade,
+    code, fisher, levels, audit, progress, grade,
 ):  # fmt: skip
     app.command()(command)
 

@@ -36,7 +36,8 @@ class RunState:
     Attributes:
         names: the tasks, in order.
         general_better: `higher` if General is a score from 0 to 1, `lower` if it is a loss.
-        planned: optimiser steps of each task; empty until the run has started.
+        planned: optimiser steps of each task, of one that a level ended those taken; empty until
+            the run has started.
         task: the 0-based task in training, -1 before any.
         step: optimiser steps taken, over all tasks.
         shares: for each task, the share of the model's units that its mask lets move; None where
@@ -77,6 +78,8 @@ class RunState:
         elif event["kind"] == "task":
             self.task = event["task"]
             self.shares[self.task] = event["kept"] / event["units"]
+            if "until" in event and self.planned:
+                self.planned[self.task] = event["until"]["steps"]
         elif event["kind"] == "end":
             self.finished = True
 

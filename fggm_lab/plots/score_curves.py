@@ -138,8 +138,13 @@ def general_points(evaluations: Sequence[EvaluationEvent]) -> list[Measurement]:
 
 
 def _segments(names: Sequence[str], events: Sequence[Event]) -> list[Segment]:
-    """The steps of each task: as planned by the run's `start` event, else as far as they got."""
-    planned = next((e["steps"] for e in events if e["kind"] == "start" and "steps" in e), None)
+    """The steps of each task: as planned, or fewer where a level ended it; else as they got."""
+    planned = next(
+        (list(e["steps"]) for e in events if e["kind"] == "start" and "steps" in e), None
+    )
+    for event in events if planned is not None else ():
+        if event["kind"] == "task" and "until" in event and planned is not None:
+            planned[event["task"]] = event["until"]["steps"]
     segments: list[Segment] = []
     start = 0
     for index, name in enumerate(names):

@@ -173,7 +173,8 @@ def fill(figure: go.Figure, state: RunState, smoothing: float = 0.0) -> go.Figur
     Returns:
         The figure.
     """
-    if state.planned and figure.layout.xaxis.range is None:
+    shown_range = figure.layout.xaxis.range
+    if state.planned and (shown_range is None or shown_range[1] != 1.01 * state.total):
         _mark_tasks(figure, state)
     *scores, low, high, middle, share = figure.data
     curves = [*(state.points(name) for name in state.names), state.general()]

@@ -37,6 +37,8 @@ _BEFORE, _AFTER = (
 _SAME = ("task_names", "task_fingerprint", "split", "limit", "score_limit", "code_execution")
 _LOOKING = ("fisher_points", "fisher_examples", "score_unlearned", "distance_samples")
 """What is recorded or scored beside, and changes nothing in training or in any score."""
+_LEVELS = "until_loss"
+"""A setting by task of which a label gives the mean."""
 _NOT_A_SETTING = {
     "method",
     "seed",
@@ -203,8 +205,12 @@ def labels(configs: Sequence[RunConfig]) -> list[str]:
 
 
 def _settings(config: RunConfig) -> Row:
-    """What may tell two runs apart; of the run a branch left, only its folder's name."""
+    """What may tell two runs apart: of a run left its folder's name, of levels their mean."""
     settings = {k: v for k, v in config.settings().items() if k not in _NOT_A_SETTING}
+    levels = config.training.until_loss
+    if isinstance(levels, dict):
+        settings = {k: v for k, v in settings.items() if not k.startswith(f"{_LEVELS}.")}
+        settings[_LEVELS] = f"{fmean(levels.values()):.4g} on average"
     if config.branch is not None:
         settings["branch.run"] = Path(config.branch.run).name
     return settings

@@ -144,7 +144,7 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _is_resolved(self) -> Self:
         """Every number is known that depends on the tasks or the model."""
-        for name in ("epochs", "max_new_tokens"):
+        for name in ("epochs", "until_loss", "max_new_tokens"):
             numbers = getattr(self.training, name)
             if isinstance(numbers, list | tuple):
                 raise SettingError(

@@ -113,6 +113,17 @@ class MeasuredDistance(TypedDict):
     new_task: Annotated[float, "on the answers to examples of the task, nats per token, exact"]
 
 
+class ReachedLevel(TypedDict):
+    """How training a task until its held-out loss is low enough ended."""
+
+    level: Annotated[float, "the held-out loss asked for (`until_loss`), nats per answer token"]
+    reached: Annotated[bool, "whether it was reached"]
+    steps: Annotated[int, "optimiser steps taken"]
+    at_most: Annotated[int, "optimiser steps planned"]
+    best: Annotated[float, "the lowest held-out loss seen"]
+    best_step: Annotated[int, "after how many steps of the task that was"]
+
+
 class TaskEvent(TypedDict):
     """A task was learned and evaluated."""
 
@@ -136,9 +147,6 @@ class TaskEvent(TypedDict):
     peak_memory_mb: NotRequired[
         Annotated[float | None, "the most memory held while learning the task, MiB"]
     ]
-    distance: NotRequired[
-        Annotated[MeasuredDistance, "from the untrained model; only with `distance_samples`"]
-    ]
     kept: Annotated[int, "units of the model that could move"]
     units: Annotated[int, "units of the model"]
     stored_bytes: NotRequired[
@@ -146,6 +154,10 @@ class TaskEvent(TypedDict):
     ]
     truncated: NotRequired[
         Annotated[int, "training examples whose prompts were cut to the longest length"]
+    ]
+    until: NotRequired[Annotated[ReachedLevel, "how `until_loss` ended the task"]]
+    distance: NotRequired[
+        Annotated[MeasuredDistance, "from the untrained model; only with `distance_samples`"]
     ]
 
 

@@ -39,6 +39,9 @@ class TrainingProgress:
         tokens: that went through the model in this task so far, by `TOKEN_PURPOSES`.
         peak_memory_mb: the most memory seen in this task, MiB.
         mask_step: the step after which the mask in force was chosen; 0: before the task.
+        best_loss: the lowest held-out loss seen in this task; None before it was looked at.
+        best_step: the step of the task after which that was.
+        reached: whether the held-out loss is as low as `until_loss` asks.
     """
 
     task: int = 0
@@ -49,6 +52,9 @@ class TrainingProgress:
     tokens: TokenCounts = field(default_factory=lambda: no_tokens(TOKEN_PURPOSES))
     peak_memory_mb: float = 0.0
     mask_step: int = 0
+    best_loss: float | None = None
+    best_step: int = 0
+    reached: bool = False
 
 
 def _model_tensors(model: nn.Module) -> dict[str, Tensor]:

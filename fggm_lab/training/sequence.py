@@ -9,6 +9,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.evaluation.held_out import check_eval_split, held_out_examples
 from fggm_lab.evaluation.too_long import Skipped, fitting_general, fitting_tasks
 from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.heap import keep_freed_memory
@@ -106,11 +107,16 @@ def run_sequence(
     for task in tasks:
         if not task.split(split):
             raise DataError(f"task {task.name} has no {split} split; add {split}.json")
+        if training.level_of(task.name) is not None:
+            check_eval_split(task)
     longest = example_length(model, training.max_length)
     skipped: Mapping[str, Skipped] = {}
     general_skipped: Skipped = {}
     if training.skip_too_long:
-        tasks, skipped = fitting_tasks(tokenizer, tasks, ["train", split], longest)
+        splits: dict[Split, None] = {"train": None, split: None}
+        if training.until_loss is not None and all(task.eval for task in tasks):
+            splits["eval"] = None
+        tasks, skipped = fitting_tasks(tokenizer, tasks, list(splits), longest)
         if general is not None:
             general, general_skipped = fitting_general(tokenizer, general, longest)
     if training.gradient_checkpointing and not model.supports_gradient_checkpointing:
@@ -135,6 +141,14 @@ def run_sequence(
     method.check_data(tasks.names, encoded, training.seed)
     for task in tasks:
         _encode(tokenizer, task, split, longest, context)
+    if training.until_loss is not None and method.merges:
+        raise SettingError(
+            f"{method.name} changes the weights after a task's last step, so a loss reached before "
+            "says nothing of what it ends with; train it without until_loss"
+        )
+    for task in tasks:
+        if training.level_of(task.name) is not None:
+            held_out_examples(tokenizer, task, training.until_examples, longest)
     config = RunConfig(
         model=model_name or str(model.config._name_or_path or type(model).__name__),
         model_fingerprint=fingerprint(model),

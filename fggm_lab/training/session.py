@@ -1,6 +1,7 @@
 """One process's work on one run: begin, branch or resume, train task after task, save."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -10,7 +11,8 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import SettingError, TrainingError
-from fggm_lab.evaluation import evaluate, kl_per_token
+from fggm_lab.evaluation import evaluate, held_out_loss, kl_per_token
+from fggm_lab.evaluation.held_out import held_out_examples
 from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, TaskContext
@@ -20,7 +22,7 @@ from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.sampling import own_samples
 from fggm_lab.models.token_counts import count_tokens, counted_as, uncounted
 from fggm_lab.runs import Run
-from fggm_lab.runs.events import MeasuredDistance
+from fggm_lab.runs.events import MeasuredDistance, ReachedLevel
 from fggm_lab.seeds import derived_seed
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
@@ -89,7 +91,9 @@ class Session:
         self.axes = unit_axes(model)
         self.progress = TrainingProgress()
         self.memory: Memory = {}
+        self.paused = False
         self._base_samples: list[Encoded] | None = None
+        self._held_out: dict[int, list[Encoded]] = {}
 
     def _steps(self) -> list[int]:
         """How many steps each task takes."""
@@ -246,19 +250,21 @@ class Session:
             if saved is not None:
                 restore_optimizer(optimizer, saved)
                 restore_random(saved)
+            # A task that was paused where its level was reached has no step left.
+            steps = self.progress.task_step if self.progress.reached else self.steps[index]
             with counted_as("train"):
-                finished = train_task(
+                train_task(
                     context,
                     self.method,
                     masking,
                     optimizer,
                     self.settings,
                     self.training[index],
-                    self.steps[index],
+                    steps,
                     self.progress.task_step,
                     lambda report: self._after_step(report, context, masking, optimizer),
                 )
-        if not finished:
+        if self.paused:
             return None
         with self._timed("remember"):
             self.method.after_task(context)
@@ -284,13 +290,60 @@ class Session:
         self.writer.step(report, self.progress)
         if report.task_step in measuring_steps(self.steps[index], self.settings.points_per_task):
             self.measure(index, final=False)
-        if report.task_step in recording_steps(self.steps[index], self.settings.fisher_points):
+        self._look_at_held_out(context)
+        recording = recording_steps(self.steps[index], self.settings.fisher_points)
+        if report.task_step in recording or (recording and self.progress.reached):
             self._record(context, report.task_step, masking)
-        pausing = self.pause is not None and self.pause()
-        if pausing or report.task_step % self.checkpoint_every == 0:
+        self.paused = self.pause is not None and self.pause()
+        if self.paused or report.task_step % self.checkpoint_every == 0:
             self._save_state(optimizer)
         forget_peak(self.model.device)  # what was measured and saved is no part of learning
-        return not pausing
+        return not (self.paused or self.progress.reached)
+
+    def _look_at_held_out(self, context: TaskContext) -> None:
+        """Find out, where that is due, whether the held-out loss is as low as it has to be."""
+        level, step = self.settings.level_of(context.name), self.progress.task_step
+        last = step == self.steps[context.index]
+        if level is None or not (last or step % self.settings.until_every == 0):
+            return
+        if context.index not in self._held_out:
+            self._held_out[context.index] = held_out_examples(
+                self.tokenizer,
+                self.tasks[context.index],
+                self.settings.until_examples,
+                self.config.max_length,
+            )
+        with self._timed("evaluate"):
+            loss = held_out_loss(
+                self.model,
+                self._held_out[context.index],
+                pad=self.tokenizer.pad_token_id,
+                autocast=self.settings.autocast,
+            )
+        if self.progress.best_loss is None or loss < self.progress.best_loss:
+            self.progress.best_loss, self.progress.best_step = loss, step
+        self.progress.reached = loss <= level
+
+    def _ended(self, context: TaskContext) -> ReachedLevel | None:
+        """How the task's training ended, where a level ends it; a level not reached is said."""
+        level, best = self.settings.level_of(context.name), self.progress.best_loss
+        if level is None or best is None:
+            return None
+        steps = self.progress.task_step
+        if not self.progress.reached:
+            warnings.warn(
+                f"task {context.name} did not reach the held-out loss {level:g} in {steps} steps; "
+                f"the best was {best:.4g}, after step {self.progress.best_step}",
+                stacklevel=2,
+            )
+        return ReachedLevel(
+            level=level,
+            reached=self.progress.reached,
+            steps=steps,
+            at_most=self.steps[context.index],
+            best=best,
+            best_step=self.progress.best_step,
+        )
 
     def _note_peak(self) -> None:
         peak = peak_mb(self.model.device)
@@ -344,7 +397,7 @@ class Session:
         before = dict(self._model_before(index).named_parameters())
         self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
         distance = self._distance(context) if self.settings.distance_samples else None
-        self.writer.task(context, moving, self.progress, distance)
+        self.writer.task(context, moving, self.progress, distance, self._ended(context))
         if self.memory:
             self.writer.save_tensors("memory", index, self.memory)
         self.writer.save_model(index)

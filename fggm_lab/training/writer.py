@@ -21,6 +21,7 @@ from fggm_lab.runs.events import (
     EvaluationEvent,
     Event,
     MeasuredDistance,
+    ReachedLevel,
     StartEvent,
     StepEvent,
     TaskEvent,
@@ -124,6 +125,7 @@ class RunWriter:
         moving: tuple[int, int],
         progress: TrainingProgress,
         distance: MeasuredDistance | None,
+        until: ReachedLevel | None,
     ) -> None:
         """A task was learned while so many units, of how many, could move."""
         event = TaskEvent(
@@ -138,6 +140,8 @@ class RunWriter:
             stored_bytes=sum(tensor.nbytes for tensor in context.memory.values()),
             truncated=sum(item.truncated for item in context.encoded),
         )
+        if until is not None:
+            event["until"] = until
         if distance is not None:
             event["distance"] = distance
         self.write_event(event)

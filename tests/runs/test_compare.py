@@ -138,3 +138,9 @@ def test_of_runs_that_differ_in_their_seed_the_first_stands_for_all(
 ) -> None:
     runs = [finished_run(tmp_path / f"{m}{s}", method=m, seed=s) for s in (1, 2) for m in "ab"]
     assert first_seeds(runs) == runs[:2]
+
+
+def test_levels_by_task_are_their_mean_in_a_name(tmp_path: Path, finished_run: MakeRun) -> None:
+    levels = {"A": 0.2, "B": 0.4}
+    runs = [finished_run(tmp_path / "a"), finished_run(tmp_path / "b", until_loss=levels)]
+    assert [row["method"] for row in comparison(runs)] == ["sft", "sft (until_loss=0.3 on average)"]

@@ -100,7 +100,7 @@ def test_an_event_without_a_kind_is_refused(log: Path) -> None:
 
 
 def test_training_writes_every_kind_with_the_fields_of_its_type(tmp_path: Path) -> None:
-    events = small_run(SFT(), tmp_path / "run").events()
+    events = small_run(SFT(), tmp_path / "run", until_loss=99, distance_samples=1).events()
     assert {event["kind"] for event in events} == set(EVENT_TYPES)
     for event in events:
         kind = EVENT_TYPES[event["kind"]]
