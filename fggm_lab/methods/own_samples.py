@@ -5,6 +5,16 @@ it can do by now. `Protect` moves the units that carry least of it; `Contrast` t
 task wants most beside it. Samples of a model as a stand-in for data it no longer has are
 pseudo-rehearsal (Robins 1995, Connection Science 7; LAMOL, arXiv 1909.03329, for language models);
 here they are never trained on.
+
+What has been published near them, each for what it is. To `protect`: DAS (arXiv 2302.03241) scores
+attention heads and neurons without the old data, by the gradients of the difference that dropout
+makes to the model's output, and lets those that score high learn less, by degrees. To `contrast`:
+SSD (arXiv 2308.07707) picks the weights whose Fisher on data to be *un*learned is a multiple of
+that on all training data, and shrinks them; sparse memory fine-tuning (arXiv 2510.15103) trains the
+slots of a memory layer that new text uses much and pretraining text little; CNL (arXiv 2601.21577)
+freezes the neurons where the gradients of new and of mastered examples point against each other.
+All four ask for real text in place of the samples: DAS any, the others of what is to be kept.
+arXiv 2604.17051 is named beside them; we have not read it.
 """
 
 from dataclasses import dataclass, replace
@@ -89,7 +99,7 @@ class Protect(TaskMasking):
     """
 
     name: ClassVar[str] = "protect"
-    paper: ClassVar[str] = "this lab"
+    paper: ClassVar[str] = "this lab; nearest: DAS, arXiv 2302.03241"
 
     samples: int = 192
     length: int = 64
@@ -142,6 +152,7 @@ class Contrast(Protect):
     """
 
     name: ClassVar[str] = "contrast"
+    paper: ClassVar[str] = "this lab; nearest: arXiv 2308.07707, 2510.15103, 2601.21577"
 
     max_examples: int | None = None
 

@@ -12,6 +12,9 @@ from fggm_lab.methods.masking import TaskMasking, masked_names
 class RandomMask(TaskMasking):
     """A random mask of the same share, drawn anew for each task from the run's seed.
 
+    Half fine-tuning (HFT, arXiv 2404.18466) is near: as we understand it, it freezes half of the
+    weight matrices of each kind, whole ones, drawn anew for each round of training.
+
     Attributes:
         keep: the share of units that may move (1 − α; the paper's α is 0.7).
         scope: whether the share is taken within each `parameter` or over the whole model
@@ -23,7 +26,7 @@ class RandomMask(TaskMasking):
     """
 
     name: ClassVar[str] = "random"
-    paper: ClassVar[str] = "control"
+    paper: ClassVar[str] = "control; nearest: HFT, arXiv 2404.18466"
 
     def cut(self, context: TaskContext) -> Plan:
         """Draw the mask."""

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
 from fggm_lab.runs import NUMBERS, Run, RunsLike, as_runs
-from fggm_lab.runs.paired import paired
+from fggm_lab.runs.paired import COVERS, comparisons_note, paired
 
 ROW = 34
 """Height in pixels of one method's row."""
@@ -150,7 +150,8 @@ def _caption(runs: Sequence[Run], rows: Rows, baseline: str) -> str:
     if any(row["low"] is not None for row in rows):
         text += (
             f"Open markers: seeds ({', '.join(map(str, seeds))}); filled: their mean with its 95 % "
-            "interval (Student's t). An interval that holds 0 leaves open which method is better."
+            "interval (Student's t). An interval that holds 0 leaves open which method is better. "
+            f"{comparisons_note(sum(row['low'] is not None for row in rows))} {COVERS}"
         )
     else:
         text += "One seed is one draw: no interval can be given, and little is known."

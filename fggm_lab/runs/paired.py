@@ -3,6 +3,10 @@
 Runs of one seed see the same data in the same order, so their scores rise and fall together; the
 mean of their differences is known better than the difference of their means. Of runs over several
 task orders, those of one seed and one order are paired; see `fggm_lab.runs.orders`.
+
+An interval says how far the mean of other seeds may lie from these. It covers the orders that were
+run, taken as draws, and nothing else: not other test items, tasks, models or processors. Orders
+that disagree are to be shown one by one, for their mean hides it.
 """
 
 import math
@@ -18,6 +22,8 @@ from fggm_lab.runs.numbers import NUMBERS, better_of
 from fggm_lab.runs.orders import ordered, orders
 
 CONFIDENCE = 0.95
+COVERS = "They cover seeds and the orders run, not other test items, tasks or models."
+"""What the intervals speak of, for where they are shown."""
 _Pair = tuple[str, int]
 """An order and a seed."""
 
@@ -106,6 +112,21 @@ def _difference(
         "boot_low": boot_low,
         "boot_high": boot_high,
     }
+
+
+def comparisons_note(intervals: int) -> str:
+    """How many of so many intervals are expected to miss the true difference.
+
+    Args:
+        intervals: how many are shown together.
+
+    Returns:
+        A sentence.
+    """
+    misses = (1 - CONFIDENCE) * intervals
+    return (
+        f"Of {intervals} intervals of 95 % {misses:.2g} are expected to miss the truth by chance."
+    )
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:

@@ -11,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from fggm_lab.runs.bootstrap import COVERAGE
 from fggm_lab.runs.first_task import first_task_note
 from fggm_lab.runs.numbers import NUMBERS
+from fggm_lab.runs.paired import COVERS, comparisons_note
 from fggm_lab.runs.published import published
 from fggm_lab.tables.columns import default_keys, lower_is_better, short_heading
 
@@ -141,7 +143,8 @@ def paired_table(rows: Sequence[dict[str, Any]], baseline: str) -> Table:
         baseline: the method that was subtracted.
 
     Returns:
-        The table, a row per number and method.
+        The table, a row per number and method; below it what the intervals cover, and how many of
+        so many miss by chance.
     """
     table = Table(
         title=f"minus {baseline}, paired by seed and order; 95 % intervals",
@@ -164,7 +167,16 @@ def paired_table(rows: Sequence[dict[str, Any]], baseline: str) -> Table:
             ]
             cells.append(" to ".join(ends) or "–")
         table.add_row(number.label, escape(row["method"]), str(row["n"]), *cells)
+    if intervals := sum(row["low"] is not None for row in rows):
+        table.caption = "\n".join([comparisons_note(intervals), COVERS, _bootstrap_note()])
     return table
+
+
+def _bootstrap_note() -> str:
+    """How often the bootstrap's intervals hold the truth."""
+    pairs = ", ".join(map(str, COVERAGE))
+    shares = ", ".join(f"{100 * share:.0f}" for share in COVERAGE.values())
+    return f"Of {pairs} pairs the bootstrap's hold the true mean in {shares} % of cases."
 
 
 def published_table(rows: Sequence[dict[str, Any]]) -> Table:

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import bootstrap
 
 from fggm_lab.errors import SettingError
-from fggm_lab.runs.bootstrap import bootstrap_interval
+from fggm_lab.runs.bootstrap import COVERAGE, bootstrap_interval
+from tools.interval_coverage import coverage, percentile_bootstrap
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])
@@ -45,6 +46,21 @@ def test_the_seed_decides_and_few_numbers_have_no_interval() -> None:
     assert bootstrap_interval(values, draws=50, seed=3) != bootstrap_interval(values, draws=50)
     assert bootstrap_interval([0.2, 0.2, 0.2]) == pytest.approx((0.2, 0.2))
     assert bootstrap_interval([0.2]) == bootstrap_interval([]) == (None, None)
+
+
+@pytest.mark.parametrize("size", COVERAGE)
+def test_its_coverage_is_what_the_pages_say(size: int) -> None:
+    """Student's t is exact for normal numbers, which checks the simulation."""
+    shares = coverage(size, simulations=8_000, seed=1)
+    assert shares["students_t"] == pytest.approx(0.95, abs=0.01)
+    assert shares["bootstrap"] == pytest.approx(COVERAGE[size], abs=0.012)
+    if (
+        size == 3
+    ):  # all three equal has a chance of 1/27: the interval is from the least to the most
+        assert shares["bootstrap"] == pytest.approx(1 - 2 * 0.5**3, abs=0.012)
+    values = np.random.default_rng(size).normal(size=size)
+    low, high = percentile_bootstrap(values[None], np.random.default_rng(0))
+    assert (low[0], high[0]) == pytest.approx(bootstrap_interval(values.tolist()), abs=0.1)
 
 
 def test_senseless_settings_are_refused() -> None:

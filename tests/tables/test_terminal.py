@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fggm_lab.runs import Run, comparison, over_seeds
-from fggm_lab.tables import comparison_table
+from fggm_lab.runs import Run, comparison, over_seeds, paired
+from fggm_lab.tables import comparison_table, paired_table
 from tests.support.terminal import printed_text
 
 MakeRun = Callable[..., Run]
@@ -66,6 +66,25 @@ def test_a_narrow_terminal_has_a_block_for_each_method(
     assert "sft (n=2)" in means and "0.625 ±0.035" in means
     wide = printed_text(table, width=70)
     assert wide.split()[:2] != ["sft", "(seed"] and "method seed" in wide
+
+
+def test_paired_differences_say_what_their_intervals_cover(
+    tmp_path: Path, finished_run: MakeRun
+) -> None:
+    def printed(seeds: int) -> str:
+        runs = [
+            finished_run(tmp_path / f"{seeds}{m}{s}", 0.3 + s / 10 + i / 20, method=m, seed=s)
+            for i, m in enumerate(("sft", "fggm", "migu"))
+            for s in range(seeds)
+        ]
+        table = paired_table(paired(runs, "sft", ["op_final", "forgetting"]), "sft")
+        return " ".join(printed_text(table, width=80).split())
+
+    text = printed(3)
+    assert "Of 4 intervals of 95 % 0.2 are expected to miss the truth by chance." in text
+    assert "They cover seeds and the orders run, not other test items, tasks or models." in text
+    assert "Of 3, 5, 10 pairs the bootstrap's hold the true mean in 75, 84, 90 % of cases." in text
+    assert "intervals of" not in printed(1), "one pair has no interval"
 
 
 def test_each_number_has_its_own_decimals(tmp_path: Path, finished_run: MakeRun) -> None:
