@@ -158,6 +158,10 @@ class TrainingSettings(BaseModel):
         default=None, ge=1
     )
     """Score the first N examples of a task and of a skill of General."""
+    score_max_prompt: Annotated[
+        int | None, Option(panel=MEASURING, sweep=False, default="what the longest answer leaves")
+    ] = Field(default=None, ge=1)
+    """Tokens of a prompt when a task is scored; longer ones are cut from the left."""
     skip_too_long: Annotated[bool, Option(panel=TASKS, sweep=False)] = False
     """Leave out, and count, examples whose answers do not fit into `max_length`, of the training
     and the scored split and of General; else they are refused."""

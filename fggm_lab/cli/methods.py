@@ -1,7 +1,7 @@
 """Which methods `--methods` names, and their settings from `--keep` and `--set`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fggm_lab.errors import SettingError, nearest
@@ -45,7 +45,10 @@ def make_methods(names: Sequence[str], settings: dict[str, dict[str, Any]]) -> "
 
 
 def method_settings(
-    names: list[str], keep: float | None, pairs: list[str]
+    names: list[str],
+    keep: float | None,
+    pairs: list[str],
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Read the settings of each method from `--keep` and from every `--set`.
 
@@ -53,6 +56,7 @@ def method_settings(
         names: as `--methods` has them.
         keep: `--keep`.
         pairs: every `--set`.
+        defaults: method → its settings where neither says otherwise, as a preset has them.
 
     Returns:
         Name → settings as `make_method` takes them.
@@ -69,6 +73,10 @@ def method_settings(
         of_method = settings[name].setdefault(part, {}) if PLUS in name else settings[name]
         of_method[key] = value
 
+    for name in names if defaults else []:
+        for part in name.split(PLUS):
+            for key, value in (defaults or {}).get(part, {}).items():
+                give(name, part, key, value)
     for name in names if keep is not None else []:
         for part in name.split(PLUS):
             if method_class(part).masks:

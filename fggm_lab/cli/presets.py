@@ -1,8 +1,22 @@
-"""Presets: defaults under every option given explicitly."""
+"""Presets: defaults under every option given explicitly, each printed with its source."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 
 from fggm_lab.cli.options import shown_settings
+from fggm_lab.errors import SettingError
+
+if TYPE_CHECKING:  # imports every task, which would slow every command's start
+    from fggm_lab.methods import Method
+    from fggm_lab.settings import TrainingSettings
+    from fggm_lab.training.presets import Choice
+
+YOURS = "given"
+"""The source of a setting that overrides the preset's."""
 
 
 def choose_preset(context: typer.Context, name: str | None) -> str | None:
@@ -24,10 +38,10 @@ def choose_preset(context: typer.Context, name: str | None) -> str | None:
 
     chosen = preset(name)
     values = {
-        "model": chosen.model,
-        "order": chosen.order,
-        "methods": ",".join(chosen.methods),
-        "keep": chosen.keep,
+        "model": chosen.model.value,
+        "order": chosen.order.value,
+        "methods": ",".join(chosen.methods.value),
+        "keep": chosen.keep.value,
         **{
             name: getattr(chosen.settings, field_name)
             for name, (field_name, _, _) in shown_settings().items()
@@ -40,3 +54,95 @@ def choose_preset(context: typer.Context, name: str | None) -> str | None:
         **{key: [value] if key in several else value for key, value in values.items()},
     }
     return name
+
+
+def check_general(name: str, general: str | None) -> None:
+    """Ask for what a preset measures General on, which is not shipped.
+
+    Args:
+        name: of the preset.
+        general: what `--general` names, if it is given.
+
+    Raises:
+        SettingError: it is not given.
+    """
+    from fggm_lab.training.presets import preset
+
+    if general is None:
+        raise SettingError(
+            f"--preset {name} measures General before and after every task, and its data is not "
+            f"shipped; give --general FOLDER with a JSON file for each skill (the paper's: "
+            f"{preset(name).general}), or --general none to leave it out"
+        )
+
+
+def preset_method_settings(name: str | None) -> dict[str, dict[str, Any]]:
+    """The settings that a preset gives methods: method → setting → value; none without a preset."""
+    if name is None:
+        return {}
+    from fggm_lab.training.presets import preset
+
+    chosen = preset(name)
+    return {method: chosen.method_settings(method) for method in chosen.of_methods}
+
+
+def preset_table(
+    name: str,
+    values: Mapping[str, Any],
+    settings: "TrainingSettings",
+    methods: Sequence["Method"],
+) -> Table:
+    """Every choice of a preset with its source, as a rich table.
+
+    Args:
+        name: of the preset.
+        values: what is used of `model`, `order`, `methods`, `keep` and `general`.
+        settings: how it is trained.
+        methods: what is trained.
+
+    Returns:
+        The table; what is used in place of the preset's is marked as `given`.
+    """
+    from fggm_lab.training.presets import preset
+
+    chosen = preset(name)
+    parts = [part for method in methods for part in getattr(method, "parts", (method,))]
+    of_methods = {part.name: part.settings for part in parts}
+    table = Table(
+        title=f"preset {chosen.name}: {chosen.paper}", box=SIMPLE_HEAD, padding=0, pad_edge=False
+    )
+    for heading in ("setting", "value", "source"):
+        table.add_column(heading, overflow="fold")
+
+    def add(name: str, choice: "Choice", value: Any) -> None:
+        source = ": ".join(part for part in (choice.source, choice.reason) if part)
+        table.add_row(name, _text(value), source if value == choice.value else YOURS)
+
+    for name in ("model", "order", "methods", "keep"):
+        add(name, getattr(chosen, name), values[name])
+    table.add_row("general", _text(values["general"]), f"{YOURS}; the paper's: {chosen.general}")
+    for name, choice in chosen.training.items():
+        add(name, choice, getattr(settings, name))
+    for method, choices in chosen.of_methods.items():
+        for name, choice in choices.items():
+            if method in of_methods:
+                add(f"{method}.{name}", choice, of_methods[method][name])
+    table.caption = "\n".join(
+        ("paper: FGGM's; TRACE: its released scripts; ours: neither says", *chosen.beyond)
+    )
+    return table
+
+
+def _text(value: Any) -> str:
+    """A setting's value as one writes it on the command line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={number:g}" for name, number in value.items())
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )

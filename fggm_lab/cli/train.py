@@ -19,7 +19,12 @@ from fggm_lab.cli.options import (
     training_options,
 )
 from fggm_lab.cli.out import not_inside_a_run
-from fggm_lab.cli.presets import choose_preset
+from fggm_lab.cli.presets import (
+    check_general,
+    choose_preset,
+    preset_method_settings,
+    preset_table,
+)
 from fggm_lab.cli.results import print_comparison
 from fggm_lab.cli.side_by_side import train_all
 from fggm_lab.errors import SettingError
@@ -208,7 +213,7 @@ def train(
 
     names = method_names(methods)
     settings = settings_from(training)
-    own_settings = method_settings(names, keep, set_ or [])
+    own_settings = method_settings(names, keep, set_ or [], preset_method_settings(preset))
     chosen_methods = make_methods(names, own_settings)
     check_count("jobs", jobs)
     if (from_ is None) != (task is None):
@@ -223,6 +228,18 @@ def train(
         warnings.insert(0, f"going on without {', '.join(missing)}, which TRACE has")
     for warning in warnings:
         console.print(f"[yellow]warning[/] {warning}", highlight=False)
+    if preset is not None:
+        if model != "tiny":
+            check_general(preset, general)
+        if not quiet:
+            values = {
+                "model": model,
+                "order": order,
+                "methods": tuple(names),
+                "keep": keep,
+                "general": general or SHIPPED,
+            }
+            console.print(preset_table(preset, values, settings, list(chosen_methods.values())))
     if general is None:
         general = SHIPPED if model == "tiny" else "none"
     ability = None if general == "none" else load_general(general, settings.split, general_choices)  # type: ignore[arg-type]
@@ -243,6 +260,7 @@ def train(
                 "allow_code_execution": allow_code_execution,
                 "resume": resume,
                 "keep_checkpoints": keep_checkpoints,
+                "preset": preset,
             },
         )
         for name, method in chosen_methods.items()

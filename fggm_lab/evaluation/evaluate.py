@@ -81,6 +81,7 @@ def evaluate(
     split: ScoredSplit = "test",
     max_length: int | None = None,
     max_new_tokens: int | Mapping[str, int] | None = None,
+    max_prompt: int | None = None,
     batch_size: int = 128,
     autocast: bool = False,
     probe: int | None = None,
@@ -108,6 +109,8 @@ def evaluate(
             or no number for a task: as many as can matter to its score. An answer whose score is
             not decided by then (by exact match, first character or final number: more text could
             still change it) goes on until it is, so that no such score depends on the limit.
+        max_prompt: the most tokens of a task's prompt, which is cut from the left; None: as many as
+            `max_length` leaves.
         batch_size: examples per forward pass.
         autocast: matrix products in bfloat16.
         probe: score only the first so many examples of each set, and 40 times as many tokens of a
@@ -173,6 +176,9 @@ def evaluate(
                 sets,
                 max_length=length,
                 max_new_tokens=limits,
+                max_prompt={}
+                if max_prompt is None
+                else {("task", task.name): max_prompt for task in tasks},
                 batch_size=batch_size,
                 probe=probe is not None,
                 allow_code_execution=runs_code,

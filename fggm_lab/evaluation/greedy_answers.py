@@ -111,6 +111,7 @@ def answer_sets(
     *,
     max_length: int,
     max_new_tokens: Mapping[SetName, int] | None = None,
+    max_prompt: Mapping[SetName, int] | None = None,
     batch_size: int = 64,
     probe: bool = False,
     allow_code_execution: bool = False,
@@ -129,6 +130,8 @@ def answer_sets(
         max_new_tokens: name → the most tokens of a generated answer; of a set without a number as
             many as can matter to its score (`longest_answer`). An answer goes on beyond where its
             score is not decided by then (`is_decided`).
+        max_prompt: name → the most tokens of a prompt; of a set without a number as many as
+            `max_length` leaves.
         batch_size: examples per forward pass.
         probe: generate nothing for sets scored by `accuracy`, and count what is not exact as wrong;
             that differs from the full score only where a model writes the right text with other
@@ -151,6 +154,7 @@ def answer_sets(
             where=_set_name(name),
             context=context,
             cut_alike=True,
+            max_prompt=(max_prompt or {}).get(name),
             skippable=True,
         )
         for name, (examples, _) in sets.items()

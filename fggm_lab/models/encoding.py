@@ -58,6 +58,7 @@ def encode(
     where: str = "",
     context: int | None = None,
     cut_alike: bool = False,
+    max_prompt: int | None = None,
     skippable: bool = False,
 ) -> list[Encoded]:
     """Tokenise prompts and answers separately, so that no token contains parts of both.
@@ -78,6 +79,7 @@ def encode(
         cut_alike: leave every prompt the same room, that beside the longest of the answers; where a
             model is scored, a prompt's length must say nothing about its own answer. Else each
             prompt has the room that its own answer leaves.
+        max_prompt: the most tokens of a prompt (None: as many as there is room for).
         skippable: the user can have such examples skipped (`skip_too_long`), for an error's remedy.
 
     Returns:
@@ -100,7 +102,8 @@ def encode(
                 f"tokens and leaves no room for its prompt within {max_length}; "
                 f"{_remedy(max_length, context, skippable)}"
             )
-        cut = _cut(tokenizer, prompt, max_length - longest if cut_alike else room)
+        room = max_length - longest if cut_alike else room
+        cut = _cut(tokenizer, prompt, min(room, max_prompt or room))
         encoded.append(Encoded(tuple(cut), tuple(answer), len(cut) < len(prompt)))
     return encoded
 

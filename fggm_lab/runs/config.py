@@ -93,8 +93,13 @@ class RunConfig(BaseModel):
             programs, not by exact match of the text; False where there are none.
         device, dtype: what the model was trained on and in, such as `cuda` and `float32`.
         branch: the run this one continues, if any.
-        schema_version, versions: of the run folder, and of packages; recorded, but no part of what
-            was asked for.
+        preset: the name of the preset whose settings were the defaults; None if none was used. The
+            settings are recorded as they were trained with, whatever the preset says.
+        processor, threads: what it was trained on, such as `NVIDIA H200`, and torch's threads; None
+            in runs of older versions. The same seed gives the same numbers only where both are the
+            same.
+        schema_version, versions: of the run folder, and of packages. These, the preset, processor
+            and threads are recorded, but no part of what was asked for.
 
     Raises:
         SettingError: a setting is unknown, missing or outside what it may be.
@@ -119,6 +124,9 @@ class RunConfig(BaseModel):
     device: str = "cpu"
     dtype: str = "float32"
     branch: Branch | None = None
+    preset: str | None = None
+    processor: str | None = None
+    threads: int | None = None
     versions: dict[str, str] = Field(default_factory=versions)
 
     @field_validator("method_settings", mode="after")
@@ -165,7 +173,7 @@ class RunConfig(BaseModel):
         for name, value in handler(self).items():
             if name == "training":
                 flat |= {formerly.get(key, key): inner for key, inner in value.items()}
-            elif name != "method_classes" or value:
+            elif name not in ("method_classes", "preset") or value:
                 flat[name] = value
         return flat
 
@@ -216,7 +224,7 @@ class RunConfig(BaseModel):
         return None
 
     def settings(self) -> dict[str, JsonValue]:
-        """All settings but the versions, flat: `method_settings.keep` for a method's own.
+        """All settings but what is only recorded, flat: `method_settings.keep` for a method's own.
 
         `data_fingerprint` is left out, too: `task_fingerprint` says all that it says, and more. So
         are `method_classes`: moving a class to another module does not make it another method.
@@ -224,7 +232,7 @@ class RunConfig(BaseModel):
         Returns:
             Setting → its value, JSON-able.
         """
-        left_out = {"schema_version", "versions", "data_fingerprint", "method_classes"}
+        left_out = {"data_fingerprint", "method_classes", *_ONLY_RECORDED}
         now = former_names()
         stored = self.model_dump(mode="json", exclude=left_out)
         return _flat({now.get(name, name): value for name, value in stored.items()})
@@ -232,7 +240,7 @@ class RunConfig(BaseModel):
     def difference(self, other: "RunConfig") -> list[str]:
         """One line per setting in which `other` ("there") differs from this one ("here").
 
-        Versions are left out; see `version_difference`.
+        What is only recorded is left out; of versions see `version_difference`.
 
         Args:
             other: another run's configuration.
@@ -246,6 +254,9 @@ class RunConfig(BaseModel):
         """One line per package version in which `other` ("there") differs from this one."""
         return _lines(dict(self.versions), dict(other.versions))
 
+
+_ONLY_RECORDED = ("schema_version", "versions", "preset", "processor", "threads")
+"""Fields that say how a run came about and are no setting of it."""
 
 _ALWAYS = ("seed", "epochs", "batch_size", "lr")
 """Training settings that every configuration names, for a run's record has no defaults."""

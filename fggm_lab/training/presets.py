@@ -1,34 +1,76 @@
-"""Settings known by a name: what a paper trained with."""
+"""Settings known by a name: what a paper trained with, and what we chose where it is silent."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
 
 from fggm_lab.errors import SettingError, nearest
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import ORDERS, TRACE_NEW_TOKENS
 
+Source = Literal["paper", "TRACE", "ours"]
+"""Who chose a setting: the paper, TRACE's released scripts, or this lab where both are silent."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One setting of a preset.
+
+    Attributes:
+        value: the setting.
+        source: who chose it.
+        reason: what else is to be said of it, or why we chose it.
+    """
+
+    value: Any
+    source: Source
+    reason: str = ""
+
 
 @dataclass(frozen=True)
 class Preset:
-    """One set of settings.
+    """One set of settings, each with its source.
 
     Attributes:
         name: what the command line calls it.
-        paper: whose settings these are, and what in them is ours.
+        paper: whose settings these are.
         model: a hub id.
         order: of the tasks, by its name.
         methods: which ones the paper compares.
         keep: the share of units that may move.
-        settings: how to train; some have a number for each of TRACE's tasks.
+        training: how to train, by field of `TrainingSettings`; some have a number for each task.
+        of_methods: settings of methods: method → setting → choice.
+        general: what General is measured on; the user has to give it.
+        beyond: what no setting says, in words.
     """
 
     name: str
     paper: str
-    model: str
-    order: str
-    methods: tuple[str, ...]
-    keep: float
-    settings: TrainingSettings
+    model: Choice
+    order: Choice
+    methods: Choice
+    keep: Choice
+    training: Mapping[str, Choice]
+    of_methods: Mapping[str, Mapping[str, Choice]] = field(default_factory=dict)
+    general: str = ""
+    beyond: tuple[str, ...] = ()
 
+    @cached_property
+    def settings(self) -> TrainingSettings:
+        """How to train."""
+        return TrainingSettings(**{name: choice.value for name, choice in self.training.items()})
+
+    def method_settings(self, method: str) -> dict[str, Any]:
+        """The settings that it gives a method, those of the keep share aside."""
+        return {name: choice.value for name, choice in self.of_methods.get(method, {}).items()}
+
+
+_FIRST_TASK = Choice(
+    False,
+    "ours",
+    "the paper does not say, MIGU's code leaves it unmasked, and methods must be alike in it",
+)
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -36,27 +78,55 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="fggm-paper",
             paper=(
-                "arXiv 2601.18261 on TRACE: model, epochs per task, rate (of LoRA ten times it), "
-                "batch, weight decay, keep share, bfloat16; what it does not say is ours"
+                "FGGM on TRACE as far as arXiv 2601.18261 says how; the rest is from TRACE's "
+                "scripts, or ours"
             ),
-            model="Qwen/Qwen2-1.5B",
-            order="trace-1",
-            methods=("sft", "migu", "fggm"),
-            keep=0.3,
-            settings=TrainingSettings(
-                epochs=dict(zip(ORDERS["trace-1"], (5, 3, 7, 5, 3, 5, 5, 7), strict=True)),
-                lr=1e-5,
-                batch_size=128,
-                weight_decay=0.0,
-                # float32 weights under autocast, as mixed precision keeps them: in bfloat16 alone a
-                # step of 1e-5 is lost to rounding.
-                autocast=True,
+            model=Choice("Qwen/Qwen2-1.5B", "paper"),
+            order=Choice("trace-1", "paper"),
+            methods=Choice(("sft", "migu", "fggm"), "paper"),
+            keep=Choice(0.3, "paper", "α 0.7; of MIGU, too"),
+            training={
+                "epochs": Choice(
+                    dict(zip(ORDERS["trace-1"], (5, 3, 7, 5, 3, 5, 5, 7), strict=True)),
+                    "paper",
+                    "as TRACE's scripts",
+                ),
+                "lr": Choice(1e-5, "paper", "of LoRA ten times it"),
+                "batch_size": Choice(128, "paper"),
+                "optimizer": Choice("adamw", "paper"),
+                "weight_decay": Choice(0.0, "paper"),
+                # In bfloat16 alone a step of 1e-5 is lost to rounding.
+                "autocast": Choice(
+                    True, "paper", "bfloat16; ours is to keep the weights in float32 under autocast"
+                ),
+                "schedule": Choice("linear", "ours", "the paper does not say; TRACE's is a cosine"),
+                "clip": Choice(1.0, "TRACE"),
+                "max_length": Choice(1536, "TRACE", "prompt with answer, cut from the left"),
+                "score_max_prompt": Choice(1024, "TRACE", "cut from the left"),
+                "max_new_tokens": Choice(
+                    TRACE_NEW_TOKENS,
+                    "TRACE",
+                    "of the other tasks ours: as many as can matter to the score",
+                ),
                 # With Qwen2's 151,936 logits a token this is what fits beside AdamW's moments.
-                micro_batch=4,
-                gradient_checkpointing=True,
-                # As TRACE's scripts: a prompt of 1024 tokens at most, an answer of 512.
-                max_length=1536,
-                max_new_tokens=TRACE_NEW_TOKENS,
+                "micro_batch": Choice(4, "ours", "saves memory, changes no result"),
+                "gradient_checkpointing": Choice(True, "ours", "saves memory, changes no result"),
+            },
+            of_methods={
+                "fggm": {
+                    "scope": Choice("parameter", "ours", "the paper does not say"),
+                    "parameters": Choice("all", "ours", "the paper does not say"),
+                    "first_task": _FIRST_TASK,
+                },
+                "migu": {
+                    "magnitude": Choice("share", "ours", "MIGU's paper; its code has sum"),
+                    "first_task": _FIRST_TASK,
+                },
+            },
+            general="TRACE's six sets, MMLU, BBH, TyDiQA, BoolQ, PIQA and GSM8K",
+            beyond=(
+                "Answers are greedy (ours; TRACE's scripts sample them).",
+                "Embeddings, norms and biases are masked under fggm and not under migu.",
             ),
         ),
     )

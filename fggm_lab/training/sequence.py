@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
@@ -31,6 +32,7 @@ from fggm_lab.tasks import (
 )
 from fggm_lab.tasks.code import isolation
 from fggm_lab.tasks.metrics import check_metrics
+from fggm_lab.training.hardware import processor
 from fggm_lab.training.session import Pause, Session
 from fggm_lab.training.writer import Listener
 
@@ -46,6 +48,7 @@ def run_sequence(
     general: General | None = None,
     allow_code_execution: bool = False,
     model_name: str | None = None,
+    preset: str | None = None,
     resume: bool = False,
     branch: tuple[Run, int] | None = None,
     checkpoint_every: int = 50,
@@ -58,6 +61,10 @@ def run_sequence(
     """Train through `tasks` in order under `method`, and write a run folder.
 
         lab.run_sequence(model, tokenizer, tasks, lab.FGGM(), "runs/fggm", lr=1e-3, epochs=3)
+
+    On a CPU the same call gives the same numbers bit for bit on one kind of processor, with the
+    same threads and versions of libraries; on another kind sums are rounded in another order, and
+    what is small at first grows over a training. The run records all three.
 
     Args:
         model: what is trained: a copy of it, unless `in_place`.
@@ -72,6 +79,7 @@ def run_sequence(
             the model wrote, shut in as far as the system allows (`fggm_lab.tasks.code.isolation`);
             without, they are scored by exact match of the text.
         model_name: what the run's record calls the model; by default its folder or hub id.
+        preset: the name of the preset that `settings` are of, for the run's record.
         resume: go on with the run in `out` if there is one; on the CPU the result equals that of
             an uninterrupted run, bit for bit.
         branch: another run and the 0-based task after which to take up its model and history.
@@ -166,6 +174,9 @@ def run_sequence(
         device=model.device.type,
         dtype=str(model.dtype).removeprefix("torch."),
         branch=None if branch is None else Branch(run=str(branch[0].path), task=branch[1]),
+        preset=preset,
+        processor=processor(model.device),
+        threads=torch.get_num_threads(),
     )
     held = resume and (Path(out) / "config.json").exists()
     run = Run.resume(out, config) if held else Run.create(out, config)

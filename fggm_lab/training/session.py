@@ -120,6 +120,7 @@ class Session:
                 split=self.settings.split,
                 max_length=self.config.max_length,
                 max_new_tokens=self.config.max_new_tokens,
+                max_prompt=self.settings.score_max_prompt,
                 autocast=self.settings.autocast,
                 probe=None if final else self.settings.probe,
                 allow_code_execution=self.config.code_execution,

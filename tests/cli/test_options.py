@@ -73,9 +73,9 @@ def test_options_descriptions_and_defaults_are_those_of_the_record(command: str)
 def test_a_setting_is_spelled_in_the_record_and_where_it_acts_only() -> None:
     """Before there was a record: in four files, `clip` as a parameter or argument seven times."""
     files = {"clip": ["settings", "training/task"],
-              "weight_decay": ["settings", "training/presets", "training/task"],
+              "weight_decay": ["settings", "training/task"],
               "fisher_examples": ["course/runs", "settings", "training/session"],
-              "micro_batch": ["settings", "training/presets", "training/task"]}  # fmt: skip
+              "micro_batch": ["settings", "training/task"]}  # fmt: skip
     library = {
         path.relative_to(ROOT / "fggm_lab").with_suffix("").as_posix(): names_in(path)
         for path in (ROOT / "fggm_lab").rglob("*.py")

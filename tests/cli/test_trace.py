@@ -1,5 +1,6 @@
 """TRACE from the command line: variants, orders, gaps, numbers per task, the paper's preset."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,12 +39,29 @@ def test_the_papers_preset_runs_as_it_stands(
     call: Callable[..., CommandResult], qwen: Path, release: Path, tmp_path: Path
 ) -> None:
     words = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", release)
+    skills = tmp_path / "skills.json"
+    skills.write_text('[{"prompt": "a:", "answer": "b"}]', encoding="utf-8")
     out = ("--variant", 5000, "--limit", 2, "--points", 0, "--out", tmp_path / "out")
-    assert call(*words, *out).status == 0
+    assert "measures General" in call(*words, *out).refusal
+    assert not (tmp_path / "out").exists()
+    result = call(*words, *out, "--general", skills)
+    assert result.status == 0
+    before_training = " ".join(result.out.partition("C-STANCE")[0].split())
+    assert "preset fggm-paper: FGGM on TRACE as far as arXiv 2601.18261 says how" in before_training
+    printed = " ".join(result.out.split())
+    for line in (
+        "batch_size 128 paper", "max_length 1536 TRACE", "fggm.scope parameter ours",
+        "score_max_prompt 1024 TRACE", "clip 1 TRACE", "migu.first_task false ours",
+    ):  # fmt: skip
+        assert line in printed
+    assert re.search(r"model \S+ \S* ?given", printed)
     for method in ("sft", "migu", "fggm"):
         run = Run.open(tmp_path / "out" / method)
         config = run.config
         assert run.finished and config.task_names == list(TRACE_ORDER)
+        assert config.preset == "fggm-paper" and config.training.score_max_prompt == 1024
+        assert run.scores is not None and run.scores.general["after"] is not None
+        assert config.first_task_masked is (None if method == "sft" else False)
         assert config.tasks == str(release / "LLM-CL-Benchmark_5000")
         assert [config.training.epochs_of(name) for name in TRACE_ORDER] == EPOCHS
         assert run.events("start")[0]["steps"] == EPOCHS  # two examples are one batch
@@ -68,7 +86,7 @@ def test_the_papers_preset_runs_as_it_stands(
                 metric = METRICS[TRACE_METRICS[task]]
                 scores = [metric(row.prompt, row.prediction, row.answer) for row in rows]
                 assert scores == [row.score for row in rows]
-    assert PRESETS["fggm-paper"].model == "Qwen/Qwen2-1.5B"
+    assert PRESETS["fggm-paper"].model.value == "Qwen/Qwen2-1.5B"
     assert LoRA().lr_scale * PRESETS["fggm-paper"].settings.lr == pytest.approx(1e-4)
 
 
@@ -79,7 +97,12 @@ def test_what_is_given_overrides_a_preset(
     changed = ("--lr", 5e-4, "--epochs", 1, "--batch-size", 4, "--no-autocast", "--no-recompute")
     more = ("--methods", "fggm", "--keep", 0.5, "--order", "trace-2", "--max-new-tokens", 3)
     out = ("--variant", 500, "--limit", 2, "--points", 0, "--out", tmp_path / "out")
-    assert call(*words, *changed, *more, *out).status == 0
+    first_task = ("--set", "fggm.first_task=true", "--general", "none")
+    result = call(*words, *changed, *more, *first_task, *out)
+    assert result.status == 0
+    printed = " ".join(result.out.split())
+    assert "lr 0.0005 given" in printed and "fggm.first_task true given" in printed
+    assert "weight_decay 0 paper" in printed and "migu.magnitude" not in printed
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["fggm"]
     config = Run.open(tmp_path / "out" / "fggm").config
     assert (config.training.lr, config.training.epochs, config.training.batch_size) == (5e-4, 1, 4)
@@ -88,7 +111,8 @@ def test_what_is_given_overrides_a_preset(
         and not config.training.gradient_checkpointing
         and config.max_new_tokens == 3
     )
-    assert config.method_settings["keep"] == 0.5
+    assert config.method_settings["keep"] == 0.5 and config.first_task_masked is True
+    assert config.preset == "fggm-paper" and config.general is None
     assert config.task_names == list(ORDERS["trace-2"])
 
 
@@ -145,7 +169,18 @@ def test_missing_tasks_are_named_until_they_are_allowed(
     for name in ("FOMC", "20Minuten"):
         (folder / name).rename(tmp_path / name)
     words = ("run", "--preset", "fggm-paper", "--model", qwen, "--tasks", folder)
-    quick = ("--methods", "sft", "--limit", 2, "--points", 0, "--batch-size", 2)
+    quick = (
+        "--general",
+        "none",
+        "--methods",
+        "sft",
+        "--limit",
+        2,
+        "--points",
+        0,
+        "--batch-size",
+        2,
+    )
     refusal = call(*words, *quick, "--out", tmp_path / "out").refusal
     assert "lacks 2 of TRACE's eight tasks: FOMC, 20Minuten" in refusal
     result = call(*words, *quick, "--out", tmp_path / "out", "--allow-missing")

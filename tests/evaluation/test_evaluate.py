@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +265,29 @@ def _chain(text: str) -> PreTrainedModel:
 
     model.register_forward_hook(follow, with_kwargs=True)
     return model
+
+
+def test_scored_prompts_are_cut_to_their_own_length_and_answers_stay_whole() -> None:
+    model = small_model(dtype=torch.float64)
+    assert len(TOKENIZER("abcdefgh")["input_ids"]) == 8  # a token for each letter, and no other
+    examples = tuple(Example(("xyzab" * 6)[: 20 + i], "abcab"[: 2 + i]) for i in range(3))
+    by_hand = tuple(replace(example, prompt=example.prompt[-8:]) for example in examples)
+    cut, expected = (
+        evaluate(
+            model,
+            TOKENIZER,
+            Task("one", (), (), rows, "rouge_l"),
+            small_general(),
+            max_prompt=limit,
+        )
+        for rows, limit in ((examples, 8), (by_hand, None))
+    )
+    assert [row.prediction for row in cut.predictions] == [
+        row.prediction for row in expected.predictions
+    ]
+    assert cut["one"].nll == expected["one"].nll
+    assert (cut["one"].truncated, expected["one"].truncated) == (3, 0)
+    assert cut.general == expected.general, "General is not cut"
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "first_character", "final_number"])

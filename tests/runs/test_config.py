@@ -95,6 +95,20 @@ def test_the_schema_is_recorded_and_is_no_setting(config: Make) -> None:
     assert new.model_dump()["schema_version"] == SCHEMA
 
 
+def test_what_is_only_recorded_is_no_setting_and_older_runs_lack_it(config: Make) -> None:
+    new = config(preset="fggm-paper", processor="a processor", threads=2)
+    old = config()
+    assert (old.preset, old.processor, old.threads) == (None, None, None)
+    assert new.difference(old) == [] == old.difference(new)
+    stored = json.loads(new.model_dump_json())
+    assert RunConfig.model_validate(stored) == new
+    assert (stored["processor"], stored["threads"]) == ("a processor", 2)
+    for name in ("preset", "processor", "threads"):
+        del stored[name]
+    assert RunConfig.model_validate(stored) == old
+    assert "preset" not in json.loads(old.model_dump_json())
+
+
 def test_versions_are_recorded_unless_given(config: Make) -> None:
     assert config().versions == versions()
     assert {"python", "torch", "transformers"} <= set(versions())

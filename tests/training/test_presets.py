@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.errors import SettingError
-from fggm_lab.methods import SFT
+from fggm_lab.methods import SFT, make_method
 from fggm_lab.runs.published import published
 from fggm_lab.tasks import ORDERS, TaskSequence
 from fggm_lab.training import run_sequence
@@ -29,8 +29,16 @@ def test_a_preset_trains_any_of_its_tasks(tmp_path: Path) -> None:
 
 def test_every_preset_is_settings_that_exist() -> None:
     for name, entry in PRESETS.items():
-        assert entry.name == name and entry.order in ORDERS
-        assert entry.settings.for_tasks(ORDERS[entry.order]) == entry.settings
+        assert entry.name == name and entry.order.value in ORDERS
+        assert entry.settings.for_tasks(ORDERS[entry.order.value]) == entry.settings
+        for method in entry.methods.value:
+            settings = entry.method_settings(method)
+            assert make_method(method, **settings).settings.items() >= settings.items()
+        chosen = [
+            *entry.training.values(),
+            *(c for s in entry.of_methods.values() for c in s.values()),
+        ]
+        assert all(choice.reason for choice in chosen if choice.source == "ours")
     with pytest.raises(SettingError, match=r"no preset is named 'fggm'; there are: fggm-paper"):
         preset("fggm")
 

@@ -32,6 +32,7 @@ def test_a_run_is_complete_and_repeatable(tmp_path: Path, method: Method) -> Non
     assert (run.mask(0) is None) == (method.name in ("sft", "migu"))
     in_task = [e for e in run.events("evaluation") if not e["final"]]
     assert [list(e["tasks"]) for e in in_task] == [small_tasks().names[: i + 1] for i in range(3)]
+    assert run.config.processor and run.config.threads == torch.get_num_threads()
     assert_same_run(run, small_run(method, tmp_path / "b"))
     assert all(torch.equal(before[n], p) for n, p in model.named_parameters())
 
