@@ -8,7 +8,19 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks import check, demo, explorers, fisher, growth, live, masks, page, peers, training
+from benchmarks import (
+    check,
+    demo,
+    explorers,
+    fisher,
+    growth,
+    live,
+    masks,
+    page,
+    peers,
+    steps,
+    training,
+)
 from benchmarks.harness import Case, Report, Settings, Size, environment
 from benchmarks.table import show, show_targets
 from fggm_lab.files import write_json
@@ -17,6 +29,7 @@ from fggm_lab.heap import keep_freed_memory
 CASES: dict[str, Case] = {
     "fisher": fisher.run,
     "training": training.run,
+    "steps": steps.run,
     "masks": masks.run,
     "peers": peers.run,
     "growth": growth.run,
