@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   := runs/demo
 OFFLINE := HF_HUB_OFFLINE=1
+# Runs of studies at the same time, each with one thread.
+JOBS := 2
 # Models this small gain nothing from threads; a file of tests runs on each core instead.
 TESTING := $(OFFLINE) OMP_NUM_THREADS=1
 DOCS    := $(OFFLINE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -62,13 +64,9 @@ base: setup  ## Train the shipped base model anew
 stored: setup  ## Train the course's stored runs anew (runs the programs its models write)
 	OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python data/make_course_runs.py --allow-code-execution
 
-CHOOSE := $(OFFLINE) $(BIN)/fggm-lab run --split eval --points 0 --resume
 choose: setup  ## What the defaults were chosen by: seed 0, scored on the eval split
-	for rate in 5e-4 1e-3; do \
-	  $(CHOOSE) --methods sft,migu,fggm,random --lr $$rate --out runs/choose/rate-$$rate || exit 1; done
-	$(CHOOSE) --methods fggm --set fggm.scope=global --out runs/choose/scope-global
-	$(CHOOSE) --methods fggm --set fggm.parameters=linear --out runs/choose/linear
-	$(BIN)/fggm-lab compare runs/choose
+	$(BIN)/python -m studies train choose --jobs $(JOBS)
+	$(BIN)/python -m studies page
 
 seeds: setup  ## Repeat the demo with seeds 1 to 5 and print mean and spread
 	for seed in 1 2 3 4 5; do \
@@ -76,7 +74,6 @@ seeds: setup  ## Repeat the demo with seeds 1 to 5 and print mean and spread
 	    --points 0 --out runs/seeds/$$seed --resume || exit 1; done
 	$(BIN)/fggm-lab compare runs/seeds --csv runs/seeds.csv
 
-JOBS := 2
 results: setup  ## Train what docs/results.md is made of (days; pieces that resume), write its page
 	$(BIN)/python -m studies plan
 	$(BIN)/python -m studies train --jobs $(JOBS)

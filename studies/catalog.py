@@ -7,9 +7,11 @@ tuning before it: until a method's tuning is complete, its runs wait.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from fggm_lab.methods import METHODS
 from fggm_lab.methods.compose import PLUS
+from studies import noise
 from studies.planned import Plan, PlannedRun
 from studies.rows import StudyRows, study_rows
 from studies.tuning import Grid, bracket, gain, rounded
@@ -46,15 +48,22 @@ RATES = (2.5e-4, 5e-4, 1e-3)
 """The learning rates that every method is tried with first."""
 DEMO_RATES = (1.25e-4, 2.5e-4, 5e-4)
 RATE_FACTOR = 2.0
-STRENGTHS: Mapping[str, tuple[str, float]] = {
-    "self-kl": ("weight", 2),
-    "l2": ("strength", 10),
-    "replay": ("ratio", 2),
-    "ewc": ("strength", 10),
-    "online-ewc": ("strength", 10),
-    "lwf": ("weight", 3),
+STRENGTHS: Mapping[str, tuple[str, float, float]] = {
+    "self-kl": ("weight", 2, inf),
+    "l2": ("strength", 10, inf),
+    "replay": ("ratio", 2, inf),
+    "ewc": ("strength", 10, inf),
+    "online-ewc": ("strength", 10, inf),
+    "lwf": ("weight", 3, inf),
+    "cpo": ("strength", 10, inf),
+    "eaft": ("exponent", 2, inf),
+    "wise": ("alpha", 2, 1),
+    "sfa": ("beta", 2, 1),
+    "fapm": ("keep", 2, 1),
+    "self-replay": ("ratio", 2, inf),
 }
-"""Methods with a strength of their own: its name, and the factor between the values tried.
+"""Methods with a strength of their own: its name, the factor between the values tried, and the
+highest value that it may have.
 
 LoRA's `lr_scale` is none: it multiplies the rate, which is tried anyway. Keep shares are the
 paper's (MoFO's is its own).
@@ -121,12 +130,13 @@ class Tuning:
         rates = bracket(self.rates, RATE_FACTOR, lambda rate: gain_at(rate, None))
         strengths = None
         if method in STRENGTHS and rates.best is not None:
-            (name, factor), best_rate = STRENGTHS[method], rates.best
+            (name, factor, highest), best_rate = STRENGTHS[method], rates.best
             usual = float(METHODS[method]().settings[name])
             strengths = bracket(
                 [rounded(usual / factor), usual, rounded(usual * factor)],
                 factor,
                 lambda value: gain_at(best_rate, None if value == usual else value),
+                highest=highest,
             )
         elif method in STRENGTHS:
             strengths = Grid((), None, False)
@@ -169,7 +179,7 @@ def _mean_gain(rows: StudyRows, study: str, trial: Iterable[PlannedRun]) -> floa
 
 
 def _strength(method: str, value: float) -> str:
-    name, _ = STRENGTHS[method]
+    name, *_ = STRENGTHS[method]
     return f"{method}.{name}={value:g}"
 
 
@@ -221,7 +231,7 @@ def chosen(method: str, tunings: Sequence[Tuning]) -> Chosen | None:
         return None
     settings: tuple[str, ...] = ()
     if tuned.strengths is not None and tuned.strengths.best is not None:
-        name, _ = STRENGTHS[method]
+        name, *_ = STRENGTHS[method]
         if tuned.strengths.best != float(METHODS[method]().settings[name]):
             settings = (_strength(method, tuned.strengths.best),)
     return Chosen(tuned.rates.best, settings)
@@ -254,7 +264,7 @@ def at_chosen(
     seeds, runs, waiting = tuple(seeds), [], {}
     for method in there(methods):
         if (best := chosen(method, tunings)) is None:
-            waiting[method] = "its tuning is not complete"
+            waiting[method] = NOT_TUNED
             continue
         variants = (True, False) if method in MASKS else (True,)
         runs += [
@@ -275,6 +285,7 @@ def together(*plans: Plan) -> Plan:
 
 # The main tables
 
+NOT_TUNED = "its tuning is not complete"
 TRACE_TUNINGS, CODE_TUNINGS = (ON_TRACE, ON_TRACE_MORE), (ON_CODE, ON_CODE_MORE)
 
 
@@ -288,6 +299,25 @@ def _priority(tunings: Sequence[Tuning], options: tuple[str, ...]) -> Plan:
 
 def _more(tunings: Sequence[Tuning], options: tuple[str, ...], methods: Sequence[str]) -> Plan:
     return at_chosen(methods, tunings, options, FEW_SEEDS)
+
+
+def _noise() -> Plan:
+    """A task and more of the same task, nothing else: what is lost of it is noise."""
+    runs, waiting = [], {}
+    for method in ("sft", "fggm"):
+        if (best := chosen(method, TRACE_TUNINGS)) is None:
+            waiting[method] = NOT_TUNED
+            continue
+        runs += [
+            PlannedRun(
+                method, seed, best.lr,
+                ("--tasks", str(noise.FOLDER), "--order", noise.order(task), *SCHEDULE),
+                first_task(method, True), part=task,
+            )
+            for task in noise.TASKS
+            for seed in FEW_SEEDS
+        ]  # fmt: skip
+    return Plan(tuple(runs), waiting)
 
 
 # self-kl
@@ -336,6 +366,19 @@ def _demo_table() -> Plan:
         for seed in SEEDS
     )
     return together(Plan(along), plan)
+
+
+def _choose() -> Plan:
+    """What the defaults were chosen by: seed 0 on the eval split, two rates."""
+    options = ("--split", "eval", *DEMO_SCHEDULE)
+    runs = [
+        PlannedRun(method, 0, rate, options)
+        for rate in (5e-4, 1e-3)
+        for method in ("sft", "migu", "fggm", "random")
+    ]
+    changed = ("fggm.scope=global", "fggm.parameters=linear")
+    runs += [PlannedRun("fggm", 0, 5e-4, options, (change,)) for change in changed]
+    return Plan(tuple(runs))
 
 
 # Side studies
@@ -422,6 +465,8 @@ STUDIES: Mapping[str, Callable[[], Plan]] = {
     "code-mini-more": lambda: _more(CODE_TUNINGS, (*CODE, *SCHEDULE), MORE),
     "demo-tuning": lambda: ON_DEMO.plan(DEMO),
     "demo-table": _demo_table,
+    "choose": _choose,
+    "noise": _noise,
     "keep": _keep,
     "ablations": lambda: _side(ABLATIONS),
     "examples": lambda: _side(_values("fggm.max_examples", "4,16,64,128")),

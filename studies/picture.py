@@ -1,4 +1,4 @@
-"""The picture of `docs/results.md`: what every method keeps, at whatever it has learned."""
+"""The pictures of `docs/results.md`: what every method keeps, at whatever it has learned."""
 
 from collections.abc import Sequence
 from statistics import fmean, stdev
@@ -8,8 +8,12 @@ from plotly.subplots import make_subplots
 
 import fggm_lab as lab
 from fggm_lab.plots import theme
-from studies.page import METHOD_ORDER, PAGE, by, heading, method_of, stored_rows
-from studies.rows import Row
+from studies.catalog import MORE
+from studies.compared import METHOD_ORDER
+from studies.main_tables import HEADLINE, MORE_PICTURE, RATE_STUDIES, rate_rows
+from studies.markdown import by, heading, method_of
+from studies.page import PAGE
+from studies.rows import Row, former_rows
 
 PICTURE = PAGE.with_name("rates.png")
 PANELS = ("general_after", "op_final")
@@ -43,7 +47,7 @@ def trade_off(rows: Sequence[Row]) -> go.Figure:
     seeds = len({row["seed"] for row in rows})
     rates = sorted({row["lr"] for row in rows})
     caption = (
-        f"Each line goes through the learning rates {', '.join(f'{rate:g}' for rate in rates)}; "
+        f"Each line goes through the learning rates of its method, {rates[0]:g} to {rates[-1]:g}; "
         f"means over {seeds} seeds, bars are their sample standard deviation. Of two lines the "
         "upper one keeps more of what the model knew (left), or ends with better tasks (right), "
         "at the same learning accuracy."
@@ -71,6 +75,10 @@ def _line(
 
 
 def draw() -> None:
-    """Draw the picture from the rows of `rates`."""
-    figure = trade_off(stored_rows("rates")).update_layout(width=960)
-    lab.plots.export(figure, PICTURE)
+    """Draw the methods of the page's first table, and the others, from the rows of the tuning."""
+    lines = rate_rows(*RATE_STUDIES) or by(former_rows("rates"), method_of)
+    first = [row for method, rows in lines.items() if method in HEADLINE for row in rows]
+    more = [row for method, rows in lines.items() if method not in HEADLINE for row in rows]
+    lab.plots.export(trade_off(first).update_layout(width=960), PICTURE)
+    if any(method in MORE for method in lines):
+        lab.plots.export(trade_off(more).update_layout(width=960), MORE_PICTURE)

@@ -12,7 +12,7 @@ from statistics import fmean
 
 from fggm_lab.errors import LabError
 from fggm_lab.runs import Run
-from studies import catalog
+from studies import catalog, noise
 from studies.planned import Plan, PlannedRun
 from studies.rows import StudyRows, row_of, store_failure, store_row, study_rows
 from studies.tuning import gain
@@ -129,6 +129,8 @@ def _train(
             and rows.of(study, run) is None
         ]  # fmt: skip
         for run in pending[: jobs - len(running)]:
+            if str(noise.FOLDER) in run.options:
+                noise.write_tasks(ROOT / noise.FOLDER)
             started.add(run)
             running[pool.submit(_run, study, run, processes)] = run
         if not running:

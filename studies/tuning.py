@@ -7,6 +7,7 @@ strength of methods that have one. What is maximised is `gain`, as a mean over t
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from studies.rows import Row
 
@@ -44,6 +45,7 @@ def bracket(
     factor: float,
     gain_at: Callable[[float], float | None],
     most: int = MOST_VALUES,
+    highest: float = inf,
 ) -> Grid:
     """Grow a grid by a factor on the side of its best value until that lies inside.
 
@@ -53,26 +55,29 @@ def bracket(
         gain_at: the gain at a value; None: not measured yet. Of equal gains the lower value is
             the best.
         most: how many values are tried at most.
+        highest: what no value may exceed; a best value that cannot be exceeded is bracketed.
 
     Returns:
         The grid as far as the gains are known: with values that are still to be measured, or with
         the best one.
     """
-    values = sorted(start)
+    values = sorted(value for value in start if value <= highest)
     while True:
         gains = [gain_at(value) for value in values]
         measured = [value for value in gains if value is not None]
         if len(measured) < len(values):
             return Grid(tuple(values), None, False)
         at = measured.index(max(measured))
-        if 0 < at < len(values) - 1:
+        above = rounded(values[-1] * factor)
+        at_highest = at == len(values) - 1 and above > highest
+        if 0 < at < len(values) - 1 or at_highest:
             return Grid(tuple(values), values[at], True)
         if len(values) >= most:
             return Grid(tuple(values), values[at], False)
         if at == 0:
             values.insert(0, rounded(values[0] / factor))
         else:
-            values.append(rounded(values[-1] * factor))
+            values.append(above)
 
 
 def rounded(value: float) -> float:

@@ -1,9 +1,7 @@
 """The studies: their plans, the rule of the tuning, and the rows that are kept of runs."""
 
 import math
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -16,52 +14,7 @@ from studies import catalog, rows, training
 from studies.planned import Plan, PlannedRun
 from studies.tuning import bracket
 from tests.support.records import made_run
-
-Gain = Callable[[PlannedRun], float]
-
-
-Memory = dict[str, rows.StudyRows]
-
-
-@pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
-    """Rows of studies, in place of the files; none at first."""
-    studies: Memory = {}
-
-    def study_rows(study: str) -> rows.StudyRows:
-        return studies.setdefault(study, rows.StudyRows())
-
-    monkeypatch.setattr(catalog, "study_rows", study_rows)
-    monkeypatch.setattr(training, "study_rows", study_rows)
-    return studies
-
-
-def made_row(study: str, run: PlannedRun, general: float, op: float = 0.5) -> dict[str, Any]:
-    """A row as a run would have brought it."""
-    settings = METHODS[run.method](**run.own_settings()).settings
-    return {
-        "command": run.command(study), "method": run.method, "seed": run.seed, "lr": run.lr,
-        "settings": settings, "tasks": ["FOMC"], "general_after": general, "op_final": op,
-        "seconds": 60.0,
-    }  # fmt: skip
-
-
-def trained(
-    memory: Memory, tuning: catalog.Tuning, methods: Sequence[str], gain: Gain
-) -> list[PlannedRun]:
-    """Bring a row for each planned run until nothing more is planned."""
-    runs: list[PlannedRun] = []
-    while missing := [run for run in tuning.plan(methods).runs if run not in runs]:
-        study = memory[tuning.name]
-        study.rows.extend(made_row(tuning.name, run, gain(run)) for run in missing)
-        runs += missing
-    return runs
-
-
-def peak_at(rate: float, run: PlannedRun) -> float:
-    """A gain that falls on both sides of a rate, by octaves."""
-    return 0.9 - 0.1 * abs(math.log2(run.lr / rate)) + 0.001 * run.seed
-
+from tests.support.study_rows import Memory, made_row, peak_at, trained
 
 # The rule
 

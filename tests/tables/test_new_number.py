@@ -14,7 +14,7 @@ from fggm_lab.runs import NUMBERS, Run, RunNumber, comparison, over_seeds
 from fggm_lab.runs.orders import by_order, ordered, over_orders
 from fggm_lab.runs.paired import paired
 from fggm_lab.tables import to_csv
-from studies import page
+from studies import main_tables, markdown
 from studies.rows import row_of
 from tests.support.records import TASKS, made_run
 
@@ -78,8 +78,9 @@ def test_the_page_of_results_keeps_and_shows_it(
 ) -> None:
     rows = [row_of(run) for run in runs]
     assert [row["answer"] for row in rows] == [43.0, 44.0] * 2
-    monkeypatch.setattr(page, "stored_rows", lambda study: rows)
-    head, _, first, *_ = page.comparison("a study").splitlines()
+    monkeypatch.setattr(main_tables, "rows_of", lambda *studies: rows)
+    monkeypatch.setattr(main_tables, "rows_or_former", lambda study: (rows, False))
+    head, _, first, *_ = main_tables.comparison("trace-1").splitlines()
     assert head.split(" | ")[-2] == "answer"
     assert "43.5&nbsp;±&nbsp;0.7" in first
 
@@ -87,4 +88,4 @@ def test_the_page_of_results_keeps_and_shows_it(
 def test_a_number_that_a_file_of_rows_lacks_is_not_measured(runs: list[Run]) -> None:
     (row,) = csv.DictReader(io.StringIO(to_csv(comparison(runs[:1]))))
     assert row["answer"] == "43.0"
-    assert page.numbers([{"method": "sft"}], ["answer"]) == ["–"]
+    assert markdown.numbers([{"method": "sft"}], ["answer"]) == ["–"]
