@@ -28,7 +28,11 @@ EQUAL_SCORES = "equal scores"
 class FGGM(TaskMasking):
     """Score units on the new task's own data, keep the top share, let only those move.
 
-    The settings after `max_examples` are ablations.
+    The settings after `max_examples` are ablations. Single entries of the highest scores over the
+    whole model, `FGGM(keep=0.001, scope="global", aggregation="none")`, are PIECE-F (arXiv
+    2511.15375) as far as its abstract says: 0.1 % of the parameters, chosen by their Fisher
+    information on the new task. They cost one number for each entry of the model while it is
+    scored and a copy of the weights while it is trained.
 
     Attributes:
         keep: the share of units that may move (1 − α; the paper's α is 0.7).

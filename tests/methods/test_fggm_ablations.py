@@ -11,7 +11,9 @@ from fggm_lab.fisher import fisher_scores
 from fggm_lab.fisher.scoring import Aggregation, drawn_examples
 from fggm_lab.methods import FGGM, Method, make_method
 from fggm_lab.models.encoding import Encoded
-from tests.support.small import context, small_model, small_run
+from fggm_lab.training.checkpoints import saved_model
+from tests.support import oracle
+from tests.support.small import context, small_model, small_run, small_tasks
 
 DOWN = "model.layers.0.mlp.down_proj.weight"
 
@@ -34,6 +36,23 @@ def test_columns_and_entries_are_units_of_their_own() -> None:
         keep = round(0.25 * by_hand.numel())
         threshold = by_hand.sort(descending=True).values[keep - 1]
         assert torch.equal(mask.units[DOWN], by_hand >= threshold * (1 - 1e-6))
+
+
+def test_of_a_thousand_entries_the_one_of_highest_fisher_moves(tmp_path: Path) -> None:
+    """The setting of PIECE-F: single entries over the whole model, 0.1 % of them."""
+    method = FGGM(keep=0.001, scope="global", aggregation="none")
+    run = small_run(method, tmp_path / "run", tasks=small_tasks(1), general=None, weight_decay=0.1)
+    model = small_model()
+    fisher = oracle.diagonal_fisher(model, context(model, index=0).encoded)
+    after = saved_model(run.file("checkpoints", 0), small_model())
+    names = [name for name, _ in model.named_parameters()]
+    scores = torch.cat([fisher[name].flatten() for name in names])
+    changed = torch.cat(
+        [(after.get_parameter(n) != model.get_parameter(n)).flatten() for n in names]
+    )
+    count = round(0.001 * model.num_parameters())
+    assert int(changed.sum()) == count > 3
+    assert set(changed.nonzero().flatten().tolist()) == set(scores.topk(count).indices.tolist())
 
 
 def test_inverted_masks_move_the_lowest_scores() -> None:
