@@ -87,11 +87,11 @@ class SelfKL(Method):
     start_samples: int = 256
     task_samples: int = 64
     opening: int = 4
-    start_share: float = 0.5
+    start_share: float = 0.33
     per_step: int = 8
     every: int = 1
     length: int = 96
-    prompts: float = 0.1
+    prompts: float = 0.03
     form: Form = "auto"
     top: int = 32
     _start: list["NotedText"] = field(default_factory=list, init=False, repr=False, compare=False)
