@@ -20,6 +20,7 @@ from fggm_lab.plots.drift_against_fisher import drift_against_fisher
 from fggm_lab.plots.drift_curve import drift_curve
 from fggm_lab.plots.export import describe, export, figure_rows
 from fggm_lab.plots.fisher_spectra import fisher_spectra
+from fggm_lab.plots.forgetting_against_distance import forgetting_against_distance
 from fggm_lab.plots.forgetting_curves import forgetting_curves
 from fggm_lab.plots.head_heatmap import head_heatmap
 from fggm_lab.plots.kept_shares import kept_shares
@@ -35,6 +36,7 @@ from fggm_lab.plots.registry import FIGURES, FigureKind, draw, figure_kind
 from fggm_lab.plots.score_heatmap import score_heatmap
 from fggm_lab.plots.score_histograms import score_histograms
 from fggm_lab.plots.score_matrix import score_matrix
+from fggm_lab.plots.scores_against_cost import scores_against_cost
 from fggm_lab.plots.shared_units import shared_units
 from fggm_lab.plots.smoothing import smoothed
 from fggm_lab.plots.spectra_overlaid import spectra_overlaid
@@ -104,6 +106,7 @@ __all__ = [
     "figure_kind",
     "figure_rows",
     "fisher_spectra",
+    "forgetting_against_distance",
     "forgetting_curves",
     "head_heatmap",
     "kept_shares",
@@ -117,6 +120,7 @@ __all__ = [
     "score_heatmap",
     "score_histograms",
     "score_matrix",
+    "scores_against_cost",
     "share_per_layer",
     "shared_units",
     "smoothed",

@@ -14,6 +14,7 @@ from fggm_lab.plots.conductance_against_fisher import conductance_against_fisher
 from fggm_lab.plots.drift_against_fisher import drift_against_fisher
 from fggm_lab.plots.drift_curve import drift_curve
 from fggm_lab.plots.fisher_spectra import fisher_spectra
+from fggm_lab.plots.forgetting_against_distance import forgetting_against_distance
 from fggm_lab.plots.forgetting_curves import forgetting_curves
 from fggm_lab.plots.head_heatmap import head_heatmap
 from fggm_lab.plots.kept_shares import kept_shares
@@ -27,6 +28,7 @@ from fggm_lab.plots.paired_differences import paired_differences
 from fggm_lab.plots.score_heatmap import score_heatmap
 from fggm_lab.plots.score_histograms import score_histograms
 from fggm_lab.plots.score_matrix import score_matrix
+from fggm_lab.plots.scores_against_cost import scores_against_cost
 from fggm_lab.plots.shared_units import shared_units
 from fggm_lab.plots.spectra_overlaid import spectra_overlaid
 from fggm_lab.plots.spectrum_growth import spectrum_growth
@@ -72,6 +74,10 @@ FIGURES: dict[str, FigureKind] = {
     "score_matrix": FigureKind(score_matrix, "Score matrix", of_runs=True),
     "stability_plasticity": FigureKind(
         stability_plasticity, "Stability–plasticity plane", of_runs=True
+    ),
+    "scores_against_cost": FigureKind(scores_against_cost, "Scores against cost", of_runs=True),
+    "forgetting_against_distance": FigureKind(
+        forgetting_against_distance, "Forgetting against distance", of_runs=True
     ),
     "paired_differences": FigureKind(paired_differences, "Differences paired by seed"),
     "lorenz_curves": FigureKind(lorenz_curves, "How few units hold the Fisher information"),

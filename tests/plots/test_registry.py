@@ -11,7 +11,7 @@ from fggm_lab.errors import RunError, SettingError
 from fggm_lab.plots import FIGURES, describe, draw, figure_kind, fisher_spectra, forgetting_curves
 from fggm_lab.runs import one_run
 from tests.support.plugins import install_entry_points
-from tests.support.records import made_run, made_scores
+from tests.support.records import made_run, made_scores, with_costs
 
 MODULE = '''
 import plotly.graph_objects as go
@@ -71,8 +71,8 @@ def test_what_is_no_figure_is_one_sentence() -> None:
 
 @pytest.mark.parametrize("name", [name for name, kind in FIGURES.items() if kind.of_runs])
 def test_a_figure_of_runs_takes_a_run_a_list_or_a_folder(name: str, tmp_path: Path) -> None:
-    run = made_run(tmp_path / "runs", "fggm", ["A", "B", "C"])
-    folder = tmp_path / "runs"
+    run = with_costs(made_run(tmp_path / "runs", "fggm", ["A", "B", "C"]))
+    folder = run.path.parent
     drawn = [draw(name, runs) for runs in (run, [run], folder, str(folder), [str(run.path)])]
     assert len({figure.to_json() for figure in drawn}) == 1
 

@@ -14,7 +14,7 @@ from fggm_lab.models.heads import HeadUnits, Projection
 from fggm_lab.models.names import split_name
 from fggm_lab.runs import AnswerChange, Run
 from tests.support.effects import made_effect
-from tests.support.records import TASKS
+from tests.support.records import TASKS, with_costs
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ TABLE: dict[str, Callable[[Records], tuple[Any, ...]]] = {
     "drift_against_fisher": lambda r: (r.scores, r.one.units),
     "drift_curve": lambda r: (DRIFT, "FOMC"),
     "fisher_spectra": lambda r: (r.one,),
+    "forgetting_against_distance": lambda r: ([with_costs(run) for run in r.runs],),
     "forgetting_curves": lambda r: (r.runs,),
     "head_heatmap": lambda r: (r.heads(), "FOMC"),
     "kept_shares": lambda r: (r.one,),
@@ -106,6 +107,7 @@ TABLE: dict[str, Callable[[Records], tuple[Any, ...]]] = {
     "score_heatmap": lambda r: (r.one,),
     "score_histograms": lambda r: (r.one,),
     "score_matrix": lambda r: (r.runs[0],),
+    "scores_against_cost": lambda r: ([with_costs(run) for run in r.runs],),
     "shared_units": lambda r: (r.masks,),
     "spectra_overlaid": lambda r: (r.scores,),
     "spectrum_growth": lambda r: (dict(enumerate(r.scores.values())),),

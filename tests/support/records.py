@@ -1,5 +1,7 @@
 """Small made-up runs, scores and masks with numbers a test can foresee."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -144,6 +146,24 @@ def made_run(
         )
     )
     return run
+
+
+def with_costs(run: Run) -> Run:
+    """A copy of a run that counted, in each task, 1,000 tokens forward and 3,000 backward, and
+    whose model moved by 0.1 nats per token with each task, on the task itself by 0.2."""
+    folder = run.path.parent.with_name(f"{run.path.parent.name}-with-costs") / run.path.name
+    if not folder.exists():
+        shutil.copytree(run.path, folder)
+        log = folder / "events.jsonl"
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        ways = {"forward": 1000, "backward": 3000, "forward_padded": 2000, "backward_padded": 4000}
+        for event in events:
+            if event["kind"] == "task":
+                moved = event["task"] + 1
+                event["tokens"] = {"train": ways}
+                event["distance"] = {"own_samples": moved / 10, "new_task": moved / 5}
+        log.write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    return Run.open(folder)
 
 
 def runs_of_methods(folder: Path) -> list[Run]:

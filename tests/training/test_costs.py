@@ -1,7 +1,6 @@
 """A run records the tokens that learning takes, and tables show them where they are known."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,11 @@ from rich.console import Console
 
 from fggm_lab.methods import SFT, Contrast, LwF, Method
 from fggm_lab.models.encoding import encode
-from fggm_lab.runs import Run, comparison
+from fggm_lab.runs import comparison
 from fggm_lab.runs.numbers import shown_numbers
 from fggm_lab.tables import comparison_table
 from tests.support.families import character_tokenizer
-from tests.support.records import made_run
+from tests.support.records import made_run, with_costs
 from tests.support.resuming import StopAt, timeless
 from tests.support.small import small_run, small_tasks
 
@@ -70,23 +69,10 @@ def test_runs_that_counted_nothing_have_no_such_column(tmp_path: Path) -> None:
     assert old.tokens("forward") is None
     rows = comparison([old])
     assert rows[0]["token_passes"] is None and "token_passes" not in shown_numbers(rows)
-    counted = counted_run(tmp_path / "new")
+    counted = with_costs(made_run(tmp_path / "new", "fggm"))
     both = comparison([old, counted])
     out = io.StringIO()
     Console(file=out, width=80).print(comparison_table(both))
     assert [line.split()[-2] for line in out.getvalue().splitlines() if " 519" in line] == [
         "–", "0.056",
     ]  # fmt: skip
-
-
-def counted_run(path: Path) -> Run:
-    """A made-up run of eight tasks that counted 1,000 tokens forward and 3,000 backward in each."""
-    run = made_run(path, "fggm")
-    log = run.path / "events.jsonl"
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    ways = {"forward": 1000, "backward": 3000, "forward_padded": 2000, "backward_padded": 4000}
-    for event in events:
-        if event["kind"] == "task":
-            event["tokens"] = {"train": ways}
-    log.write_text("".join(f"{json.dumps(event)}\n" for event in events))
-    return Run.open(run.path)

@@ -19,7 +19,7 @@ from fggm_lab.report.tables import matrices_html
 from fggm_lab.runs import NUMBERS, Run, comparison
 from fggm_lab.runs.scalars import log_scalars
 from fggm_lab.tables import comparison_table
-from tests.support.records import TASKS, made_run
+from tests.support.records import TASKS, made_run, with_costs
 from tests.support.resuming import weights
 from tests.support.small import small_run, small_tasks
 
@@ -41,7 +41,8 @@ def made_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
     """The same for eight tasks whose scores are made up."""
     folder = tmp_path_factory.mktemp("made_runs")
     every = made_run(folder / "every", "fggm")
-    return every, made_run(folder / "learned", "fggm", score_unlearned=False)
+    learned = made_run(folder / "learned", "fggm", score_unlearned=False)
+    return with_costs(every), with_costs(learned)
 
 
 def finals(run: Run) -> list[dict[str, Any]]:
