@@ -6,8 +6,9 @@ tuning before it: until a method's tuning is complete, its runs wait.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
+from statistics import fmean
 
 from fggm_lab.methods import METHODS
 from fggm_lab.methods.compose import PLUS
@@ -298,7 +299,12 @@ def _priority(tunings: Sequence[Tuning], options: tuple[str, ...]) -> Plan:
 
 
 def _more(tunings: Sequence[Tuning], options: tuple[str, ...], methods: Sequence[str]) -> Plan:
-    return at_chosen(methods, tunings, options, FEW_SEEDS)
+    """The other methods, and MIGU by its released code's magnitude at the rate of the paper's."""
+    summed = tuple(
+        replace(run, settings=(*run.settings, "migu.magnitude=sum"))
+        for run in at_chosen(["migu"], tunings, options, FEW_SEEDS).runs
+    )
+    return together(at_chosen(methods, tunings, options, FEW_SEEDS), Plan(summed))
 
 
 def _noise() -> Plan:
@@ -318,6 +324,48 @@ def _noise() -> Plan:
             for seed in FEW_SEEDS
         ]  # fmt: skip
     return Plan(tuple(runs), waiting)
+
+
+# Equal learning, measured
+
+UNTIL = ("--limit", "128", "--epochs", "12", "--batch-size", "8", "--schedule", "constant")
+"""192 steps of 8 examples at most; the rate stays, so that it does not matter where a task ends."""
+UNTIL_FACTOR = 1.1
+"""Levels are so much above plain fine-tuning's loss, whose rate fell to 0 for its last bit."""
+
+
+def until_levels() -> dict[str, float] | None:
+    """The loss of each task's eval split at which its training ends.
+
+    Returns:
+        Task → nats per answer token: what plain fine-tuning comes to at its chosen rate, as a mean
+        over the tuning's seeds, times `UNTIL_FACTOR`. None while its tuning is not complete.
+    """
+    best = chosen("sft", TRACE_TUNINGS)
+    if best is None:
+        return None
+    rows = study_rows(ON_TRACE.name)
+    learned = [
+        row["losses_learned"]
+        for run in ON_TRACE.of("sft").runs
+        if run.lr == best.lr and (row := rows.of(ON_TRACE.name, run)) is not None
+    ]
+    tasks = learned[0] if learned else {}
+    return {task: UNTIL_FACTOR * fmean(losses[task] for losses in learned) for task in tasks}
+
+
+def _until() -> Plan:
+    """The priority methods, each task trained until its loss is plain fine-tuning's."""
+    if (levels := until_levels()) is None:
+        return Plan((), dict.fromkeys(there(PRIORITY), "the tuning of sft is not complete"))
+    text = ",".join(f"{task}={level:.4g}" for task, level in levels.items())
+    options = (*TRACE_1, *UNTIL, *MEASURED, "--until-loss", text, "--until-examples", "none")
+    plan = at_chosen(PRIORITY, TRACE_TUNINGS, options, FEW_SEEDS)
+    masked = tuple(run for run in plan.runs if not set(run.settings) & _FREE)
+    return Plan(masked, plan.waiting)
+
+
+_FREE = {setting for method in MASKS for setting in first_task(method, False)}
 
 
 # self-kl
@@ -466,6 +514,7 @@ STUDIES: Mapping[str, Callable[[], Plan]] = {
     "demo-tuning": lambda: ON_DEMO.plan(DEMO),
     "demo-table": _demo_table,
     "choose": _choose,
+    "until": _until,
     "noise": _noise,
     "keep": _keep,
     "ablations": lambda: _side(ABLATIONS),

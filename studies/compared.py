@@ -18,11 +18,11 @@ METHOD_ORDER = (
 
 
 def label(row: Row) -> str:
-    """A row's method, and whether it leaves the first task unmasked where others mask it."""
+    """A row's method, and in what it is a variant: MIGU's magnitude, the first task unmasked."""
     method, settings = str(row["method"]), row["settings"]
-    return method + (
-        FREE if method in catalog.MASKS and not settings.get("first_task", True) else ""
-    )
+    variant = f"{method}, sum" if settings.get("magnitude") == "sum" else method
+    free = method in catalog.MASKS and not settings.get("first_task", True)
+    return variant + FREE if free else variant
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

@@ -29,6 +29,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "coverage": main_tables.coverage,
     "rates": main_tables.rates,
     "matched-rates": main_tables.matched_rates,
+    "until": side_tables.until,
     "noise": side_tables.noise,
     "cost": main_tables.cost,
     "tuning-code": lambda: main_tables.tunings(

@@ -52,6 +52,7 @@ def row_of(run: Run, command: str | None = None) -> Row:
         "split": config.training.split,
         **{key: number.read(run) for key, number in NUMBERS.items()},
         **_losses(run),
+        "until": [task["until"] for task in run.events("task") if "until" in task] or None,
         "versions": config.versions,
         "processor": getattr(config, "processor", None),
         "threads": getattr(config, "threads", None),

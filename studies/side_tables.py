@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fggm_lab.methods import METHODS
 from studies import catalog
 from studies.compared import in_order, label, plan, planned_rows, rows_of
-from studies.main_tables import matched, settings_text, with_gaps
+from studies.main_tables import matched, ratio, settings_text, with_gaps
 from studies.markdown import by, grouped, method_of, number_headings, numbers, table, value_text
 from studies.planned import PlannedRun
 from studies.rows import Row
@@ -50,6 +50,23 @@ def noise() -> str:
     lines = [[*name, str(len(group)), *numbers(group, headings)] for name, group in groups.items()]
     content = table(["method", "task", "seeds", *headings.values()], lines) if lines else ""
     return with_gaps(content, "noise")
+
+
+def until() -> str:
+    """Methods whose tasks were trained until their loss was plain fine-tuning's."""
+    headings = number_headings()
+    rows = in_order(rows_of("until"))
+    plain = [row for row in rows if row["method"] == "sft"]
+    lines = []
+    for name, group in by(rows, label).items():
+        tasks = [task for row in group for task in row.get("until") or []]
+        lines.append([
+            name, settings_text(group), str(len(group)),
+            f"{sum(task['reached'] for task in tasks)} of {len(tasks)}",
+            *numbers(group, headings), ratio(group, plain, "token_passes"),
+        ])  # fmt: skip
+    heads = ["method", "rate", "seeds", "levels reached", *headings.values(), "work ÷ plain"]
+    return with_gaps(table(heads, lines) if lines else "", "until")
 
 
 def stories() -> str:

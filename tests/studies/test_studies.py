@@ -114,6 +114,17 @@ def test_every_study_asks_for_what_the_command_line_knows_and_no_run_twice(memor
             parse("run", run.arguments(study)[1:])
 
 
+def test_levels_are_those_of_plain_fine_tuning_at_its_rate(memory: Memory) -> None:
+    assert catalog.until_levels() is None and "fggm" in catalog.plan("until").waiting
+    trained(memory, catalog.ON_TRACE, ["sft"], lambda run: peak_at(5e-4, run))
+    for row in memory["tuning"].rows:
+        row["losses_learned"] = {"FOMC": 1000 * row["lr"] + 0.1 * row["seed"]}
+    assert catalog.until_levels() == pytest.approx({"FOMC": 1.1 * 0.65})
+    runs = catalog.plan("until").runs
+    assert {run.method for run in runs} == {"sft"}
+    assert all("FOMC=0.715" in run.options for run in runs)
+
+
 def test_every_method_is_in_a_study() -> None:
     assert set(METHODS) <= {*catalog.PRIORITY, *catalog.MORE, "untrained"}
 
