@@ -14,6 +14,7 @@ from typing import ClassVar
 from fggm_lab.checks import check_choice, check_count, check_range
 from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.methods.replay import drawn_for_step, keep_examples, kept_examples
+from fggm_lab.methods.self_kl import warn_of_poor_samples
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.sampling import own_samples
 from fggm_lab.models.self_dialogue import Form, draws_dialogues, own_dialogues
@@ -59,7 +60,9 @@ class SelfReplay(Method):
 
     def plan(self, context: TaskContext) -> Plan:
         """Draw the texts; they are in the memory until the task is learned."""
-        keep_examples(context.memory, context.index, self._draw(context), _MEMORY)
+        drawn = self._draw(context)
+        warn_of_poor_samples(context.tokenizer, drawn)
+        keep_examples(context.memory, context.index, drawn, _MEMORY)
         return Plan()
 
     def _draw(self, context: TaskContext) -> list[Encoded]:

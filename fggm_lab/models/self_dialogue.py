@@ -1,16 +1,17 @@
 """Dialogues that a chat model makes up alone: it writes the user's turn, then answers it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import SettingError
 from fggm_lab.models.build import context_length
 from fggm_lab.models.chat import chat_answer_text, chat_prompt_text
-from fggm_lab.models.encoding import Encoded, collate
-from fggm_lab.models.generation import generate_tokens, handles_left_padding
+from fggm_lab.models.encoding import Encoded
+from fggm_lab.models.sampling import beginning_token, continued_samples
+from fggm_lab.seeds import derived_seed
 from fggm_lab.tasks.chat import ChatPrompt
 
 Form = Literal["auto", "text", "dialogue"]
@@ -53,11 +54,13 @@ def own_dialogues(
 
     Returns:
         `count` examples: the prompt is the user's turn as the template writes it, up to where the
-        answer begins; the answer is what was drawn, up to and with the token that ends the turn.
+        answer begins; the answer is what was drawn, up to and with the token that ends it.
 
     Raises:
         SettingError: `count` or `length` is below 1, or a dialogue does not fit into `max_length`.
         DataError: the tokenizer has no chat template.
+        ModelError: the template writes nothing before a user's turn, and there is no token to begin
+            with.
     """
     if count < 1 or length < 1:
         raise SettingError(f"{count} dialogues of {length} tokens a turn; both must be 1 or more")
@@ -66,7 +69,8 @@ def own_dialogues(
     turn_of_user = ChatPrompt([("user", _CONTENT)])
     before, _, between = chat_prompt_text(tokenizer, turn_of_user).partition(_CONTENT)
     after = chat_answer_text(tokenizer, turn_of_user, _CONTENT).partition(_CONTENT)[2]
-    opening, closing = _ids(tokenizer, before), _ids(tokenizer, between)
+    opening = _ids(tokenizer, before) or [beginning_token(tokenizer)]
+    closing = _ids(tokenizer, between)
     turn = min(length, (most - len(opening) - len(closing)) // 2)
     if turn < 1:
         raise SettingError(
@@ -74,30 +78,20 @@ def own_dialogues(
             f"which leaves no room for a dialogue within {most}; raise the maximum length, or draw "
             "plain texts"
         )
-    drawn: list[Encoded] = []
-    training = model.training
-    model.eval()
-    devices = [model.device] if model.device.type == "cuda" else []
-    try:
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
-            while len(drawn) < count:
-                rows = min(batch_size, count - len(drawn))
-                end = _end(tokenizer, between)
-                questions = [
-                    _content_of(tokenizer, tokens, end, between)[:turn]
-                    for tokens in _continued(model, tokenizer, [opening] * rows, turn, end)
-                ]
-                prompts = [opening + question + closing for question in questions]
-                end = _end(tokenizer, after)
-                answers = _continued(model, tokenizer, prompts, turn, end)
-                drawn += [
-                    Encoded(tuple(prompt), tuple(_until(answer, end)), False)
-                    for prompt, answer in zip(prompts, answers, strict=True)
-                ]
-    finally:
-        model.train(training)
-    return drawn
+    ends = {_mark(tokenizer, between), tokenizer.eos_token_id}
+    questions = [
+        _content_of(tokenizer, item.answer, ends, between)[:turn]
+        for item in continued_samples(
+            model, tokenizer, [opening] * count, length=turn, seed=seed, batch_size=batch_size
+        )
+    ]
+    prompts = [opening + question + closing for question in questions]
+    seed = derived_seed(seed, 0, "answers")
+    answers = continued_samples(
+        model, tokenizer, prompts, length=turn, seed=seed, batch_size=batch_size
+    )
+    ends = {_mark(tokenizer, after)}
+    return [replace(item, answer=_until(item.answer, ends)) for item in answers]
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -106,50 +100,23 @@ def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return ids
 
 
-def _end(tokenizer: PreTrainedTokenizerBase, following: str) -> int | None:
-    """The token that ends a turn: the template's mark after it, or the end token."""
+def _mark(tokenizer: PreTrainedTokenizerBase, following: str) -> int | None:
+    """The special token that the template writes after a turn, if it does."""
     first = next(iter(_ids(tokenizer, following)), None)
-    end: int | None = tokenizer.eos_token_id
     marks = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-    return first if first in marks else end
+    return first if first in marks else None
 
 
-def _continued(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[Sequence[int]],
-    length: int,
-    end: int | None,
-) -> list[list[int]]:
-    """At most `length` tokens drawn after each prompt; what follows the end token is padding."""
-    pad = next(i for i in (tokenizer.pad_token_id, end, 0) if i is not None)
-    items = [Encoded(tuple(prompt), (), False) for prompt in prompts]
-    alike = len({len(prompt) for prompt in prompts}) == 1
-    size = len(items) if alike or handles_left_padding(model, prompts, pad) else 1
-    drawn: list[list[int]] = []
-    for first in range(0, len(items), size):
-        batch = collate(items[first : first + size], pad, side="left")
-        drawn += generate_tokens(
-            model,
-            batch["input_ids"].to(model.device),
-            batch["attention_mask"].to(model.device),
-            max_new_tokens=length,
-            end=end,
-            pad=pad,
-            temperature=1.0,
-        ).tolist()
-    return drawn
-
-
-def _until(tokens: list[int], end: int | None) -> list[int]:
-    """The tokens up to and with the first end token."""
-    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+def _until(tokens: Sequence[int], ends: set[int | None]) -> tuple[int, ...]:
+    """The tokens up to and with the first that ends a turn."""
+    stop = next((i + 1 for i, token in enumerate(tokens) if token in ends), len(tokens))
+    return tuple(tokens[:stop])
 
 
 def _content_of(
-    tokenizer: PreTrainedTokenizerBase, tokens: list[int], end: int | None, between: str
+    tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], ends: set[int | None], between: str
 ) -> list[int]:
     """What a turn says, without what ends it: a token, or the template's words after it."""
-    content = [token for token in _until(tokens, end) if token != end]
+    content = [token for token in _until(tokens, ends) if token not in ends]
     text, words, _ = tokenizer.decode(content).partition(between.strip() or "\0")
     return _ids(tokenizer, text) if words else content

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import Replay, SelfReplay, TaskContext, make_method
@@ -109,3 +110,15 @@ def test_bad_settings_are_one_sentence() -> None:
         SelfReplay(ratio=-1)
     with pytest.raises(SettingError, match="form is 'chat'; choose one of: auto, text, dialogue"):
         SelfReplay(form="chat")  # type: ignore[arg-type]
+
+
+def test_texts_that_say_nothing_are_told_of() -> None:
+    model = small_model(tied=False)
+    with torch.no_grad():  # after the token that begins, the same one, which is the end token
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        model.lm_head.weight.zero_()
+        model.lm_head.weight[1] = 100 * model.model.embed_tokens.weight[1].sign()
+    with pytest.warns(UserWarning, match=r"the 3 texts that the model drew are all empty, such as"):
+        SelfReplay(samples=3, length=4).plan(context(model))
