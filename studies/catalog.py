@@ -370,7 +370,26 @@ _FREE = {setting for method in MASKS for setting in first_task(method, False)}
 
 # self-kl
 
-SELF_KL_ABLATIONS: tuple[tuple[str, ...], ...] = ()
+SELF_KL_ABLATIONS: tuple[tuple[str, ...], ...] = tuple(
+    tuple(f"self-kl.{setting}" for setting in change.split())
+    for change in (
+        "prompts=0",
+        "prompts=0.1",
+        "opening=0",
+        "opening=8",
+        "opening=0 prompts=0",
+        "start_share=0",
+        "start_share=1",
+        "per_step=4",
+        "per_step=12",
+        "per_step=16 every=2",
+        "start_samples=64",
+        "task_samples=16",
+        "length=32",
+        "top=8",
+        "top=768",
+    )
+)
 """Changes of `self-kl` from its tuned settings, each a tuple of `self-kl.SETTING=VALUE`."""
 
 
@@ -482,9 +501,11 @@ def _stories() -> Plan:
         *("--general", "studies/stories.txt", "--max-length", "256"),
         *SCHEDULE,
     )
-    rates = {"sft": (3e-4, 5e-4, 1e-3, 3e-3)} | dict.fromkeys(
-        ("fggm", "random", "contrast"), (1e-3, 3e-3)
-    )
+    rates = {
+        "sft": (3e-4, 5e-4, 1e-3, 3e-3),
+        "self-kl": (5e-4, 1e-3, 2e-3),
+        **dict.fromkeys(("fggm", "random", "contrast"), (1e-3, 3e-3)),
+    }
     runs = [
         PlannedRun(method, seed, rate, options)
         for method, own_rates in rates.items()
