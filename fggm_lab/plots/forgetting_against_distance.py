@@ -20,7 +20,7 @@ Texts = Literal["own_samples", "new_task"]
 """On what the divergence is measured: texts the untrained model drew, or the new task."""
 
 _MEASURES = {"general_lost": "General lost", "forgetting": "forgetting"}
-_ON = {"own_samples": "its own texts", "new_task": "the new task"}
+_ON = {"own_samples": "texts of the untrained model", "new_task": "the new task"}
 _PANEL = 300
 
 

@@ -100,7 +100,7 @@ def _caption(rows: Sequence[dict[str, Any]], cost: str) -> str:
         else "Means over seeds; bars are their sample standard deviation."
     )
     return (
-        f"A point is a method after the last task; left is cheaper. {number.label}: "
+        f"A point is a method after the last task; left is cheaper. The axis, {number.label}: "
         f"{number.definition}. {spread}"
     )
 

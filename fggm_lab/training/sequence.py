@@ -20,6 +20,7 @@ from fggm_lab.models.check import check_language_model, check_without_adapters
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
+from fggm_lab.models.sampling import beginning_token
 from fggm_lab.runs import Branch, Run, RunConfig
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import (
@@ -132,11 +133,8 @@ def run_sequence(
             f"{type(model).__name__} cannot compute activations again in the backward pass; train "
             "without gradient_checkpointing"
         )
-    if training.distance_samples and {tokenizer.bos_token_id, tokenizer.eos_token_id} == {None}:
-        raise SettingError(
-            "the tokenizer has neither a beginning nor an end token from which the model could "
-            "draw texts of its own; train with distance_samples=0"
-        )
+    if training.distance_samples:
+        beginning_token(tokenizer)  # raises here, not after a task, where no text can be drawn
     code = [task.name for task in tasks if task.metric == PASS_AT_1]
     code += general.code if general is not None else []
     runs_code = allow_code_execution and bool(code)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from fggm_lab.errors import DataError, SettingError
+from fggm_lab.errors import DataError, ModelError
 from fggm_lab.evaluation import distance, kl_per_token
 from fggm_lab.methods import SFT
 from fggm_lab.models import load_model
@@ -108,5 +108,5 @@ def test_a_tokenizer_without_a_first_token_is_refused_before_training(
     bare = character_tokenizer()
     for name in ("bos_token_id", "eos_token_id"):
         monkeypatch.setattr(type(bare), name, None, raising=False)
-    with pytest.raises(SettingError, match="neither a beginning nor an end token"):
+    with pytest.raises(ModelError, match="neither a beginning nor an end token"):
         small_run(SFT(), tmp_path / "run", distance_samples=3, **QUIET)
