@@ -61,7 +61,12 @@ def _rate_and_gain(rows: Sequence[Row]) -> list[str]:
 def matching() -> str:
     """How far readings between rates are off measured points that they did not know."""
     lines = []
-    groups = rate_rows(*RATE_STUDIES) or by(former_rows("rates"), method_of)
+    rows_now = {
+        method: rows
+        for method, rows in rate_rows(*RATE_STUDIES).items()
+        if len({row["lr"] for row in rows}) >= 4
+    }
+    groups = by(former_rows("rates"), method_of) | rows_now
     for method, rows in groups.items():
         cells = []
         for number in ("general_after", "op_final"):

@@ -258,8 +258,8 @@ def tunings(*tuned: tuple[catalog.Tuning, Sequence[str]]) -> str:
 
 
 def values_text(grid: Grid) -> str:
-    """The values of a grid."""
-    return " ".join(f"{value:g}" for value in grid.values)
+    """The values of a grid; – of one that waits for another."""
+    return " ".join(f"{value:g}" for value in grid.values) or "–"
 
 
 def _is_chosen(run: PlannedRun, best: catalog.Chosen) -> bool:

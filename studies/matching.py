@@ -76,9 +76,12 @@ def left_out(rows: Sequence[Row], number: str) -> list[tuple[float, float]]:
         number: the key of the number.
 
     Returns:
-        (straight line, curve): reading minus measurement, for each rate where both can be read.
+        (straight line, curve): reading minus measurement, for each rate where both can be read;
+        none of fewer than four rates, for two points make no curve.
     """
     curve = sorted(rows, key=lambda row: float(row["lr"]))
+    if len(curve) < 4:
+        return []
     errors = []
     for middle in curve[1:-1]:
         others = [row for row in curve if row is not middle]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studies import catalog, compared, main_tables, page, picture
-from studies.matching import at_level, on_line
+from studies.matching import at_level, left_out, on_line
 from studies.planned import PlannedRun
 from studies.rows import Row, StudyRows
 from tests.support.study_rows import Memory, made_row, peak_at, trained
@@ -63,6 +63,13 @@ def test_a_measured_point_is_read_as_it_is_and_nothing_beyond_the_curve() -> Non
     assert at_level(curve, 0.1, "general_after") is None
     assert at_level(curve, 0.99, "general_after") is None
     assert at_level(curve[:1], 0.7, "general_after") is None
+
+
+def test_a_rate_left_out_is_read_better_off_the_curve() -> None:
+    curve = [known(rate) for rate in (1.25e-4, 2.5e-4, 5e-4, 1e-3)]
+    ((line, bent), *_) = errors = left_out(curve, "general_after")
+    assert len(errors) == 2 and abs(bent) < abs(line)
+    assert left_out(curve[1:], "general_after") == []  # two points make no curve
 
 
 # Tables
