@@ -114,6 +114,7 @@ if TYPE_CHECKING:
     from fggm_lab.tasks import run_program as run_program
     from fggm_lab.training import ActiveRows as ActiveRows
     from fggm_lab.training import FGGMCallback as FGGMCallback
+    from fggm_lab.training import SelfKLCallback as SelfKLCallback
     from fggm_lab.training import choose_units as choose_units
     from fggm_lab.training import freezing as freezing
     from fggm_lab.training import run_sequence as run_sequence
@@ -222,6 +223,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "training": (
         "ActiveRows",
         "FGGMCallback",
+        "SelfKLCallback",
         "choose_units",
         "freezing",
         "run_sequence",

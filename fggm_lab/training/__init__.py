@@ -15,6 +15,7 @@ from fggm_lab.training.effects import (
     zeroing_heads,
 )
 from fggm_lab.training.masked_gradients import MaskedGradients
+from fggm_lab.training.self_kl_callback import SelfKLCallback
 from fggm_lab.training.sequence import run_sequence
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Effect",
     "FGGMCallback",
     "MaskedGradients",
+    "SelfKLCallback",
     "TrainingSettings",
     "choose_units",
     "freezing",

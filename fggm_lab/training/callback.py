@@ -243,14 +243,7 @@ def encoded_examples(dataset: Any, collate: Collate = default_data_collator) -> 
 
 def _encoded(batch: Mapping[str, Any], number: int) -> Encoded:
     """The one row of a batch; padding and what follows the last labelled token are left out."""
-    if "input_ids" not in batch:
-        raise DataError(
-            f"row {number} of the training set has no input_ids; pass FGGMCallback(examples=[...])"
-        )
-    ids = _row(batch["input_ids"])
-    labels = _row(batch["labels"]) if "labels" in batch else list(ids)
-    attention = _row(batch["attention_mask"]) if "attention_mask" in batch else [1] * len(ids)
-    text = [(i, label) for i, label, real in zip(ids, labels, attention, strict=True) if real]
+    text = labelled_tokens(batch, number, "pass FGGMCallback(examples=[...])")
     counted = [index for index, (_, label) in enumerate(text) if label != IGNORED and index > 0]
     if not counted:
         raise DataError(f"row {number} of the training set has no labelled token; leave it out")
@@ -260,7 +253,43 @@ def _encoded(batch: Mapping[str, Any], number: int) -> Encoded:
             "FGGMCallback(examples=[...]) with one prompt and one answer each"
         )
     tokens = tuple(i for i, _ in text[: counted[-1] + 1])
-    return Encoded(tokens[: counted[0]], tokens[counted[0] :], False)
+    start = prompt_length(text)
+    return Encoded(tokens[:start], tokens[start:], False)
+
+
+def labelled_tokens(batch: Mapping[str, Any], number: int, remedy: str) -> list[tuple[int, int]]:
+    """The tokens of a batch of one row, without padding.
+
+    Args:
+        batch: as a collator makes it.
+        number: of the row, for an error.
+        remedy: what helps where rows have no token ids.
+
+    Returns:
+        Each token's id and label, in order; without labels its id is its label.
+
+    Raises:
+        DataError: the row has no `input_ids`.
+    """
+    if "input_ids" not in batch:
+        raise DataError(f"row {number} of the training set has no input_ids; {remedy}")
+    ids = _row(batch["input_ids"])
+    labels = _row(batch["labels"]) if "labels" in batch else list(ids)
+    attention = _row(batch["attention_mask"]) if "attention_mask" in batch else [1] * len(ids)
+    return [(i, label) for i, label, real in zip(ids, labels, attention, strict=True) if real]
+
+
+def prompt_length(tokens: Sequence[tuple[int, int]]) -> int:
+    """How many tokens stand before the first that is learned, which the first of all never is.
+
+    Args:
+        tokens: id and label of each.
+
+    Returns:
+        Their number, all of them where none is learned.
+    """
+    learned = (i for i, (_, label) in enumerate(tokens) if label != IGNORED and i > 0)
+    return next(learned, len(tokens))
 
 
 def _row(batch: Any) -> list[int]:

@@ -228,17 +228,24 @@ def test_texts_longer_than_an_example_may_be_are_refused() -> None:
         small(length=64).plan(context(small_model()))
 
 
-def test_texts_that_say_nothing_are_warned_of() -> None:
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [(1, "are all empty, such as '<eos>'"), (3, "are all the same, such as 'aaa")],
+)
+def test_texts_that_say_nothing_are_warned_of(token: int, says: str) -> None:
     model = small_model()
-    task_context = context(model)
-    end = task_context.tokenizer.eos_token_id
-    with torch.no_grad():  # whatever stands before, the end token follows
+    with torch.no_grad():  # whatever stands before, this token follows
         head = model.get_output_embeddings().weight
         head.zero_()
         model.get_output_embeddings().bias = torch.nn.Parameter(torch.zeros(head.shape[0]))
-        model.get_output_embeddings().bias[end] = 100.0
-    with pytest.warns(UserWarning, match="are all empty"):
-        small().plan(task_context)
+        model.get_output_embeddings().bias[token] = 100.0
+    with pytest.warns(UserWarning, match=says):
+        small().plan(context(model))
+
+
+def test_beside_adapters_a_mask_of_the_models_own_weights_is_refused() -> None:
+    with pytest.raises(SettingError, match="magnitude works on the model's own"):
+        make_method("lora+self-kl+magnitude")
 
 
 @pytest.mark.parametrize(
