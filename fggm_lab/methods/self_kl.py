@@ -204,7 +204,7 @@ class SelfKL(Method):
         """Keep some prompts' first tokens, for the texts that are drawn before the next task."""
         rng = context.rng("self-kl")
         chosen: list[int] = []
-        while len(chosen) < self.task_samples:
+        while context.encoded and len(chosen) < self.task_samples:
             chosen += rng.permutation(len(context.encoded)).tolist()
         prompts = [context.encoded[i].prompt[: self.opening] for i in chosen[: self.task_samples]]
         store_openings(context.memory, prompts)
