@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ def test_the_explorer_as_a_file(tmp_path: Path) -> None:
 def test_watch_waits_for_a_run_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     folder = tmp_path / "soon"
     command = [sys.executable, "-u", "-m", "fggm_lab.cli", "watch", str(folder), "--no-open"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+    # A job in a shell's background has Ctrl-C ignored, and so may these tests.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed) as watching:
         assert watching.stdout is not None
         assert "waiting for a run" in watching.stdout.readline()
         made_run(folder, "fggm", TASKS[:2])
@@ -36,7 +39,10 @@ def test_watch_waits_for_a_run_and_ends_with_ctrl_c(tmp_path: Path) -> None:
         with urllib.request.urlopen(address, timeout=60) as page:
             assert "fggm-explorer" in page.read().decode()
         watching.send_signal(signal.SIGINT)
-        assert watching.wait(60) == 0
+        try:
+            assert watching.wait(60) == 0
+        finally:
+            watching.kill()
 
 
 def test_a_folder_without_runs_and_a_port_in_use(tmp_path: Path) -> None:
