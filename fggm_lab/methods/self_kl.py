@@ -203,10 +203,8 @@ class SelfKL(Method):
     def after_task(self, context: TaskContext) -> None:
         """Keep some prompts' first tokens, for the texts that are drawn before the next task."""
         rng = context.rng("self-kl")
-        chosen: list[int] = []
-        while context.encoded and len(chosen) < self.task_samples:
-            chosen += rng.permutation(len(context.encoded)).tolist()
-        prompts = [context.encoded[i].prompt[: self.opening] for i in chosen[: self.task_samples]]
+        chosen = drawn_for_step(context.encoded, self.task_samples, 0, rng)
+        prompts = [example.prompt[: self.opening] for example in chosen]
         store_openings(context.memory, prompts)
 
 
