@@ -56,13 +56,13 @@ def coverage(n: int, simulations: int = SIMULATIONS, seed: int = 0) -> dict[str,
         `students_t` and `bootstrap`: share from 0 to 1.
     """
     rng = np.random.default_rng(seed)
-    held = {"students_t": 0, "bootstrap": 0}
+    covered = {"students_t": 0, "bootstrap": 0}
     for first in range(0, simulations, CHUNK):
         values = rng.standard_normal((min(CHUNK, simulations - first), n))
         intervals = (students_t(values), percentile_bootstrap(values, rng))
-        for name, (low, high) in zip(held, intervals, strict=True):
-            held[name] += int(((low < 0) & (high > 0)).sum())
-    return {name: count / simulations for name, count in held.items()}
+        for name, (low, high) in zip(covered, intervals, strict=True):
+            covered[name] += int(((low < 0) & (high > 0)).sum())
+    return {name: count / simulations for name, count in covered.items()}
 
 
 def main(sizes: Sequence[int] = SIZES) -> None:

@@ -16,7 +16,7 @@ from fggm_lab.models.sampling import own_samples
 from fggm_lab.runs import NUMBERS, Run
 from fggm_lab.seeds import derived_seed
 from tests.support.families import character_tokenizer, some_examples
-from tests.support.resuming import StopAt, timeless, weights
+from tests.support.resuming import StopAt, same_weights, timeless
 from tests.support.small import context as small_context
 from tests.support.small import jolt, small_model, small_run, small_tasks
 
@@ -89,8 +89,7 @@ def numbers(run: Run) -> dict[str, Any]:
 
 def test_it_changes_no_weight_and_a_resumed_run_measures_the_same(run: Run, tmp_path: Path) -> None:
     plain = small_run(SFT(), tmp_path / "plain", **QUIET)
-    left, right = weights(plain, 1), weights(run, 1)
-    assert all(torch.equal(left[name], right[name]) for name in left)
+    assert same_weights(plain, run, 1)
     assert numbers(plain) == {"kl_own_samples": None, "kl_new_tasks": None}
     settings = {"distance_samples": 3, **QUIET}
     with pytest.raises(KeyboardInterrupt):

@@ -39,9 +39,9 @@ def test_parts_of_a_batch_give_the_rates_and_losses_of_the_whole(tmp_path: Path)
         )
         for size in (None, 3)
     )  # fmt: skip
-    for left, right in zip(full_batch.events("step"), parts.events("step"), strict=True):
-        assert left["lr"] == pytest.approx(right["lr"], rel=1e-4)
-        assert left["loss"] == pytest.approx(right["loss"], rel=1e-4)
+    for whole_step, parts_step in zip(full_batch.events("step"), parts.events("step"), strict=True):
+        assert whole_step["lr"] == pytest.approx(parts_step["lr"], rel=1e-4)
+        assert whole_step["loss"] == pytest.approx(parts_step["loss"], rel=1e-4)
 
 
 def test_factors_of_a_combination_are_multiplied() -> None:

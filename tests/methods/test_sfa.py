@@ -8,7 +8,7 @@ import torch
 
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import SFA, WiSE
-from tests.support.resuming import weights
+from tests.support.resuming import same_weights
 from tests.support.small import context, jolt, small_model, small_run, small_tasks
 
 
@@ -46,8 +46,7 @@ def test_one_average_at_the_end_is_wise_ft(tmp_path: Path) -> None:
     settings = {"tasks": small_tasks(2), "epochs": 1, "points_per_task": 0, "general": None}
     sfa = small_run(SFA(beta=0.25, period=1), tmp_path / "sfa", **settings)
     wise = small_run(WiSE(alpha=0.75), tmp_path / "wise", **settings)
-    left, right = weights(sfa, 1), weights(wise, 1)
-    assert all(torch.equal(left[name], right[name]) for name in left)
+    assert same_weights(sfa, wise, 1)
 
 
 def test_bad_settings_are_one_sentence() -> None:

@@ -46,8 +46,11 @@ def test_what_a_mask_froze_keeps_its_bits_and_a_task_paused_at_its_end_is_merged
     before, after, mask = weights(run, 0), weights(run, 1), run.mask(1)
     assert mask is not None
     for name, parameter, frozen in mask.frozen(small_model()):
-        held = frozen.expand_as(parameter)
-        bits = (after[name][held].view(torch.int32), before[name][held].view(torch.int32))
+        frozen_entries = frozen.expand_as(parameter)
+        bits = (
+            after[name][frozen_entries].view(torch.int32),
+            before[name][frozen_entries].view(torch.int32),
+        )
         assert torch.equal(*bits), name
         assert not torch.equal(after[name], before[name])
     settings = {"weight_decay": 0.1, "resume": True, "pause": pausing_at(3), **PAIR}

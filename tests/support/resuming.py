@@ -24,6 +24,14 @@ def weights(run: Run, task: int = 2) -> dict[str, torch.Tensor]:
     return load_file(folder / WEIGHTS)
 
 
+def same_weights(a: Run, b: Run, task: int = 2) -> bool:
+    """Whether the models of two runs after a task are equal, bit for bit."""
+    weights_a, weights_b = weights(a, task), weights(b, task)
+    return weights_a.keys() == weights_b.keys() and all(
+        torch.equal(weights_a[name], weights_b[name]) for name in weights_a
+    )
+
+
 def assert_same_run(a: Run, b: Run) -> None:
     """Score matrix, masks, drift, evaluations and final weights are equal, bit for bit."""
     assert a.scores == b.scores
@@ -33,9 +41,7 @@ def assert_same_run(a: Run, b: Run) -> None:
     ]
     for task in range(3):
         assert a.mask(task) == b.mask(task)
-        left, right = weights(a, task), weights(b, task)
-        assert left.keys() == right.keys()
-        assert all(torch.equal(left[n], right[n]) for n in left)
+        assert same_weights(a, b, task)
 
 
 def timeless(run: Run) -> list[dict[str, Any]]:

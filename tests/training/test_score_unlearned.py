@@ -6,7 +6,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-import torch
 from rich.console import Console
 
 import fggm_lab as lab
@@ -20,7 +19,7 @@ from fggm_lab.runs import NUMBERS, Run, comparison
 from fggm_lab.runs.scalars import log_scalars
 from fggm_lab.tables import comparison_table
 from tests.support.records import TASKS, made_run, with_costs
-from tests.support.resuming import weights
+from tests.support.resuming import same_weights
 from tests.support.small import small_run, small_tasks
 
 NAMES = small_tasks().names
@@ -53,9 +52,7 @@ def test_the_training_is_the_same_bit_for_bit(trained: tuple[Run, Run]) -> None:
     every, learned = trained
     assert every.events("step") == learned.events("step")
     for task in range(3):
-        left, right = weights(every, task), weights(learned, task)
-        assert left.keys() == right.keys()
-        assert all(torch.equal(left[name], right[name]) for name in left)
+        assert same_weights(every, learned, task)
 
 
 def test_only_learned_tasks_are_scored(trained: tuple[Run, Run]) -> None:

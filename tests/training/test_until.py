@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from rich.console import Console
 
 from fggm_lab.cli.options import settings_from
@@ -20,7 +19,7 @@ from fggm_lab.plots.score_curves import curves_of
 from fggm_lab.progress import MethodsProgress
 from fggm_lab.runs import Run
 from fggm_lab.tasks import Task, TaskSequence
-from tests.support.resuming import StopAt, pausing_at, timeless, weights
+from tests.support.resuming import StopAt, pausing_at, same_weights, timeless
 from tests.support.small import small_run, small_tasks
 
 TASKS = small_tasks(2)
@@ -70,8 +69,7 @@ def test_it_stops_at_the_first_look_that_is_low_enough(
     until = first["until"]
     assert until["reached"] and (until["steps"], until["best_step"], until["at_most"]) == (6, 6, 12)
     assert until["best"] == pytest.approx(losses(plain, 0), rel=1e-5) and "until" not in second
-    left, right = weights(stopped, 0), weights(plain, 0)
-    assert all(torch.equal(left[name], right[name]) for name in left)
+    assert same_weights(stopped, plain, 0)
     earlier = small_run(SFT(), tmp_path / "earlier", **QUIET | {"epochs": 4 / STEPS})
     assert len([e for e in earlier.events("step") if e["task"] == 0]) == 4
     assert losses(earlier, 0) > until["level"], "a look before would not have been enough"
@@ -91,8 +89,7 @@ def test_a_resumed_run_stops_at_the_same_step(stopped: Run, tmp_path: Path, at: 
             small_run(SFT(), tmp_path / "run", listener=StopAt("step", 5), **settings)
     run = small_run(SFT(), tmp_path / "run", resume=True, **settings)
     assert timeless(run) == timeless(stopped)
-    left, right = weights(run, 1), weights(stopped, 1)
-    assert all(torch.equal(left[name], right[name]) for name in left)
+    assert same_weights(run, stopped, 1)
 
 
 def test_a_level_never_reached_is_one_sentence_with_the_best(tmp_path: Path) -> None:
