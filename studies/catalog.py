@@ -7,6 +7,7 @@ tuning before it: until a method's tuning is complete, its runs wait.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from statistics import fmean
 
@@ -21,8 +22,6 @@ MEASURED = ("--points", "0", "--no-score-unlearned", "--no-keep-checkpoints")
 """Nothing is evaluated but General and the tasks learned so far, after every task."""
 SCHEDULE = ("--limit", "128", "--epochs", "4", "--batch-size", "8", *MEASURED)
 """64 steps of 8 examples for each task: short, for there are hundreds of runs."""
-DEMO_SCHEDULE = MEASURED
-"""The schedule of `make demo`, which is the command's default."""
 SEEDS, FEW_SEEDS, TUNING_SEEDS = (1, 2, 3, 4, 5), (1, 2, 3), (1, 2)
 TRACE_1, TRACE_2 = ("--order", "trace-1"), ("--order", "trace-2")
 CODE = ("--tasks", "code-mini", "--allow-code-execution")
@@ -47,7 +46,6 @@ ALL_MASKS = (*MASKS, "protect", "magnitude", "fggm-online")
 
 RATES = (2.5e-4, 5e-4, 1e-3)
 """The learning rates that every method is tried with first."""
-DEMO_RATES = (1.25e-4, 2.5e-4, 5e-4)
 RATE_FACTOR = 2.0
 STRENGTHS: Mapping[str, tuple[str, float, float]] = {
     "self-kl": ("weight", 2, inf),
@@ -85,18 +83,22 @@ class Tuned:
     Attributes:
         runs: every trial's run.
         rates: the grid of the learning rates, at the strength that the method has by default.
-        strengths: the grid of the strength at the best of these rates; None for a method that has
-            none.
+        strengths: rate → the grid of the strength at it, for the best of these rates and the next
+            higher one: a protection is there so that a higher rate can be afforded. Empty for a
+            method that has none, and while the rates are not complete.
+        best: the rate and the strength with the highest gain; the latter is None for a method that
+            has none. None while a gain is missing.
     """
 
     runs: tuple[PlannedRun, ...]
     rates: Grid
-    strengths: Grid | None
+    strengths: Mapping[float, Grid]
+    best: tuple[float, float | None] | None
 
     @property
-    def complete(self) -> bool:
-        """Whether rate and strength are chosen."""
-        return self.rates.complete and (self.strengths is None or self.strengths.complete)
+    def bracketed(self) -> bool:
+        """Whether every grid has a lower and a higher value than its best."""
+        return all(grid.bracketed for grid in (self.rates, *self.strengths.values()))
 
     @property
     def trials(self) -> int:
@@ -129,19 +131,27 @@ class Tuning:
             return _mean_gain(rows, self.name, trial)
 
         rates = bracket(self.rates, RATE_FACTOR, lambda rate: gain_at(rate, None))
-        strengths = None
-        if method in STRENGTHS and rates.best is not None:
-            (name, factor, highest), best_rate = STRENGTHS[method], rates.best
-            usual = float(METHODS[method]().settings[name])
-            strengths = bracket(
-                [rounded(usual / factor), usual, rounded(usual * factor)],
-                factor,
-                lambda value: gain_at(best_rate, None if value == usual else value),
-                highest=highest,
-            )
-        elif method in STRENGTHS:
-            strengths = Grid((), None, False)
-        return Tuned(tuple(runs), rates, strengths)
+        if rates.best is None:
+            return Tuned(tuple(runs), rates, {}, None)
+        if method not in STRENGTHS:
+            return Tuned(tuple(runs), rates, {}, (rates.best, None))
+        name, factor, highest = STRENGTHS[method]
+        usual = float(METHODS[method]().settings[name])
+
+        def gain_with(rate: float, value: float) -> float | None:
+            return gain_at(rate, None if value == usual else value)
+
+        strengths: dict[float, Grid] = {}
+        gains: dict[tuple[float, float | None], float] = {}
+        for rate in (rates.best, rounded(rates.best * RATE_FACTOR)):
+            values = [rounded(usual / factor), usual, rounded(usual * factor)]
+            grid = bracket(values, factor, partial(gain_with, rate), highest=highest)
+            strengths[rate] = grid
+            if grid.best is not None and (at_best := gain_with(rate, grid.best)) is not None:
+                gains[rate, grid.best] = at_best
+        all_known = len(gains) == len(strengths)
+        best = max(gains, key=gains.__getitem__) if all_known else None
+        return Tuned(tuple(runs), rates, strengths, best)
 
     def _run(self, method: str, rate: float, strength: float | None, seed: int) -> PlannedRun:
         settings = () if strength is None else (_strength(method, strength),)
@@ -154,7 +164,7 @@ class Tuning:
         waiting = {
             method: "the next trials depend on these"
             for method, trials in tuned.items()
-            if not trials.complete
+            if trials.best is None
         }
         return Plan(tuple(run for trials in tuned.values() for run in trials.runs), waiting)
 
@@ -191,6 +201,9 @@ def first_task(method: str, masked: bool) -> tuple[str, ...]:
     return tuple(f"{inner}{part}.first_task={str(masked).lower()}" for part in parts)
 
 
+_FREE = {setting for method in MASKS for setting in first_task(method, False)}
+
+
 def there(methods: Iterable[str]) -> list[str]:
     """Those methods whose parts this version has."""
     return [name for name in methods if all(part in METHODS for part in name.split(PLUS))]
@@ -200,8 +213,6 @@ ON_TRACE = Tuning("tuning", (*TRACE_1, *SCHEDULE))
 ON_TRACE_MORE = Tuning("tuning-more", ON_TRACE.options)
 ON_CODE = Tuning("tuning-code", (*CODE, *SCHEDULE))
 ON_CODE_MORE = Tuning("tuning-code-more", ON_CODE.options)
-ON_DEMO = Tuning("demo-tuning", DEMO_SCHEDULE, DEMO_RATES)
-DEMO = ("sft", "self-kl", "fggm", "random", "contrast", "migu")
 
 
 @dataclass(frozen=True)
@@ -228,14 +239,12 @@ def chosen(method: str, tunings: Sequence[Tuning]) -> Chosen | None:
     if PLUS in method:
         return _chosen_for_parts(method, tunings)
     tuned = _tuning_of(method, tunings).of(method)
-    if tuned.rates.best is None or not tuned.complete:
+    if tuned.best is None:
         return None
-    settings: tuple[str, ...] = ()
-    if tuned.strengths is not None and tuned.strengths.best is not None:
-        name, *_ = STRENGTHS[method]
-        if tuned.strengths.best != float(METHODS[method]().settings[name]):
-            settings = (_strength(method, tuned.strengths.best),)
-    return Chosen(tuned.rates.best, settings)
+    rate, strength = tuned.best
+    if strength is None or strength == float(METHODS[method]().settings[STRENGTHS[method][0]]):
+        return Chosen(rate)
+    return Chosen(rate, (_strength(method, strength),))
 
 
 def _chosen_for_parts(method: str, tunings: Sequence[Tuning]) -> Chosen | None:
@@ -296,6 +305,15 @@ def _untrained(options: tuple[str, ...]) -> Plan:
 
 def _priority(tunings: Sequence[Tuning], options: tuple[str, ...]) -> Plan:
     return together(_untrained(options), at_chosen(PRIORITY, tunings, options, SEEDS))
+
+
+def _twice(options: tuple[str, ...]) -> Plan:
+    """The rivals of `self-kl` at twice the rate that was chosen, where they learn as much."""
+    rivals = [method for method in PRIORITY if method != "self-kl"]
+    plan = at_chosen(rivals, TRACE_TUNINGS, options, SEEDS)
+    masked = (run for run in plan.runs if not set(run.settings) & _FREE)
+    runs = tuple(replace(run, lr=rounded(run.lr * RATE_FACTOR)) for run in masked)
+    return Plan(runs, plan.waiting)
 
 
 def _more(tunings: Sequence[Tuning], options: tuple[str, ...], methods: Sequence[str]) -> Plan:
@@ -365,9 +383,6 @@ def _until() -> Plan:
     return Plan(masked, plan.waiting)
 
 
-_FREE = {setting for method in MASKS for setting in first_task(method, False)}
-
-
 # self-kl
 
 SELF_KL_ABLATIONS: tuple[tuple[str, ...], ...] = tuple(
@@ -419,25 +434,12 @@ def _self_kl_combined() -> Plan:
     return together(plan, Plan(at_own_rate))
 
 
-# The README's table
-
-
-def _demo_table() -> Plan:
-    """Plain fine-tuning at its best rate and beside it, and the others at their best rates."""
-    plan = at_chosen(DEMO, (ON_DEMO,), DEMO_SCHEDULE, SEEDS)
-    best = chosen("sft", (ON_DEMO,))
-    rates = {*DEMO_RATES, *((best.lr / 2, best.lr, best.lr * 2) if best else ())}
-    along = tuple(
-        PlannedRun("sft", seed, rounded(rate), DEMO_SCHEDULE)
-        for rate in sorted(rates)
-        for seed in SEEDS
-    )
-    return together(Plan(along), plan)
+# What the defaults were chosen by
 
 
 def _choose() -> Plan:
-    """What the defaults were chosen by: seed 0 on the eval split, two rates."""
-    options = ("--split", "eval", *DEMO_SCHEDULE)
+    """Seed 0 on the eval split, two rates, the schedule of `make demo`."""
+    options = ("--split", "eval", *MEASURED)
     runs = [
         PlannedRun(method, 0, rate, options)
         for rate in (5e-4, 1e-3)
@@ -518,7 +520,9 @@ def _stories() -> Plan:
 STUDIES: Mapping[str, Callable[[], Plan]] = {
     "tuning": lambda: ON_TRACE.plan(PRIORITY),
     "trace-1": lambda: _priority(TRACE_TUNINGS, (*TRACE_1, *SCHEDULE)),
+    "trace-1-twice": lambda: _twice((*TRACE_1, *SCHEDULE)),
     "trace-2": lambda: _priority(TRACE_TUNINGS, (*TRACE_2, *SCHEDULE)),
+    "trace-2-twice": lambda: _twice((*TRACE_2, *SCHEDULE)),
     "self-kl": _self_kl,
     "self-kl+masks": _self_kl_combined,
     "tuning-more": lambda: ON_TRACE_MORE.plan(MORE),
@@ -532,8 +536,6 @@ STUDIES: Mapping[str, Callable[[], Plan]] = {
     "code-mini": lambda: _priority(CODE_TUNINGS, (*CODE, *SCHEDULE)),
     "tuning-code-more": lambda: ON_CODE_MORE.plan(MORE),
     "code-mini-more": lambda: _more(CODE_TUNINGS, (*CODE, *SCHEDULE), MORE),
-    "demo-tuning": lambda: ON_DEMO.plan(DEMO),
-    "demo-table": _demo_table,
     "choose": _choose,
     "until": _until,
     "noise": _noise,

@@ -192,6 +192,47 @@ def differences(*studies: str) -> str:
     return with_gaps("\n\n".join([*content, former] if former else content), *studies)
 
 
+def rivals(study: str) -> str:
+    """`self-kl` minus each rival at the rate that was chosen and at twice that, paired by seed.
+
+    Args:
+        study: an order's, whose rows at twice the rate are those of `STUDY-twice`.
+
+    Returns:
+        The rival's learning accuracy, and for General, OP and learning accuracy the mean
+        difference with Student's 95 % interval.
+    """
+    rows, keys = rows_of(study), ("general_after", "op_final", "learning_accuracy")
+    own = [row for row in rows if row["method"] == "self-kl"]
+    others = [row for row in rows if row["method"] not in ("self-kl", "untrained")]
+    groups = by(
+        in_order([*others, *rows_of(f"{study}-twice")]),
+        lambda row: f"{label(row)}|{settings_text([row])}",
+    )
+    lines = []
+    for name, group in groups.items():
+        if name.partition("|")[0].endswith(FREE):
+            continue
+        pairs = [{**row, "method": "the rival"} for row in group] + own
+        cells = []
+        for key in keys:
+            values = gaps(pairs, "self-kl", "the rival", key)
+            cells += [f"{fmean(values):+.3f}" if values else "–", ends(*interval(values))]
+        lines.append(
+            [
+                *name.split("|"),
+                *numbers(group, ("learning_accuracy",)),
+                *cells,
+                str(len(gaps(pairs, "self-kl", "the rival", "op_final"))),
+            ]
+        )
+    heads = ["self-kl minus", "at rate", "its learning accuracy"]
+    for key in keys:
+        heads += [heading(key), "Student's t"]
+    content = table([*heads, "pairs"], lines) if lines and own else ""
+    return with_gaps(content, study, f"{study}-twice")
+
+
 def _with_more(study: str) -> tuple[list[Row], bool]:
     rows, former = rows_or_former(study)
     more = f"{study}-more"
@@ -247,7 +288,7 @@ def tunings(*tuned: tuple[catalog.Tuning, Sequence[str]]) -> str:
             group = [r for run, r in rows.items() if best and _is_chosen(run, best)]
             lines.append([
                 method, str(tuned_so_far.trials), values_text(tuned_so_far.rates),
-                values_text(tuned_so_far.strengths) if tuned_so_far.strengths else "–",
+                _strengths_text(tuned_so_far),
                 settings_text(group) if group else "not yet",
                 _bracketed(tuned_so_far), *numbers(group, ("general_after", "op_final")),
                 mean_with_sd([gain(row) for row in group]),
@@ -267,11 +308,15 @@ def _is_chosen(run: PlannedRun, best: catalog.Chosen) -> bool:
     return run.lr == best.lr and run.settings == (*masked, *best.settings)
 
 
+def _strengths_text(tuned: catalog.Tuned) -> str:
+    grids = tuned.strengths.items()
+    return "; ".join(f"{values_text(grid)} at {rate:g}" for rate, grid in grids) or "–"
+
+
 def _bracketed(tuned: catalog.Tuned) -> str:
-    if not tuned.complete:
+    if tuned.best is None:
         return "not yet"
-    grids = [tuned.rates] if tuned.strengths is None else [tuned.rates, tuned.strengths]
-    return "yes" if all(grid.bracketed for grid in grids) else "no"
+    return "yes" if tuned.bracketed else "no"
 
 
 def rate_rows(*studies: str) -> dict[str, list[Row]]:

@@ -24,6 +24,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     ),
     "trace-1": lambda: main_tables.comparison("trace-1"),
     "trace-2": lambda: main_tables.comparison("trace-2"),
+    "rivals-1": lambda: main_tables.rivals("trace-1"),
+    "rivals-2": lambda: main_tables.rivals("trace-2"),
     "first-task": main_tables.first_task,
     "differences": lambda: main_tables.differences("trace-1", "trace-2"),
     "coverage": main_tables.coverage,
@@ -53,7 +55,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 """What the page can ask for, and the table that it gets."""
 LATER_BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
-    "demo": ("demo-table", side_tables.demo),
     "defaults": ("choose", side_tables.choose),
 }
 """Blocks of the other pages, which stay as they are until their study has a row."""

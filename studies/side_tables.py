@@ -1,4 +1,4 @@
-"""The tables of the side studies, of the README, and of how far the studies are."""
+"""The tables of the side studies, and of how far the studies are."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -147,25 +147,9 @@ def samples() -> str:
     return counts(rows_of("samples"), "samples", catalog.OWN_SAMPLES, "samples")
 
 
-def demo() -> str:
-    """The README's table: the schedule of `make demo`, every method at its best rate."""
-    headings = number_headings()
-    rows = sorted(in_order(rows_of("demo-table")), key=lambda row: _demo_place(row))
-    groups = by(rows, lambda row: f"{label(row)}|{settings_text([row])}")
-    lines = [
-        [*name.split("|"), str(len(group)), *numbers(group, headings)]
-        for name, group in groups.items()
-    ]
-    return with_gaps(table(["method", "rate", "seeds", *headings.values()], lines), "demo-table")
-
-
 def choose() -> str:
     """What the defaults were chosen by."""
     return _changes(planned_rows("choose"), "choose")
-
-
-def _demo_place(row: Row) -> tuple[int, str, float]:
-    return catalog.DEMO.index(row["method"]), label(row), row["lr"]
 
 
 # How far the studies are

@@ -1,8 +1,9 @@
 """How a method's rate and strength are chosen: a grid that grows until it brackets the best.
 
 The same rule for every method. Three rates first; while the best of them is the lowest or the
-highest tried, the next one beyond it is tried, too. Then, at the best rate, the same with the
-strength of methods that have one. What is maximised is `gain`, as a mean over the seeds.
+highest tried, the next one beyond it is tried, too. Then, at the best rate and at the next higher
+one, the same with the strength of methods that have one. What is maximised is `gain`, as a mean
+over the seeds.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,11 +34,6 @@ class Grid:
     values: tuple[float, ...]
     best: float | None
     bracketed: bool
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing more is to be tried."""
-        return self.best is not None
 
 
 def bracket(

@@ -34,7 +34,7 @@ def test_a_grid_waits_for_gains_and_gives_up_in_the_end() -> None:
     assert bracket((1, 2, 4), 2, lambda value: {1.0: 0.5, 2.0: 0.4}.get(value)).best is None
     falling = bracket((1, 2, 4), 2, lambda value: -value, most=5)
     assert falling.values == (0.25, 0.5, 1, 2, 4) and not falling.bracketed
-    assert falling.best == 0.25 and falling.complete
+    assert falling.best == 0.25
 
 
 # Plans
@@ -56,6 +56,26 @@ def test_tuning_tries_rates_then_strengths_around_the_best(memory: Memory) -> No
     chosen = catalog.chosen("l2", catalog.TRACE_TUNINGS)
     assert chosen == catalog.Chosen(1.25e-4, ("l2.strength=0.1",))
     assert catalog.chosen("sft", catalog.TRACE_TUNINGS) == catalog.Chosen(1.25e-4)
+
+
+def test_a_strength_is_tried_at_the_next_higher_rate_too_and_may_win_there(
+    memory: Memory,
+) -> None:
+    def gain(run: PlannedRun) -> float:
+        decades = math.log10(run.own_settings().get("strength", 0.01) / 0.1)
+        return peak_at(5e-4, run) + 0.2 * (run.lr == 1e-3) * (1 - abs(decades))
+
+    runs = trained(memory, catalog.ON_TRACE, ["l2"], gain)
+    assert {run.lr for run in runs if run.settings} == {5e-4, 1e-3}
+    best = catalog.chosen("l2", catalog.TRACE_TUNINGS)
+    assert best == catalog.Chosen(1e-3, ("l2.strength=0.1",))
+
+
+def test_the_rivals_of_self_kl_run_at_twice_their_rate_too(memory: Memory) -> None:
+    trained(memory, catalog.ON_TRACE, ["sft", "self-kl", "fggm"], lambda run: peak_at(5e-4, run))
+    runs = catalog.plan("trace-1-twice").runs
+    assert {(run.method, run.lr) for run in runs} == {("sft", 1e-3), ("fggm", 1e-3)}
+    assert all(run.own_settings().get("first_task", True) for run in runs)
 
 
 def test_a_run_that_fails_counts_as_the_worst(memory: Memory) -> None:
@@ -97,7 +117,6 @@ def test_every_study_asks_for_what_the_command_line_knows_and_no_run_twice(memor
     tunings = {
         catalog.ON_TRACE: catalog.PRIORITY, catalog.ON_TRACE_MORE: catalog.MORE,
         catalog.ON_CODE: catalog.PRIORITY, catalog.ON_CODE_MORE: catalog.MORE,
-        catalog.ON_DEMO: catalog.DEMO,
     }  # fmt: skip
     for tuning, methods in tunings.items():
         trained(memory, tuning, methods, lambda run: peak_at(3.5e-4, run))
