@@ -13,11 +13,13 @@ from fggm_lab.plots import FIGURES
 from fggm_lab.plots.mask_overlap import MEASURES
 from fggm_lab.plots.score_curves import GENERAL, run_labels
 from fggm_lab.report.block import Block, Variant
-from fggm_lab.runs import RECORD_FISHER, Run
+from fggm_lab.runs import NUMBERS, RECORD_FISHER, Run
 from fggm_lab.runs.compare import first_seeds, group_labels
 
 CONTROL = "random"
 """The method that others are first compared with, where it was run."""
+COSTS = ("token_passes", "learning_seconds", "peak_memory_mb")
+"""What learning costs, as the page shows it."""
 
 NO_SCORES = (
     f"None of these runs kept Fisher scores: their methods do not score units; {RECORD_FISHER}."
@@ -28,9 +30,9 @@ NO_MASKS = "None of these runs kept the masks of two tasks, so there is no overl
 def figure_blocks(runs: Sequence[Run]) -> list[Block]:
     """The figures of the runs, in the order of the page.
 
-    Forgetting, the stability–plasticity plane and paired differences are of all runs. What shows a
-    run's scores, masks and movements is drawn for the first seed of each method: those of other
-    seeds would make the file large and say the same.
+    Forgetting, the stability–plasticity plane, paired differences, cost and distance are of all
+    runs. What shows a run's scores, masks and movements is drawn for the first seed of each method:
+    those of other seeds would make the file large and say the same.
 
     Args:
         runs: at least one, over the same tasks.
@@ -54,6 +56,8 @@ def figure_blocks(runs: Sequence[Run]) -> list[Block]:
         _forgetting(runs),
         _plane(runs),
         _paired(runs),
+        _cost(runs),
+        _distance(runs),
         _spectra(named, scores, note),
         _of_methods("lorenz", "lorenz_curves", "wide", scores, NO_SCORES, note),
         _overlap(masks, note),
@@ -102,6 +106,25 @@ def _paired(runs: Sequence[Run]) -> Block:
         "paired", kind.heading, "narrow", "Baseline",
         _where_possible(kind.draw, runs, {label: label for label in methods}),
         "There are no two methods that were run with the same seed.",
+    )  # fmt: skip
+
+
+def _cost(runs: Sequence[Run]) -> Block:
+    kind = FIGURES["scores_against_cost"]
+    costs = {NUMBERS[key].label: key for key in COSTS}
+    return Block(
+        "cost", kind.heading, "narrow", "Cost", _where_possible(kind.draw, runs, costs),
+        "No run has measured what learning cost and a score yet.",
+    )  # fmt: skip
+
+
+def _distance(runs: Sequence[Run]) -> Block:
+    kind = FIGURES["forgetting_against_distance"]
+    texts = {"the untrained model's texts": "own_samples", "the new task": "new_task"}
+    return Block(
+        "distance", kind.heading, "narrow", "Distance, measured on",
+        _where_possible(kind.draw, runs, texts),
+        "None of these runs measured how far its model moved; `--distance-samples 64` does.",
     )  # fmt: skip
 
 

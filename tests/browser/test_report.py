@@ -21,8 +21,8 @@ from fggm_lab.report.figures import masks_of
 from fggm_lab.runs import Run
 from tests.support.records import TASKS, made_run
 
-FIGURES = ["forgetting", "plane", "paired", "spectra", "lorenz", "overlap", "depth", "shared",
-           "union", "drift"]  # fmt: skip
+FIGURES = ["forgetting", "plane", "paired", "cost", "spectra", "lorenz", "overlap", "depth",
+           "shared", "union", "drift"]  # fmt: skip
 METHODS = ("sft", "fggm", "random")
 INK = {"light": "#3a3a3a", "dark": "#d4d4d4"}
 

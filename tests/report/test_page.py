@@ -20,7 +20,7 @@ from fggm_lab.report import write_report
 from fggm_lab.report.block import Variant
 from fggm_lab.report.page import report_html
 from fggm_lab.runs import NUMBERS, Run, comparison
-from tests.support.records import TASKS, made_run, made_scores
+from tests.support.records import TASKS, made_run, made_scores, with_costs
 
 
 class Page(HTMLParser):
@@ -92,8 +92,8 @@ def test_every_metric_is_defined_with_its_source(html: str) -> None:
         assert number.definition in text and (number.source or "") in text
 
 
-FIGURES = ["forgetting", "plane", "paired", "spectra", "lorenz", "overlap", "depth", "shared",
-           "union", "drift"]  # fmt: skip
+FIGURES = ["forgetting", "plane", "paired", "cost", "spectra", "lorenz", "overlap", "depth",
+           "shared", "union", "drift"]  # fmt: skip
 
 
 def stored(html: str, key: str, variant: int = 0) -> dict[str, Any]:
@@ -121,6 +121,18 @@ def test_every_figure_is_there_with_its_caption_and_words(html: str) -> None:
     assert len(page.named("figcaption")) == len(FIGURES)
     ids = {attrs.get("id") for _, attrs in page.tags}
     assert {str(link["href"]).removeprefix("#") for link in page.named("a")} <= ids
+
+
+def test_what_was_counted_is_shown_against_what_it_brought(tmp_path: Path) -> None:
+    runs = [with_costs(made_run(tmp_path / "runs", method)) for method in ("sft", "fggm")]
+    html = report_html(runs)
+    assert choices(html, "cost")[:2] == ["M passes", "seconds to learn"]
+    passes = len(TASKS) * (1000 + 2 * 3000) / 1e6
+    assert stored(html, "cost")["data"][0]["x"] == pytest.approx([passes])
+    assert len(choices(html, "distance")) == 2
+    drawn = {max(stored(html, "distance", variant)["data"][0]["x"]) for variant in (0, 1)}
+    assert drawn == {len(TASKS) / 10, len(TASKS) / 5}
+    assert "--distance-samples" in report_html([made_run(tmp_path / "plain", "sft")])
 
 
 def test_the_lists_offer_methods_baselines_and_measures(html: str) -> None:
