@@ -194,6 +194,12 @@ def _strength(method: str, value: float) -> str:
     return f"{method}.{name}={value:g}"
 
 
+def _set(method: str, strength: float) -> tuple[str, ...]:
+    """The setting of a strength; none for the default."""
+    usual = float(METHODS[method]().settings[STRENGTHS[method][0]])
+    return () if strength == usual else (_strength(method, strength),)
+
+
 def first_task(method: str, masked: bool) -> tuple[str, ...]:
     """The setting that masks the first task or lets it free; none for what is no mask."""
     parts = [part for part in method.split(PLUS) if part in MASKS]
@@ -242,9 +248,7 @@ def chosen(method: str, tunings: Sequence[Tuning]) -> Chosen | None:
     if tuned.best is None:
         return None
     rate, strength = tuned.best
-    if strength is None or strength == float(METHODS[method]().settings[STRENGTHS[method][0]]):
-        return Chosen(rate)
-    return Chosen(rate, (_strength(method, strength),))
+    return Chosen(rate, () if strength is None else _set(method, strength))
 
 
 def _chosen_for_parts(method: str, tunings: Sequence[Tuning]) -> Chosen | None:
@@ -309,11 +313,20 @@ def _priority(tunings: Sequence[Tuning], options: tuple[str, ...]) -> Plan:
 
 def _twice(options: tuple[str, ...]) -> Plan:
     """The rivals of `self-kl` at twice the rate that was chosen, where they learn as much."""
-    rivals = [method for method in PRIORITY if method != "self-kl"]
-    plan = at_chosen(rivals, TRACE_TUNINGS, options, SEEDS)
-    masked = (run for run in plan.runs if not set(run.settings) & _FREE)
-    runs = tuple(replace(run, lr=rounded(run.lr * RATE_FACTOR)) for run in masked)
-    return Plan(runs, plan.waiting)
+    runs, waiting = [], {}
+    for method in PRIORITY:
+        if method == "self-kl":
+            continue
+        if (best := chosen(method, TRACE_TUNINGS)) is None:
+            waiting[method] = NOT_TUNED
+            continue
+        rate = rounded(best.lr * RATE_FACTOR)
+        # With the strength that was the best at that rate, where the tuning tried several there.
+        grid = _tuning_of(method, TRACE_TUNINGS).of(method).strengths.get(rate)
+        own = best.settings if grid is None or grid.best is None else _set(method, grid.best)
+        settings = (*first_task(method, True), *own)
+        runs += [PlannedRun(method, seed, rate, options, settings) for seed in SEEDS]
+    return Plan(tuple(runs), waiting)
 
 
 def _more(tunings: Sequence[Tuning], options: tuple[str, ...], methods: Sequence[str]) -> Plan:

@@ -72,9 +72,18 @@ def test_a_strength_is_tried_at_the_next_higher_rate_too_and_may_win_there(
 
 
 def test_the_rivals_of_self_kl_run_at_twice_their_rate_too(memory: Memory) -> None:
-    trained(memory, catalog.ON_TRACE, ["sft", "self-kl", "fggm"], lambda run: peak_at(5e-4, run))
+    def gain(run: PlannedRun) -> float:
+        strength = run.own_settings().get("strength", 0.01)
+        best = 0.01 if run.lr == 5e-4 else 0.1
+        return peak_at(5e-4, run) - 0.01 * abs(math.log10(strength / best))
+
+    trained(memory, catalog.ON_TRACE, ["sft", "self-kl", "l2", "fggm"], gain)
+    assert catalog.chosen("l2", catalog.TRACE_TUNINGS) == catalog.Chosen(5e-4)
     runs = catalog.plan("trace-1-twice").runs
-    assert {(run.method, run.lr) for run in runs} == {("sft", 1e-3), ("fggm", 1e-3)}
+    assert {(run.method, run.lr) for run in runs} == {
+        ("sft", 1e-3), ("l2", 1e-3), ("fggm", 1e-3)
+    }  # fmt: skip
+    assert {run.own_settings()["strength"] for run in runs if run.method == "l2"} == {0.1}
     assert all(run.own_settings().get("first_task", True) for run in runs)
 
 
