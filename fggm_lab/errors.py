@@ -48,3 +48,9 @@ def nearest(name: str, names: Sequence[str]) -> str:
     spelled = {candidate.casefold(): candidate for candidate in names}
     close = get_close_matches(name.casefold(), list(spelled), n=1)
     return f"; did you mean '{spelled[close[0]]}'?" if close else ""
+
+
+def first_line(problem: BaseException) -> str:
+    """The first line of what an error says, without its full stop; its class where it is silent."""
+    lines = str(problem).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(problem).__name__

@@ -14,8 +14,8 @@ from fggm_lab.errors import MissingExtra, OldVersion
 HIDE = """
 import sys
 
-HIDDEN = {"anywidget", "captum", "ipywidgets", "jupyterlab", "kaleido", "lm_eval", "nbval", "peft",
-          "plotly", "rapidfuzz", "rouge_score"}
+HIDDEN = {"anywidget", "captum", "gguf", "ipywidgets", "jupyterlab", "kaleido", "lm_eval", "nbval",
+          "peft", "plotly", "rapidfuzz", "rouge_score"}
 
 
 class Hiding:

@@ -11,7 +11,9 @@ from fggm_lab.cli.console import console
 
 
 def check(
-    model: Annotated[str, typer.Argument(help="`tiny`, a folder or a hub id.")],
+    model: Annotated[
+        str, typer.Argument(help="`tiny`, `smollm2`, a folder, a GGUF file or a hub id.")
+    ],
     device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, …")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:

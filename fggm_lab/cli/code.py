@@ -24,7 +24,10 @@ def code(
         typer.Option(help="Problems as HumanEval, MBPP or code-mini have them: `.json`, `.jsonl`."),
     ],
     model: Annotated[
-        str, typer.Option(help="`tiny`, a folder (such as a run's checkpoint) or a hub id.")
+        str,
+        typer.Option(
+            help="`tiny`, `smollm2`, a folder, a GGUF file, a run's checkpoint or a hub id."
+        ),
     ] = "tiny",
     samples: Annotated[int, typer.Option(help="Completions of each problem.")] = 10,
     temperature: Annotated[

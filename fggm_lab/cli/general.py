@@ -19,7 +19,10 @@ _Split = Literal["test", "eval"]
 
 def general(
     model: Annotated[
-        str, typer.Option(help="`tiny`, a folder (such as a run's checkpoint) or a hub id.")
+        str,
+        typer.Option(
+            help="`tiny`, `smollm2`, a folder, a GGUF file, a run's checkpoint or a hub id."
+        ),
     ] = "tiny",
     on: Annotated[
         str | None,

@@ -16,7 +16,9 @@ from fggm_lab.errors import SettingError
 def fisher(
     tasks: Annotated[str, typer.Option(help="`trace-mini` or a TRACE folder.")] = "trace-mini",
     task: Annotated[str | None, typer.Option(help="One task's name. [default: all]")] = None,
-    model: Annotated[str, typer.Option(help="`tiny`, a folder or a hub id.")] = "tiny",
+    model: Annotated[
+        str, typer.Option(help="`tiny`, `smollm2`, a folder, a GGUF file or a hub id.")
+    ] = "tiny",
     out: Annotated[Path | None, typer.Option(help="Folder for the scores. [default: none]")] = None,
     estimator: Annotated[str, typer.Option(help="`fggm-lab info` lists them.")] = "empirical",
     elementwise: Annotated[

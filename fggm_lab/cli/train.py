@@ -57,7 +57,8 @@ def train(
     model: Annotated[
         str,
         typer.Option(
-            help="`tiny` (shipped), a Hugging Face folder or a hub id.", rich_help_panel=TASKS
+            help="`tiny` (shipped), `smollm2`, a Hugging Face folder, a GGUF file or a hub id.",
+            rich_help_panel=TASKS,
         ),
     ] = "tiny",
     preset: Annotated[

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.errors import DataError, SettingError
+from fggm_lab.errors import DataError, SettingError, first_line
 from fggm_lab.extras import require
 from fggm_lab.models.generation import own_settings_only
 
@@ -99,7 +99,7 @@ def harness_general(
                     )
             except (OSError, ValueError) as problem:
                 raise DataError(
-                    f"harness task {name} cannot be run ({_first_line(problem)}); its data comes "
+                    f"harness task {name} cannot be run ({first_line(problem)}); its data comes "
                     "from the hub: fetch it once while online, or name a task with local data"
                 ) from problem
             skills[name], metrics[name] = _score(name, output or {})
@@ -110,10 +110,6 @@ def harness_general(
         "skills": skills,
         "metrics": metrics,
     }
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0]
 
 
 def _score(name: str, output: Mapping[str, Any]) -> tuple[float, str]:

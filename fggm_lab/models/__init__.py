@@ -11,8 +11,9 @@ from fggm_lab.models.encoding import (
 )
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.heads import HeadLayout, HeadUnits, by_head, head_layout
-from fggm_lab.models.load import TINY, load_model, quiet
+from fggm_lab.models.load import TINY, load_model
 from fggm_lab.models.names import split_name
+from fggm_lab.models.quiet import quiet
 from fggm_lab.models.units import as_units, broadcast_units, unit_axes, unit_count
 
 __all__ = [

