@@ -59,8 +59,8 @@ def test_an_upper_bound_has_its_reason_beside_it() -> None:
 
 
 TESTED_ALONE = {"gguf"}
-"""Newer than the report: tested at its bound by `tests/models/test_gguf.py` with transformers 5.6.0;
-the next `make compat` records it, and then this goes."""
+"""Newer than the report: tested at its bound by its own tests, with transformers 5.6.0. The next
+`make compat` records it, and then this goes."""
 
 
 def test_a_users_lower_bounds_are_those_that_were_tested() -> None:
