@@ -39,7 +39,7 @@ test: setup  ## Lint, types, documentation, tests, notebooks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(DOCS) --quiet
-	$(TESTING) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --nbval tests notebooks/*.ipynb
+	$(TESTING) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations 30 --nbval tests notebooks/*.ipynb
 
 compat: setup  ## Test the lowest and the newest allowed versions (downloads gigabytes)
 	$(BIN)/python -m tools.compat
