@@ -66,7 +66,7 @@ def general(
     device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, …")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Measure a model's general ability on skills, multiple choice, a text or public sets.
+    """Measure a model's general ability on skills, multiple choice, texts or public sets.
 
     Example: `fggm-lab general --model runs/demo/fggm/checkpoints/08-20Minuten`
     """
@@ -150,5 +150,5 @@ def _measure(
         skip_too_long=skip_too_long,
         allow_code_execution=allow_code_execution,
     )
-    unit = "held-out loss, nats per token" if ability.text is not None else "mean"
+    unit = "held-out loss, nats per token" if ability.texts else "mean"
     return {**measured.to_json()["general"], "name": f"{unit} of {ability.name}"}

@@ -42,6 +42,7 @@ def text_loss(
     max_length: int,
     batch_size: int = 16,
     max_tokens: int | None = None,
+    name: str = "for General",
 ) -> float:
     """Held-out loss of a text, in windows of at most `max_length` tokens.
 
@@ -52,6 +53,7 @@ def text_loss(
         max_length: tokens of a window; each begins anew, without what stands before it.
         batch_size: windows per forward pass.
         max_tokens: read the text only so far (None: all of it).
+        name: the text's, for the error.
 
     Returns:
         Nats per token: the logarithm of the perplexity.
@@ -65,7 +67,7 @@ def text_loss(
     windows = [begin + ids[i : i + size] for i in range(0, len(ids), size)]
     windows = [window for window in windows if len(window) > 1]
     if not windows:
-        raise DataError("the text for General has fewer than two tokens; give a longer text")
+        raise DataError(f"the text {name} has fewer than two tokens; give a longer text")
     # The first token of a window is given, every later one is predicted.
     encoded = [Encoded(tuple(window[:1]), tuple(window[1:]), False) for window in windows]
     _, nll = teacher_forced(model, encoded, tokenizer.pad_token_id, batch_size)
@@ -93,7 +95,7 @@ def evaluate(
         lab.evaluate(model, tokenizer, "trace-mini")["FOMC"].score
 
     General is the mean score over skills (exact match, the same number, a program that passes its
-    tests, or the right choice), or the held-out loss of a text.
+    tests, or the right choice), or the mean held-out loss of texts.
 
     Args:
         model: a causal language model; it stays as it is.
@@ -167,7 +169,8 @@ def evaluate(
     }
     training = model.training
     model.eval()
-    loss, chosen = None, {}
+    losses: dict[str, float] = {}
+    chosen = {}
     try:
         with torch.autocast(model.device.type, torch.bfloat16, enabled=autocast):
             answers = answer_sets(
@@ -183,12 +186,14 @@ def evaluate(
                 probe=probe is not None,
                 allow_code_execution=runs_code,
             )
-            if general is not None and general.text is not None:
+            if general is not None:
                 tokens = None if probe is None else PROBE_TEXT_TOKENS * probe
-                loss = text_loss(
-                    model, tokenizer, general.text, max_length=length, max_tokens=tokens
-                )
-            elif general is not None:
+                losses = {
+                    name: text_loss(
+                        model, tokenizer, text, max_length=length, max_tokens=tokens, name=name
+                    )
+                    for name, text in general.texts.items()
+                }
                 chosen = choice_scores(
                     model,
                     tokenizer,
@@ -206,8 +211,9 @@ def evaluate(
     if not all(math.isfinite(score.nll) for score in scores.values()):
         raise TrainingError("the likelihood of the answers is not a number")
     ability = None
-    if loss is not None:
-        ability = GeneralScore(loss, {})
+    if losses:
+        mean = sum(losses.values()) / len(losses)
+        ability = GeneralScore(mean, losses if len(losses) > 1 else {})
     elif general is not None:
         answered = {name: scores["skill", name] for name in general.skills}
         skills = {name: skill.score for name, skill in answered.items()}

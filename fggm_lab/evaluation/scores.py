@@ -51,8 +51,8 @@ class GeneralScore:
     """A model's general ability.
 
     Attributes:
-        score: mean score over the skills, 0 to 1; for a text its loss, nats per token.
-        skills: skill → its score, 0 to 1; empty for a text.
+        score: mean score over the skills, 0 to 1; for texts their mean loss, nats per token.
+        skills: skill → its score, 0 to 1; of several texts, text → its loss; empty for one.
         truncated: how many prompts were cut from the left to fit, of all skills together.
         skipped: how many further examples and questions were left out, since they do not fit.
     """

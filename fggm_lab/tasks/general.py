@@ -1,4 +1,4 @@
-"""General ability: what the model could do before, measured on skills or as loss on a text.
+"""General ability: what the model could do before, measured on skills or as loss on texts.
 
 A skill is a JSON file: questions with answers, scored by exact match; GSM8K-shaped ones, whose
 answers end with `####` and a number, by that number's value; code problems with tests, by running
@@ -31,14 +31,15 @@ from fggm_lab.tasks.task_files import to_file_examples
 
 @dataclass(frozen=True)
 class General:
-    """What general ability is measured on: either skills or one text.
+    """What general ability is measured on: either skills or texts.
 
     Attributes:
         name: a short name for tables.
         source: where it came from, as the user named it.
-        skills: skill name -> its examples with answers. Empty where `text` is given.
-        text: General is the held-out loss per token of this text (its logarithm of perplexity);
-            None where skills are given, of which it is the mean score, each from 0 to 1.
+        skills: skill name -> its examples with answers; General is their mean score, each from 0 to
+            1, together with that of `choices`. Empty where `texts` are given.
+        texts: text name -> the text; General is their mean held-out loss per token (the logarithm
+            of perplexity), each text counting as much. Empty where skills are given.
         better: whether a higher or a lower General is better.
         choices: skill name -> its multiple-choice questions.
         metrics: skill name -> the metric of a skill with answers; `accuracy` where none is named,
@@ -49,7 +50,7 @@ class General:
     name: str
     source: str
     skills: dict[str, tuple[Example, ...]]
-    text: str | None
+    texts: dict[str, str]
     better: Literal["higher", "lower"]
     choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
@@ -80,8 +81,8 @@ def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = D
         source: `"trace-mini"` (the shipped skills); a folder of JSON files, each a skill; one JSON
             file (a list of `{"prompt", "answer"}`, of `{"prompt", "choices", "label"}`, the label
             being the text of a choice or its place from 0, or of code problems as `read_problems`
-            reads them, these also one object a line with suffix `.jsonl`); or a UTF-8 text file,
-            any other suffix.
+            reads them, these also one object a line with suffix `.jsonl`); a UTF-8 text file, any
+            other suffix; or a folder of text files (`.txt`) and no JSON.
         split: where the folder has a sub-folder of this name (`eval` to choose settings, `test` to
             report), the skills are read from there.
         choose: how a choice is made: by log-likelihood per `character` or `token` of it or of its
@@ -89,11 +90,12 @@ def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = D
             that runs which choose in different ways are not compared.
 
     Returns:
-        The skills, or the text.
+        The skills, or the texts.
 
     Raises:
         SettingError: there is no such split, or choices cannot be made so.
-        DataError: it does not exist, holds no skill, or a file is broken or empty.
+        DataError: it does not exist, holds neither a skill nor a text, or a file is broken or
+            empty.
     """
     check_choice("split", split, Split)
     check_choose(choose)
@@ -111,15 +113,24 @@ def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = D
             for file in path.iterdir()
             if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
         )
+        texts = [] if files else sorted(path.glob("[!.]*.txt"))
+        if texts:
+            return _from_texts(name, str(source), texts)
         if not files:
             raise DataError(
-                f"{path} holds no JSON file; put one file per skill there, each a list of "
-                '{"prompt": ..., "answer": ...} or {"prompt": ..., "choices": ..., "label": ...}'
+                f"{path} holds no JSON file and no text; put one file per skill there, each a list "
+                'of {"prompt": ..., "answer": ...} or {"prompt": ..., "choices": ..., "label": '
+                "...}, or texts (.txt)"
             )
         return _from_skill_files(name, str(source), files, choose)
     if path.suffix.lower() in SUFFIXES:
         return _from_skill_files(name, str(source), [path], choose)
-    return General(name, str(source), {}, _read_text(path), "lower")
+    return _from_texts(name, str(source), [path])
+
+
+def _from_texts(name: str, source: str, files: Sequence[Path]) -> General:
+    texts = {file.stem: _read_text(file) for file in files}
+    return General(name, source, {}, texts, "lower")
 
 
 def _from_skill_files(name: str, source: str, files: Sequence[Path], choose: ChooseBy) -> General:
@@ -143,7 +154,7 @@ def _from_skill_files(name: str, source: str, files: Sequence[Path], choose: Cho
                 metrics[skill] = "final_number"
     if choices:
         name = f"{name} (choices by {choose})"
-    return General(name, source, skills, None, "higher", choices, metrics, choose)
+    return General(name, source, skills, {}, "higher", choices, metrics, choose)
 
 
 def _read_text(path: Path) -> str:

@@ -137,7 +137,7 @@ def test_general_of_mixed_kinds_is_the_mean_of_its_skills() -> None:
         "mixed",
         "mixed",
         {"sums": (Example("1+1", "so\n#### 2"),), "words": (Example("a", "zz"),)},
-        None,
+        {},
         "higher",
         {"pick": (Choice("the dog ", (greedy, "the fox sees"), 0),) * 2},
         {"sums": "final_number"},

@@ -58,9 +58,7 @@ def test_with_permission_the_share_of_passing_programs_counts(ran: list[str]) ->
     assert all(program.endswith("\n\nassert f() == 1\n") for program in ran)
 
 
-GENERAL = General(
-    "own", "own", {"code": (RIGHT, WRONG)}, None, "higher", metrics={"code": PASS_AT_1}
-)
+GENERAL = General("own", "own", {"code": (RIGHT, WRONG)}, {}, "higher", metrics={"code": PASS_AT_1})
 
 
 @pytest.mark.parametrize("allow", [False, True])
@@ -87,7 +85,7 @@ def test_a_run_whose_general_alone_has_tests_records_how_it_was_scored(
 
 def test_an_answer_that_does_not_fit_is_told_with_its_skill() -> None:
     long = Example("p", "x" * 80, RIGHT.test)
-    general = General("own", "own", {"code": (RIGHT, long)}, None, "higher")
+    general = General("own", "own", {"code": (RIGHT, long)}, {}, "higher")
     with pytest.raises(DataError, match=r"^skill code: the answer of example 1 .* longer context$"):
         evaluate(small_model(), TOKENIZER, [], general, max_length=64)
 

@@ -16,6 +16,7 @@ from fggm_lab.evaluation import evaluate, generate, greedy_answers, text_loss
 from fggm_lab.tasks import (
     METRICS,
     Example,
+    General,
     Task,
     lenient_match,
     metric_for,
@@ -99,6 +100,18 @@ def test_text_loss_equals_a_plain_cross_entropy() -> None:
     assert text_loss(model, TOKENIZER, text, max_length=32) == pytest.approx(total / tokens)
     with pytest.raises(DataError, match="fewer than two tokens"):
         text_loss(model, TOKENIZER, "a", max_length=32)
+
+
+def test_general_of_several_texts_is_the_mean_of_their_losses() -> None:
+    model = small_model()
+    texts = {"foxes": "the fox sees the dog. " * 9, "cats": "a cat and a cat and a cat. " * 2}
+    general = evaluate(model, TOKENIZER, [], General("two", "two", {}, texts, "lower")).general
+    losses = {
+        name: text_loss(model.eval(), TOKENIZER, text, max_length=64)
+        for name, text in texts.items()
+    }
+    assert general is not None and general.skills == pytest.approx(losses)
+    assert general.score == pytest.approx(sum(losses.values()) / 2)
 
 
 def test_evaluation_covers_tasks_and_skills_and_leaves_the_mode_alone() -> None:

@@ -42,7 +42,7 @@ def small_tasks(count: int = 3) -> TaskSequence:
 def small_general() -> General:
     """Two skills of three examples."""
     skills = {name: tuple(some_examples(3, seed=s)) for name, s in (("one", 71), ("two", 72))}
-    return General("small", "small", skills, None, "higher")
+    return General("small", "small", skills, {}, "higher")
 
 
 def small_model(family: str = "llama", **settings: Any) -> PreTrainedModel:

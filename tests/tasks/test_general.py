@@ -18,7 +18,7 @@ def test_a_folder_is_a_set_of_skills(tmp_path: Path) -> None:
     general = load_general(tmp_path)
     assert list(general.skills) == ["copy", "sums"]
     assert general.skills["sums"] == (Example("2 + 2 =", "4"),)
-    assert (general.text, general.better, general.source) == (None, "higher", str(tmp_path))
+    assert (general.texts, general.better, general.source) == ({}, "higher", str(tmp_path))
     assert general.name == tmp_path.name
 
 
@@ -30,7 +30,7 @@ def test_a_folder_may_hold_a_sub_folder_per_split(tmp_path: Path) -> None:
     assert load_general(tmp_path).skills["sums"][0].answer == "t"
     assert load_general(tmp_path, split="eval").skills["sums"][0].answer == "e"
     assert load_general(tmp_path, split="eval").name == tmp_path.name
-    with pytest.raises(DataError, match="holds no JSON file"):
+    with pytest.raises(DataError, match="holds no JSON file and no text"):
         load_general(tmp_path, split="train")
 
 
@@ -44,8 +44,19 @@ def test_one_json_file_is_one_skill(tmp_path: Path) -> None:
 def test_any_other_file_is_a_text_whose_loss_is_measured(tmp_path: Path) -> None:
     (tmp_path / "story.txt").write_text("Once upon a time, größer.\n", encoding="utf-8")
     general = load_general(tmp_path / "story.txt")
-    assert general.text == "Once upon a time, größer.\n"
+    assert general.texts == {"story": "Once upon a time, größer.\n"}
     assert (general.skills, general.name, general.better) == ({}, "story", "lower")
+
+
+def test_a_folder_of_texts_is_measured_text_by_text(tmp_path: Path) -> None:
+    for name in ("prose", "code"):
+        (tmp_path / f"{name}.txt").write_text(f"some {name}")
+    (tmp_path / ".hidden.txt").write_text("no")
+    general = load_general(tmp_path)
+    assert general.texts == {"code": "some code", "prose": "some prose"}
+    assert (general.skills, general.better) == ({}, "lower")
+    (tmp_path / "sums.json").write_text(json.dumps(ITEMS))
+    assert load_general(tmp_path).texts == {}, "beside skills a text may be a note"
 
 
 PROBLEM = {

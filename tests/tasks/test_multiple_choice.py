@@ -23,7 +23,7 @@ def test_a_label_is_a_place_or_a_text(tmp_path: Path) -> None:
     assert general.choices == {
         "sums": (Choice("2 + 2 =", (" 3", " 4", " 5"), 1), Choice("2 + 2 =", (" 3", " 4", " 5"), 2))
     }
-    assert (general.skills, general.text, general.better) == ({}, None, "higher")
+    assert (general.skills, general.texts, general.better) == ({}, {}, "higher")
 
 
 def test_kinds_of_skills_stand_side_by_side(tmp_path: Path) -> None:
