@@ -323,8 +323,8 @@ def _twice(options: tuple[str, ...]) -> Plan:
         rate = rounded(best.lr * RATE_FACTOR)
         # With the strength that was the best at that rate, where the tuning tried several there.
         grid = _tuning_of(method, TRACE_TUNINGS).of(method).strengths.get(rate)
-        own = best.settings if grid is None or grid.best is None else _set(method, grid.best)
-        settings = (*first_task(method, True), *own)
+        strength = best.settings if grid is None or grid.best is None else _set(method, grid.best)
+        settings = (*first_task(method, True), *strength)
         runs += [PlannedRun(method, seed, rate, options, settings) for seed in SEEDS]
     return Plan(tuple(runs), waiting)
 

@@ -203,7 +203,7 @@ def rivals(study: str) -> str:
         difference with Student's 95 % interval.
     """
     rows, keys = rows_of(study), ("general_after", "op_final", "learning_accuracy")
-    own = [row for row in rows if row["method"] == "self-kl"]
+    self_kl = [row for row in rows if row["method"] == "self-kl"]
     others = [row for row in rows if row["method"] not in ("self-kl", "untrained")]
     groups = by(
         in_order([*others, *rows_of(f"{study}-twice")]),
@@ -213,7 +213,7 @@ def rivals(study: str) -> str:
     for name, group in groups.items():
         if name.partition("|")[0].endswith(FREE):
             continue
-        pairs = [{**row, "method": "the rival"} for row in group] + own
+        pairs = [{**row, "method": "the rival"} for row in group] + self_kl
         cells = []
         for key in keys:
             values = gaps(pairs, "self-kl", "the rival", key)

@@ -137,16 +137,16 @@ def test_a_folder_of_transformers_goes_before_a_file_in_it(file: Path, tmp_path:
 
 
 def test_a_file_on_the_hub_is_fetched(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    requests = []
 
     def download(hub_id: str, name: str, **_: object) -> str:
-        asked.append((hub_id, name))
+        requests.append((hub_id, name))
         return str(file)
 
     monkeypatch.setattr(gguf_module, "hf_hub_download", download)
     with pytest.warns(UserWarning, match="dequantised"):
         load_model("owner/name:small.gguf", device="cpu")
-    assert asked == [("owner/name", "small.gguf")]
+    assert requests == [("owner/name", "small.gguf")]
 
 
 @pytest.mark.parametrize("source", ["owner/name:small.gguf", "nowhere.gguf", "no/where.gguf"])
@@ -157,8 +157,8 @@ def test_a_file_that_is_not_there_is_a_sentence(source: str) -> None:
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.98])
 def test_a_truncated_file_is_refused(file: Path, share: float) -> None:
-    whole = file.read_bytes()
-    file.write_bytes(whole[: int(share * len(whole))])
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
     with pytest.raises(ModelError, match=r"small.gguf is no whole GGUF file .*; download it again"):
         load_model(file)
 
