@@ -214,22 +214,15 @@ def rivals(study: str) -> str:
         if name.partition("|")[0].endswith(FREE):
             continue
         pairs = [{**row, "method": "the rival"} for row in group] + self_kl
-        cells = []
+        line = [*name.split("|"), *numbers(group, ("learning_accuracy",))]
         for key in keys:
             values = gaps(pairs, "self-kl", "the rival", key)
-            cells += [f"{fmean(values):+.3f}" if values else "–", ends(*interval(values))]
-        lines.append(
-            [
-                *name.split("|"),
-                *numbers(group, ("learning_accuracy",)),
-                *cells,
-                str(len(gaps(pairs, "self-kl", "the rival", "op_final"))),
-            ]
-        )
+            line += [f"{fmean(values):+.3f}" if values else "–", ends(*interval(values))]
+        lines.append([*line, str(len(gaps(pairs, "self-kl", "the rival", "op_final")))])
     heads = ["self-kl minus", "at rate", "its learning accuracy"]
     for key in keys:
         heads += [heading(key), "Student's t"]
-    content = table([*heads, "pairs"], lines) if lines and own else ""
+    content = table([*heads, "pairs"], lines) if lines and self_kl else ""
     return with_gaps(content, study, f"{study}-twice")
 
 
