@@ -168,7 +168,7 @@ def dequantised(path: Path) -> Path:
             _check_readable(path, header)
             write_folder(folder, _converter(path, header))
     for sentence in read_json(folder / _RECORD, ModelError)["notes"]:
-        warnings.warn(sentence, stacklevel=3)
+        warnings.warn(sentence, stacklevel=4)  # where the model is loaded
     return folder
 
 
@@ -255,9 +255,8 @@ def _converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
         tokenizer, unknown_splitting = _read_tokenizer(path, header)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        kinds = " and ".join(kind for kind in header.kinds)
         notes = [
-            f"the weights of {path.name} are stored as {kinds} and were dequantised to float32 "
+            f"the weights of {path.name} are stored as {', '.join(header.kinds)} and were dequantised to float32 "
             f"({header.bytes / 1e6:,.0f} MB); they are near the original model's, not the same"
         ]
         write_json(
