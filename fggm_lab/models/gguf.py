@@ -257,7 +257,8 @@ def _converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
         tokenizer.save_pretrained(folder)
         notes = [
             f"the weights of {path.name} are stored as {', '.join(header.kinds)} and were "
-            f"dequantised to float32 ({header.bytes / 1e6:,.0f} MB); they are near the original model's, not the same"
+            f"dequantised to float32 ({header.bytes / 1e6:,.0f} MB); they are near the original "
+            "model's, not the same"
         ]
         write_json(
             folder / _RECORD,
