@@ -135,8 +135,8 @@ class Tuning:
             return Tuned(tuple(runs), rates, {}, None)
         if method not in STRENGTHS:
             return Tuned(tuple(runs), rates, {}, (rates.best, None))
-        name, factor, highest = STRENGTHS[method]
-        usual = float(METHODS[method]().settings[name])
+        _, factor, highest = STRENGTHS[method]
+        usual = _usual_strength(method)
 
         def gain_with(rate: float, value: float) -> float | None:
             return gain_at(rate, None if value == usual else value)
@@ -194,10 +194,15 @@ def _strength(method: str, value: float) -> str:
     return f"{method}.{name}={value:g}"
 
 
+def _usual_strength(method: str) -> float:
+    """The strength that a method has by default."""
+    name, *_ = STRENGTHS[method]
+    return float(METHODS[method]().settings[name])
+
+
 def _set(method: str, strength: float) -> tuple[str, ...]:
     """The setting of a strength; none for the default."""
-    usual = float(METHODS[method]().settings[STRENGTHS[method][0]])
-    return () if strength == usual else (_strength(method, strength),)
+    return () if strength == _usual_strength(method) else (_strength(method, strength),)
 
 
 def first_task(method: str, masked: bool) -> tuple[str, ...]:
@@ -205,9 +210,6 @@ def first_task(method: str, masked: bool) -> tuple[str, ...]:
     parts = [part for part in method.split(PLUS) if part in MASKS]
     inner = f"{method}." if PLUS in method else ""
     return tuple(f"{inner}{part}.first_task={str(masked).lower()}" for part in parts)
-
-
-_FREE = {setting for method in MASKS for setting in first_task(method, False)}
 
 
 def there(methods: Iterable[str]) -> list[str]:
@@ -394,6 +396,9 @@ def _until() -> Plan:
     plan = at_chosen(PRIORITY, TRACE_TUNINGS, options, FEW_SEEDS)
     masked = tuple(run for run in plan.runs if not set(run.settings) & _FREE)
     return Plan(masked, plan.waiting)
+
+
+_FREE = {setting for method in MASKS for setting in first_task(method, False)}
 
 
 # self-kl

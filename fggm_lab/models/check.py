@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -84,6 +85,18 @@ def check_language_model(model: Any, tokenizer: PreTrainedTokenizerBase | None =
                 "one device, without device_map"
             )
     _check_vocabulary(inner, tokenizer)
+
+
+def unread_weights(info: Mapping[str, Any]) -> set[str]:
+    """The parameters that no stored weight filled, by what `from_pretrained` says of its loading.
+
+    Args:
+        info: its `output_loading_info`.
+
+    Returns:
+        Names of weights that are missing, or of another shape than the config says.
+    """
+    return {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
 
 
 def _has_output(model: Any) -> bool:

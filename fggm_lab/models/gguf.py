@@ -24,6 +24,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from fggm_lab.errors import ModelError, first_line
 from fggm_lab.extras import require
 from fggm_lab.files import locked, read_json, write_folder, write_json
+from fggm_lab.models.check import unread_weights
 from fggm_lab.models.quiet import quiet
 
 SUFFIX = ".gguf"
@@ -287,8 +288,7 @@ def _read_model(path: Path, header: GgufHeader) -> tuple[transformers.PreTrained
             f"transformers {transformers.__version__} cannot read {path}, of architecture "
             f"'{header.architecture}' ({first_line(problem)}); take the model's own folder instead"
         ) from None
-    wrong = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
-    if wrong:
+    if wrong := unread_weights(info):
         raise ModelError(
             f"{path} lacks {len(wrong)} weights of its architecture '{header.architecture}' "
             f"({min(wrong)}, for one); take the model's own folder instead"

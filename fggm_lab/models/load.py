@@ -20,6 +20,7 @@ from transformers import (
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from fggm_lab.errors import ModelError, SettingError, first_line
+from fggm_lab.models.check import unread_weights
 from fggm_lab.models.gguf import SMOLLM2, SMOLLM2_HUB, dequantised, gguf_file
 from fggm_lab.models.quantised import check_config_unquantised
 from fggm_lab.models.quiet import quiet
@@ -267,8 +268,7 @@ def _load_weights(target: str, source: str | Path, options: dict[str, Any]) -> P
             "that its weights are complete and its config.json is theirs"
         ) from problem
     # transformers fills gaps with random numbers and only warns; that is no pretrained model.
-    wrong = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
-    if wrong:
+    if wrong := unread_weights(info):
         raise ModelError(
             f"{source}: {len(wrong)} weights are missing or of another shape than config.json says "
             f"({min(wrong)}, for one); weights and config.json must come from the same model"
