@@ -73,10 +73,18 @@ def train(
     tasks: Annotated[
         str,
         typer.Option(
-            help="`trace-mini`, `code-mini` (shipped) or a folder in TRACE's layout.",
+            help="`trace-mini`, `code-mini`, `real-mini` (shipped) or a folder in TRACE's layout.",
             rich_help_panel=TASKS,
         ),
     ] = "trace-mini",
+    chat: Annotated[
+        bool,
+        typer.Option(
+            "--chat",
+            help="Write prompts as a user's messages, with the model's chat template.",
+            rich_help_panel=TASKS,
+        ),
+    ] = False,
     variant: Annotated[
         str | None,
         typer.Option(
@@ -222,6 +230,8 @@ def train(
     source = None if from_ is None else Run.open(from_)
     branch = None if source is None else (source.path, _task_index(source, task or ""))
     sequence = load_tasks(tasks, order=order, variant=variant, allow_missing=allow_missing)
+    if chat:
+        sequence = sequence.as_conversations()
     warnings = [] if quiet else audit(sequence).warnings()
     missing = missing_tasks(sequence.names) if order is None or order in ORDERS else []
     part_of_trace = len(missing) + len(sequence) == len(TRACE_ORDER)

@@ -127,14 +127,18 @@ def until_levels(
     return levels
 
 
-def _as_learned(run: Run, tasks: TaskSequence, tokenizer: PreTrainedTokenizerBase) -> TaskSequence:
-    """The tasks without what the run left out; refused if the run learned others."""
+def _as_learned(
+    run: Run, tasks: TaskSequence, tokenizer: PreTrainedTokenizerBase, conversations: bool = False
+) -> TaskSequence:
+    """The tasks without what the run left out, as conversations if so learned; else RunError."""
     config, training = run.config, run.config.training
     scored = tasks.limited(training.score_limit, [training.split])
     if training.skip_too_long:
         scored, _ = fitting_tasks(tokenizer, scored, ["train", training.split], config.max_length)
         tasks, _ = fitting_tasks(tokenizer, tasks, ["eval"], config.max_length)
     if task_fingerprint(scored) != config.task_fingerprint:
+        if not conversations and not any(example.test for task in tasks for example in task.train):
+            return _as_learned(run, tasks.as_conversations(), tokenizer, conversations=True)
         raise RunError(
             f"{run.path} was trained on other examples than {config.tasks} now holds; give its "
             "tasks"

@@ -19,7 +19,8 @@ _ROLES = {
 class ChatPrompt(str):
     """A prompt that is a conversation; `encode` writes it with the tokenizer's chat template.
 
-    As a text it shows one message after another, for people to read: no model reads that text.
+    As a text it is the user's only message, or shows one message after another, for people to read
+    and for metrics that compare an answer with its prompt: no model reads that text.
 
     Attributes:
         messages: pairs of role and content, the first message first.
@@ -37,6 +38,8 @@ class ChatPrompt(str):
             The prompt.
         """
         text = "\n\n".join(f"{role}: {content}" for role, content in messages)
+        if len(messages) == 1 and messages[0][0] == "user":
+            text = messages[0][1]
         prompt = super().__new__(cls, text)
         prompt.messages = tuple(messages)
         return prompt

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from fggm_lab.checks import check_choice
-from fggm_lab.errors import DataError, SettingError
+from fggm_lab.errors import DataError, SettingError, nearest
 from fggm_lab.tasks.arithmetic import is_arithmetic
 from fggm_lab.tasks.code.problem_files import holds_problems, read_problems
 from fggm_lab.tasks.metrics import PASS_AT_1
@@ -24,7 +24,7 @@ from fggm_lab.tasks.multiple_choice import (
     to_choices,
 )
 from fggm_lab.tasks.rows import SUFFIXES, read_rows
-from fggm_lab.tasks.shipped import SHIPPED, data_folder
+from fggm_lab.tasks.shipped import GENERAL, data_folder
 from fggm_lab.tasks.task import Example, Split
 from fggm_lab.tasks.task_files import to_file_examples
 
@@ -78,11 +78,13 @@ def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = D
     """Load what general ability is measured on.
 
     Args:
-        source: `"trace-mini"` (the shipped skills); a folder of JSON files, each a skill; one JSON
-            file (a list of `{"prompt", "answer"}`, of `{"prompt", "choices", "label"}`, the label
-            being the text of a choice or its place from 0, or of code problems as `read_problems`
-            reads them, these also one object a line with suffix `.jsonl`); a UTF-8 text file, any
-            other suffix; or a folder of text files (`.txt`) and no JSON.
+        source: `"trace-mini"` (the base model's shipped skills), `"real-texts"` (four shipped texts
+            of different kinds), `"real-questions"` (shipped questions of general knowledge with
+            choices); a folder of JSON files, each a skill; one JSON file (a list of `{"prompt",
+            "answer"}`, of `{"prompt", "choices", "label"}`, the label being the text of a choice or
+            its place from 0, or of code problems as `read_problems` reads them, these also one
+            object a line with suffix `.jsonl`); a UTF-8 text file, any other suffix; or a folder of
+            text files (`.txt`) and no JSON.
         split: where the folder has a sub-folder of this name (`eval` to choose settings, `test` to
             report), the skills are read from there.
         choose: how a choice is made: by log-likelihood per `character` or `token` of it or of its
@@ -99,13 +101,15 @@ def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = D
     """
     check_choice("split", split, Split)
     check_choose(choose)
-    path = data_folder("general") if str(source) == SHIPPED else Path(source).expanduser()
+    named = str(source) in GENERAL
+    path = data_folder(GENERAL[str(source)]) if named else Path(source).expanduser()
     if not path.exists():
+        shipped = " or ".join(f"'{name}'" for name in GENERAL)
         raise DataError(
             f"there is no file or folder {path} to measure general ability on; check the path, or "
-            f"use '{SHIPPED}'"
+            f"use {shipped}{nearest(str(source), list(GENERAL))}"
         )
-    name = SHIPPED if str(source) == SHIPPED else path.resolve().stem
+    name = str(source) if named else path.resolve().stem
     if path.is_dir():
         path = path / split if (path / split).is_dir() else path
         files = sorted(

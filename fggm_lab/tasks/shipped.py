@@ -15,8 +15,17 @@ SHIPPED = "trace-mini"
 CODE_MINI = "code-mini"
 """The name under which the shipped sequence of code tasks is loaded."""
 
-SEQUENCES = (SHIPPED, CODE_MINI)
+REAL_MINI = "real-mini"
+"""The name under which three shipped tasks from published data sets are loaded."""
+
+SEQUENCES = (SHIPPED, CODE_MINI, REAL_MINI)
 """The task sequences that are loaded by name."""
+
+REAL_TEXTS, REAL_QUESTIONS = "real-texts", "real-questions"
+
+GENERAL = {SHIPPED: "general", REAL_TEXTS: REAL_TEXTS, REAL_QUESTIONS: REAL_QUESTIONS}
+"""The names under which General is loaded -> the shipped folder: the base model's skills, and for
+a real model four texts of different kinds, or questions of general knowledge with choices."""
 
 
 def data_folder(*parts: str, error: type[LabError] = DataError) -> Path:

@@ -7,6 +7,7 @@ from typing import Literal, get_args, overload
 
 from fggm_lab.errors import DataError, SettingError, nearest
 from fggm_lab.html_table import html_table, plain_lines
+from fggm_lab.tasks.chat import ChatPrompt
 
 Split = Literal["train", "eval", "test"]
 """The name of a split."""
@@ -96,6 +97,23 @@ class Task:
         shortened = {name: self.split(name)[:limit] for name in splits}
         return replace(self, **shortened)  # type: ignore[arg-type]
 
+    def as_conversations(self) -> "Task":
+        """The same task with every prompt as a user's message, for models that were made for chats.
+
+        Returns:
+            A task of the same name and metric; prompts that are conversations stay as they are.
+
+        Raises:
+            SettingError: it is a code task, whose prompt is the beginning of a program.
+        """
+        if any(example.test for name in SPLITS for example in self.split(name)):
+            raise SettingError(
+                f"{self.name} is a code task, whose prompts are beginnings of programs and no "
+                "messages; leave out --chat"
+            )
+        talks = {name: tuple(map(_as_conversation, self.split(name))) for name in SPLITS}
+        return replace(self, **talks)  # type: ignore[arg-type]
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(self.split(name))} {name}" for name in SPLITS)
         return f"Task({self.name!r}, {counts}, {self.metric})"
@@ -111,6 +129,12 @@ class Task:
             ],
             limit=3,
         )
+
+
+def _as_conversation(example: Example) -> Example:
+    if isinstance(example.prompt, ChatPrompt):
+        return example
+    return replace(example, prompt=ChatPrompt([("user", example.prompt)]))
 
 
 class TaskSequence(Sequence[Task]):
@@ -179,6 +203,10 @@ class TaskSequence(Sequence[Task]):
     def limited(self, limit: int | None, splits: Sequence[Split] = SPLITS) -> "TaskSequence":
         """The same sequence with at most `limit` examples in each of `splits` of every task."""
         return TaskSequence([task.limited(limit, splits) for task in self._tasks], self.source)
+
+    def as_conversations(self) -> "TaskSequence":
+        """The same sequence with every task's `as_conversations`."""
+        return TaskSequence([task.as_conversations() for task in self._tasks], self.source)
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{task.name} ({len(task.train)})" for task in self._tasks)

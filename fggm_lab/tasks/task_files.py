@@ -46,9 +46,9 @@ def load_tasks(
     """Load a task sequence.
 
     Args:
-        source: `"trace-mini"` or `"code-mini"` (shipped), a folder of task folders in TRACE's
-            layout, a folder that is one task itself (a saved `datasets.DatasetDict`, say), or
-            TRACE's release: its top folder or that of one variant. A split is a file that
+        source: `"trace-mini"`, `"code-mini"` or `"real-mini"` (shipped), a folder of task folders
+            in TRACE's layout, a folder that is one task itself (a saved `datasets.DatasetDict`,
+            say), or TRACE's release: its top folder or that of one variant. A split is a file that
             `read_examples` reads, or its shards as the Hugging Face Hub names them
             (`train-00000-of-00002.parquet`, also in a folder `data`).
             Or tables in memory: task name → split → rows, a list of dictionaries, a
