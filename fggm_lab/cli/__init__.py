@@ -8,7 +8,7 @@ import typer
 
 from fggm_lab.cli.check import check
 from fggm_lab.cli.code import code
-from fggm_lab.cli.course import demo, lab
+from fggm_lab.cli.course import demo, lab, real
 from fggm_lab.cli.exercises import grade, progress
 from fggm_lab.cli.figure import figure
 from fggm_lab.cli.forgotten import forgotten
@@ -52,8 +52,8 @@ def _options(
 
 
 for command in (
-    look, demo, lab, run, watch, sweep, compare, report, figure, forgotten, info, check, general,
-    code, fisher, levels, audit, progress, grade,
+    look, demo, real, lab, run, watch, sweep, compare, report, figure, forgotten, info, check,
+    general, code, fisher, levels, audit, progress, grade,
 ):  # fmt: skip
     app.command()(command)
 

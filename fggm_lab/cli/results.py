@@ -195,7 +195,7 @@ def info(
         summary = (method.__doc__ or "").strip().partition("\n")[0]
         table.add_row(f"method {name}", f"{escape(summary)} [dim]({escape(method.paper)})[/]")
     for name, preset in PRESETS.items():
-        table.add_row(f"preset {name}", preset.paper)
+        table.add_row(f"preset {name}", preset.about)
     table.add_row("several methods", "joined by a plus: replay+fggm, lora+fggm, replay+lora+migu")
     console.print(table)
 

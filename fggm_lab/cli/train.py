@@ -245,6 +245,8 @@ def train(
         if not quiet:
             values = {
                 "model": model,
+                "tasks": tasks,
+                "chat": chat,
                 "order": order,
                 "methods": tuple(names),
                 "keep": keep,

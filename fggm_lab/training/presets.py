@@ -34,23 +34,19 @@ class Preset:
 
     Attributes:
         name: what the command line calls it.
-        paper: whose settings these are.
-        model: a hub id.
-        order: of the tasks, by its name.
-        methods: which ones the paper compares.
-        keep: the share of units that may move.
+        about: whose settings these are, or what for.
+        options: what is trained on what, by option of `fggm-lab run`: `model`, `tasks`, `methods`
+            and so on.
         training: how to train, by field of `TrainingSettings`; some have a number for each task.
         of_methods: settings of methods: method → setting → choice.
-        general: what General is measured on; the user has to give it.
+        general: what General is measured on where the user has to give it; empty where `options`
+            name it.
         beyond: what no setting says, in words.
     """
 
     name: str
-    paper: str
-    model: Choice
-    order: Choice
-    methods: Choice
-    keep: Choice
+    about: str
+    options: Mapping[str, Choice]
     training: Mapping[str, Choice]
     of_methods: Mapping[str, Mapping[str, Choice]] = field(default_factory=dict)
     general: str = ""
@@ -77,14 +73,16 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset(
             name="fggm-paper",
-            paper=(
+            about=(
                 "FGGM on TRACE as far as arXiv 2601.18261 says how; the rest is from TRACE's "
                 "scripts, or ours"
             ),
-            model=Choice("Qwen/Qwen2-1.5B", "paper"),
-            order=Choice("trace-1", "paper"),
-            methods=Choice(("sft", "migu", "fggm"), "paper"),
-            keep=Choice(0.3, "paper", "α 0.7; of MIGU, too"),
+            options={
+                "model": Choice("Qwen/Qwen2-1.5B", "paper"),
+                "order": Choice("trace-1", "paper"),
+                "methods": Choice(("sft", "migu", "fggm"), "paper"),
+                "keep": Choice(0.3, "paper", "α 0.7; of MIGU, too"),
+            },
             training={
                 "epochs": Choice(
                     dict(zip(ORDERS["trace-1"], (5, 3, 7, 5, 3, 5, 5, 7), strict=True)),
@@ -128,6 +126,31 @@ PRESETS: dict[str, Preset] = {
                 "Answers are greedy (ours; TRACE's scripts sample them).",
                 "Embeddings, norms and biases are masked under fggm and not under migu.",
             ),
+        ),
+        Preset(
+            name="real",
+            about="a real chat model on three published data sets, for two processor cores",
+            options={
+                "model": Choice("smollm2", "ours", "135 M parameters; a small chat model"),
+                "tasks": Choice("real-mini", "ours", "short prompts, free licences"),
+                "chat": Choice(True, "ours", "the model was made for chats"),
+                "methods": Choice(
+                    ("sft", "fggm", "random", "self-kl"), "ours", "the lab's questions"
+                ),
+                "keep": Choice(0.3, "paper"),
+                "general": Choice("real-texts", "ours", "what no task trains: four kinds of text"),
+            },
+            training={
+                "epochs": Choice(0.6, "ours", "24 steps a task, in half an hour for all"),
+                "lr": Choice(1e-4, "ours", "at which something is learned and something lost"),
+                "batch_size": Choice(8, "ours", "as the course's"),
+                "score_limit": Choice(40, "ours", "an answer takes as long as a training example"),
+                "max_new_tokens": Choice(
+                    {"CLINC150": 6, "NL2Bash": 32, "SVAMP": 16},
+                    "ours",
+                    "the longest answers; an untrained chat model would go on to the limit",
+                ),
+            },
         ),
     )
 }

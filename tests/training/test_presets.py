@@ -8,7 +8,7 @@ import pytest
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import SFT, make_method
 from fggm_lab.runs.published import published
-from fggm_lab.tasks import ORDERS, TaskSequence
+from fggm_lab.tasks import ORDERS, TaskSequence, load_tasks
 from fggm_lab.training import run_sequence
 from fggm_lab.training.presets import PRESETS, preset
 from tests.support.families import character_tokenizer
@@ -29,17 +29,23 @@ def test_a_preset_trains_any_of_its_tasks(tmp_path: Path) -> None:
 
 def test_every_preset_is_settings_that_exist() -> None:
     for name, entry in PRESETS.items():
-        assert entry.name == name and entry.order.value in ORDERS
-        assert entry.settings.for_tasks(ORDERS[entry.order.value]) == entry.settings
-        for method in entry.methods.value:
+        options = {option: choice.value for option, choice in entry.options.items()}
+        names = (
+            ORDERS[options["order"]] if "order" in options else load_tasks(options["tasks"]).names
+        )
+        assert entry.name == name and entry.settings.for_tasks(names) == entry.settings
+        for method in options["methods"]:
             settings = entry.method_settings(method)
             assert make_method(method, **settings).settings.items() >= settings.items()
         chosen = [
+            *entry.options.values(),
             *entry.training.values(),
             *(c for s in entry.of_methods.values() for c in s.values()),
         ]
         assert all(choice.reason for choice in chosen if choice.source == "ours")
-    with pytest.raises(SettingError, match=r"no preset is named 'fggm'; there are: fggm-paper"):
+    with pytest.raises(
+        SettingError, match=r"no preset is named 'fggm'; there are: fggm-paper, real"
+    ):
         preset("fggm")
 
 

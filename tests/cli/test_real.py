@@ -1,0 +1,68 @@
+"""`fggm-lab real`: a chat model on the shipped real tasks; what is given overrides its preset."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fggm_lab.runs import Run
+from fggm_lab.tasks import load_tasks
+from tests.support.command_line import CommandResult
+from tests.support.families import character_tokenizer, tiny_model
+
+TEMPLATE = (
+    "{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+
+
+def model_folder(folder: Path, chat_template: str | None) -> Path:
+    """A small Llama whose tokenizer has the chat template."""
+    tiny_model("llama").float().save_pretrained(folder)
+    tokenizer = character_tokenizer()
+    tokenizer.chat_template = chat_template  # type: ignore[attr-defined]
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+QUICK = ("--limit", 2, "--epochs", 1, "--max-new-tokens", 2, "--max-length", 200)
+
+
+def test_a_chat_model_learns_the_real_tasks_and_gets_a_report(
+    call: Callable[..., CommandResult], tmp_path: Path
+) -> None:
+    model = model_folder(tmp_path / "model", TEMPLATE)
+    words = ("real", "--model", model, "--methods", "sft,fggm", "--out", tmp_path / "out", *QUICK)
+    result = call(*words)
+    assert result.status == 0, result.out
+    assert "tasks real-mini ours: short prompts" in " ".join(result.out.split())
+    for method in ("sft", "fggm"):
+        run = Run.open(tmp_path / "out" / method)
+        assert run.finished and run.config.task_names == ["CLINC150", "NL2Bash", "SVAMP"]
+        assert (run.config.preset, run.config.tasks, run.config.general) == (
+            "real", "real-mini", "real-texts",
+        )  # fmt: skip
+        assert run.config.training.lr == 1e-4 and run.config.training.epochs == 1
+    assert (tmp_path / "out" / "report.html").exists()
+    assert call(*words, "--resume").status == 0
+    [prediction, *_] = Run.open(tmp_path / "out" / "sft").predictions(0)
+    assert prediction.prompt == load_tasks("real-mini")["CLINC150"].test[0].prompt
+
+
+def test_a_model_without_a_chat_template_reads_plain_prompts_on_request(
+    call: Callable[..., CommandResult], tmp_path: Path
+) -> None:
+    model = model_folder(tmp_path / "model", None)
+    words = ("--model", model, "--tasks", "real-mini", "--methods", "sft", *QUICK)
+    refused = call("run", "--chat", *words, "--out", tmp_path / "chat")
+    assert "the tokenizer has no chat template" in refused.refusal
+    assert call("run", *words, "--out", tmp_path / "plain").status == 0
+
+
+@pytest.mark.parametrize("name", ["real", "run"])
+def test_what_is_missing_is_said_before_anything_is_written(
+    call: Callable[..., CommandResult], tmp_path: Path, name: str
+) -> None:
+    missing = tmp_path / "no-model"
+    assert str(missing) in call(name, "--model", missing, "--out", tmp_path / "out").refusal
+    assert not (tmp_path / "out").exists()
