@@ -89,12 +89,13 @@ def commands(folder: Path) -> dict[str, list[Row]]:
     )
     rows: list[tuple[str, Row]] = []
     texts: set[str] = set()
-    for description, command in zip(descriptions, published, strict=True):
-        asked, line = description.strip(), command.strip()
-        short = 0 < len(asked) <= LONGEST_DESCRIPTION and 0 < len(line) <= LONGEST_COMMAND
-        if short and texts.isdisjoint((asked, line)):
-            texts.update((asked, line))
-            rows.append((line, {"prompt": f"Write one Bash command.\n{asked}", "answer": line}))
+    for text, command in zip(descriptions, published, strict=True):
+        description, line = text.strip(), command.strip()
+        short = 0 < len(description) <= LONGEST_DESCRIPTION and 0 < len(line) <= LONGEST_COMMAND
+        if short and texts.isdisjoint((description, line)):
+            texts.update((description, line))
+            prompt = f"Write one Bash command.\n{description}"
+            rows.append((line, {"prompt": prompt, "answer": line}))
     return _parted(rows)
 
 

@@ -330,17 +330,17 @@ def _first(text: str | Sequence[str]) -> str:
     return text if isinstance(text, str) else text[0]
 
 
-def _chosen(source: str, there: Mapping[str, Path], only: Sequence[str]) -> list[str]:
+def _chosen(source: str, tasks: Mapping[str, Path], only: Sequence[str]) -> list[str]:
     """The names of a collection's tasks that are asked for."""
-    if not there:
+    if not tasks:
         raise DataError(f"the folder holds no task of {source}; name the checkout's top folder")
     for name in only:
-        if name not in there:
+        if name not in tasks:
             raise SettingError(
-                f"{source} has no task '{name}'{nearest(name, list(there))}; there are: "
-                f"{', '.join(sorted(there)[:20])}{', …' if len(there) > 20 else ''}"
+                f"{source} has no task '{name}'{nearest(name, list(tasks))}; there are: "
+                f"{', '.join(sorted(tasks)[:20])}{', …' if len(tasks) > 20 else ''}"
             )
-    return list(only) or sorted(there)
+    return list(only) or sorted(tasks)
 
 
 SOURCES: dict[str, TaskSource] = {

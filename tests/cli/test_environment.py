@@ -63,7 +63,7 @@ def test_versions_machine_and_shipped_data_are_in_it(printed: str) -> None:
     assert record["threads"]["torch"] == 1 and record["threads"]["OMP_NUM_THREADS"] == "1"
     assert 0 < record["memory"]["available_mb"] <= record["memory"]["total_mb"]
     assert record["device"]["kind"] == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert record["shipped"]["tasks"] == {"trace-mini": True, "code-mini": True}
+    assert record["shipped"]["tasks"] == {"trace-mini": True, "code-mini": True, "real-mini": True}
     assert record["shipped"]["models"] == {"tiny": True}
     assert set(record["shipped"]["stored_runs"].values()) == {True}
     assert "fggm" in record["methods"] and "empirical" in record["estimators"]

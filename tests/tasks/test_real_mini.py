@@ -77,10 +77,10 @@ def test_prompts_become_a_users_messages() -> None:
     talks = TASKS.as_conversations()
     assert talks.names == TASKS.names and talks.source == TASKS.source
     for task, talk in zip(TASKS, talks, strict=True):
-        example, said = task.test[0], talk.test[0]
-        assert isinstance(said.prompt, ChatPrompt)
-        assert said.prompt.messages == (("user", example.prompt),)
-        assert (str(said.prompt), said.answer) == (example.prompt, example.answer)
+        example, message = task.test[0], talk.test[0]
+        assert isinstance(message.prompt, ChatPrompt)
+        assert message.prompt.messages == (("user", example.prompt),)
+        assert (str(message.prompt), message.answer) == (example.prompt, example.answer)
         assert talk.metric == task.metric
     assert talks.as_conversations()["SVAMP"].test == talks["SVAMP"].test
 
