@@ -39,9 +39,14 @@ def general(
     harness: Annotated[
         str | None,
         typer.Option(
-            help="Instead, tasks of lm-evaluation-harness, comma-separated; `trace` is TRACE's six."
+            help="Instead, tasks of lm-evaluation-harness, comma-separated; `trace` is TRACE's six "
+            "sets, `chat` HellaSwag and IFEval."
         ),
     ] = None,
+    chat: Annotated[
+        bool,
+        typer.Option("--chat", help="Write the harness's prompts with the chat template."),
+    ] = False,
     include: Annotated[
         Path | None, typer.Option(help="A folder with YAML files of further harness tasks.")
     ] = None,
@@ -73,7 +78,7 @@ def general(
     from fggm_lab.models import load_model
     from fggm_lab.tasks import SHIPPED, load_general
 
-    _check_together(on, harness, include, skip_too_long, allow_code_execution)
+    _check_together(on, harness, include, chat, skip_too_long, allow_code_execution)
     if harness is None:
         way = cast("ChooseBy", choices)  # `load_general` checks it
         ability = load_general(on or SHIPPED, split, way).limited(limit)
@@ -88,12 +93,13 @@ def general(
         )
     else:
         network, tokenizer = load_model(model, device=device)
-        from fggm_lab.evaluation.lm_evaluation_harness import TRACE_GENERAL, harness_general
+        from fggm_lab.evaluation.lm_evaluation_harness import SETS, harness_general
 
-        names = list(TRACE_GENERAL) if harness == "trace" else harness.split(",")
+        names = list(SETS[harness]) if harness in SETS else harness.split(",")
         measured = harness_general(
-            network, tokenizer, names, include=include, limit=limit, max_length=max_length
-        )
+            network, tokenizer, names,
+            include=include, limit=limit, max_length=max_length, chat=chat,
+        )  # fmt: skip
     if json_:
         typer.echo(json.dumps(measured, indent=1, ensure_ascii=False))
         return
@@ -112,6 +118,7 @@ def _check_together(
     on: str | None,
     harness: str | None,
     include: Path | None,
+    chat: bool,
     skip_too_long: bool,
     allow_code_execution: bool,
 ) -> None:
@@ -120,6 +127,8 @@ def _check_together(
         raise SettingError("--on and --harness exclude each other; give one of them")
     if harness is None and include is not None:
         raise SettingError("--include goes with --harness; name the harness task, too")
+    if harness is None and chat:
+        raise SettingError("--chat goes with --harness; name the harness task, too")
     if harness is not None and skip_too_long:
         raise SettingError("--skip-too-long is for skills; leave it out with --harness")
     if harness is not None and allow_code_execution:

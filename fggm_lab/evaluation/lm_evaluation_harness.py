@@ -27,6 +27,18 @@ TRACE_GENERAL: dict[str, str] = {
 TRACE itself evaluated through OpenCompass, with other prompts: compare models within one harness,
 not with TRACE's table."""
 
+CHAT_GENERAL: dict[str, str] = {
+    "hellaswag": "acc_norm,none",
+    "ifeval": "prompt_level_strict_acc,none",
+}
+"""The harness's names of two sets that say whether a chat model still is one: it follows
+instructions, and knows how a story goes on → the number of each that counts."""
+
+SETS: dict[str, dict[str, str]] = {"trace": TRACE_GENERAL, "chat": CHAT_GENERAL}
+"""Sets of the harness's tasks by a name."""
+
+_NUMBERS = {**TRACE_GENERAL, **CHAT_GENERAL}
+
 _PREFERRED = ("acc", "exact_match", "f1")
 
 
@@ -39,6 +51,7 @@ def harness_general(
     limit: int | None = None,
     batch_size: int = 16,
     max_length: int | None = None,
+    chat: bool = False,
 ) -> dict[str, Any]:
     """Score a model on tasks of lm-evaluation-harness.
 
@@ -52,16 +65,18 @@ def harness_general(
         limit: at most so many examples of each task.
         batch_size: examples per forward pass.
         max_length: tokens per example. None: the model's context.
+        chat: write prompts with the tokenizer's chat template.
 
     Returns:
         `{"score", "skills", "metrics"}`: the mean over tasks, each task's score from 0 to 1, and
-        which of its numbers that is: of TRACE's sets the one in `TRACE_GENERAL`, else accuracy,
+        which of its numbers that is: the one in `SETS` where its task is there, else accuracy,
         exact match or F1, the first there is.
 
     Raises:
         MissingExtra: the harness is not installed.
         SettingError: it has no such task.
-        DataError: a task's data cannot be fetched, as offline, or it has no number from 0 to 1.
+        DataError: a task's data cannot be fetched, as offline, it needs a library that is not
+            installed, or it has no number from 0 to 1; or `chat` without a chat template.
     """
     require("General by lm-evaluation-harness", "lm_eval")
     from lm_eval.evaluator import simple_evaluate
@@ -70,6 +85,8 @@ def harness_general(
 
     if not tasks:
         raise SettingError("no harness task is named; name at least one, such as boolq")
+    if chat and not getattr(tokenizer, "chat_template", None):
+        raise DataError("the tokenizer has no chat template; leave out chat (--chat)")
     if include is not None and not Path(include).is_dir():
         raise DataError(f"there is no folder {include} with tasks of the harness; check the path")
     manager = TaskManager(include_path=None if include is None else str(include))
@@ -96,7 +113,13 @@ def harness_general(
                         task_manager=manager,
                         bootstrap_iters=0,
                         log_samples=False,
+                        apply_chat_template=chat,
                     )
+            except ImportError as problem:
+                raise DataError(
+                    f"harness task {name} needs a library that is not installed "
+                    f"({first_line(problem)}); pip install 'lm-eval[{name}]' brings it"
+                ) from problem
             except (OSError, ValueError) as problem:
                 raise DataError(
                     f"harness task {name} cannot be run ({first_line(problem)}); its data comes "
@@ -118,7 +141,7 @@ def _score(name: str, output: Mapping[str, Any]) -> tuple[float, str]:
     rows = [groups.get(name) or results.get(name)]
     if rows == [None]:
         rows = list(results.values())
-    metric = TRACE_GENERAL.get(name) or _metric(rows)
+    metric = _NUMBERS.get(name) or _metric(rows)
     values = [row.get(metric) for row in rows if row is not None]
     if not values or not all(isinstance(v, int | float) and 0 <= v <= 1 for v in values):
         raise DataError(

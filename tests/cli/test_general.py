@@ -82,6 +82,7 @@ BROKEN = {
     "both": (("--on", "trace-mini", "--harness", "trace"), "exclude each other"),
     "code": (("--harness", "x", "--allow-code-execution"), "leave it out with --harness"),
     "no harness": (("--include", "."), "--include goes with --harness"),
+    "no harness for a chat": (("--chat",), "--chat goes with --harness"),
     "no such way": (("--choices", "chars"), "choices cannot be made by 'chars'"),
     "no such skills": (("--on", "./nowhere"), "nowhere"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fggm_lab.errors import DataError, MissingExtra, SettingError
-from fggm_lab.evaluation.lm_evaluation_harness import TRACE_GENERAL, harness_general
+from fggm_lab.evaluation.lm_evaluation_harness import SETS, harness_general
 from fggm_lab.models import load_model
 from fggm_lab.tasks import Choice
 from tests.support.scoring import choice_likelihoods
@@ -90,8 +90,36 @@ def test_tasks_that_cannot_be_scored_are_refused(shared: Path, include: Path, ha
         harness_general(model, tokenizer, ["boolq"])
 
 
-def test_the_harness_has_traces_six_sets(harness: Any) -> None:
-    assert set(TRACE_GENERAL) <= set(harness.all_tasks)
+@pytest.mark.parametrize("name", SETS)
+def test_the_harness_has_the_sets(harness: Any, name: str) -> None:
+    assert set(SETS[name]) <= set(harness.all_tasks)
+
+
+def test_prompts_are_written_with_the_chat_template(shared: Path, include: Path) -> None:
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    model, tokenizer = load_model(str(shared / "models" / "stories260K"))
+    with pytest.raises(DataError, match="has no chat template"):
+        harness_general(model, tokenizer, ["stories"], include=include, chat=True)
+    encoded: list[str] = []
+    encode = tokenizer._encode_plus
+
+    def note(text: Any, *args: Any, **options: Any) -> Any:
+        encoded.extend([text] if isinstance(text, str) else text)
+        return encode(text, *args, **options)
+
+    tokenizer.chat_template = "{% for m in messages %}<<{{ m.content }}>>{% endfor %}"
+    tokenizer._encode_plus = note
+    harness_general(model, tokenizer, ["stories"], include=include, chat=True)
+    assert any(text.startswith(f"<<{ITEMS[0].prompt}>>") for text in encoded)
+
+
+def test_a_library_that_a_task_needs_is_named(
+    shared: Path, harness: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "langdetect", None)
+    model, tokenizer = load_model(str(shared / "models" / "stories260K"))
+    with pytest.raises(DataError, match=r"ifeval .*langdetect.*lm-eval\[ifeval\]"):
+        harness_general(model, tokenizer, ["ifeval"])
 
 
 def test_without_the_harness_it_is_said_how_to_install_it(
