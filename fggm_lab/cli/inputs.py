@@ -137,20 +137,54 @@ def _print_stability(task: str, rows: list[dict[str, Any]]) -> None:
 
 def audit(
     folder: Annotated[str, typer.Argument(help="A folder in TRACE's layout, or `trace-mini`.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Also say what this model scores untrained. [default: no model]"),
+    ] = None,
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Write prompts with the model's chat template.")
+    ] = False,
+    examples: Annotated[int, typer.Option(help="Of each task, scored untrained.")] = 40,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Tokens of an answer. [default: as many as can matter]")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, …")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Look for duplicates, leaks between splits and empty answers in a task folder.
 
-    Example: `fggm-lab audit data/trace-mini`
+    Example: `fggm-lab audit real-mini --model smollm2 --chat`
     """
     from fggm_lab.tasks import audit as examine
     from fggm_lab.tasks import load_tasks
 
-    findings = examine(load_tasks(folder, allow_missing=True))
+    sequence = load_tasks(folder, allow_missing=True)
+    findings = examine(sequence)
+    if model is None and chat:
+        raise SettingError("--chat goes with --model; name the model, too")
+    scores = []
+    if model is not None:
+        from fggm_lab.evaluation.untrained import untrained_scores
+        from fggm_lab.models import load_model
+
+        network, tokenizer = load_model(model, device=device)
+        scores = untrained_scores(
+            network, tokenizer, sequence.as_conversations() if chat else sequence,
+            examples=examples, max_new_tokens=max_new_tokens,
+        )  # fmt: skip
     if json_:
-        typer.echo(json.dumps(findings.to_json(), indent=1, ensure_ascii=False))
+        record = findings.to_json()
+        if model is not None:
+            record["untrained"] = [{**asdict(row), "is_known": row.is_known} for row in scores]
+        typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
         return
-    for warning in findings.warnings():
+    for warning in [*findings.warnings(), *filter(None, (row.warning() for row in scores))]:
         console.print(f"[yellow]warning[/] {warning}", highlight=False)
     if findings.clean:
         console.print("clean: no duplicates, no leaks between splits, no empty answers")
+    for row in scores:
+        console.print(
+            f"{row.task}: {row.score:.2f} untrained, {row.constant:.2f} by a constant answer, of "
+            f"{row.examples} examples",
+            highlight=False,
+        )

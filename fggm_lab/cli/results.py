@@ -16,6 +16,7 @@ def print_comparison(runs: list[Any]) -> None:
     """What runs over one task order show: in a sentence, one by one, and over their seeds."""
     from fggm_lab.runs import comparison, over_seeds
     from fggm_lab.runs.finding import finding
+    from fggm_lab.runs.unlearned import unlearned_tasks
     from fggm_lab.tables import comparison_table
 
     if sentence := finding(runs):
@@ -25,6 +26,12 @@ def print_comparison(runs: list[Any]) -> None:
     means = over_seeds(rows)
     if len(means) < len(rows):
         console.print(comparison_table(means))
+    for task, (before, after) in unlearned_tasks(runs).items():
+        console.print(
+            f"[yellow]warning[/] no method learned {escape(task)}: {before:.2f} untrained, "
+            f"{after:.2f} at best right after it; it tells nothing about methods",
+            highlight=False,
+        )
 
 
 def rows_and_means(runs: list[Any]) -> dict[str, list[Any]]:
