@@ -160,8 +160,7 @@ def audit(
 
     sequence = load_tasks(folder, allow_missing=True)
     findings = examine(sequence)
-    if model is None and chat:
-        raise SettingError("--chat goes with --model; name the model, too")
+    _check_chat(model, chat)
     scores = []
     if model is not None:
         from fggm_lab.evaluation.untrained import untrained_scores
@@ -188,3 +187,9 @@ def audit(
             f"{row.examples} examples",
             highlight=False,
         )
+
+
+def _check_chat(model: str | None, chat: bool) -> None:
+    """Refuse a chat template without a model."""
+    if model is None and chat:
+        raise SettingError("--chat goes with --model; name the model, too")

@@ -76,6 +76,9 @@ def test_fisher_audit_and_info(
     assert [row["name"] for row in record["parameters"]] == list(scores.names)
     result = call("audit", "trace-mini")
     assert result.status == 0 and "clean" in result.out
+    result = call("audit", tasks, "--model", model, "--examples", 2, "--max-new-tokens", 2)
+    assert result.status == 0 and "untrained, " in result.out
+    assert "--chat goes with --model" in call("audit", tasks, "--chat").refusal
     rows = [{"prompt": "a", "answer": ""}, {"prompt": "a", "answer": "b"}]
     write_task(tasks / "mine", train=rows, test=rows, eval=rows)
     result = call("audit", tasks, "--json")
