@@ -12,7 +12,7 @@ TESTING := $(OFFLINE) OMP_NUM_THREADS=1
 DOCS    := $(OFFLINE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help setup look demo real lab test compat docs pictures course-pictures data base stored choose seeds results bench wheel clean
+.PHONY: help setup look demo real lab test compat docs pictures course-pictures data base stored choose seeds results bench gpu wheel clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -89,6 +89,9 @@ bench: setup  ## Measure speed and memory beside plain training and other librar
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers.txt
 	$(BIN)/python -m benchmarks --out runs/bench.json
+
+gpu: setup  ## Measure on a GPU, in eight minutes, what only one shows
+	$(OFFLINE) $(BIN)/python -m benchmarks.gpu
 
 wheel: setup  ## Build sdist and wheel into dist/, try the wheel in a fresh environment
 	$(BIN)/python -m tools.wheel
