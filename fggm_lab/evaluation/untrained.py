@@ -74,11 +74,16 @@ def untrained_scores(
     scores = []
     for task in tasks:
         split: ScoredSplit = "eval" if task.eval else "test"
-        few = task.limited(examples, [split])
+        limited = task.limited(examples, [split])
         measured = evaluate(
-            model, tokenizer, few, split=split, max_new_tokens=max_new_tokens, skip_too_long=True
+            model,
+            tokenizer,
+            limited,
+            split=split,
+            max_new_tokens=max_new_tokens,
+            skip_too_long=True,
         )[task.name]
-        constant = constant_score(few, split)
+        constant = constant_score(limited, split)
         scores.append(UntrainedScore(task.name, measured.score, constant, measured.examples))
     return scores
 

@@ -20,7 +20,7 @@ def model_folder(folder: Path, chat_template: str | None) -> Path:
     """A small Llama whose tokenizer has the chat template."""
     tiny_model("llama").float().save_pretrained(folder)
     tokenizer = character_tokenizer()
-    tokenizer.chat_template = chat_template  # type: ignore[attr-defined]
+    tokenizer.chat_template = chat_template
     tokenizer.save_pretrained(folder)
     return folder
 

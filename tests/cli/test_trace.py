@@ -86,7 +86,7 @@ def test_the_papers_preset_runs_as_it_stands(
                 metric = METRICS[TRACE_METRICS[task]]
                 scores = [metric(row.prompt, row.prediction, row.answer) for row in rows]
                 assert scores == [row.score for row in rows]
-    assert PRESETS["fggm-paper"].model.value == "Qwen/Qwen2-1.5B"
+    assert PRESETS["fggm-paper"].options["model"].value == "Qwen/Qwen2-1.5B"
     assert LoRA().lr_scale * PRESETS["fggm-paper"].settings.lr == pytest.approx(1e-4)
 
 

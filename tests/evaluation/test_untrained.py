@@ -40,10 +40,10 @@ def test_a_task_without_an_eval_split_is_scored_on_its_test_split() -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "constant", "known"), [(0.6, 0.1, True), (0.3, 0.2, False), (0.0, 0.0, False)]
+    ("score", "constant", "warned"), [(0.6, 0.1, True), (0.3, 0.2, False), (0.0, 0.0, False)]
 )
 def test_only_a_score_that_is_surely_higher_is_warned_of(
-    score: float, constant: float, known: bool
+    score: float, constant: float, warned: bool
 ) -> None:
     row = UntrainedScore("FOMC", score, constant, 40)
-    assert (row.warning() is not None) == row.is_known == known
+    assert (row.warning() is not None) == row.is_known == warned

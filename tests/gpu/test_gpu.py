@@ -114,13 +114,13 @@ def test_a_resumed_run_ends_where_one_that_was_not_stopped_does(
             SFT(), tmp_path / name, model=model, points_per_task=0, general=None, **more
         )
 
-    whole = run("whole")
+    uninterrupted = run("whole")
     with pytest.raises(KeyboardInterrupt):
         run("parts", listener=StopAt("step", 9))
     resumed = run("parts", resume=True)
     assert resumed.finished
     for task in range(3):
-        first, second = (r.checkpoint(task) for r in (whole, resumed))
+        first, second = (r.checkpoint(task) for r in (uninterrupted, resumed))
         assert first is not None and second is not None
         weights = load_file(first / "model.safetensors")
         for name, weight in load_file(second / "model.safetensors").items():
