@@ -142,7 +142,7 @@ PRESETS: dict[str, Preset] = {
             },
             training={
                 "epochs": Choice(0.6, "ours", "24 steps a task"),
-                "lr": Choice(1e-4, "ours", "five times less than the small model: a first guess, not tuned yet"),
+                "lr": Choice(1e-4, "ours", "a first guess, not tuned yet"),
                 "batch_size": Choice(8, "ours", "as the course's"),
                 "score_limit": Choice(40, "ours", "an answer takes as long as a training example"),
                 "max_new_tokens": Choice(
