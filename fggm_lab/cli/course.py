@@ -20,17 +20,22 @@ from fggm_lab.settings import MEASURING, RESOURCES
 POINTS = 4
 """Evaluations inside each task, fewer than those of `fggm-lab run`."""
 
+_Out = Annotated[
+    Path,
+    typer.Option(
+        callback=not_inside_a_run,
+        help="Folder that gets the run folders and `report.html`.",
+        rich_help_panel=RUN_FOLDER,
+    ),
+]
+_Points = Annotated[
+    int, typer.Option(help="Evaluations inside each task.", rich_help_panel=MEASURING)
+]
+
 
 @options_of(train, without=("quiet",))
 def demo(
-    out: Annotated[
-        Path,
-        typer.Option(
-            callback=not_inside_a_run,
-            help="Folder that gets the run folders and `report.html`.",
-            rich_help_panel=RUN_FOLDER,
-        ),
-    ] = Path("runs", "demo"),
+    out: _Out = Path("runs", "demo"),
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -39,9 +44,7 @@ def demo(
             rich_help_panel=RESOURCES,
         ),
     ] = None,
-    points: Annotated[
-        int, typer.Option(help="Evaluations inside each task.", rich_help_panel=MEASURING)
-    ] = POINTS,
+    points: _Points = POINTS,
     **options: Any,
 ) -> None:
     """Train the shipped model under four methods, compare them, and write the report.
@@ -57,17 +60,8 @@ def demo(
 
 @options_of(train, without=("quiet",))
 def real(
-    out: Annotated[
-        Path,
-        typer.Option(
-            callback=not_inside_a_run,
-            help="Folder that gets the run folders and `report.html`.",
-            rich_help_panel=RUN_FOLDER,
-        ),
-    ] = Path("runs", "real"),
-    points: Annotated[
-        int, typer.Option(help="Evaluations inside each task.", rich_help_panel=MEASURING)
-    ] = 0,
+    out: _Out = Path("runs", "real"),
+    points: _Points = 0,
     preset: Annotated[
         str, typer.Option(callback=choose_preset, is_eager=True, hidden=True)
     ] = "real",

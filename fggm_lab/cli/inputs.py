@@ -158,9 +158,9 @@ def audit(
     from fggm_lab.tasks import audit as examine
     from fggm_lab.tasks import load_tasks
 
+    _check_chat(model, chat)
     sequence = load_tasks(folder, allow_missing=True)
     findings = examine(sequence)
-    _check_chat(model, chat)
     scores = []
     if model is not None:
         from fggm_lab.evaluation.untrained import untrained_scores

@@ -187,7 +187,8 @@ def _parted(rows: Sequence[tuple[str, dict[str, str]]], shares: Mapping[Split, f
         chosen = set(keys[start : start + count])
         splits[split] = [row for key, row in rows if key in chosen]
         start += count
-    splits["train"] = [row for key, row in rows if key in set(keys[start:])]
+    chosen = set(keys[start:])
+    splits["train"] = [row for key, row in rows if key in chosen]
     if not splits["train"]:
         raise DataError(f"{len(rows)} rows are too few to part off a split for tests")
     return splits
