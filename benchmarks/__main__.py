@@ -18,6 +18,7 @@ from benchmarks import (
     masks,
     page,
     peers,
+    real,
     steps,
     training,
 )
@@ -38,6 +39,7 @@ CASES: dict[str, Case] = {
     "live": live.run,
     "demo": demo.run,
     "page": page.run,
+    "real": real.run,
 }
 
 

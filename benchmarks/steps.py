@@ -61,7 +61,7 @@ def measure(settings: Settings) -> list[Row]:
     model, tokenizer = lab.load_model(device=settings.device.type)
     tasks = lab.load_tasks("trace-mini").limited(EXAMPLES)
     steps = STEPS[settings.size]
-    sides = {name: _Side(_made(words), model, tokenizer, tasks) for name, words in METHODS.items()}
+    sides = {name: Side(_made(words), model, tokenizer, tasks) for name, words in METHODS.items()}
     timings = side_by_side({name: side.steps(steps) for name, side in sides.items()}, settings)
     before = side_by_side({name: side.plan for name, side in sides.items()}, settings)
     plain = timings["sft"].median / steps
@@ -84,7 +84,7 @@ def _made(words: str) -> Method:
     return make_method(name, **{key: float(v) if "." in v else int(v) for key, v in pairs})
 
 
-class _Side:
+class Side:
     """A method in the second task, the first one remembered."""
 
     def __init__(
@@ -96,7 +96,6 @@ class _Side:
     ) -> None:
         self.method = method
         self.model: PreTrainedModel = copy.deepcopy(model)
-        before = copy.deepcopy(model)
         self.memory: Memory = {}
         self.contexts = [
             TaskContext(
@@ -109,7 +108,7 @@ class _Side:
                 0,
                 256,
                 self.memory,
-                lambda: copy.deepcopy(before),
+                lambda: copy.deepcopy(model),
             )
             for index, task in enumerate(list(tasks)[:2])
         ]

@@ -8,10 +8,11 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, TrainingError
+from fggm_lab.evaluation.batches import fitting_batches
 from fggm_lab.evaluation.generate import EXTRA_TOKENS, generate_decided, to_device
-from fggm_lab.evaluation.greedy_answers import fitting_batches
 from fggm_lab.models import context_length
-from fggm_lab.models.encoding import Encoded, batches_by_length, collate, encode, text_logits
+from fggm_lab.models.answer_logits import logits_at
+from fggm_lab.models.encoding import Encoded, collate, encode
 from fggm_lab.tasks import ChooseBy, Example
 from fggm_lab.tasks.multiple_choice import (
     Choice,
@@ -119,17 +120,25 @@ def log_likelihoods(
         for index, choice in enumerate(question.choices):
             readers.setdefault(question.prompt + choice[:-1], []).append((number, index))
     inputs = [Encoded(ids, (), False) for ids in readers]
+    # Where each input's first logits are read; those of its last token are read by a choice, too.
+    starts = [
+        min(len(questions[number].prompt) for number, _ in pairs) - 1 for pairs in readers.values()
+    ]
+    predicted = [len(item) - start for item, start in zip(inputs, starts, strict=True)]
     sums = [[0.0] * len(question.choices) for question in questions]
-    vocabulary = model.get_input_embeddings().weight.shape[0]
-    for indices in fitting_batches(batches_by_length(inputs, batch_size), inputs, vocabulary):
+    for indices in fitting_batches(model, inputs, predicted, batch_size):
         batch = to_device(collate([inputs[i] for i in indices], pad), model.device)
         batch.pop("labels")
-        logits = model(**batch, use_cache=False).logits
-        logits = text_logits(logits, batch["input_ids"].shape[1])
-        for row, input_index in enumerate(indices):
-            for number, index in readers[inputs[input_index].prompt]:
+        first = torch.tensor([starts[i] for i in indices], device=model.device)
+        positions = first[:, None] + torch.arange(
+            max(predicted[i] for i in indices), device=model.device
+        )
+        positions = positions.clamp(max=batch["input_ids"].shape[1] - 1)
+        _, logits = logits_at(model, batch, positions)
+        for row, at in enumerate(indices):
+            for number, index in readers[inputs[at].prompt]:
                 question = questions[number]
-                choice, start = question.choices[index], len(question.prompt) - 1
+                choice, start = question.choices[index], len(question.prompt) - 1 - starts[at]
                 rows = logits[row, start : start + len(choice)].float().log_softmax(-1)
                 ids = torch.tensor(choice, device=rows.device).unsqueeze(1)
                 sums[number][index] = float(rows.gather(1, ids).sum())

@@ -7,10 +7,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fggm_lab.errors import DataError
-from fggm_lab.evaluation.generate import to_device
-from fggm_lab.evaluation.greedy_answers import fitting_batches
+from fggm_lab.evaluation.batches import answer_batches
 from fggm_lab.fisher.likelihood import evaluating
-from fggm_lab.models.encoding import IGNORED, Encoded, batches_by_length, collate, text_logits
+from fggm_lab.models.answer_logits import logits_at
+from fggm_lab.models.encoding import IGNORED, Encoded
 
 POSITIONS = 1024
 """How many next-token distributions are compared at once, so that memory stays bounded."""
@@ -46,26 +46,19 @@ def kl_per_token(
         DataError: there is no answer token.
     """
     total, tokens = 0.0, 0
-    # Two models' logits at once take the room of a vocabulary twice as large.
-    vocabulary = 2 * model.get_input_embeddings().weight.shape[0]
+    pad = 0 if pad is None else pad
     with evaluating(base), evaluating(model):
-        for indices in fitting_batches(batches_by_length(encoded, batch_size), encoded, vocabulary):
-            batch = collate([encoded[i] for i in indices], 0 if pad is None else pad)
-            batch = to_device(batch, model.device)
-            predicting = batch.pop("labels")[:, 1:] != IGNORED
-            p, q = (_answer_logits(network, batch, predicting) for network in (base, model))
+        for batch in answer_batches(model, encoded, pad, batch_size, models=2):
+            p, q = (
+                logits_at(network, batch.inputs, batch.positions)[1][batch.targets != IGNORED]
+                for network in (base, model)
+            )
             tokens += len(p)
             for p_part, q_part in zip(p.split(POSITIONS), q.split(POSITIONS), strict=True):
                 total += float(_divergences(p_part, q_part).sum(dtype=torch.float64))
     if not tokens:
         raise DataError("there is no answer token to compare two models on; give examples")
     return max(0.0, total / tokens)  # rounding may fall below
-
-
-def _answer_logits(model: PreTrainedModel, batch: dict[str, Tensor], predicting: Tensor) -> Tensor:
-    """(n, vocabulary) the logits at the positions (B, T - 1) that predict an answer token."""
-    logits = text_logits(model(**batch, use_cache=False).logits, batch["input_ids"].shape[1])
-    return logits[:, :-1][predicting]
 
 
 def _divergences(p_logits: Tensor, q_logits: Tensor) -> Tensor:

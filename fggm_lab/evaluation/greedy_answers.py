@@ -1,31 +1,23 @@
 """Answering sets of examples: likelihoods under teacher forcing, greedy texts, their scores."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.evaluation.generate import generate_decided, longest_answer, to_device
+from fggm_lab.evaluation.batches import answer_batches
+from fggm_lab.evaluation.generate import generate_decided, longest_answer
 from fggm_lab.models import context_length
-from fggm_lab.models.encoding import (
-    IGNORED,
-    Encoded,
-    batches_by_length,
-    collate,
-    encode,
-    text_logits,
-)
+from fggm_lab.models.answer_logits import logits_at
+from fggm_lab.models.encoding import IGNORED, Encoded, encode
 from fggm_lab.tasks import METRICS, PASS_AT_1, Example
 from fggm_lab.tasks.code import cut_completion, passes, program_text
 from fggm_lab.tasks.decided import COMPARED_WHOLE, is_decided
 
 SetName = TypeVar("SetName", bound=Hashable)
 """What names a set of examples: a task's name, or a pair such as `("skill", "arithmetic")`."""
-
-LOGIT_BYTES = 2**32
-"""The most memory the logits of one forward pass and what is computed from them may take."""
 
 
 @dataclass(frozen=True)
@@ -66,42 +58,17 @@ def teacher_forced(
         log-likelihood of the answer in nats, summed over its tokens.
     """
     exact, nll = [False] * len(encoded), [0.0] * len(encoded)
-    vocabulary = model.get_input_embeddings().weight.shape[0]
-    for indices in fitting_batches(batches_by_length(encoded, batch_size), encoded, vocabulary):
-        batch = to_device(collate([encoded[i] for i in indices], pad), model.device)
-        # The logits at position t predict the token at t + 1: (batch, length - 1, vocabulary).
-        labels = batch.pop("labels")[:, 1:]
-        logits = model(**batch, use_cache=False).logits
-        logits = text_logits(logits, batch["input_ids"].shape[1])[:, :-1]
-        counted = labels != IGNORED
+    for batch in answer_batches(model, encoded, pad, batch_size):
+        _, logits = logits_at(model, batch.inputs, batch.positions)
+        targets = batch.targets
         losses = torch.nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
+            logits.float().transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
         )
-        correct = ((logits.argmax(dim=-1) == labels) | ~counted).all(dim=1)
-        for i, ok, loss in zip(indices, correct.tolist(), losses.sum(1).tolist(), strict=True):
+        correct = ((logits.argmax(dim=-1) == targets) | (targets == IGNORED)).all(dim=1)
+        numbers = zip(batch.indices, correct.tolist(), losses.sum(1).tolist(), strict=True)
+        for i, ok, loss in numbers:
             exact[i], nll[i] = ok, loss
     return exact, nll
-
-
-def fitting_batches(
-    batches: Iterable[list[int]], encoded: Sequence[Encoded], vocabulary: int
-) -> Iterator[list[int]]:
-    """Cut batches whose logits would take more than `LOGIT_BYTES`.
-
-    Args:
-        batches: indices into `encoded`.
-        encoded: the examples as token ids.
-        vocabulary: the number of logits per token.
-
-    Yields:
-        The same indices in the same order, in batches that fit.
-    """
-    for batch in batches:
-        length = max(len(encoded[i]) for i in batch)
-        # In float32: the logits, a copy in the loss's layout, their logarithmic softmax.
-        rows = max(1, LOGIT_BYTES // (12 * length * vocabulary))
-        for first in range(0, len(batch), rows):
-            yield batch[first : first + rows]
 
 
 def answer_sets(

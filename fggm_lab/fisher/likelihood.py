@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fggm_lab.errors import ModelError
+from fggm_lab.models.answer_logits import answer_positions, logits_at
 from fggm_lab.models.encoding import IGNORED, text_logits
 from fggm_lab.models.loss import differ, probe_ids
 from fggm_lab.models.positions import first_position
@@ -33,13 +34,9 @@ class AnswerLikelihood:
             model: a causal language model of transformers.
         """
         self._model = model
-        forward = inspect.unwrap(type(model).forward)
-        names = inspect.signature(forward).parameters
+        names = inspect.signature(inspect.unwrap(type(model).forward)).parameters
         self._takes_positions = "position_ids" in names
         self._first_position = first_position(model)
-        self._takes_keep = (
-            "logits_to_keep" in names and "slice_logits_to_keep" in forward.__globals__
-        )
 
     def __call__(self, batch: dict[str, Tensor]) -> Tensor:
         """Σ_b log p(y_b | x_b), a scalar in at least float32.
@@ -74,31 +71,9 @@ class AnswerLikelihood:
             elif not self._first_position:  # the others number each row themselves, as in training
                 counted = torch.arange(labels.shape[1], device=labels.device).expand_as(labels)
                 arguments["position_ids"] = counted
-        predicting, targets = _predictions(labels)
-        if self._takes_keep:
-            arguments["logits_to_keep"] = predicting
-        logits = self._model(**arguments, use_cache=False).logits
-        if not self._takes_keep:
-            logits = text_logits(logits, labels.shape[1])
-            logits = torch.take_along_dim(logits, predicting[..., None], dim=1)
+        positions, targets = answer_positions(labels)
+        _, logits = logits_at(self._model, arguments, positions)
         return logits.to(torch.promote_types(logits.dtype, torch.float32)), targets
-
-
-def _predictions(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The positions that predict an answer token, and those tokens.
-
-    Args:
-        labels: (B, T), `IGNORED` where a token does not count.
-
-    Returns:
-        positions (B, n) and targets (B, n), n the most answer tokens of any example; shorter
-        answers are filled up with targets `IGNORED`.
-    """
-    following = labels[:, 1:]
-    counts = (following != IGNORED).sum(1)
-    longest = max(1, int(counts.max())) if following.shape[1] else 0
-    order = torch.sort((following == IGNORED).long(), dim=1, stable=True).indices[:, :longest]
-    return order, following.gather(1, order)
 
 
 @contextmanager

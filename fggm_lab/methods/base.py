@@ -213,6 +213,14 @@ class Method:
         """Whether it adds a `summed_loss` of its own."""
         return type(self).summed_loss is not Method.summed_loss
 
+    @property
+    def reads_logits(self) -> bool:
+        """Whether it adds to the loss, so that it is given the logits at every token.
+
+        Without such a method in a run, logits are computed only where they predict an answer.
+        """
+        return self.sums or type(self).extra_loss is not Method.extra_loss
+
     # Before a task
 
     def check(self, tasks: int) -> None:

@@ -81,6 +81,11 @@ class Composed(Method):
         """Whether a part adds a summed loss."""
         return any(part.sums for part in self.parts)
 
+    @property
+    def reads_logits(self) -> bool:
+        """Whether a part does."""
+        return any(part.reads_logits for part in self.parts)
+
     # Before a task
 
     def check(self, tasks: int) -> None:

@@ -35,9 +35,26 @@ def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         A scalar in float32, nats per token.
     """
-    following = nn.functional.pad(labels, (0, 1), value=IGNORED)[:, 1:].contiguous()
+    return mean_loss(logits, next_tokens(labels))
+
+
+def next_tokens(labels: Tensor) -> Tensor:
+    """The label that each position predicts, (B, T); the last one predicts none."""
+    return nn.functional.pad(labels, (0, 1), value=IGNORED)[:, 1:].contiguous()
+
+
+def mean_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean negative log-likelihood of the targets that count.
+
+    Args:
+        logits: (B, n, vocabulary), each at the position that predicts its target.
+        targets: (B, n), `IGNORED` where none counts.
+
+    Returns:
+        A scalar in float32, nats per token.
+    """
     rows = logits.float().view(-1, logits.shape[-1])
-    return nn.functional.cross_entropy(rows, following.view(-1), ignore_index=IGNORED)
+    return nn.functional.cross_entropy(rows, targets.view(-1), ignore_index=IGNORED)
 
 
 def router_loss(model: PreTrainedModel, output: Any) -> Tensor | None:

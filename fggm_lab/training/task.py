@@ -13,9 +13,10 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import TrainingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
+from fggm_lab.models.answer_logits import answer_positions, logits_at
 from fggm_lab.models.checkpointing import checkpoint_activations, store_activations
 from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
-from fggm_lab.models.loss import answer_loss, router_loss
+from fggm_lab.models.loss import mean_loss, next_tokens, router_loss
 from fggm_lab.settings import OptimizerName, TrainingSettings
 from fggm_lab.training.active_rows import ActiveRows, parameter_not_by_unit
 from fggm_lab.training.masked_gradients import MaskedGradients
@@ -175,16 +176,23 @@ def _backward(
         with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.autocast):
             # Without labels: the loss of some families is that of copying, not of predicting.
             inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-            output = model(**inputs, use_cache=False)
-            logits = text_logits(output.logits, batch["labels"].shape[1])
             terms: list[Tensor | None] = []
+            if method.reads_logits:
+                output = model(**inputs, use_cache=False)
+                logits = text_logits(output.logits, batch["labels"].shape[1])
+                targets = next_tokens(batch["labels"])
+                terms.append(method.summed_loss(batch, logits))
+            else:
+                positions, targets = answer_positions(batch["labels"])
+                output, logits = logits_at(model, inputs, positions)
             if count:  # texts that a method has added have no answers, and no mean over them
-                data_loss = answer_loss(logits, batch["labels"])
-                further = [router_loss(model, output), method.extra_loss(batch, logits)]
+                data_loss = mean_loss(logits, targets)
+                further = [router_loss(model, output)]
+                if method.reads_logits:
+                    further.append(method.extra_loss(batch, logits))
                 loss = data_loss + sum(term for term in further if term is not None)
                 terms.append(loss * share)
                 total += share * float(data_loss.detach())
-            terms.append(method.summed_loss(batch, logits))
             summed = [term for term in terms if term is not None]
         if summed:
             torch.stack(summed).sum().backward()

@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.evaluation import evaluate, generate, greedy_answers, text_loss
+from fggm_lab.evaluation import batches, evaluate, generate, text_loss
 from fggm_lab.tasks import (
     METRICS,
     Example,
@@ -198,7 +198,8 @@ def test_what_fits_into_memory_changes_no_number(monkeypatch: pytest.MonkeyPatch
     model.register_forward_hook(lambda module, args, out: sizes.append(out.logits.shape[0]))
     at_once = score_of(model, TOKENIZER, some_examples(9), "accuracy", probe=True)
     assert sizes == [9]
-    monkeypatch.setattr(greedy_answers, "LOGIT_BYTES", 12 * 100 * model.config.vocab_size)
+    longest = max(len(example.answer) for example in some_examples(9)) + 1
+    monkeypatch.setattr(batches, "LOGIT_BYTES", 12 * 3 * longest * model.config.vocab_size)
     parts = score_of(model, TOKENIZER, some_examples(9), "accuracy", probe=True)
     assert 1 < max(sizes[1:]) < 9 and sum(sizes[1:]) == 9
     assert parts.nll == pytest.approx(at_once.nll, rel=1e-6) and parts.exact == at_once.exact
