@@ -35,9 +35,8 @@ MORE = (
 """The other methods, over three seeds."""
 COMBINED = ("lora+migu", "lora+fggm", "lora+contrast", "replay+fggm", "replay+contrast")
 """Combinations have the settings of their parts, and no trial of their own."""
-SELF_KL_COMBINED = (
-    *("self-kl+fggm", "self-kl+contrast", "self-kl+mofo", "self-kl+l2", "lora+self-kl"),
-)
+SPARSE_WITH_SELF_KL = ("self-kl+fggm", "self-kl+contrast", "self-kl+mofo")
+SELF_KL_COMBINED = (*SPARSE_WITH_SELF_KL, "self-kl+l2", "lora+self-kl")
 OWN_SAMPLES = ("protect", "contrast")
 """Masks from the model's own samples."""
 MASKS = ("fggm", "random", "contrast", "migu")
@@ -388,14 +387,21 @@ def until_levels() -> dict[str, float] | None:
 
 
 def _until() -> Plan:
-    """The priority methods, each task trained until its loss is plain fine-tuning's."""
+    """The priority methods, each task trained until its loss is plain fine-tuning's.
+
+    `self-kl` also at plain fine-tuning's rate: at its own, the rate differs as well.
+    """
     if (levels := until_levels()) is None:
         return Plan((), dict.fromkeys(there(PRIORITY), "the tuning of sft is not complete"))
     text = ",".join(f"{task}={level:.4g}" for task, level in levels.items())
     options = (*TRACE_1, *UNTIL, *MEASURED, "--until-loss", text, "--until-examples", "none")
     plan = at_chosen(PRIORITY, TRACE_TUNINGS, options, FEW_SEEDS)
     masked = tuple(run for run in plan.runs if not set(run.settings) & _FREE)
-    return Plan(masked, plan.waiting)
+    plain = next((run.lr for run in masked if run.method == "sft"), None)
+    as_plain = tuple(
+        replace(run, lr=plain) for run in masked if run.method == "self-kl" and plain is not None
+    )
+    return Plan((*masked, *as_plain), plan.waiting)
 
 
 _FREE = {setting for method in MASKS for setting in first_task(method, False)}
@@ -438,18 +444,22 @@ def _self_kl() -> Plan:
 
 
 def _self_kl_combined() -> Plan:
-    """Each combination at its mask's or penalty's rate, and at the rate of `self-kl` alone."""
+    """Each combination at its other part's rate, and at the rate of `self-kl` alone.
+
+    Those in which fewer weights move are also tried at twice that rate, where they learn as much.
+    """
     options = (*TRACE_1, *SCHEDULE)
     plan = at_chosen(SELF_KL_COMBINED, TRACE_TUNINGS, options, FEW_SEEDS)
     alone = chosen("self-kl", TRACE_TUNINGS) if there(["self-kl"]) else None
     if alone is None:
         return plan
-    at_own_rate = tuple(
-        PlannedRun(run.method, run.seed, alone.lr, options, run.settings)
-        for run in plan.runs
-        if not run.method.startswith("lora")
+    rates = {
+        method: (alone.lr, rounded(alone.lr * RATE_FACTOR)) for method in SPARSE_WITH_SELF_KL
+    } | {"self-kl+l2": (alone.lr,)}
+    at_further_rates = tuple(
+        replace(run, lr=rate) for run in plan.runs for rate in rates.get(run.method, ())
     )
-    return together(plan, Plan(at_own_rate))
+    return together(plan, Plan(at_further_rates))
 
 
 # What the defaults were chosen by
