@@ -1,10 +1,13 @@
 """Rows as Markdown: groups, means with their spread, tables."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from statistics import fmean, stdev
+from typing import TypeVar
 
 from fggm_lab.runs import NUMBERS
 from studies.rows import Row
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def number_headings() -> dict[str, str]:
@@ -33,9 +36,9 @@ def mean_with_sd(values: Sequence[float], decimals: int = 3) -> str:
     return f"{mean}&nbsp;±&nbsp;{stdev(values):.{decimals}f}" if len(values) > 1 else mean
 
 
-def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+def by(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
     """Rows by what `key` calls them, in the order of their first row."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[Key, list[Row]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups

@@ -58,7 +58,7 @@ def until() -> str:
     rows = in_order(rows_of("until"))
     plain = [row for row in rows if row["method"] == "sft"]
     lines = []
-    for name, group in by(rows, label).items():
+    for (name, _), group in by(rows, lambda row: (label(row), row["lr"])).items():
         tasks = [task for row in group for task in row.get("until") or []]
         lines.append([
             name, settings_text(group), str(len(group)),
