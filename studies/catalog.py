@@ -387,10 +387,7 @@ def until_levels() -> dict[str, float] | None:
 
 
 def _until() -> Plan:
-    """The priority methods, each task trained until its loss is plain fine-tuning's.
-
-    `self-kl` also at plain fine-tuning's rate: at its own, the rate differs as well.
-    """
+    """The priority methods to plain fine-tuning's loss in each task; `self-kl` at its rate, too."""
     if (levels := until_levels()) is None:
         return Plan((), dict.fromkeys(there(PRIORITY), "the tuning of sft is not complete"))
     text = ",".join(f"{task}={level:.4g}" for task, level in levels.items())
@@ -444,15 +441,13 @@ def _self_kl() -> Plan:
 
 
 def _self_kl_combined() -> Plan:
-    """Each combination at its other part's rate, and at the rate of `self-kl` alone.
-
-    Those in which fewer weights move are also tried at twice that rate, where they learn as much.
-    """
+    """Each combination at its other part's rate, and at the rate of `self-kl` alone."""
     options = (*TRACE_1, *SCHEDULE)
     plan = at_chosen(SELF_KL_COMBINED, TRACE_TUNINGS, options, FEW_SEEDS)
     alone = chosen("self-kl", TRACE_TUNINGS) if there(["self-kl"]) else None
     if alone is None:
         return plan
+    # Where fewer weights move, twice the rate is needed to learn as much.
     rates = {
         method: (alone.lr, rounded(alone.lr * RATE_FACTOR)) for method in SPARSE_WITH_SELF_KL
     } | {"self-kl+l2": (alone.lr,)}
