@@ -36,7 +36,12 @@ from fggm_lab.methods.replay import drawn_for_step
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
 from fggm_lab.models.sampling import beginning_token, continued_samples
-from fggm_lab.models.self_dialogue import Form, draws_dialogues, own_dialogues
+from fggm_lab.models.self_dialogue import (
+    Form,
+    draws_dialogues,
+    own_dialogues,
+    question_openings,
+)
 
 _MEMORY = "self-kl."
 _OPENINGS = f"{_MEMORY}openings"
@@ -68,8 +73,9 @@ class SelfKL(Method):
         weight: of the divergence.
         start_samples: how many texts are drawn before the first task, of all that the model knows.
         task_samples: how many texts are drawn after each task, of what it has learned.
-        opening: how many tokens at the beginning of a training prompt begin such a text; they are
-            all that is kept of the data, until the texts are drawn. 0: none. Dialogues have none.
+        opening: how many tokens at the beginning of a training prompt, of a conversation its first
+            question, begin such a text or dialogue; they are all that is kept of the data, until
+            the texts are drawn. 0: none.
         start_share: the share of texts from before the first task in a step of later tasks.
         per_step: how many texts a step rehearses, drawn anew each time.
         every: rehearse at every so many steps only.
@@ -130,6 +136,7 @@ class SelfKL(Method):
                 model,
                 tokenizer,
                 len(openings),
+                openings=openings,
                 length=self.length,
                 max_length=context.max_length,
                 seed=seed,
@@ -204,8 +211,24 @@ class SelfKL(Method):
         """Keep some prompts' first tokens, for the texts that are drawn before the next task."""
         rng = context.rng("self-kl")
         chosen = drawn_for_step(context.encoded, self.task_samples, 0, rng)
-        prompts = [example.prompt[: self.opening] for example in chosen]
-        store_openings(context.memory, prompts)
+        prompts = [example.prompt for example in chosen]
+        store_openings(context.memory, self.openings(context.tokenizer, prompts))
+
+    def openings(
+        self, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[tuple[int, ...]]
+    ) -> list[tuple[int, ...]]:
+        """What is kept of prompts.
+
+        Args:
+            tokenizer: the model's.
+            prompts: as token ids.
+
+        Returns:
+            The first `opening` tokens of each, or of its first question where dialogues are drawn.
+        """
+        if draws_dialogues(self.form, tokenizer):
+            return question_openings(tokenizer, prompts, self.opening)
+        return [prompt[: self.opening] for prompt in prompts]
 
 
 # Texts and notes

@@ -7,8 +7,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.models.build import context_length
-from fggm_lab.models.encoding import Encoded
-from fggm_lab.models.generation import generate_tokens
+from fggm_lab.models.encoding import Encoded, collate
+from fggm_lab.models.generation import generate_tokens, handles_left_padding
 from fggm_lab.models.token_counts import counted_as
 
 
@@ -93,14 +93,9 @@ def continued_samples(
         An example for each opening, in order; its prompt is the opening, its answer what was drawn.
     """
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    alike: dict[int, list[int]] = {}  # openings of one length together, so that none is padded
-    for index, opening in enumerate(openings):
-        alike.setdefault(len(opening), []).append(index)
-    batches = [
-        indices[start : start + batch_size]
-        for indices in alike.values()
-        for start in range(0, len(indices), batch_size)
-    ]
+    fill = next((token for token in (pad, end) if token is not None), 0)
+    prompts = [Encoded(tuple(opening), (), False) for opening in openings]
+    batches = _batches(model, prompts, fill, batch_size)
     drawn: dict[int, Encoded] = {}
     training = model.training
     model.eval()
@@ -109,21 +104,35 @@ def continued_samples(
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed)
             for batch in batches:
-                ids = torch.tensor([list(openings[i]) for i in batch], device=model.device)
+                inputs = collate([prompts[i] for i in batch], fill, side="left")
+                ids = inputs["input_ids"].to(model.device)
                 new = generate_tokens(
                     model,
                     ids,
-                    torch.ones_like(ids),
+                    inputs["attention_mask"].to(model.device),
                     max_new_tokens=min(length, context_length(model) - ids.shape[1]),
                     end=end,
-                    pad=end if pad is None else pad,
+                    pad=fill,
                     temperature=1.0,
                 )
                 for i, row in zip(batch, new.tolist(), strict=True):
-                    drawn[i] = Encoded(tuple(openings[i]), _until(row, end), False)
+                    drawn[i] = Encoded(prompts[i].prompt, _until(row, end), False)
     finally:
         model.train(training)
     return [drawn[i] for i in range(len(openings))]
+
+
+def _batches(
+    model: PreTrainedModel, prompts: Sequence[Encoded], pad: int, size: int
+) -> list[list[int]]:
+    """The indices of prompts that are continued together: of one length, if padding does harm."""
+    by_length: dict[int, list[int]] = {}
+    for index, item in enumerate(prompts):
+        by_length.setdefault(len(item), []).append(index)
+    groups = list(by_length.values())
+    if len(groups) > 1 and handles_left_padding(model, [item.prompt for item in prompts], pad):
+        groups = [[index for length in sorted(by_length) for index in by_length[length]]]
+    return [group[at : at + size] for group in groups for at in range(0, len(group), size)]
 
 
 def _until(tokens: list[int], end: int | None) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Dialogues that a chat model makes up alone: it writes the user's turn, then answers it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -20,6 +21,8 @@ Form = Literal["auto", "text", "dialogue"]
 _CONTENT = "CONTENT"
 """Content of a turn, by which the words that the template writes around it are found."""
 
+_USER_TURN = ChatPrompt([("user", _CONTENT)])
+
 
 def draws_dialogues(form: Form, tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether dialogues are what is drawn."""
@@ -32,6 +35,7 @@ def own_dialogues(
     tokenizer: PreTrainedTokenizerBase,
     count: int,
     *,
+    openings: Sequence[Sequence[int]] | None = None,
     length: int = 64,
     max_length: int | None = None,
     seed: int = 0,
@@ -47,6 +51,7 @@ def own_dialogues(
         model: a causal language model of transformers.
         tokenizer: its tokenizer, with a chat template.
         count: the number of dialogues.
+        openings: for each dialogue the token ids that its question begins with, none or a few.
         length: the most tokens of a turn.
         max_length: the most tokens of a dialogue, the template's included (None: the context).
         seed: the same seed draws the same dialogues.
@@ -66,32 +71,84 @@ def own_dialogues(
         raise SettingError(f"{count} dialogues of {length} tokens a turn; both must be 1 or more")
     context = context_length(model)
     most = context if max_length is None else min(max_length, context)
-    turn_of_user = ChatPrompt([("user", _CONTENT)])
-    before, _, between = chat_prompt_text(tokenizer, turn_of_user).partition(_CONTENT)
-    after = chat_answer_text(tokenizer, turn_of_user, _CONTENT).partition(_CONTENT)[2]
-    opening = _ids(tokenizer, before) or [beginning_token(tokenizer)]
+    begun = [list(opening) for opening in openings or [()] * count]
+    before, between = _around_user(tokenizer)
+    after = chat_answer_text(tokenizer, _USER_TURN, _CONTENT).partition(_CONTENT)[2]
+    start = _ids(tokenizer, before) or [beginning_token(tokenizer)]
     closing = _ids(tokenizer, between)
-    turn = min(length, (most - len(opening) - len(closing)) // 2)
+    around = len(start) + len(closing) + max(map(len, begun))
+    turn = min(length, (most - around) // 2)
     if turn < 1:
         raise SettingError(
-            f"the chat template has {len(opening) + len(closing)} tokens around a user's turn, "
+            f"the chat template has {around} tokens around a user's turn, "
             f"which leaves no room for a dialogue within {most}; raise the maximum length, or draw "
             "plain texts"
         )
     ends = {_mark(tokenizer, between), tokenizer.eos_token_id}
     questions = [
-        _content_of(tokenizer, item.answer, ends, between)[:turn]
-        for item in continued_samples(
-            model, tokenizer, [opening] * count, length=turn, seed=seed, batch_size=batch_size
+        opening + _content_of(tokenizer, item.answer, ends, between)[:turn]
+        for opening, item in zip(
+            begun,
+            continued_samples(
+                model,
+                tokenizer,
+                [start + opening for opening in begun],
+                length=turn,
+                seed=seed,
+                batch_size=batch_size,
+            ),
+            strict=True,
         )
     ]
-    prompts = [opening + question + closing for question in questions]
+    prompts = [start + question + closing for question in questions]
     seed = derived_seed(seed, 0, "answers")
     answers = continued_samples(
         model, tokenizer, prompts, length=turn, seed=seed, batch_size=batch_size
     )
     ends = {_mark(tokenizer, after)}
     return [replace(item, answer=_until(item.answer, ends)) for item in answers]
+
+
+def question_openings(
+    tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[int]], length: int
+) -> list[tuple[int, ...]]:
+    """The first tokens of the first question in each prompt, for the dialogues drawn after a task.
+
+    Args:
+        tokenizer: with a chat template.
+        prompts: as token ids, as the template writes them, or plain.
+        length: how many tokens.
+
+    Returns:
+        For each prompt at most so many; none where its first question cannot be told.
+    """
+    before = _ids(tokenizer, _around_user(tokenizer)[0])
+    special = _special(tokenizer)
+    first = max((at for at, token in enumerate(before) if token in special), default=0)
+    mark = tuple(before[first:])  # such as <|im_start|>user and a line's end
+    openings = []
+    for prompt in prompts:
+        matches = (at for at in range(len(prompt)) if tuple(prompt[at : at + len(mark)]) == mark)
+        start = next(matches, None) if mark else None
+        if start is None:  # a plain prompt, unless it has marks of another template
+            start = len(list(takewhile(special.__contains__, prompt)))
+            question = prompt[start:] if special.isdisjoint(prompt[start:]) else ()
+        else:
+            question = prompt[start + len(mark) :]
+        text = takewhile(lambda token: token not in special, question[:length])
+        openings.append(tuple(text))
+    return openings
+
+
+def _around_user(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
+    """What the chat template writes before a conversation's first question, and after it."""
+    before, _, between = chat_prompt_text(tokenizer, _USER_TURN).partition(_CONTENT)
+    return before, between
+
+
+def _special(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """The tokens that are no text."""
+    return {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -103,8 +160,7 @@ def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 def _mark(tokenizer: PreTrainedTokenizerBase, following: str) -> int | None:
     """The special token that the template writes after a turn, if it does."""
     first = next(iter(_ids(tokenizer, following)), None)
-    marks = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-    return first if first in marks else None
+    return first if first in _special(tokenizer) else None
 
 
 def _until(tokens: Sequence[int], ends: set[int | None]) -> tuple[int, ...]:

@@ -19,7 +19,6 @@ from fggm_lab.methods.registry import make_method
 from fggm_lab.methods.self_kl import SelfKL
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, collate, text_logits
-from fggm_lab.models.self_dialogue import draws_dialogues
 from fggm_lab.seeds import derived_rng
 from fggm_lab.training.callback import Collate, labelled_tokens, prompt_length
 from fggm_lab.training.text_memory import TEXTS_FILE, TextMemory, sha256
@@ -197,7 +196,7 @@ class SelfKLCallback(TrainerCallback):
     def _some_prompts(self, context: TaskContext, loader: Any) -> list[Encoded]:
         """Prompts of as many rows as texts are drawn after this training, in a random order."""
         opening, count = self.method.opening, self.method.task_samples
-        if not (opening and count) or draws_dialogues(self.method.form, context.tokenizer):
+        if not (opening and count):
             return [Encoded((), (), False)]
         rows, remedy = loader.dataset, "give SelfKLCallback(opening=0), which needs no prompts"
         if not hasattr(rows, "__len__"):
@@ -208,9 +207,8 @@ class SelfKLCallback(TrainerCallback):
         prompts = []
         for number in chosen:
             tokens = labelled_tokens(collator([rows[number]]), number, remedy)
-            ids = tuple(i for i, _ in tokens[: prompt_length(tokens)])
-            prompts.append(Encoded(ids[:opening], (), False))
-        return prompts
+            prompts.append(tuple(i for i, _ in tokens[: prompt_length(tokens)]))
+        return [Encoded(ids, (), False) for ids in self.method.openings(context.tokenizer, prompts)]
 
     def _resumed(self, args: TrainingArguments, state: TrainerState) -> TextMemory:
         """The texts that a training was begun with.

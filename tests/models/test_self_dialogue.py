@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
-from fggm_lab.models.self_dialogue import own_dialogues
+from fggm_lab.models.self_dialogue import own_dialogues, question_openings
 from tests.models.test_chat import END, EOS, tokenizer
 
 USER, ASSISTANT = "u", "a"
@@ -78,6 +78,30 @@ def test_turns_of_chance_length_follow_the_seed_and_fit() -> None:
         assert END not in item.answer[:-1]
         assert len(item.answer) == 8 or item.answer[-1] in (END, EOS)
     assert len({len(item.prompt) for item in drawn}) > 3
+
+
+def test_dialogues_begin_as_they_are_told_to() -> None:
+    tokens = chat("<end>")
+    model = scripted(tokens, "uno<end>", "thy<end>", "also<end>")
+    openings = [tokens(text, add_special_tokens=False)["input_ids"] for text in ("", "t", "not")]
+    drawn = own_dialogues(model, tokens, 3, openings=openings, length=6)
+    questions = ["no", "thy", "nothy"]
+    assert [tokens.decode(item.prompt) for item in drawn] == [f"<s>u{q}<end>a" for q in questions]
+    assert {tokens.decode(item.answer) for item in drawn} == {"lso<end>"}
+
+
+@pytest.mark.parametrize(("prompt", "opening"), [
+    ("<s>uwhat is<end>a", "wha"),
+    ("<s>uhi<end>a", "hi"),
+    ("<s>uone<end>atwo<end>uthree<end>a", "one"),
+    ("plain", "pla"),
+    ("<s>plain", "pla"),
+    ("<s>sbe kind<end>uwhat<end>a", ""),
+])  # fmt: skip
+def test_a_questions_first_tokens(prompt: str, opening: str) -> None:
+    tokens = chat("<end>")
+    ids = tokens(prompt, add_special_tokens=False)["input_ids"]
+    assert [tokens.decode(ids) for ids in question_openings(tokens, [ids], 3)] == [opening]
 
 
 def test_bad_input_is_one_sentence() -> None:
