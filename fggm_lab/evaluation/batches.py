@@ -13,6 +13,9 @@ from fggm_lab.models.encoding import Encoded, batches_by_length, collate
 LOGIT_BYTES = 2**32
 """The most memory the logits of one forward pass and what is computed from them may take."""
 
+LONGER = 1.5
+"""How many times as long as the shortest of a batch its longest example may be: padding is work."""
+
 
 @dataclass(frozen=True)
 class AnswerBatch:
@@ -73,9 +76,14 @@ def fitting_batches(
     """
     vocabulary = model.get_input_embeddings().weight.shape[0]
     positions = predicted if keeps_positions(model) else [len(item) for item in encoded]
-    for batch in batches_by_length(encoded, size):
-        longest = max(1, *(positions[i] for i in batch))
-        # In float32: the logits, a copy in the loss's layout, their logarithmic softmax.
-        fitting = max(1, LOGIT_BYTES // (12 * models * longest * vocabulary))
-        for first in range(0, len(batch), fitting):
-            yield batch[first : first + fitting]
+    for similar in batches_by_length(encoded, size):
+        batch: list[int] = []
+        for i in similar:
+            # In float32: the logits, a copy in the loss's layout, their logarithmic softmax.
+            longest = max([1, *(positions[j] for j in [*batch, i])])
+            room = LOGIT_BYTES // (12 * models * longest * vocabulary)
+            if batch and (len(batch) >= room or len(encoded[i]) > LONGER * len(encoded[batch[0]])):
+                yield batch
+                batch = []
+            batch.append(i)
+        yield batch

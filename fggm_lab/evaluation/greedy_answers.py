@@ -61,9 +61,13 @@ def teacher_forced(
     for batch in answer_batches(model, encoded, pad, batch_size):
         _, logits = logits_at(model, batch.inputs, batch.positions)
         targets = batch.targets
+        # Rows of logits as they lie in memory: another order would be copied.
         losses = torch.nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
-        )
+            logits.float().flatten(0, 1),
+            targets.flatten(),
+            ignore_index=IGNORED,
+            reduction="none",
+        ).view_as(targets)
         correct = ((logits.argmax(dim=-1) == targets) | (targets == IGNORED)).all(dim=1)
         numbers = zip(batch.indices, correct.tolist(), losses.sum(1).tolist(), strict=True)
         for i, ok, loss in numbers:

@@ -141,15 +141,28 @@ PRESETS: dict[str, Preset] = {
                 "general": Choice("real-texts", "ours", "what no task trains: four kinds of text"),
             },
             training={
-                "epochs": Choice(0.6, "ours", "24 steps a task"),
+                "epochs": Choice(0.8, "ours", "32 steps a task"),
                 "lr": Choice(1e-4, "ours", "a first guess, not tuned yet"),
                 "batch_size": Choice(8, "ours", "as the course's"),
+                "score_unlearned": Choice(
+                    False, "ours", "an untrained chat model answers until the limit"
+                ),
                 "score_limit": Choice(40, "ours", "an answer takes as long as a training example"),
                 "max_new_tokens": Choice(
-                    {"CLINC150": 6, "NL2Bash": 32, "SVAMP": 16},
-                    "ours",
-                    "the longest answers; an untrained chat model would go on to the limit",
+                    {"CLINC150": 6, "NL2Bash": 32, "SVAMP": 16}, "ours", "the longest answers"
                 ),
+            },
+            of_methods={
+                "fggm": {"max_examples": Choice(64, "ours", "more change no mask, and take time")},
+                "self-kl": {
+                    name: Choice(value, "ours", "a real model's texts cost more than its tasks")
+                    for name, value in {
+                        "start_samples": 64,
+                        "task_samples": 32,
+                        "per_step": 4,
+                        "length": 48,
+                    }.items()
+                },
             },
         ),
     )
