@@ -140,6 +140,7 @@ class Method:
                 attach             the optimiser exists
                 for each step:
                     batch          the examples of the step
+                    reads_logits   for each micro-batch: whether the losses below look at it
                     extra_loss     for each micro-batch: a term of its loss
                     summed_loss    for each micro-batch: its part of a term of the whole step
                     on_gradients   then the gradients are masked and clipped
@@ -213,14 +214,6 @@ class Method:
         """Whether it adds a `summed_loss` of its own."""
         return type(self).summed_loss is not Method.summed_loss
 
-    @property
-    def reads_logits(self) -> bool:
-        """Whether it adds to the loss, so that it is given the logits at every token.
-
-        Without such a method in a run, logits are computed only where they predict an answer.
-        """
-        return self.sums or type(self).extra_loss is not Method.extra_loss
-
     # Before a task
 
     def check(self, tasks: int) -> None:
@@ -289,9 +282,23 @@ class Method:
             step: the number of the step within the task, from 0.
 
         Returns:
-            The examples to train on in this step.
+            The examples to train on in this step. Texts without an answer go through the model
+            after the others, in micro-batches of their own, in their order.
         """
         return batch
+
+    def reads_logits(self, batch: dict[str, Tensor]) -> bool:
+        """Whether the losses it adds look at logits; they are only computed everywhere if they do.
+
+        Else the head of the model runs where a token of an answer is predicted, and nowhere else.
+
+        Args:
+            batch: a micro-batch, `input_ids`, `attention_mask` and `labels`, each (B, T).
+
+        Returns:
+            By default whether it has such a loss; `extra_loss` and `summed_loss` are called if so.
+        """
+        return self.sums or type(self).extra_loss is not Method.extra_loss
 
     def extra_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
         """Add a term to the mean loss per answer token of a batch.

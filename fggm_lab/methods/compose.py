@@ -81,11 +81,6 @@ class Composed(Method):
         """Whether a part adds a summed loss."""
         return any(part.sums for part in self.parts)
 
-    @property
-    def reads_logits(self) -> bool:
-        """Whether a part does."""
-        return any(part.reads_logits for part in self.parts)
-
     # Before a task
 
     def check(self, tasks: int) -> None:
@@ -173,6 +168,10 @@ class Composed(Method):
         for part in sorted(self.parts, key=lambda part: part.sums):
             batch = part.batch(self._for_parts(context), batch, step)
         return batch
+
+    def reads_logits(self, batch: dict[str, Tensor]) -> bool:
+        """Whether a part does."""
+        return any(part.reads_logits(batch) for part in self.parts)
 
     def extra_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
         """The sum of what the parts add."""

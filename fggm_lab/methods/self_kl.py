@@ -62,9 +62,9 @@ class SelfKL(Method):
 
     p_then is noted down when a text is drawn: the log-probabilities of the `top` likeliest next
     tokens and of all others together, which is exact where `top` is the vocabulary and below the
-    whole divergence otherwise. So no second model is held, and the texts go through the model in
-    the same pass as the batch. Learning the prompts, as LAMOL does, makes the texts that are drawn
-    after a task resemble it.
+    whole divergence otherwise. So no second model is held. Learning the prompts, as LAMOL does,
+    makes the texts that are drawn after a task resemble it; its loss needs the logits of every
+    prompt, which over a large vocabulary take longer than the answers'.
 
     Costs, beside plain fine-tuning: drawing `start_samples` texts once and `task_samples` a task,
     and `per_step` more rows in every so many steps.
@@ -181,6 +181,10 @@ class SelfKL(Method):
             sum(len(example.prompt) - 1 for example in batch),
         ]
         return [*batch, *(Encoded(text.ids, (), False) for text in self._step)]
+
+    def reads_logits(self, batch: dict[str, Tensor]) -> bool:
+        """Whether there are texts among it, or prompts are learned."""
+        return self.prompts > 0 or bool((batch["labels"] == IGNORED).all(1).any())
 
     def summed_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
         """The divergence on the texts of this part of the step, and the loss of its prompts."""

@@ -142,7 +142,7 @@ PRESETS: dict[str, Preset] = {
             },
             training={
                 "epochs": Choice(0.8, "ours", "32 steps a task"),
-                "lr": Choice(1e-4, "ours", "a first guess, not tuned yet"),
+                "lr": Choice(2e-4, "ours", "something is learned, and something lost"),
                 "batch_size": Choice(8, "ours", "as the course's"),
                 "score_unlearned": Choice(
                     False, "ours", "an untrained chat model answers until the limit"

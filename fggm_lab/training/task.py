@@ -164,9 +164,13 @@ def _backward(
     """
     model = context.model
     size = settings.micro_batch or len(examples)
+    # Texts that a method has added have no answers, are often longer, and need every logit.
+    answered = [item for item in examples if item.answer]
+    groups = (answered, [item for item in examples if not item.answer])
     parts = [
-        collate(examples[j : j + size], context.tokenizer.pad_token_id)
-        for j in range(0, len(examples), size)
+        collate(group[j : j + size], context.tokenizer.pad_token_id)
+        for group in groups
+        for j in range(0, len(group), size)
     ]
     tokens = [int((part["labels"][:, 1:] != IGNORED).sum()) for part in parts]
     total = 0.0
@@ -177,7 +181,8 @@ def _backward(
             # Without labels: the loss of some families is that of copying, not of predicting.
             inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
             terms: list[Tensor | None] = []
-            if method.reads_logits:
+            reads_logits = method.reads_logits(batch)
+            if reads_logits:
                 output = model(**inputs, use_cache=False)
                 logits = text_logits(output.logits, batch["labels"].shape[1])
                 targets = next_tokens(batch["labels"])
@@ -185,10 +190,10 @@ def _backward(
             else:
                 positions, targets = answer_positions(batch["labels"])
                 output, logits = logits_at(model, inputs, positions)
-            if count:  # texts that a method has added have no answers, and no mean over them
+            if count:  # of no answers there is no mean
                 data_loss = mean_loss(logits, targets)
                 further = [router_loss(model, output)]
-                if method.reads_logits:
+                if reads_logits:
                     further.append(method.extra_loss(batch, logits))
                 loss = data_loss + sum(term for term in further if term is not None)
                 terms.append(loss * share)
