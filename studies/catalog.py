@@ -13,7 +13,7 @@ from statistics import fmean
 
 from fggm_lab.methods import METHODS
 from fggm_lab.methods.compose import PLUS
-from studies import noise
+from studies import noise, real_model
 from studies.planned import Plan, PlannedRun
 from studies.rows import StudyRows, study_rows
 from studies.tuning import Grid, bracket, gain, rounded
@@ -567,6 +567,7 @@ STUDIES: Mapping[str, Callable[[], Plan]] = {
     "examples": lambda: _side(_values("fggm.max_examples", "4,16,64,128")),
     "samples": _samples,
     "stories": _stories,
+    "smollm2": real_model.plan,
 }  # fmt: skip
 """Every study by its name, in the order in which they are trained."""
 

@@ -47,6 +47,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "examples": side_tables.examples,
     "samples": side_tables.samples,
     "stories": side_tables.stories,
+    "smollm2": side_tables.real_model,
     "changed-first-task": changes.first_task_switch,
     "changed-rates": changes.chosen_rates,
     "changed-matching": changes.matching,

@@ -52,6 +52,7 @@ def row_of(run: Run, command: str | None = None) -> Row:
         "split": config.training.split,
         **{key: number.read(run) for key, number in NUMBERS.items()},
         **_losses(run),
+        "general_losses": _general_losses(run),
         "until": [task["until"] for task in run.events("task") if "until" in task] or None,
         "versions": config.versions,
         "processor": getattr(config, "processor", None),
@@ -70,6 +71,18 @@ def _losses(run: Run) -> dict[str, Any]:
         "loss_end": fmean(after[-1][name]["nll"] for name in names),
         "losses_learned": learned,
     }
+
+
+def _general_losses(run: Run) -> dict[str, list[float]] | None:
+    """Each text's loss before and after, where General is the loss of several."""
+    measured = [
+        general["skills"]
+        for event in run.events("evaluation")
+        if event["final"] and (general := event["general"]) is not None
+    ]
+    if run.scores is None or run.scores.general["better"] != "lower":
+        return None
+    return {name: [measured[0][name], after] for name, after in measured[-1].items()} or None
 
 
 @dataclass(frozen=True)

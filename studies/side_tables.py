@@ -7,7 +7,17 @@ from fggm_lab.methods import METHODS
 from studies import catalog
 from studies.compared import in_order, label, plan, planned_rows, rows_of
 from studies.main_tables import matched, ratio, settings_text, with_gaps
-from studies.markdown import by, grouped, method_of, number_headings, numbers, table, value_text
+from studies.markdown import (
+    by,
+    grouped,
+    heading,
+    mean_with_sd,
+    method_of,
+    number_headings,
+    numbers,
+    table,
+    value_text,
+)
 from studies.planned import PlannedRun
 from studies.rows import Row
 from studies.training import piece
@@ -75,6 +85,26 @@ def stories() -> str:
     return with_gaps(
         grouped(in_order(rows), "rate", lambda row: row["lr"], LOSSES) if rows else "", "stories"
     )
+
+
+def real_model() -> str:
+    """What a real chat model learned and kept, by method and rate; losses as what they rose by."""
+    rows = sorted(in_order(rows_of("smollm2")), key=lambda row: row["lr"])
+    names = next((list(row["general_losses"]) for row in rows), [])
+    lines = []
+    for (method, rate), group in by(in_order(rows), lambda r: (method_of(r), r["lr"])).items():
+        rises = [
+            [after - before for before, after in (row["general_losses"][name] for row in group)]
+            for name in names
+        ]
+        lines.append([
+            method, f"{rate:g}", str(len(group)),
+            *numbers(group, ("learning_accuracy", "op_final", "bwt_gem", "loss_learned")),
+            *map(mean_with_sd, rises),
+        ])  # fmt: skip
+    heads = ["method", "rate", "seeds", *map(heading, ("learning_accuracy", "op_final", "bwt_gem"))]
+    heads += ["loss on each task, when learned", *(f"{name}, rise" for name in names)]
+    return with_gaps(table(heads, lines) if lines else "", "smollm2")
 
 
 def keep_shares() -> str:
