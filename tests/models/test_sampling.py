@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fggm_lab.errors import SettingError
-from fggm_lab.models.sampling import own_samples
+from fggm_lab.models.sampling import continued_samples, own_samples
 from tests.support.families import character_tokenizer
 from tests.support.small import small_model
 
@@ -22,6 +22,24 @@ def test_the_first_token_is_drawn_as_often_as_the_model_says() -> None:
     error = (chance * (1 - chance) / count).sqrt()
     assert ((counts / count - chance).abs() <= 5 * error + 1e-9).all()
     assert float(chance.max()) > 3 / len(chance)  # it is not uniform
+
+
+def test_openings_of_different_lengths_are_continued_together_and_as_alone() -> None:
+    model, tokenizer = small_model(), character_tokenizer()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(30)  # nearly every token is certain
+    passes: list[torch.Size] = []
+    model.register_forward_pre_hook(
+        lambda _, args, kwargs: passes.append(kwargs["input_ids"].shape), with_kwargs=True
+    )
+    openings = [(5,), (6, 7, 8), (9, 10), (11, 12, 13, 14)]
+    alone = [continued_samples(model, tokenizer, [o], length=6)[0] for o in openings]
+    passes.clear()
+    together = continued_samples(model, tokenizer, openings, length=6, batch_size=3)
+    assert together == alone and [item.prompt for item in together] == openings
+    firsts = [shape for shape in passes if shape[1] > 1]
+    assert (3, 3) in firsts and (1, 4) in firsts
 
 
 def test_samples_repeat_end_and_disturb_nothing() -> None:
