@@ -141,7 +141,7 @@ PRESETS: dict[str, Preset] = {
                 "general": Choice("real-texts", "ours", "what no task trains: four kinds of text"),
             },
             training={
-                "epochs": Choice(0.8, "ours", "32 steps a task"),
+                "epochs": Choice(0.6, "ours", "24 steps a task"),
                 "lr": Choice(2e-4, "ours", "something is learned, and something lost"),
                 "batch_size": Choice(8, "ours", "as the course's"),
                 "score_unlearned": Choice(
