@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -53,7 +54,8 @@ class StoredSet:
             stored, too.
         compact: of a model with many units, what is stored of that instead: the scores of its
             layers that a method chose by, rounded to bfloat16, and as such scores do not give a
-            mask again, the masks; how far units moved in the last of these tasks; and the answers.
+            mask again, the masks; how far units moved in the last of these tasks, in a byte each;
+            and the answers.
     """
 
     tasks: str
@@ -236,7 +238,7 @@ def _store_compact(run: Run, folder: Path) -> list[str]:
     for task in scored:
         scores = run.fisher(task)
         assert scores is not None
-        rounded = _rounded_layers(scores.units)
+        rounded = _of_layers(scores.units, torch.bfloat16)
         scores = scores.restricted(list(rounded))
         _store_scores(replace(scores, units=rounded), folder / _within(run, "fisher", task))
         mask = run.mask(task)
@@ -247,14 +249,14 @@ def _store_compact(run: Run, folder: Path) -> list[str]:
         assert moved is not None
         file = folder / _within(run, "drift", scored[-1])
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(_rounded_layers(moved), file)
+        save_file(_of_layers(moved, torch.float8_e5m2), file)
     return files
 
 
-def _rounded_layers(units: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What belongs to a layer, in bfloat16."""
+def _of_layers(units: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """What belongs to a layer, rounded."""
     return {
-        name: values.bfloat16()
+        name: values.to(dtype)
         for name, values in units.items()
         if split_name(name).layer is not None
     }
