@@ -157,9 +157,9 @@ PRESETS: dict[str, Preset] = {
                 "self-kl": {
                     name: Choice(value, "ours", "a real model's texts cost more than its tasks")
                     for name, value in {
-                        "start_samples": 64,
+                        "start_samples": 48,
                         "task_samples": 32,
-                        "per_step": 4,
+                        "per_step": 3,
                         "length": 48,
                     }.items()
                 },
