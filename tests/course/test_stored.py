@@ -63,8 +63,6 @@ def test_they_are_shipped_finished_and_light(name: SetName) -> None:
         assert run.finished and run.scores is not None and run.config.training.split == "test"
         assert run.config.training.seed == 0
         assert run.config.code_execution == STORED[name].runs_code
-        assert run.config.method_settings.items() >= STORED[name].methods[run.name].items()
-        assert run.config.training == STORED[name].settings
     sizes = {path: path.stat().st_size for path in (SHIPPED / name).rglob("*") if path.is_file()}
     assert sum(sizes.values()) < 2.6e6
 
@@ -110,6 +108,17 @@ def test_one_of_other_settings_is_told_from_ours(tmp_path: Path) -> None:
     write_json(tmp_path / "l2" / "config.json", config)
     with pytest.raises(OtherSettings, match=r"method_settings.strength: 0\.5 there, 0\.01 here"):
         train_set("rivals", tmp_path, "l2")
+
+
+def test_those_of_the_real_model_are_what_its_preset_trains() -> None:
+    real = STORED["real"]
+    for run in stored_runs("real"):
+        config = run.config
+        assert config.method_settings.items() >= real.methods[run.name].items()
+        # The length is the model's, which the run has looked up.
+        assert config.training.with_changes(max_length=None) == real.settings
+        assert (config.model, config.tasks) == (real.model, real.tasks)
+        assert (config.preset, config.general) == ("real", real.general)
 
 
 def test_scores_of_the_real_model_are_rounded_and_its_masks_are_not() -> None:
