@@ -7,6 +7,7 @@ import pytest
 
 from fggm_lab.runs import Run
 from fggm_lab.tasks import load_tasks
+from fggm_lab.training.presets import preset
 from tests.support.command_line import CommandResult
 from tests.support.families import character_tokenizer, tiny_model
 
@@ -42,7 +43,9 @@ def test_a_chat_model_learns_the_real_tasks_and_gets_a_report(
         assert (run.config.preset, run.config.tasks, run.config.general) == (
             "real", "real-mini", "real-texts",
         )  # fmt: skip
-        assert run.config.training.lr == 1e-4 and run.config.training.epochs == 1
+        assert (
+            run.config.training.lr == preset("real").settings.lr and run.config.training.epochs == 1
+        )
     assert (tmp_path / "out" / "report.html").exists()
     assert call(*words, "--resume").status == 0
     [prediction, *_] = Run.open(tmp_path / "out" / "sft").predictions(0)

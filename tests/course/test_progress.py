@@ -108,7 +108,7 @@ def test_it_is_shown_as_a_table_and_in_words(copy: Path, call: Call) -> None:
     results = lab.course_progress()
     assert f"1 of {TOTAL} exercises right; next: 00 a" in repr(results)
     page = results._repr_html_()
-    assert "a· b· c✓" in page and page.count("<tr>") == 13  # a head, twelve notebooks
+    assert "a· b· c✓" in page and page.count("<tr>") == 14  # a head, thirteen notebooks
     assert f"1 of {TOTAL} exercises right" in call("progress").out
 
 

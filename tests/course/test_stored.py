@@ -126,13 +126,13 @@ def test_scores_of_the_real_model_are_rounded_and_its_masks_are_not() -> None:
     for task in run.config.task_names:
         scores, mask = run.fisher(task), run.mask(task)
         assert scores is not None and mask is not None
-        kept = hits = 0
+        masked = hits = 0
         for name, values in scores.units.items():
             assert values.dtype == torch.float32 and len(values) == len(mask.units[name])
             count = int(mask.units[name].sum())
-            kept += count
+            masked += count
             hits += int(mask.units[name][values.topk(count).indices].sum())
-        assert 0.98 < hits / kept < 1 and kept / sum(map(len, scores.units.values())) == (
+        assert 0.98 < hits / masked < 1 and masked / sum(map(len, scores.units.values())) == (
             pytest.approx(0.3, abs=0.01)
         )
     moved = run.drift(run.config.task_names[-1])

@@ -1,10 +1,54 @@
-"""Checks on a real model: how sure a score is, and what a loss of more nats means."""
+"""Checks on a real model: what few units hold, what a rise of a loss means, a score's error."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fggm_lab.course.exercises.answers import verdict, wrong_number
 from fggm_lab.course.exercises.exercise import exercise
+
+
+def _held(scores: Sequence[float], count: int) -> float:
+    return sum(sorted(scores, reverse=True)[:count]) / sum(scores)
+
+
+@exercise(
+    "12a",
+    "What the highest units hold",
+    level=1,
+    minutes=5,
+    hints=(
+        "Sort the scores, the highest first.",
+        "The sum of the first `count`, divided by the sum of all.",
+    ),
+)
+def check_held(answer: Callable[[list[float], int], float]) -> str:
+    """Try a function that gives which share of all scores the highest units hold.
+
+    Args:
+        answer: takes the units' scores, and how many units; returns the share that these hold.
+
+    Returns:
+        `Right: …`, or `Not yet: …` with the mistake.
+    """
+    problem = wrong_number(
+        answer,
+        "scores, count",
+        (([1.0, 8.0, 3.0, 4.0], 1), ([0.5, 0.1, 0.2, 2.0, 1.2], 2)),
+        _held,
+        {
+            "those are the first units, not the highest; sort the scores before.": (
+                lambda scores, count: sum(scores[:count]) / sum(scores)
+            ),
+            "those are the lowest; sort so that the highest come first.": (
+                lambda scores, count: sum(sorted(scores)[:count]) / sum(scores)
+            ),
+            "that is what they hold, not which share of it all; divide by the sum of all.": (
+                lambda scores, count: sum(sorted(scores, reverse=True)[:count])
+            ),
+        },
+        ".3f",
+    )
+    return verdict(problem, "of equal scores it would be the share of the units itself.")
 
 
 def _two_errors(score: float, answers: int) -> float:
@@ -12,7 +56,7 @@ def _two_errors(score: float, answers: int) -> float:
 
 
 @exercise(
-    "12a",
+    "12c",
     "How sure a score is",
     level=1,
     minutes=5,

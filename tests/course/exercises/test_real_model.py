@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from fggm_lab.course.exercises.real_model import check_factor, check_spread
+from fggm_lab.course.exercises.real_model import check_factor, check_held, check_spread
 
 
 def test_right_answers() -> None:
     for message in (
+        check_held(lambda scores, count: sum(sorted(scores)[-count:]) / sum(scores)),
         check_spread(lambda score, answers: (4 * score * (1 - score) / answers) ** 0.5),
         check_factor(lambda before, after: math.e ** (before - after)),
     ):
@@ -20,6 +21,10 @@ def test_right_answers() -> None:
 @pytest.mark.parametrize(
     ("check", "answer", "hint"),
     [
+        (check_held, lambda scores, count: sum(scores[:count]) / sum(scores), "not the highest"),
+        (check_held, lambda scores, count: sum(sorted(scores)[:count]) / sum(scores), "the lowest"),
+        (check_held, lambda scores, count: sum(sorted(scores)[-count:]), "the sum of all"),
+        (check_held, lambda scores, count: 1.5, "it should be"),
         (check_spread, lambda p, n: math.sqrt(p * (1 - p) / n), "one standard error"),
         (check_spread, lambda p, n: 2 * math.sqrt(p * (1 - p)), "single answers"),
         (check_spread, lambda p, n: 2 * math.sqrt(p * (1 - p)) / n, "under the root"),
