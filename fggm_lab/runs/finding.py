@@ -57,7 +57,8 @@ def finding(runs: RunsLike) -> str | None:
             f"{final_score(baseline):.3f}, but they share no seed, so the difference may be chance."
         )
     pairs = max(row["n"] for row in differences.values())
-    clauses = [_clause(row, baseline) for row in differences.values()]
+    losses = _general_is_loss(rows)
+    clauses = [_clause(row, baseline, losses) for row in differences.values()]
     sentence = f"{best} {_listed(clauses)}"
     if (keeper := _keeper(rows)) not in (best, None):
         number = NUMBERS["general_after"].text(_mean(rows[str(keeper)], "general_after"))
@@ -67,7 +68,11 @@ def finding(runs: RunsLike) -> str | None:
     return f"{sentence}. Means of {pairs} pairs of one seed, with 95 % intervals."
 
 
-def _clause(row: Mapping[str, Any], baseline: str) -> str:
+def _general_is_loss(rows: Mapping[str, Row]) -> bool:
+    return any(row["general_better"] == "lower" for row in rows.values())
+
+
+def _clause(row: Mapping[str, Any], baseline: str, losses: bool) -> str:
     """A difference in words: `forgets 0.060 less than sft (0.044 to 0.076)`."""
     size, above = f"{abs(row['mean']):.3f}", row["mean"] > 0
     level = float(size) == 0
@@ -77,7 +82,8 @@ def _clause(row: Mapping[str, Any], baseline: str) -> str:
         "forgetting": "forgets as much"
         if level
         else f"forgets {size} {'more' if above else 'less'}",
-        "general_after": f"ends {end.removesuffix(' than').removesuffix(' with')} on General",
+        "general_after": f"ends {end.removesuffix(' than').removesuffix(' with')} "
+        f"{'in the loss on' if losses else 'on'} General",
     }[row["metric"]]
     if row["low"] is None:
         return clause
@@ -94,8 +100,7 @@ def _keeper(rows: Mapping[str, Row]) -> str | None:
     }
     if not measured:
         return None
-    losses = any(row["general_better"] == "lower" for row in rows.values())
-    best = (min if losses else max)(measured.values())
+    best = (min if _general_is_loss(rows) else max)(measured.values())
     keepers = [method for method, value in measured.items() if value == best]
     return keepers[0] if len(keepers) == 1 else None
 

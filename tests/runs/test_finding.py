@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from fggm_lab.course import stored_runs
 from fggm_lab.runs import Run, comparison
 from fggm_lab.runs.finding import finding
 from fggm_lab.runs.paired import paired
@@ -38,6 +39,15 @@ def test_of_several_seeds_it_gives_the_paired_interval(
     assert f"fggm ends {-row['mean']:.3f} lower than sft on the tasks (OP) [" in sentence
     assert f"[{-row['high']:.3f} to {-row['low']:.3f}]" in sentence
     assert sentence.endswith("Means of 2 pairs of one seed, with 95 % intervals.")
+
+
+def test_a_general_that_is_a_loss_is_called_one() -> None:
+    runs = stored_runs("real", "sft", "fggm")
+    before, after = (row["general_after"] for row in comparison(runs))
+    sentence = finding(runs)
+    assert sentence is not None
+    assert f"ends {before - after:.3f} lower in the loss on General" in sentence
+    assert "fggm keeps General best" not in sentence
 
 
 def test_without_a_common_seed_or_a_second_method_nothing_is_claimed(
