@@ -60,6 +60,10 @@ class OLoRA(LoRA):
             if earlier is not None:
                 self._pairs.append((a, earlier.to(a)))
 
+    def reads_logits(self, batch: dict[str, Tensor]) -> bool:
+        """Whether there is a penalty; of the logits it only asks for the device."""
+        return bool(self._pairs)
+
     def extra_loss(self, batch: dict[str, Tensor], logits: Tensor) -> Tensor | None:
         """Add the penalty; there is none while there is no earlier task."""
         if not self._pairs:

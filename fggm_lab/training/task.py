@@ -186,7 +186,6 @@ def _backward(
                 output = model(**inputs, use_cache=False)
                 logits = text_logits(output.logits, batch["labels"].shape[1])
                 targets = next_tokens(batch["labels"])
-                terms.append(method.summed_loss(batch, logits))
             else:
                 positions, targets = answer_positions(batch["labels"])
                 output, logits = logits_at(model, inputs, positions)
@@ -198,6 +197,8 @@ def _backward(
                 loss = data_loss + sum(term for term in further if term is not None)
                 terms.append(loss * share)
                 total += share * float(data_loss.detach())
+            if reads_logits:
+                terms.append(method.summed_loss(batch, logits))
             summed = [term for term in terms if term is not None]
         if summed:
             torch.stack(summed).sum().backward()

@@ -13,7 +13,8 @@ from tests.support.small import small_run
 
 HOOKS = [
     "check", "check_data", "training_set", "epochs", "adapted", "plan", "start", "attach",
-    "batch", "extra_loss", "summed_loss", "on_gradients", "step_lr_scale", "on_weights", "remask",
+    "batch", "reads_logits", "extra_loss", "summed_loss", "on_gradients", "step_lr_scale",
+    "on_weights", "remask",
     "finish", "after_task",
 ]  # fmt: skip
 
