@@ -23,7 +23,7 @@ SETTINGS = {"contrast": ("contrast.samples=64", "contrast.max_examples=64")}
 
 
 def plan() -> Plan:
-    """The runs of every method at each of its rates, seed by seed."""
+    """The runs of every method at each of its rates."""
     return Plan(
         tuple(
             PlannedRun(method, seed, rate, OPTIONS, SETTINGS.get(method, ()))
@@ -31,4 +31,4 @@ def plan() -> Plan:
             for rate in rates
             for seed in SEEDS
         )
-    ).by_seed()
+    )
