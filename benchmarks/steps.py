@@ -31,6 +31,7 @@ METHODS = {
     "replay": "replay",
     "l2": "l2",
 }
+TINY = {"sft": "sft", "self-kl": "self-kl start_samples=4 task_samples=2"}
 LIMIT = 1.3
 
 
@@ -61,7 +62,8 @@ def measure(settings: Settings) -> list[Row]:
     model, tokenizer = lab.load_model(device=settings.device.type)
     tasks = lab.load_tasks("trace-mini").limited(EXAMPLES)
     steps = STEPS[settings.size]
-    sides = {name: Side(_made(words), model, tokenizer, tasks) for name, words in METHODS.items()}
+    methods = TINY if settings.size == "tiny" else METHODS
+    sides = {name: Side(_made(words), model, tokenizer, tasks) for name, words in methods.items()}
     timings = side_by_side({name: side.steps(steps) for name, side in sides.items()}, settings)
     before = side_by_side({name: side.plan for name, side in sides.items()}, settings)
     plain = timings["sft"].median / steps
