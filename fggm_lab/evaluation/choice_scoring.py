@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.distributed import gathered
 from fggm_lab.errors import DataError, TrainingError
 from fggm_lab.evaluation.batches import fitting_batches
 from fggm_lab.evaluation.generate import EXTRA_TOKENS, generate_decided, to_device
@@ -114,6 +115,13 @@ def log_likelihoods(
     Returns:
         One list per question: nats, summed over each choice's tokens.
     """
+    return gathered(questions, lambda part: _log_likelihoods(model, part, pad, batch_size))
+
+
+def _log_likelihoods(
+    model: PreTrainedModel, questions: Sequence[TokenisedQuestion], pad: int, batch_size: int
+) -> list[list[float]]:
+    """What `log_likelihoods` gives, in this process."""
     # Input → the (question, choice) pairs that are read off its logits.
     readers: dict[tuple[int, ...], list[tuple[int, int]]] = {}
     for number, question in enumerate(questions):

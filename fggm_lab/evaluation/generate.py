@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria
 
+from fggm_lab.distributed import gathered
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import Encoded, collate
 from fggm_lab.models.generation import generate_tokens, handles_left_padding
@@ -142,6 +143,29 @@ def generate_decided(
     Returns:
         The decoded answers in the prompts' order.
     """
+
+    def answered(indices: Sequence[int]) -> list[str]:
+        return _generate_decided(
+            model,
+            tokenizer,
+            [prompts[i] for i in indices],
+            [max_new_tokens[i] for i in indices],
+            lambda at, text: decided(indices[at], text),
+            batch_size,
+        )
+
+    return gathered(range(len(prompts)), answered)
+
+
+def _generate_decided(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: Sequence[int],
+    decided: Callable[[int, str], bool],
+    batch_size: int,
+) -> list[str]:
+    """What `generate_decided` gives, in this process."""
     answers = _answers(model, tokenizer, prompts, max_new_tokens, batch_size)
     texts = [text for text, _ in answers]
     open_ones = [i for i, (text, ended) in enumerate(answers) if not (ended or decided(i, text))]

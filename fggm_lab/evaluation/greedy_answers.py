@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.distributed import gathered, on_main
 from fggm_lab.evaluation.batches import answer_batches
 from fggm_lab.evaluation.generate import generate_decided, longest_answer
 from fggm_lab.models import context_length
@@ -57,7 +58,15 @@ def teacher_forced(
         For each example whether every answer token is the model's first choice, and the negative
         log-likelihood of the answer in nats, summed over its tokens.
     """
-    exact, nll = [False] * len(encoded), [0.0] * len(encoded)
+    pairs = gathered(encoded, lambda items: _teacher_forced(model, items, pad, batch_size))
+    return [exact for exact, _ in pairs], [nll for _, nll in pairs]
+
+
+def _teacher_forced(
+    model: PreTrainedModel, encoded: Sequence[Encoded], pad: int, batch_size: int
+) -> list[tuple[bool, float]]:
+    """What `teacher_forced` gives, example by example."""
+    answers = [(False, 0.0)] * len(encoded)
     for batch in answer_batches(model, encoded, pad, batch_size):
         _, logits = logits_at(model, batch.inputs, batch.positions)
         targets = batch.targets
@@ -71,8 +80,8 @@ def teacher_forced(
         correct = ((logits.argmax(dim=-1) == targets) | (targets == IGNORED)).all(dim=1)
         numbers = zip(batch.indices, correct.tolist(), losses.sum(1).tolist(), strict=True)
         for i, ok, loss in numbers:
-            exact[i], nll[i] = ok, loss
-    return exact, nll
+            answers[i] = ok, loss
+    return answers
 
 
 def answer_sets(
@@ -198,7 +207,7 @@ def _scores(
         else:
             scores[at] = METRICS[metric](example.prompt, text, example.answer)
     if programs:
-        passed = passes(list(programs.values()), allow=allow_code_execution)
+        passed = on_main(lambda: passes(list(programs.values()), allow=allow_code_execution))
         for at, ok in zip(programs, passed, strict=True):
             scores[at] = float(ok)
     return scores

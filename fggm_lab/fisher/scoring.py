@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import fggm_lab.fisher.estimators  # noqa: F401  (fills the registry)
 from fggm_lab.checks import check_choice
+from fggm_lab.distributed import all_gather, all_reduce, is_main, rank, world_size
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher.fisher_pass import FisherPass
 from fggm_lab.fisher.likelihood import check_causal, evaluating
@@ -148,10 +149,11 @@ def fisher_scores(
     if budget is None and estimator_used.per_example:
         budget = free_budget(model.device)
     sums = SquareSums(parameters, axes, elementwise, chunk_for(budget))
+    shard = _shard(len(encoded), 1 if estimator_used.per_example else batch_size)
     fisher_pass = FisherPass(
         model=model,
-        encoded=encoded,
-        numbers=numbers,
+        encoded=[encoded[i] for i in shard],
+        numbers=[numbers[i] for i in shard],
         pad=_padding(model, tokenizer),
         batch_size=batch_size,
         sums=sums,
@@ -160,8 +162,10 @@ def fisher_scores(
         optimizer=optimizer,
         memory_budget=budget,
     )
-    with evaluating(model), reporting(progress, task) as report:
-        _fill(estimator_used, fisher_pass, report)
+    if fisher_pass.encoded or (is_main() and not estimator_used.reads_examples):
+        with evaluating(model), reporting(progress, task) as report:
+            _fill(estimator_used, fisher_pass, report)
+    _sum_over_ranks(fisher_pass)
     averaged = max(1, len(encoded))
     errors = sums.standard_errors(averaged) if estimator_used.per_example else None
     units, diagonal = sums.means(averaged)
@@ -195,6 +199,32 @@ def fisher_scores(
         stacklevel=2,
     )
     return scores.restricted(name for name in units if name not in set(unused))
+
+
+def _shard(examples: int, block: int) -> list[int]:
+    """This rank's examples: every `world_size`-th block of consecutive ones.
+
+    Args:
+        examples: how many there are.
+        block: how many stay together, 1 where each is squared by itself.
+
+    Returns:
+        Their indices.
+    """
+    return [i for i in range(examples) if i // block % world_size() == rank()]
+
+
+def _sum_over_ranks(fisher_pass: FisherPass) -> None:
+    """Give every rank the sums of all, and what any of them found out about parameters."""
+    if world_size() == 1:
+        return
+    sums = fisher_pass.sums
+    all_reduce(sums.tensors)
+    ranks = all_gather((len(fisher_pass.encoded), sums.generic, sums.unreached))
+    scoring = [(generic, unreached) for count, generic, unreached in ranks if count]
+    if scoring:
+        sums.generic = set().union(*(generic for generic, _ in scoring))
+        sums.unreached = set.intersection(*(unreached for _, unreached in scoring))
 
 
 def _uncompiled(model: PreTrainedModel) -> PreTrainedModel:

@@ -167,6 +167,10 @@ class Method:
         merges: whether it changes the weights that a task ends with, so that it cannot be combined
             with another that does.
         alone: whether it cannot be combined with another method.
+        data_parallel: whether a method of your own is right where each process sees a share of
+            every batch: what it does in `extra_loss` and `summed_loss` holds for any part of a
+            batch, and what it gathers in the model's hooks it sums over processes
+            (`fggm_lab.distributed`). The lab's own methods need not say so.
     """
 
     name: ClassVar[str]
@@ -178,6 +182,7 @@ class Method:
     own_weights: ClassVar[bool] = False
     merges: ClassVar[bool] = False
     alone: ClassVar[bool] = False
+    data_parallel: ClassVar[bool] = False
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -283,7 +288,8 @@ class Method:
 
         Returns:
             The examples to train on in this step. Texts without an answer go through the model
-            after the others, in micro-batches of their own, in their order.
+            after the others, in micro-batches of their own, in their order; in a data-parallel run
+            each rank sees `fggm_lab.distributed.share` of them.
         """
         return batch
 

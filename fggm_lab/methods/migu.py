@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.checks import check_choice
+from fggm_lab.distributed import all_reduce, world_size
 from fggm_lab.mask_settings import check_keep
 from fggm_lab.methods.base import Method, TaskContext
 
@@ -118,12 +119,37 @@ class MIGU(Method):
             id(m.weight) for m in model.modules() if isinstance(m, Conv1D)
         }  # stored (in, out)
         parameters = dict(model.named_parameters())
+        if world_size() > 1:
+            self._sum_over_ranks(
+                {
+                    name: parameters[name].shape[id(parameters[name]) in transposed]
+                    for name in self._watches
+                }
+            )
         for name, rows in self.rows().items():
             gradient = parameters[name].grad
             if gradient is None:
                 continue
             gradient.mul_(rows[None] if id(parameters[name]) in transposed else rows[:, None])
             self._watches[name].total = None
+
+    def _sum_over_ranks(self, rows: dict[str, int]) -> None:
+        """Give each layer its magnitudes over the tokens of all ranks.
+
+        Args:
+            rows: watched weight → how many rows it has; a rank may have seen none of its outputs.
+        """
+        device = next(w.total.device for w in self._watches.values() if w.total is not None)
+        totals = [
+            torch.zeros(rows[name], device=device) if watch.total is None else watch.total
+            for name, watch in self._watches.items()
+        ]
+        flat = torch.cat(totals)
+        all_reduce([flat])
+        for watch, total in zip(
+            self._watches.values(), flat.split(list(rows.values())), strict=True
+        ):
+            watch.total = total if bool(total.any()) else None
 
     def rows(self) -> dict[str, Tensor]:
         """The rows that keep their gradient, by the outputs since the last step.

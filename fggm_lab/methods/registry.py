@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from fggm_lab.deprecation import RENAMED_SETTINGS, warn_renamed
+from fggm_lab.distributed import world_size
 from fggm_lab.errors import SettingError, nearest
 from fggm_lab.methods.base import Method
 from fggm_lab.methods.compose import PLUS, Composed
@@ -173,6 +174,24 @@ def class_references(method: Method) -> dict[str, str]:
         for part in parts
         if METHODS.get(part.name) is not type(part)
     }
+
+
+def check_data_parallel(method: Method) -> None:
+    """Refuse a user's own method that does not say that it may be trained by several processes.
+
+    Args:
+        method: a method, or a combination.
+
+    Raises:
+        SettingError: it, or a part of it, is not the lab's and does not say so.
+    """
+    for part in method.parts if isinstance(method, Composed) else (method,):
+        if METHODS.get(part.name) is not type(part) and not part.data_parallel:
+            raise SettingError(
+                f"{part.name} does not say that it is right where each of {world_size()} processes "
+                "sees a share of every batch; set data_parallel = True on its class if it is, or "
+                "train in one process"
+            )
 
 
 def installed_methods() -> dict[str, type[Method] | SettingError]:

@@ -30,6 +30,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.checks import check_choice, check_count, check_range
+from fggm_lab.distributed import on_main, share
 from fggm_lab.errors import SettingError
 from fggm_lab.methods.base import Memory, Method, Plan, TaskContext
 from fggm_lab.methods.replay import drawn_for_step
@@ -125,7 +126,8 @@ class SelfKL(Method):
             drawn = self._draw(context, openings)
             warn_of_poor_samples(context.tokenizer, drawn)
             texts = [text.prompt + text.answer for text in drawn]
-            store_texts(context.memory, context.index, note_down(context.model, texts, self.top))
+            noted = on_main(lambda: note_down(context.model, texts, self.top))
+            store_texts(context.memory, context.index, noted)
         return Plan()
 
     def _draw(self, context: TaskContext, openings: Sequence[tuple[int, ...]]) -> list[Encoded]:
@@ -169,18 +171,19 @@ class SelfKL(Method):
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
         """The examples, then this step's texts, none of whose tokens is an answer."""
-        self._step.clear()
+        texts_of_step: list[NotedText] = []
         if step % self.every == 0:
             from_start = self.per_step * (self.start_share if self._later else 1.0)
             parts = ((self._start, from_start), (self._later, self.per_step - from_start))
             for texts, count in parts:
                 rng = context.rng("self-kl", step)
-                self._step.extend(drawn_for_step(texts, count, step // self.every, rng))
+                texts_of_step += drawn_for_step(texts, count, step // self.every, rng)
+        self._step[:] = share(texts_of_step)
         self._tokens[:] = [
-            sum(len(text.ids) - 1 for text in self._step),
+            sum(len(text.ids) - 1 for text in texts_of_step),
             sum(len(example.prompt) - 1 for example in batch),
         ]
-        return [*batch, *(Encoded(text.ids, (), False) for text in self._step)]
+        return [*batch, *(Encoded(text.ids, (), False) for text in texts_of_step)]
 
     def reads_logits(self, batch: dict[str, Tensor]) -> bool:
         """Whether there are texts among it, or prompts are learned."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.distributed import on_main
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, collate
@@ -68,8 +69,6 @@ def beginning_token(tokenizer: PreTrainedTokenizerBase) -> int:
     return int(end if begin is None else begin)
 
 
-@counted_as("sample")
-@torch.no_grad()
 def continued_samples(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -91,7 +90,22 @@ def continued_samples(
 
     Returns:
         An example for each opening, in order; its prompt is the opening, its answer what was drawn.
+        All ranks of a data-parallel run get what rank 0 has drawn.
     """
+    return on_main(lambda: _continued(model, tokenizer, openings, length, seed, batch_size))
+
+
+@counted_as("sample")
+@torch.no_grad()
+def _continued(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    openings: Sequence[Sequence[int]],
+    length: int,
+    seed: int,
+    batch_size: int,
+) -> list[Encoded]:
+    """What `continued_samples` gives."""
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     fill = next((token for token in (pad, end) if token is not None), 0)
     prompts = [Encoded(tuple(opening), (), False) for opening in openings]

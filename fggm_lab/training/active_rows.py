@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
@@ -18,22 +19,19 @@ from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.models.units import COLUMN, ROW
 from fggm_lab.training.active_layers import active_forward
+from fggm_lab.training.stand_in_reduction import ActiveUnits, StandInReduction
 
 
 @dataclass(frozen=True)
-class _StandIn:
+class _StandIn(ActiveUnits):
     """A parameter's active units, as a parameter of their own.
 
+    Between steps `active` takes up no memory, only its gradient does.
+
     Attributes:
-        parameter: the model's parameter.
-        active: its active units; between steps it takes up no memory, only its gradient does.
-        index: which units they are, (k,).
         axis: the axis of `parameter` along which they lie.
     """
 
-    parameter: nn.Parameter
-    active: nn.Parameter
-    index: Tensor
     axis: int
 
     @classmethod
@@ -94,14 +92,16 @@ class ActiveRows:
     whole weight average over its active rows instead.
 
     Gradient accumulation, bfloat16 autocast, gradient checkpointing and torch.compile (of the model
-    inside the block) work as ever. The model's parameters, names and state dict stay as they are.
+    inside the block) work as ever. So does DistributedDataParallel, accelerate's `prepare`
+    included: wrap the model inside the block, and of a masked parameter only the active units'
+    gradients travel. The model's parameters, names and state dict stay as they are.
     """
 
     def __init__(self, model: nn.Module, mask: Mask) -> None:
         """Prepare the model.
 
         Args:
-            model: a plain model, not yet compiled.
+            model: a plain model, not yet compiled, or DistributedDataParallel around one.
             mask: by unit; parameters it does not name train whole.
 
         Raises:
@@ -113,6 +113,8 @@ class ActiveRows:
                 "the model is compiled already; make ActiveRows of the plain model, and call "
                 "torch.compile on it inside the block"
             )
+        if isinstance(model, DistributedDataParallel):
+            model = model.module
         mask.check(model)
         if name := parameter_not_by_unit(mask, model):
             raise SettingError(
@@ -124,6 +126,8 @@ class ActiveRows:
         self._frozen: list[nn.Parameter] = []
         self._patched: list[nn.Module] = []
         self._handles: list[RemovableHandle] = []
+        units: dict[str, ActiveUnits] = {}
+        frozen: dict[str, nn.Parameter] = {}
         for name, parameter in model.named_parameters():
             moving = mask.units.get(name)
             if moving is None or not parameter.requires_grad or bool(moving.all()):
@@ -131,8 +135,11 @@ class ActiveRows:
             if not bool(moving.any()):
                 parameter.requires_grad_(False)
                 self._frozen.append(parameter)
+                frozen[name] = parameter
                 continue
-            self._stand_ins[id(parameter)] = _StandIn.of(parameter, moving, mask.axes[name])
+            stand_in = _StandIn.of(parameter, moving, mask.axes[name])
+            self._stand_ins[id(parameter)] = units[name] = stand_in
+        self._reduction = StandInReduction(model, units, frozen)
         self._patch()
 
     def _patch(self) -> None:
@@ -232,6 +239,7 @@ class ActiveRows:
 
     def close(self) -> None:
         """Make the model plain again; the optimiser is of no more use."""
+        self._reduction.close()
         for handle in self._handles:
             handle.remove()
         for module in self._patched:
