@@ -23,7 +23,7 @@ from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import checked_length
 from fggm_lab.models.check import check_language_model
-from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
+from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
 from fggm_lab.models.units import ENTRY, other_axis, unit_axes, unknown_layouts
@@ -174,7 +174,7 @@ def fisher_scores(
         estimator=estimator_used.name,
         aggregation=aggregation,
         examples=len(encoded),
-        tokens=sum(len(item.answer) for item in encoded),
+        tokens=sum(label != IGNORED for item in encoded for label in item.targets),
         model=fingerprint(model),
         task=task,
         dtype=dtype_name(next(iter(parameters.values())).dtype),

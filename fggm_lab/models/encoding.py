@@ -34,11 +34,19 @@ class Encoded:
         prompt: the prompt's token ids.
         answer: the answer's token ids, the end token last.
         truncated: whether the prompt was cut from the left.
+        labels: what is learned at each of the answer's tokens, `IGNORED` where nothing is, as
+            between the turns of a dialogue; None: every token of the answer, as it stands.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     truncated: bool
+    labels: tuple[int, ...] | None = None
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """What is learned at each of the answer's tokens."""
+        return self.answer if self.labels is None else self.labels
 
     def __len__(self) -> int:
         """The number of tokens of prompt and answer."""
@@ -262,7 +270,8 @@ def collate(
 
     Returns:
         `input_ids`, `attention_mask` and `labels`, each (B, longest); labels are `IGNORED` outside
-        the answer. Left-padded batches also carry `position_ids`, so that padding moves nothing.
+        the answer, and in it where nothing is learned. Left-padded batches also carry
+        `position_ids`, so that padding moves nothing.
     """
     length = max(len(item) for item in batch)
     ids = torch.full((len(batch), length), pad, dtype=torch.long)
@@ -273,7 +282,7 @@ def collate(
         stop = start + len(item)
         ids[row, start:stop] = torch.tensor(item.prompt + item.answer)
         attention[row, start:stop] = 1
-        labels[row, start + len(item.prompt) : stop] = torch.tensor(item.answer)
+        labels[row, start + len(item.prompt) : stop] = torch.tensor(item.targets)
     out = {"input_ids": ids, "attention_mask": attention, "labels": labels}
     if side == "left":
         out["position_ids"] = (attention.cumsum(1) - 1).clamp(min=0)

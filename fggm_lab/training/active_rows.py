@@ -19,6 +19,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.models.units import COLUMN, ROW
 from fggm_lab.training.active_layers import active_forward
+from fggm_lab.training.open_maskings import close_earlier, note_closed, note_open
 from fggm_lab.training.stand_in_reduction import ActiveUnits, StandInReduction
 
 
@@ -121,7 +122,9 @@ class ActiveRows:
                 f"the mask of {name} is not by row; train it with MaskedGradients, which computes "
                 "whole gradients"
             )
-        self._model = model
+        close_earlier(model)
+        self.model = model
+        self.owner: object = None
         self._stand_ins: dict[int, _StandIn] = {}
         self._frozen: list[nn.Parameter] = []
         self._patched: list[nn.Module] = []
@@ -141,9 +144,10 @@ class ActiveRows:
             self._stand_ins[id(parameter)] = units[name] = stand_in
         self._reduction = StandInReduction(model, units, frozen)
         self._patch()
+        note_open(self)
 
     def _patch(self) -> None:
-        for module in self._model.modules():
+        for module in self.model.modules():
             stand_in = self._stand_ins.get(id(getattr(module, "weight", None)))
             if stand_in is None:
                 continue
@@ -164,7 +168,7 @@ class ActiveRows:
         Yields:
             Tensors of the active units, and whole parameters.
         """
-        for parameter in self._model.parameters():
+        for parameter in self.model.parameters():
             stand_in = self._stand_ins.get(id(parameter))
             if stand_in is not None:
                 yield stand_in.active
@@ -247,6 +251,11 @@ class ActiveRows:
         for parameter in self._frozen:
             parameter.requires_grad_(True)
         self._handles, self._patched, self._frozen, self._stand_ins = [], [], [], {}
+        note_closed(self)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handles"):  # what was refused holds nothing
+            self.close()
 
 
 def parameter_not_by_unit(mask: Mask, model: nn.Module) -> str | None:

@@ -1,19 +1,17 @@
 """FGGM in someone else's training script: a callback for the Hugging Face Trainer."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.optim import Optimizer
 from transformers import (
-    PreTrainedModel,
+    Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
     TrainingArguments,
-    default_data_collator,
 )
 
 from fggm_lab.checks import check_choice, check_count
@@ -25,16 +23,16 @@ from fggm_lab.mask_settings import check_keep, check_scope
 from fggm_lab.masks import Mask, Scope
 from fggm_lab.methods.masking import Parameters, masked_scores
 from fggm_lab.methods.own_samples import contrast, self_fisher
-from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer
+from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
 from fggm_lab.models.loss import own_loss_differs
-from fggm_lab.training.masked_gradients import MaskedGradients
-from fggm_lab.training.trainer_state import Settings, store_mask, stored_mask
+from fggm_lab.training.open_maskings import close_earlier, open_maskings, warn_of_earlier
+from fggm_lab.training.trained_loss import check_trained_loss
+from fggm_lab.training.trainer_masking import TrainerMasking, calling_trainer
+from fggm_lab.training.trainer_rows import encoded_examples, labelled_batch
+from fggm_lab.training.trainer_state import Settings, shared, store_mask, stored_mask
 
 MASK_FILE = "fggm_mask.safetensors"
 """Where the mask lies in the Trainer's output folder, for looking at."""
-
-Collate = Callable[[list[Any]], Mapping[str, Any]]
-"""Makes one batch of some rows of a data set, as a Trainer's `data_collator` does."""
 
 
 class FGGMCallback(TrainerCallback):
@@ -42,15 +40,24 @@ class FGGMCallback(TrainerCallback):
 
         Trainer(model, args, train_dataset=data, callbacks=[FGGMCallback(keep=0.3)]).train()
 
-    One training is one task. The Trainer clips the gradients that are left. Frozen units stay
-    bit-identical, whatever the optimiser. Gradients are whole ones, masked: the Trainer keeps hold
-    of the model's own parameters, so that `ActiveRows` finds no room here.
+    One training is one task. The Trainer clips the gradients that the mask leaves. Its optimiser
+    steps the active units alone: frozen ones stay bit-identical whatever the optimiser, and its
+    state has the size of the active ones. Gradients are whole ones, for the Trainer keeps hold of
+    the model's own parameters (`ActiveRows`, in a loop of your own, saves these, too). A copy of
+    the frozen units lies in the computer's memory, and puts back, before an evaluation, a
+    checkpoint and the end, what anything else has moved (weight averaging, another callback).
+
+    Nothing is put on the model: a training that is interrupted leaves it plain, and the next one
+    closes what is left in Trainer and optimiser, with a warning.
 
     Every checkpoint holds the mask, in its `trainer_state.json`, and a training that is resumed
-    goes on under it, wherever the checkpoint lies and whatever the output folder is.
+    goes on under it, wherever the checkpoint lies and whatever the output folder is. In a training
+    of several processes all have the mask of the first.
 
     Attributes:
         mask: the units that may move; None before training.
+        changed_share: in 16-bit weights, which share of the entries that may move had changed after
+            24 steps, or at the end of a shorter training; None before, and in float32.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class FGGMCallback(TrainerCallback):
         parameters: Parameters = "all",
         examples: Sequence[HasPromptAndAnswer] | None = None,
         own_samples: int = 0,
+        score_likelihood: bool = False,
         **fisher: Any,
     ) -> None:
         """Args:
@@ -69,11 +77,15 @@ class FGGMCallback(TrainerCallback):
         parameters: what is masked, `all` parameters or the weights of `linear` layers only.
         examples: what to score, prompts and answers; by default the Trainer's own training set,
             each row as the Trainer's collator makes it: its token ids (`input_ids`) and, if not
-            all of them count, `labels`. Texts need a Trainer with `processing_class=tokenizer`.
+            all of them count, `labels` of any pattern; each document of a packed row by itself.
+            Texts need a Trainer with `processing_class=tokenizer`.
         own_samples: draw so many texts from the model before it is trained, and choose the units
             with the highest ratio of the two scores, as `Contrast` does (192 there): what the model
             knows by now is spared. It needs a Trainer with `processing_class=tokenizer`. 0: the
             score on the training set alone, as in `FGGM`.
+        score_likelihood: score the likelihood of the labels even if the Trainer's loss is another
+            (label smoothing, `compute_loss_func`, preferences), which is refused otherwise. With
+            `examples` the choice of what is scored is made.
         fisher: further settings of `fisher_scores`, such as `max_examples`.
 
         Raises:
@@ -85,9 +97,10 @@ class FGGMCallback(TrainerCallback):
         check_before_training(find_estimator(fisher.get("estimator", "empirical")))
         self.keep, self.scope, self.parameters = keep, check_scope(scope), parameters
         self.mask: Mask | None = None
+        self.changed_share: float | None = None
         self._examples, self._fisher = examples, fisher
-        self.own_samples = own_samples
-        self._masking: MaskedGradients | None = None
+        self.own_samples, self.score_likelihood = own_samples, score_likelihood
+        self._masking: TrainerMasking | None = None
 
     def on_train_begin(
         self,
@@ -97,29 +110,55 @@ class FGGMCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Cut the mask, or, where a training is resumed, read it; then hold the rest still."""
-        model, optimizer = kwargs["model"], kwargs["optimizer"]
-        with evaluating(model):
-            if own_loss_differs(model):
-                warnings.warn(
-                    f"the loss of {type(model).__name__} is not that of predicting the next token, "
-                    "so the Trainer teaches it to copy, or something else than what is scored; "
-                    "give the Trainer compute_loss_func, which takes the loss from the logits",
-                    stacklevel=2,
-                )
+        trainer, model = calling_trainer(), kwargs["model"]
+        optimizer = _plain_optimizer(kwargs["optimizer"])
+        retried = self._is_retried(trainer, args)
+        self._close_earlier(trainer, keep_state=state.global_step > 0)
+        _check_optimizer(args)
         file = Path(args.output_dir) / MASK_FILE
         if state.global_step > 0:
             self.mask = self._resumed(state, file)
-        else:
-            self.mask = self._cut(model, args.seed, kwargs)
+        elif self.mask is None or not retried:
+            self.mask = shared(self._cut(trainer, kwargs))
+        if state.global_step == 0:
+            optimizer.state.clear()  # of the task before
         self.mask.check(model)
         store_mask(state, self.mask, self._settings)
         if state.is_world_process_zero:
             file.parent.mkdir(parents=True, exist_ok=True)
             self.mask.save(file)
-        self._masking = MaskedGradients(model, self.mask)
-        self._masking.project_at_once()
-        inner: Optimizer = getattr(optimizer, "optimizer", optimizer)
-        self._masking.attach(inner)
+        self._masking = TrainerMasking(trainer, optimizer, self.mask)
+
+    def _is_retried(self, trainer: Trainer, args: TrainingArguments) -> bool:
+        """Whether `auto_find_batch_size` begins the same training again, with smaller batches.
+
+        Its first steps may have moved active units, so that another mask would let more move.
+
+        Returns:
+            True if it does.
+        """
+        earlier, state = self._masking, trainer.state
+        return (
+            earlier is not None
+            and earlier.owner is trainer
+            and args.auto_find_batch_size
+            and state.global_step == 0
+            and (state.train_batch_size or 0) < (earlier.batch_size or 0)
+        )
+
+    def _close_earlier(self, trainer: Trainer, keep_state: bool) -> None:
+        """Close what interrupted trainings left.
+
+        Args:
+            trainer: that begins to train.
+            keep_state: whether its optimiser's state has just been read from a checkpoint.
+        """
+        for masking in open_maskings(trainer.model):
+            if isinstance(masking, TrainerMasking) and masking.owner is trainer:
+                masking.close(keep_state=keep_state)
+                warn_of_earlier(masking)
+        close_earlier(trainer.model)
+        self._masking = None
 
     @property
     def _settings(self) -> Settings:
@@ -129,6 +168,8 @@ class FGGMCallback(TrainerCallback):
             "scope": self.scope,
             "parameters": self.parameters,
             "own_samples": self.own_samples,
+            "estimator": self._fisher.get("estimator", "empirical"),
+            "aggregation": self._fisher.get("aggregation", "input"),
         }
 
     def _resumed(self, state: TrainerState, file: Path) -> Mask:
@@ -156,6 +197,11 @@ class FGGMCallback(TrainerCallback):
             )
         if stored is None:
             mask = Mask.load(file)
+            warnings.warn(
+                f"the checkpoint of step {state.global_step} holds no FGGM mask; that of {file} is "
+                "taken, which must be of the training that is resumed",
+                stacklevel=2,
+            )
             settings: Settings = {"keep": mask.info.keep, "scope": mask.info.scope}
         else:
             mask, settings = stored
@@ -169,24 +215,47 @@ class FGGMCallback(TrainerCallback):
                 )
         return mask
 
-    def _cut(self, model: PreTrainedModel, seed: int, kwargs: Mapping[str, Any]) -> Mask:
-        loader, tokenizer = kwargs["train_dataloader"], kwargs["processing_class"]
-        examples: Sequence[HasPromptAndAnswer | Encoded] = (
-            encoded_examples(loader.dataset, loader.collate_fn)
-            if self._examples is None
-            else self._examples
-        )
+    def _cut(self, trainer: Trainer, kwargs: Mapping[str, Any]) -> Mask:
+        model, tokenizer = trainer.model, kwargs["processing_class"]
         if tokenizer is None and (self._examples is not None or self.own_samples):
             raise SettingError(
                 "FGGMCallback needs the tokenizer for examples of text and for own_samples; pass "
                 "processing_class=tokenizer to the Trainer"
             )
-        scores = fisher_scores(model, tokenizer, examples, **self._fisher)
+        scores = fisher_scores(
+            model, tokenizer, self._scored(trainer, kwargs["train_dataloader"]), **self._fisher
+        )
         chosen = masked_scores(scores, model, self.parameters)
         if self.own_samples:
-            own_scores = self_fisher(model, tokenizer, self.own_samples, seed=seed)
+            own_scores = self_fisher(model, tokenizer, self.own_samples, seed=trainer.args.seed)
             chosen = contrast(chosen, own_scores.restricted(chosen.names))
         return Mask.top(chosen, self.keep, self.scope)
+
+    def _scored(
+        self, trainer: Trainer, loader: Any
+    ) -> Sequence[HasPromptAndAnswer] | Sequence[Encoded]:
+        """What is scored: the training set, if that is what the Trainer's loss is of."""
+        if self._examples is not None or self.score_likelihood:
+            with evaluating(trainer.model):
+                if trainer.compute_loss_func is None and own_loss_differs(trainer.model):
+                    warnings.warn(
+                        f"the loss of {type(trainer.model).__name__} is not that of predicting the "
+                        "next token, so the Trainer teaches something else than what is scored; "
+                        "give the Trainer compute_loss_func, which takes the loss from the logits",
+                        stacklevel=2,
+                    )
+        if self._examples is not None:
+            return self._examples
+        rows, collate = loader.dataset, loader.collate_fn
+        encoded = encoded_examples(rows, collate)
+        if not self.score_likelihood:
+            check_trained_loss(
+                trainer,
+                labelled_batch(rows, collate),
+                "give the Trainer a compute_loss_func that is this likelihood, or score it all the "
+                "same with FGGMCallback(score_likelihood=True)",
+            )
+        return encoded
 
     def on_pre_optimizer_step(
         self,
@@ -207,6 +276,46 @@ class FGGMCallback(TrainerCallback):
                 "no masked parameter has a gradient; DeepSpeed's ZeRO keeps gradients elsewhere, "
                 "so train without it"
             )
+        if self._masking is not None:
+            self._masking.announce_step()
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Compare the frozen units before what follows measures or saves them."""
+        if control.should_evaluate or control.should_save:
+            self._put_back()
+
+    on_epoch_end = on_step_end
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Compare the frozen units, which a save may follow."""
+        self._put_back()
+
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Refuse a checkpoint that others have moved frozen units of.
+
+        Raises:
+            TrainingError: it was saved with moved frozen units.
+        """
+        if self._masking is not None:
+            self._masking.check_saved()
 
     def on_train_end(
         self,
@@ -215,84 +324,34 @@ class FGGMCallback(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Let go of the model."""
+        """Let go of Trainer and optimiser."""
         if self._masking is not None:
+            self._masking.put_back()
+            self._masking.report_change()
+            self.changed_share = self._masking.changed_share
             self._masking.close()
             self._masking = None
 
+    def _put_back(self) -> None:
+        if self._masking is not None:
+            self._masking.put_back()
 
-def encoded_examples(dataset: Any, collate: Collate = default_data_collator) -> list[Encoded]:
-    """A tokenised data set's rows as prompts and answers, labelled as the loss sees them.
 
-    Args:
-        dataset: rows that the collator understands.
-        collate: makes a batch of one row: `input_ids` and, optionally, `attention_mask` and
-            `labels`; without labels every token counts but the first.
+def _plain_optimizer(optimizer: Any) -> Optimizer:
+    """The optimiser inside accelerate's wrapper."""
+    plain: Optimizer = getattr(optimizer, "optimizer", optimizer)
+    return plain
 
-    Returns:
-        One for each row, in order.
+
+def _check_optimizer(args: TrainingArguments) -> None:
+    """Refuse optimisers that step within the backward pass, before a mask can act.
 
     Raises:
-        DataError: it has no length or no rows of this kind, or a row's labels have a gap: the lab
-            scores one prompt and one answer.
+        SettingError: it is such a one.
     """
-    if not hasattr(dataset, "__len__"):
-        raise DataError("the training set is a stream; pass FGGMCallback(examples=[...]) to score")
-    return [_encoded(collate([dataset[i]]), i) for i in range(len(dataset))]
-
-
-def _encoded(batch: Mapping[str, Any], number: int) -> Encoded:
-    """The one row of a batch; padding and what follows the last labelled token are left out."""
-    text = labelled_tokens(batch, number, "pass FGGMCallback(examples=[...])")
-    counted = [index for index, (_, label) in enumerate(text) if label != IGNORED and index > 0]
-    if not counted:
-        raise DataError(f"row {number} of the training set has no labelled token; leave it out")
-    if counted[-1] - counted[0] + 1 != len(counted):
-        raise DataError(
-            f"the labels of row {number} of the training set have a gap; pass "
-            "FGGMCallback(examples=[...]) with one prompt and one answer each"
+    name = str(getattr(args.optim, "value", args.optim))
+    if "layerwise" in name or "lomo" in name:
+        raise SettingError(
+            f"the optimiser {name} takes its step within each backward pass, where no mask can "
+            "act; choose another, such as adamw_torch"
         )
-    tokens = tuple(i for i, _ in text[: counted[-1] + 1])
-    start = prompt_length(text)
-    return Encoded(tokens[:start], tokens[start:], False)
-
-
-def labelled_tokens(batch: Mapping[str, Any], number: int, remedy: str) -> list[tuple[int, int]]:
-    """The tokens of a batch of one row, without padding.
-
-    Args:
-        batch: as a collator makes it.
-        number: of the row, for an error.
-        remedy: what helps where rows have no token ids.
-
-    Returns:
-        Each token's id and label, in order; without labels its id is its label.
-
-    Raises:
-        DataError: the row has no `input_ids`.
-    """
-    if "input_ids" not in batch:
-        raise DataError(f"row {number} of the training set has no input_ids; {remedy}")
-    ids = _row(batch["input_ids"])
-    labels = _row(batch["labels"]) if "labels" in batch else list(ids)
-    attention = _row(batch["attention_mask"]) if "attention_mask" in batch else [1] * len(ids)
-    return [(i, label) for i, label, real in zip(ids, labels, attention, strict=True) if real]
-
-
-def prompt_length(tokens: Sequence[tuple[int, int]]) -> int:
-    """How many tokens stand before the first that is learned, which the first of all never is.
-
-    Args:
-        tokens: id and label of each.
-
-    Returns:
-        Their number, all of them where none is learned.
-    """
-    learned = (i for i, (_, label) in enumerate(tokens) if label != IGNORED and i > 0)
-    return next(learned, len(tokens))
-
-
-def _row(batch: Any) -> list[int]:
-    """The numbers of a batch of one row."""
-    row: list[int] = torch.as_tensor(batch).flatten().tolist()
-    return row

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.masks import Mask
+from fggm_lab.training.frozen_units import FrozenUnits
+from fggm_lab.training.open_maskings import close_earlier, note_closed, note_open
 
 
 class MaskedGradients:
@@ -18,8 +20,8 @@ class MaskedGradients:
     Serves masks of any kind, and methods that want to see whole gradients; `ActiveRows` does the
     same for masks by unit in less time and memory. A zero gradient is not enough to freeze a unit:
     decoupled weight decay, momentum and an optimiser's own rescaling still move it. So frozen units
-    are put back after every step; parameters that the mask leaves out, or lets move whole, cost
-    nothing.
+    are copied, and put back after every step; units that move cost nothing. What an interrupted
+    masked training of the model left on it is closed, with a warning.
     """
 
     def __init__(self, model: nn.Module, mask: Mask | None) -> None:
@@ -30,9 +32,12 @@ class MaskedGradients:
         Raises:
             ModelError: the mask was made for another model.
         """
-        self._model = model
+        close_earlier(model)
+        self.model = model
+        self.owner: object = None
         self._handles: list[RemovableHandle] = []
         self.change(mask)
+        note_open(self)
 
     def change(self, mask: Mask | None) -> None:
         """Train under another mask from here on; what it freezes stays as it is now.
@@ -41,12 +46,7 @@ class MaskedGradients:
             ModelError: the mask was made for another model.
         """
         self._mask = mask
-        self._frozen_values: list[tuple[nn.Parameter, Tensor, Tensor]] = []
-        if mask is None:
-            return
-        mask.check(self._model)
-        for _, parameter, frozen in mask.frozen(self._model):
-            self._frozen_values.append((parameter, frozen, parameter.detach().clone()))
+        self._frozen = None if mask is None else FrozenUnits(self.model, mask)
 
     def renew(self) -> None:
         """Hold frozen units from here on at the values they have now."""
@@ -54,7 +54,7 @@ class MaskedGradients:
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """What trains, and carries the gradients to clip."""
-        return (p for p in self._model.parameters() if p.requires_grad)
+        return (p for p in self.model.parameters() if p.requires_grad)
 
     def attach(self, optimizer: Optimizer) -> Optimizer:
         """Put frozen units back after every step of the optimiser."""
@@ -64,7 +64,7 @@ class MaskedGradients:
     def project(self) -> None:
         """g ← g ⊙ mask; call it after backward and before clipping."""
         if self._mask is not None:
-            self._mask.project_(self._model)
+            self._mask.project_(self.model)
 
     def plain(self) -> AbstractContextManager[None]:
         """Nothing to do: the model is the plain one all along."""
@@ -72,18 +72,19 @@ class MaskedGradients:
 
     def project_at_once(self) -> None:
         """Mask each gradient as soon as it is there, for loops that clip right after backward."""
-        for parameter, frozen, _ in self._frozen_values:
-
-            def hook(accumulated: Tensor, frozen: Tensor = frozen) -> None:
-                if accumulated.grad is not None:
-                    accumulated.grad.masked_fill_(frozen, 0)
-
+        if self._mask is None:
+            return
+        for _, parameter, frozen in self._mask.frozen(self.model):
+            hook = partial(self._mask_gradient, frozen)
             self._handles.append(parameter.register_post_accumulate_grad_hook(hook))
 
-    @torch.no_grad()
+    def _mask_gradient(self, frozen: Tensor, parameter: Tensor) -> None:
+        if parameter.grad is not None:
+            parameter.grad.masked_fill_(frozen, 0)
+
     def _restore(self, *_: Any) -> None:
-        for parameter, frozen, value in self._frozen_values:
-            parameter.copy_(torch.where(frozen, value, parameter))
+        if self._frozen is not None:
+            self._frozen.restore()
 
     def __enter__(self) -> "MaskedGradients":
         return self
@@ -95,4 +96,5 @@ class MaskedGradients:
         """Make the model plain again."""
         for handle in self._handles:
             handle.remove()
-        self._handles, self._frozen_values = [], []
+        self._handles, self._frozen = [], None
+        note_closed(self)

@@ -20,8 +20,10 @@ from fggm_lab.methods.self_kl import SelfKL
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, collate, text_logits
 from fggm_lab.seeds import derived_rng
-from fggm_lab.training.callback import Collate, labelled_tokens, prompt_length
+from fggm_lab.training.open_maskings import close_earlier
 from fggm_lab.training.text_memory import TEXTS_FILE, TextMemory, sha256
+from fggm_lab.training.trainer_masking import calling_trainer
+from fggm_lab.training.trainer_rows import Collate, prompt_length, row_texts
 
 KEY = "fggm_lab_self_kl"
 """The entry of `stateful_callbacks` in a checkpoint's `trainer_state.json`."""
@@ -82,6 +84,7 @@ class SelfKLCallback(TrainerCallback):
         """
         model, tokenizer = kwargs["model"], kwargs["processing_class"]
         _check_trainer(args, kwargs["optimizer"])
+        close_earlier(model, spare=calling_trainer())
         if tokenizer is None:
             raise SettingError(
                 "SelfKLCallback needs the tokenizer to draw texts; pass processing_class=tokenizer "
@@ -206,7 +209,7 @@ class SelfKLCallback(TrainerCallback):
         collator: Collate = loader.collate_fn
         prompts = []
         for number in chosen:
-            tokens = labelled_tokens(collator([rows[number]]), number, remedy)
+            tokens = row_texts(collator([rows[number]]), number, remedy)[0]
             prompts.append(tuple(i for i, _ in tokens[: prompt_length(tokens)]))
         return [Encoded(ids, (), False) for ids in self.method.openings(context.tokenizer, prompts)]
 

@@ -34,6 +34,7 @@ from fggm_lab.tasks import (
 from fggm_lab.tasks.code import isolation
 from fggm_lab.tasks.metrics import check_metrics
 from fggm_lab.training.hardware import processor
+from fggm_lab.training.open_maskings import close_earlier
 from fggm_lab.training.session import Pause, Session
 from fggm_lab.training.writer import Listener
 
@@ -180,6 +181,7 @@ def run_sequence(
     run = Run.resume(out, config) if held else Run.create(out, config)
     if run.finished:
         return run
+    close_earlier(model)
     trained = model if in_place else copy.deepcopy(model)
     session = Session(
         run,

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from torch import distributed
 from transformers import TrainerState
 
 from fggm_lab.errors import DataError
@@ -16,6 +17,31 @@ KEY = "fggm_lab_mask"
 
 Settings = dict[str, Any]
 """The settings of `FGGMCallback` that a mask was cut with, by name."""
+
+
+def shared(mask: Mask) -> Mask:
+    """The mask of the first process, in all processes of a training.
+
+    Scores that were added up in another order may differ in their last bits, and a mask with them.
+
+    Args:
+        mask: that this process cut.
+
+    Returns:
+        The first process's; `mask` itself in a training of a single process.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return mask
+    content = [mask.to_bytes()]
+    distributed.broadcast_object_list(content, src=0)
+    return _read(content[0])
+
+
+def _read(content: bytes) -> Mask:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "mask.safetensors"
+        file.write_bytes(content)
+        return Mask.load(file)
 
 
 def store_mask(state: TrainerState, mask: Mask, settings: Settings) -> None:
@@ -62,7 +88,4 @@ def stored_mask(state: TrainerState) -> tuple[Mask, Settings] | None:
         raise DataError(
             "the mask in the checkpoint's trainer_state.json is damaged; resume another checkpoint"
         )
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "mask.safetensors"
-        file.write_bytes(data)
-        return Mask.load(file), settings
+    return _read(data), settings

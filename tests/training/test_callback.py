@@ -22,7 +22,8 @@ from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import Encoded, collate, encode
 from fggm_lab.models.units import as_units
 from fggm_lab.training import FGGMCallback, MaskedGradients
-from fggm_lab.training.callback import MASK_FILE, encoded_examples
+from fggm_lab.training.callback import MASK_FILE
+from fggm_lab.training.trainer_rows import encoded_examples
 from fggm_lab.training.trainer_state import KEY
 from tests.support.families import character_tokenizer, some_examples, tiny_model
 from tests.support.oracle import diagonal_fisher, unit_sums
