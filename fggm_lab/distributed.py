@@ -107,9 +107,7 @@ def join() -> None:
         store, number, size = next(dist.rendezvous("env://", timeout=TIMEOUT))
         store.set_timeout(TIMEOUT)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(
-            backend, store=store, rank=number, world_size=size, timeout=TIMEOUT
-        )
+        dist.init_process_group(backend, store=store, rank=number, world_size=size, timeout=TIMEOUT)
     except (RuntimeError, ValueError) as problem:
         raise SettingError(
             f"the processes of this launch cannot reach each other ({first_line(problem)}); start "

@@ -20,6 +20,7 @@ from fggm_lab.fisher.likelihood import check_causal, evaluating
 from fggm_lab.fisher.memory_budget import chunk_for, free_budget
 from fggm_lab.fisher.registry import Estimator, check_answers, find_estimator
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
+from fggm_lab.fisher.sharded import on_whole_weights
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import checked_length
 from fggm_lab.models.check import check_language_model
@@ -45,6 +46,7 @@ ProgressCallback = Callable[[int, int], object]
 """Called with (examples done, examples in all)."""
 
 
+@on_whole_weights
 def fisher_scores(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase | None,
@@ -72,7 +74,8 @@ def fisher_scores(
     back as it was: weights, gradients, flags and hooks.
 
     Only parameters that require gradients are scored: under LoRA, say, the adapters but not the
-    frozen base.
+    frozen base. Of a model sharded by FSDP2 (`fully_shard`) every rank gathers the whole weights
+    for the time being, scores its share of the examples, and returns the sum of all.
 
     Args:
         model: a causal language model of transformers.

@@ -18,6 +18,7 @@ from fggm_lab.fisher.scores import FisherScores, read_record
 from fggm_lab.html_table import plain_lines
 from fggm_lab.mask_settings import Scope, check_scope
 from fggm_lab.masks.selection import select
+from fggm_lab.models.sharding import local, local_part
 from fggm_lab.models.unit_table import UnitTable
 from fggm_lab.models.units import broadcast_units, unit_axes, unit_count
 
@@ -258,13 +259,14 @@ class Mask(UnitTable):
 
         Yields:
             The parameter's name, the parameter, and a bool tensor on its device, True where an
-            entry is frozen, in a shape that broadcasts over the parameter.
+            entry is frozen, in a shape that broadcasts over the parameter, or, if it is sharded,
+            over this rank's shard.
         """
         for name, parameter in model.named_parameters():
             bits = self.units.get(name)
             if bits is not None and not bool(bits.all()):
                 entries = broadcast_units(~bits, tuple(parameter.shape), self.axes[name])
-                yield name, parameter, entries.to(parameter.device)
+                yield name, parameter, local_part(entries, parameter).to(parameter.device)
 
     @torch.no_grad()
     def project_(self, model: nn.Module) -> None:
@@ -292,8 +294,9 @@ class Mask(UnitTable):
                     f"{name} has shape {shape} but the mask has {bits.numel()} units for it; use a "
                     "mask made for this model"
                 )
-            frozen = broadcast_units(~bits, shape, self.axes[name]).to(gradient.device)
-            gradient.masked_fill_(frozen, 0)  # a product would keep NaN and infinity
+            frozen = local_part(broadcast_units(~bits, shape, self.axes[name]), gradient)
+            # a product would keep NaN and infinity
+            local(gradient).masked_fill_(frozen.to(gradient.device), 0)
         if not has_gradient:
             raise ModelError(
                 "no masked parameter has a gradient; project after backward, and not under "

@@ -20,6 +20,7 @@ def fingerprint(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, parameter in model.named_parameters():
         digest.update(f"{name}:{parameter.dtype}:{tuple(parameter.shape)};".encode())
-        values = parameter.detach().cpu().contiguous()
+        # A copy, for NumPy pins the memory that it looks at, and FSDP has to give it back.
+        values = parameter.detach().to("cpu", copy=True).contiguous()
         digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]

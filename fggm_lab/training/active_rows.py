@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
+from fggm_lab.models.sharding import is_sharded
 from fggm_lab.models.units import COLUMN, ROW
 from fggm_lab.training.active_layers import active_forward
 from fggm_lab.training.open_maskings import close_earlier, note_closed, note_open
@@ -121,6 +122,11 @@ class ActiveRows:
             raise SettingError(
                 f"the mask of {name} is not by row; train it with MaskedGradients, which computes "
                 "whole gradients"
+            )
+        if is_sharded(model):
+            raise SettingError(
+                "the model is sharded (FSDP), and its layers see whole weights only while they "
+                "compute; train it with MaskedGradients, each rank the rows that lie with it"
             )
         close_earlier(model)
         self.model = model

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.masks import Mask
+from fggm_lab.models.sharding import local
 from fggm_lab.training.frozen_units import FrozenUnits
 from fggm_lab.training.open_maskings import close_earlier, note_closed, note_open
 
@@ -22,6 +23,9 @@ class MaskedGradients:
     decoupled weight decay, momentum and an optimiser's own rescaling still move it. So frozen units
     are copied, and put back after every step; units that move cost nothing. What an interrupted
     masked training of the model left on it is closed, with a warning.
+
+    Of a model sharded by FSDP2 (`fully_shard`, before this) each rank masks and keeps the rows that
+    lie with it.
     """
 
     def __init__(self, model: nn.Module, mask: Mask | None) -> None:
@@ -80,7 +84,7 @@ class MaskedGradients:
 
     def _mask_gradient(self, frozen: Tensor, parameter: Tensor) -> None:
         if parameter.grad is not None:
-            parameter.grad.masked_fill_(frozen, 0)
+            local(parameter.grad).masked_fill_(frozen, 0)
 
     def _restore(self, *_: Any) -> None:
         if self._frozen is not None:

@@ -1,10 +1,11 @@
-"""Some of a parameter's units, read and written in any layout."""
+"""Some of a parameter's units, read and written in any layout; of a sharded one, those here."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from fggm_lab.models.sharding import local, local_slices
 from fggm_lab.models.units import COLUMN, ENTRY, LEADING, SECOND, TRAILING, VECTORS
 
 
@@ -36,12 +37,14 @@ class UnitIndex:
         axes, dimensions = _counting(parameter.ndim, axis), range(parameter.ndim)
         order = (*axes, *(d for d in dimensions if d not in axes))
         grid = bits.to(parameter.device).view([parameter.shape[d] for d in axes])
+        here = local_slices(parameter)
+        grid = grid[tuple(here[d] for d in axes)]
         index = (grid,) if len(axes) == parameter.ndim else grid.nonzero(as_tuple=True)
         return cls(order, index)
 
     def select(self, tensor: Tensor) -> Tensor:
         """A copy of the units, (k, …); where every entry is one, (k,)."""
-        return tensor.detach().permute(self.order)[self.index]
+        return local(tensor).permute(self.order)[self.index]
 
     @torch.no_grad()
     def put(self, tensor: Tensor, values: Tensor) -> None:
@@ -51,7 +54,7 @@ class UnitIndex:
             tensor: of the parameter's shape; changed in place.
             values: as `select` gives them.
         """
-        tensor.detach().permute(self.order).index_put_(self.index, values)
+        local(tensor).permute(self.order).index_put_(self.index, values)
 
 
 def _counting(ndim: int, axis: int) -> tuple[int, ...]:
