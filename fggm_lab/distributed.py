@@ -6,7 +6,6 @@ process, every function here does nothing: rank 0 of a world of 1.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,7 +16,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from fggm_lab.errors import LabError, SettingError, TrainingError, first_line
+from fggm_lab.errors import LabError, RankError, SettingError, first_line
+from fggm_lab.launch import (
+    check_launch,
+    launched_local_rank,
+    launched_rank,
+    launched_world_size,
+)
 
 Item = TypeVar("Item")
 
@@ -32,16 +37,6 @@ _STORE: list[dist.Store] = []
 
 
 # The world
-
-
-def launched_rank() -> int:
-    """This process's rank as its launcher set it, before and outside any world."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def launched_world_size() -> int:
-    """How many processes the launcher started."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def rank() -> int:
@@ -59,29 +54,6 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def check_launch() -> None:
-    """Refuse a launch configuration under which the model would be split among processes.
-
-    Raises:
-        SettingError: `accelerate launch` was configured for DeepSpeed, FSDP or another such scheme.
-    """
-    for variable, scheme in _SCHEMES.items():
-        if os.environ.get(variable, "false").lower() in ("1", "true", "yes", "on", "y", "t"):
-            raise SettingError(
-                f"accelerate is configured for {scheme} ({variable}), which splits the model among "
-                "processes, and the lab trains whole models, each process on its share of a batch; "
-                "launch with torchrun --nproc-per-node N or accelerate launch --multi_gpu"
-            )
-
-
-_SCHEMES = {
-    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
-    "ACCELERATE_USE_FSDP": "FSDP",
-    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
-    "ACCELERATE_USE_PARALLELISM_CONFIG": "model parallelism",
-}
-
-
 def join() -> None:
     """Meet the other processes of a launch; nothing in a single process, or once it was done.
 
@@ -94,7 +66,7 @@ def join() -> None:
     check_launch()
     if dist.is_initialized():
         return
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    local_rank = launched_local_rank()
     if torch.cuda.is_available():
         if local_rank >= torch.cuda.device_count():
             raise SettingError(
@@ -116,6 +88,13 @@ def join() -> None:
     _STORE.append(store)
 
 
+def leave() -> None:
+    """Leave the other processes; nothing where none were met."""
+    _STORE.clear()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 @contextmanager
 def world() -> Iterator[None]:
     """Inside, the processes of a launch share the work.
@@ -124,7 +103,7 @@ def world() -> Iterator[None]:
         Nothing.
 
     Raises:
-        TrainingError: another process ended.
+        RankError: another process ended.
     """
     join()
     if not dist.is_initialized() or dist.get_world_size() == 1 or launched_world_size() == 1:
@@ -244,6 +223,13 @@ def all_reduce(tensors: Sequence[Tensor]) -> None:
                 dist.all_reduce(tensor)
 
 
+def summed(value: float) -> float:
+    """A number's sum over the ranks."""
+    total = torch.tensor(value, dtype=torch.float64)
+    all_reduce([total])
+    return total.item()
+
+
 def check_same(what: str, value: object) -> None:
     """Refuse to go on where ranks differ in what they must have in common.
 
@@ -252,12 +238,12 @@ def check_same(what: str, value: object) -> None:
         value: this rank's.
 
     Raises:
-        TrainingError: ranks have other values.
+        RankError: ranks have other values.
     """
     values = all_gather(value)
     different = [number for number, other in enumerate(values) if other != values[0]]
     if different:
-        raise TrainingError(
+        raise RankError(
             f"{what} is another on rank {different[0]} than on rank 0, so their gradients do not "
             "belong together; start all processes on machines of one kind, or train in one process"
         )
@@ -269,7 +255,7 @@ def _talking() -> Iterator[None]:
     try:
         yield
     except RuntimeError as problem:  # torch.distributed.DistError is one, gloo's errors are plain
-        raise TrainingError(
+        raise RankError(
             f"another process of this run has ended or does not answer ({first_line(problem)}); "
             "see what it says, and go on with resume=True (--resume)"
         ) from problem

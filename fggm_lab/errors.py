@@ -35,6 +35,13 @@ class TrainingError(LabError):
     """Training had to stop; what was reached before is on disk."""
 
 
+class RankError(LabError):
+    """The processes of a data-parallel run do not hold together: one has ended, or has other data.
+
+    What was reached before is on disk.
+    """
+
+
 class MissingExtra(LabError, ImportError):
     """A library is not installed that only an extra of the package installs."""
 

@@ -16,6 +16,7 @@ from fggm_lab.cli.general import general
 from fggm_lab.cli.inputs import audit, fisher
 from fggm_lab.cli.levels import levels
 from fggm_lab.cli.look import look, watch
+from fggm_lab.cli.ranks import check_command, end_with, quiet_unless_main
 from fggm_lab.cli.results import compare, info, report
 from fggm_lab.cli.sweep import sweep
 from fggm_lab.cli.tasks import tasks
@@ -42,6 +43,7 @@ def _print_version(requested: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -50,6 +52,7 @@ def _options(
     ] = False,
 ) -> None:
     """Options that stand before a command's name."""
+    check_command(context.invoked_subcommand)
 
 
 for command in (
@@ -67,11 +70,11 @@ def _format_warning(message: Warning | str, *rest: object, **more: object) -> st
 def main() -> None:
     """Entry point: a user's mistake is one sentence on standard error and exit status 2."""
     warnings.formatwarning = _format_warning
+    quiet_unless_main()
     try:
         check_versions()
         app()
     except LabError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        end_with(error)
     except KeyboardInterrupt:  # before a command began; typer ends those that did with 130
         sys.exit(130)

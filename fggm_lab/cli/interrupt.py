@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import typer
 
+from fggm_lab.launch import launched_rank
+
 STATUS = 130
 """The exit status of a program that SIGINT ended: 128 plus the signal's number."""
 
@@ -31,5 +33,6 @@ def stoppable(how_to_go_on: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"stopped; {how_to_go_on}", err=True)
+        if launched_rank() == 0:
+            typer.echo(f"stopped; {how_to_go_on}", err=True)
         raise typer.Exit(STATUS) from None

@@ -25,6 +25,7 @@ from fggm_lab.cli.presets import (
     preset_method_settings,
     preset_table,
 )
+from fggm_lab.cli.ranks import meet, part
 from fggm_lab.cli.results import print_comparison
 from fggm_lab.cli.side_by_side import train_all
 from fggm_lab.errors import SettingError
@@ -220,6 +221,7 @@ def train(
         missing_tasks,
     )
 
+    meet(jobs)
     names = method_names(methods)
     settings = settings_from(training)
     own_settings = method_settings(names, keep, set_ or [], preset_method_settings(preset))
@@ -334,3 +336,4 @@ def run(**options: Any) -> None:
     """
     with stoppable(go_on(options["resume"])):
         print_comparison(train(**options))
+        part()

@@ -24,6 +24,7 @@ from fggm_lab.methods.random_mask import RandomMask
 from fggm_lab.methods.registry import (
     METHODS,
     as_method,
+    check_data_parallel,
     class_references,
     installed_methods,
     make_method,
@@ -73,6 +74,7 @@ __all__ = [
     "Untrained",
     "WiSE",
     "as_method",
+    "check_data_parallel",
     "class_references",
     "contrast",
     "fisher_mask_fn",

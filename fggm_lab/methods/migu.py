@@ -119,12 +119,13 @@ class MIGU(Method):
             id(m.weight) for m in model.modules() if isinstance(m, Conv1D)
         }  # stored (in, out)
         parameters = dict(model.named_parameters())
-        if world_size() > 1:
+        if world_size() > 1 and self._watches:
             self._sum_over_ranks(
                 {
                     name: parameters[name].shape[id(parameters[name]) in transposed]
                     for name in self._watches
-                }
+                },
+                model.device,
             )
         for name, rows in self.rows().items():
             gradient = parameters[name].grad
@@ -133,13 +134,13 @@ class MIGU(Method):
             gradient.mul_(rows[None] if id(parameters[name]) in transposed else rows[:, None])
             self._watches[name].total = None
 
-    def _sum_over_ranks(self, rows: dict[str, int]) -> None:
+    def _sum_over_ranks(self, rows: dict[str, int], device: torch.device) -> None:
         """Give each layer its magnitudes over the tokens of all ranks.
 
         Args:
             rows: watched weight → how many rows it has; a rank may have seen none of its outputs.
+            device: the model's.
         """
-        device = next(w.total.device for w in self._watches.values() if w.total is not None)
         totals = [
             torch.zeros(rows[name], device=device) if watch.total is None else watch.total
             for name, watch in self._watches.items()

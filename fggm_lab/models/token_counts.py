@@ -27,6 +27,14 @@ def no_tokens(purposes: tuple[str, ...]) -> TokenCounts:
     return {purpose: dict.fromkeys(WAYS, 0) for purpose in purposes}
 
 
+def add_counts(total: TokenCounts, counts: TokenCounts) -> None:
+    """Add counts to others, in place."""
+    for purpose, ways in counts.items():
+        sums = total.setdefault(purpose, dict.fromkeys(WAYS, 0))
+        for way, tokens in ways.items():
+            sums[way] += tokens
+
+
 @contextmanager
 def counted_as(purpose: str) -> Iterator[None]:
     """Inside, tokens are spent on `purpose`, unless this is inside `uncounted`."""

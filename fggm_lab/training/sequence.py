@@ -3,12 +3,14 @@
 import copy
 import inspect
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.distributed import barrier, on_main, world
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.held_out import check_eval_split, held_out_examples
 from fggm_lab.evaluation.too_long import Skipped, fitting_general, fitting_tasks
@@ -35,10 +37,12 @@ from fggm_lab.tasks.code import isolation
 from fggm_lab.tasks.metrics import check_metrics
 from fggm_lab.training.hardware import processor
 from fggm_lab.training.open_maskings import close_earlier
+from fggm_lab.training.ranks import check_divisible, check_started_alike, check_visible
 from fggm_lab.training.session import Pause, Session
 from fggm_lab.training.writer import Listener
 
 
+@world()
 def run_sequence(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -67,6 +71,11 @@ def run_sequence(
     On a CPU the same call gives the same numbers bit for bit on one kind of processor, with the
     same threads and versions of libraries; on another kind sums are rounded in another order, and
     what is small at first grows over a training. The run records all three.
+
+    In the processes of a launch (`torchrun`, `accelerate launch`) the call is data parallel: every
+    process makes it with the same arguments, each takes a share of the examples of every step,
+    Fisher pass and evaluation, and rank 0 writes the run. The numbers are those of one process, up
+    to rounding; all processes return the run.
 
     Args:
         model: what is trained: a copy of it, unless `in_place`.
@@ -103,11 +112,13 @@ def run_sequence(
         ModelError: the model cannot be used, as one with adapters or quantised weights.
         RunError: `out` holds another run, is in use by another process, or is damaged.
         TrainingError: the loss is not a number any more; the last good state is kept.
+        RankError: another process of a data-parallel run has ended, or has other masks or weights.
     """
     check_language_model(model, tokenizer)
     check_without_adapters(model)
     check_causal(model)
     method = as_method(method)
+    check_divisible(model, method)
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
     split = training.split
     tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
@@ -177,9 +188,16 @@ def run_sequence(
         processor=processor(model.device),
         threads=torch.get_num_threads(),
     )
-    held = resume and (Path(out) / "config.json").exists()
-    run = Run.resume(out, config) if held else Run.create(out, config)
-    if run.finished:
+    arguments = {
+        "out": str(out),
+        "resume": resume,
+        "checkpoint_every": checkpoint_every,
+        "keep_checkpoints": keep_checkpoints,
+    }
+    check_started_alike(config, general, arguments)
+    run = on_main(lambda: _open_or_create(out, config, resume))
+    check_visible(run)
+    if on_main(lambda: run.finished):
         return run
     close_earlier(model)
     trained = model if in_place else copy.deepcopy(model)
@@ -199,9 +217,16 @@ def run_sequence(
         keep_checkpoints,
     )
     keep_freed_memory()
-    with run.lock():
+    with ExitStack() as stack:
+        on_main(lambda: stack.enter_context(run.lock()))
         session.train(branch)
+        barrier()
     return run
+
+
+def _open_or_create(out: str | Path, config: RunConfig, resume: bool) -> Run:
+    held = resume and (Path(out) / "config.json").exists()
+    return Run.resume(out, config) if held else Run.create(out, config)
 
 
 def _with_settings_named(function: Any) -> inspect.Signature:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.distributed import is_main, on_main
 from fggm_lab.errors import SettingError, TrainingError
 from fggm_lab.evaluation import evaluate, held_out_loss, kl_per_token
 from fggm_lab.evaluation.held_out import held_out_examples
@@ -26,11 +27,17 @@ from fggm_lab.runs.events import MeasuredDistance, ReachedLevel
 from fggm_lab.seeds import derived_seed
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
-from fggm_lab.training.branch import branch_point, copy_records
+from fggm_lab.training.branch import branch_point
 from fggm_lab.training.checkpoints import saved_model
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.peak_memory import forget_peak, peak_mb
+from fggm_lab.training.ranks import (
+    add_up,
+    check_same_mask,
+    check_same_weights,
+    leave_counts_to_main,
+)
 from fggm_lab.training.recorded_scores import recorded_scores
 from fggm_lab.training.resume_state import (
     TOKEN_PURPOSES,
@@ -138,7 +145,7 @@ class Session:
     # The sequence
 
     def train(self, branch: tuple[Run, int] | None) -> None:
-        if self.run.finished:
+        if on_main(lambda: self.run.finished):
             return
         counting = count_tokens(self.model, lambda: self.progress.tokens)
         try:
@@ -148,7 +155,7 @@ class Session:
 
     def _sequence(self, branch: tuple[Run, int] | None) -> None:
         saved: dict[str, Tensor] | None = None
-        if self.run.resume_file.exists():
+        if on_main(self.run.resume_file.exists):
             saved = self._resume()
         elif branch is not None:
             self._branch(*branch)
@@ -161,7 +168,7 @@ class Session:
         self.writer.end()
 
     def _announce(self) -> None:
-        self.run.truncate_events(0)
+        self.writer.take_back_events(0)
         self.writer.start(self.steps)
 
     def _begin(self) -> None:
@@ -185,8 +192,8 @@ class Session:
                 self.writer.write_event(event)
                 if event["kind"] == "step" or event["kind"] == "evaluation":
                     self.progress.step = max(self.progress.step, event["step"])
-        copy_records(source, self.run, task)
-        self.memory |= self.run.memory(task)
+        self.writer.take_over(source, task)
+        self.memory |= source.memory(task)
         self.writer.save_model(task)
         self.progress = TrainingProgress(task=task + 1, step=self.progress.step)
         self.writer.save_scores()
@@ -199,7 +206,8 @@ class Session:
             The saved tensors if a task was under way.
         """
         self.progress, tensors = load_state(self.run.resume_file)
-        self.run.truncate_events(self.progress.offset)
+        leave_counts_to_main(self.progress)
+        self.writer.take_back_events(self.progress.offset)
         self.memory |= saved_memory(tensors)
         if self.progress.task_step == 0:
             restore_model(self.model, tensors)
@@ -267,6 +275,7 @@ class Session:
                 )
         if self.paused:
             return None
+        check_same_weights(self.model, context.name)
         with self._timed("remember"):
             self.method.after_task(context)
         self._note_peak()
@@ -282,7 +291,8 @@ class Session:
         """Tell, measure, record and save what is due after a step; returns whether to go on."""
         index = self.progress.task
         if report.mask is not None:
-            report.mask.save(self.run.file("masks", index, report.task_step))
+            check_same_mask(report.mask, context.name)
+            self.writer.save_mask(report.mask, index, report.task_step)
             self.progress.mask_step = report.task_step
         self.progress.seconds["train"] += report.seconds
         self.progress.task_step = report.task_step
@@ -295,7 +305,7 @@ class Session:
         recording = recording_steps(self.steps[index], self.settings.fisher_points)
         if report.task_step in recording or (recording and self.progress.reached):
             self._record(context, report.task_step, masking)
-        self.paused = self.pause is not None and self.pause()
+        self.paused = self.pause is not None and on_main(self.pause)
         if self.paused or report.task_step % self.checkpoint_every == 0:
             self._save_state(optimizer)
         forget_peak(self.model.device)  # what was measured and saved is no part of learning
@@ -369,11 +379,12 @@ class Session:
         with self._timed("score"):
             plan = self.method.plan(context)
         if plan.scores is not None:
-            plan.scores.save(self.run.file("fisher", context.index))
+            self.writer.save_fisher(plan.scores, context.index)
         elif self.settings.fisher_points is not None:
             self._record(context)
         if plan.mask is not None:
-            plan.mask.save(self.run.file("masks", context.index))
+            check_same_mask(plan.mask, context.name)
+            self.writer.save_mask(plan.mask, context.index)
         return plan.mask
 
     def _record(
@@ -385,7 +396,7 @@ class Session:
         """Keep the Fisher scores of the model as it is after `step` steps of the task."""
         with self._timed("record"):
             scores = recorded_scores(context, self.settings.fisher_examples, masking)
-            scores.save(self.run.file("fisher", context.index, step))
+            self.writer.save_fisher(scores, context.index, step)
 
     def _model_before(self, index: int) -> PreTrainedModel:
         """A copy, on the CPU, of the model as it was when task `index` began."""
@@ -395,9 +406,13 @@ class Session:
 
     def _finish_task(self, context: TaskContext, moving: tuple[int, int]) -> None:
         index = context.index
-        before = dict(self._model_before(index).named_parameters())
-        self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
-        distance = self._distance(context) if self.settings.distance_samples else None
+        if is_main():
+            before = dict(self._model_before(index).named_parameters())
+            self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
+        distance = None
+        if self.settings.distance_samples:
+            distance = on_main(lambda: self._distance(context))
+        add_up(self.progress)
         self.writer.task(context, moving, self.progress, distance, self._ended(context))
         if self.memory:
             self.writer.save_tensors("memory", index, self.memory)
@@ -430,4 +445,5 @@ class Session:
         return MeasuredDistance(own_samples=on_samples, new_task=on_examples)
 
     def _save_state(self, optimizer: Optimizer | None) -> None:
+        add_up(self.progress)
         self.writer.save_state(optimizer, self.memory, self.progress)

@@ -137,7 +137,7 @@ class StandInReduction:
         """Average once the backward pass under way has ended."""
         if self._reducing and not self._queued:
             self._queued = True
-            torch.autograd.Variable._execution_engine.queue_callback(self._reduce)  # type: ignore[attr-defined]
+            torch.autograd.Variable._execution_engine.queue_callback(self._reduce)
 
     def _reduce(self) -> None:
         self._queued = False

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
+from fggm_lab.distributed import rank, sum_gradients, summed, world_size
 from fggm_lab.errors import TrainingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
@@ -76,8 +77,8 @@ def train_task(
 ) -> bool:
     """Take the steps of one task from step `done` on.
 
-    Each step: loss, gradients, the method's word on them, the mask's projection, clipping of what
-    is left, the optimiser, the method's word on the weights.
+    Each step: loss, gradients, their sum over ranks, the method's word on them, the mask's
+    projection, clipping of what is left, the optimiser, the method's word on the weights.
 
     Args:
         context: the task, and the model to train.
@@ -113,7 +114,10 @@ def train_task(
             start = time.perf_counter()
             optimizer.zero_grad(set_to_none=True)
             batch = method.batch(context, [examples[i] for i in batches[number]], number)
-            value = _backward(context, method, batch, settings)
+            if world_size() > 1:  # each rank's own dropout, the same in a resumed run
+                torch.manual_seed(context.seed_for(f"rank {rank()}, step {number}"))
+            value = summed(_backward(context, method, batch, settings))
+            sum_gradients(trained)
             method.on_gradients(model)
             masking.project()
             norm = torch.nn.utils.clip_grad_norm_(trained, clip)
@@ -147,11 +151,12 @@ def train_task(
 def _backward(
     context: TaskContext, method: Method, examples: Sequence[Encoded], settings: TrainingSettings
 ) -> float:
-    """Add the gradients of a batch's mean loss per answer token; returns that loss.
+    """Add this rank's part of the gradients of a batch's mean loss per answer token.
 
-    The batch goes through in parts of `settings.micro_batch` examples, each counting by its tokens.
-    What the method or a mixture's router adds to the loss is in the gradients, but not in what is
-    returned.
+    The batch goes through in parts of `settings.micro_batch` examples of each rank, each counting
+    by its tokens. A rank's rows are padded as those of all ranks together: a method that counts
+    padding counts what it does in one process. What the method or a mixture's router adds to the
+    loss is in the gradients, but not in what is returned.
 
     Args:
         context: the task and the model.
@@ -160,10 +165,10 @@ def _backward(
         settings: how to train.
 
     Returns:
-        The loss, nats per answer token.
+        This rank's part of the loss, nats per answer token.
     """
     model = context.model
-    size = settings.micro_batch or len(examples)
+    size = world_size() * settings.micro_batch if settings.micro_batch else len(examples)
     # Texts that a method has added have no answers, are often longer, and need every logit.
     answered = [item for item in examples if item.answer]
     groups = (answered, [item for item in examples if not item.answer])
@@ -172,11 +177,14 @@ def _backward(
         for group in groups
         for j in range(0, len(group), size)
     ]
-    tokens = [int((part["labels"][:, 1:] != IGNORED).sum()) for part in parts]
+    tokens = sum(_answer_tokens(part) for part in parts)
     total = 0.0
-    for part, count in zip(parts, tokens, strict=True):
-        batch = {name: tensor.to(model.device) for name, tensor in part.items()}
-        share = count / sum(tokens)
+    for part in parts:
+        batch = {name: _shard(tensor, model.device) for name, tensor in part.items()}
+        if not len(batch["labels"]):
+            continue
+        count = _answer_tokens(batch)
+        share = count / tokens
         with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.autocast):
             # Without labels: the loss of some families is that of copying, not of predicting.
             inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
@@ -187,7 +195,9 @@ def _backward(
                 logits = text_logits(output.logits, batch["labels"].shape[1])
                 targets = next_tokens(batch["labels"])
             else:
-                positions, targets = answer_positions(batch["labels"])
+                positions, targets = (
+                    _shard(tensor, model.device) for tensor in answer_positions(part["labels"])
+                )
                 output, logits = logits_at(model, inputs, positions)
             if count:  # of no answers there is no mean
                 data_loss = mean_loss(logits, targets)
@@ -203,3 +213,13 @@ def _backward(
         if summed:
             torch.stack(summed).sum().backward()
     return total
+
+
+def _shard(tensor: Tensor, device: torch.device) -> Tensor:
+    """This rank's rows of a tensor of all ranks, on its device."""
+    return tensor[rank() :: world_size()].contiguous().to(device)
+
+
+def _answer_tokens(batch: dict[str, Tensor]) -> int:
+    """How many tokens of answers are predicted in a batch."""
+    return int((batch["labels"][:, 1:] != IGNORED).sum())

@@ -1,18 +1,25 @@
-"""What training writes into a run: the events of its log, and the files of its tasks."""
+"""What training writes into a run: the events of its log, and the files of its tasks.
+
+In a data-parallel run rank 0 alone writes.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import wraps
 from pathlib import Path
-from typing import Literal
+from typing import Concatenate, Literal, ParamSpec
 
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.distributed import barrier, is_main
 from fggm_lab.evaluation import Evaluation
 from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.files import write_whole
+from fggm_lab.fisher import FisherScores
+from fggm_lab.masks import Mask
 from fggm_lab.methods import TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.runs import Run, ScoreMatrix
@@ -28,12 +35,31 @@ from fggm_lab.runs.events import (
 )
 from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
+from fggm_lab.training.branch import copy_records
 from fggm_lab.training.checkpoints import save_model
 from fggm_lab.training.resume_state import TrainingProgress, save_state, weights_are_finite
 from fggm_lab.training.task import StepReport
 
 Listener = Callable[[Event], None]
 """Hears every event as it is written to the log."""
+
+
+Arguments = ParamSpec("Arguments")
+
+
+def _by_main(
+    write: Callable[Concatenate["RunWriter", Arguments], None],
+) -> Callable[Concatenate["RunWriter", Arguments], None]:
+    """A method that does nothing on the ranks that do not write."""
+
+    @wraps(write)
+    def write_on_main(
+        self: "RunWriter", *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> None:
+        if is_main():
+            write(self, *arguments, **named)
+
+    return write_on_main
 
 
 class RunWriter:
@@ -56,17 +82,29 @@ class RunWriter:
 
     # Events
 
+    @_by_main
     def write_event(self, event: Event) -> None:
         """Write an event to the log, and let the listener hear it."""
         self.run.append(event)
         if self.listener is not None:
             self.listener(event)
 
+    @_by_main
     def replay_events(self) -> None:
         """Let the listener hear what is in the log already."""
         if self.listener is not None:
             for event in self.run.events():
                 self.listener(event)
+
+    @_by_main
+    def take_back_events(self, offset: int) -> None:
+        """Forget the events after the first `offset` bytes of the log."""
+        self.run.truncate_events(offset)
+
+    @_by_main
+    def take_over(self, source: Run, task: int) -> None:
+        """Copy what another run kept of its tasks up to and including `task`."""
+        copy_records(source, self.run, task)
 
     def start(self, steps: Sequence[int]) -> None:
         """A run begins whose tasks take so many steps each."""
@@ -95,6 +133,7 @@ class RunWriter:
             )
         )
 
+    @_by_main
     def evaluation(
         self, task: int, measured: Evaluation, final: bool, progress: TrainingProgress
     ) -> None:
@@ -146,6 +185,7 @@ class RunWriter:
             event["distance"] = distance
         self.write_event(event)
 
+    @_by_main
     def end(self) -> None:
         """All tasks were learned."""
         total = sum(sum(event["seconds"].values()) for event in self.run.events("task"))
@@ -160,14 +200,28 @@ class RunWriter:
         return self.run.file("checkpoints", task)
 
     def save_model(self, task: int) -> None:
-        """Keep the model as it is now, after a task."""
-        save_model(self.model_after(task), self.model, self.tokenizer)
+        """Keep the model as it is now, after a task; every rank can read it from then on."""
+        if is_main():
+            save_model(self.model_after(task), self.model, self.tokenizer)
+        barrier()
 
+    @_by_main
+    def save_mask(self, mask: Mask, task: int, step: int = 0) -> None:
+        """Keep the mask that a task is trained under from after `step` of its steps."""
+        mask.save(self.run.file("masks", task, step))
+
+    @_by_main
+    def save_fisher(self, scores: FisherScores, task: int, step: int = 0) -> None:
+        """Keep the Fisher scores of the model after `step` steps of a task."""
+        scores.save(self.run.file("fisher", task, step))
+
+    @_by_main
     def remove_model(self, task: int) -> None:
         """Forget the model after a task, and the memory that belongs to it."""
         self.run.remove_checkpoint(task)
         self.run.file("memory", task).unlink(missing_ok=True)
 
+    @_by_main
     def save_tensors(
         self, kind: Literal["drift", "memory"], task: int, tensors: dict[str, Tensor]
     ) -> None:
@@ -175,6 +229,7 @@ class RunWriter:
         on_cpu = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
         write_whole(self.run.file(kind, task), lambda path: save_file(on_cpu, path))
 
+    @_by_main
     def save_scores(self) -> None:
         """Put the score matrix together from the evaluations so far."""
         self.run.save_scores(
@@ -186,6 +241,7 @@ class RunWriter:
             )
         )
 
+    @_by_main
     def save_state(
         self, optimizer: Optimizer | None, memory: Memory, progress: TrainingProgress
     ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-SECONDS = 120
+SECONDS = 600
 """After how long a test's processes are taken to hang."""
 
 

@@ -1,5 +1,6 @@
 """ActiveRows under DDP: two processes train as one does, and the same bits on both."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,11 @@ class Owner(nn.Module):
         return self.model(**batch)
 
 
-def step(forward: Any, rows: ActiveRows, optimizer: Any, batches: list[Any], sync: Any) -> None:
+def step(forward: Any, rows: ActiveRows, optimizer: Any, batches: list[Any]) -> None:
+    """A step over micro-batches, of which DDP synchronises the last alone."""
     for number, batch in enumerate(batches):
-        with sync(number == len(batches) - 1):
+        last = number == len(batches) - 1
+        with nullcontext() if last or not hasattr(forward, "no_sync") else forward.no_sync():
             (forward(**batch, use_cache=False).loss / len(batches)).backward()
     torch.nn.utils.clip_grad_norm_(rows.parameters(), 0.5)
     optimizer.step()
@@ -91,15 +94,11 @@ def train_on_ranks(folder: Path) -> None:
                     ddp, optimizer = Accelerator(cpu=True).prepare(model, optimizer)
                 for number in range(STEPS):
                     batches = [shard(micro_batch(number, part)) for part in range(PARTS)]
-                    step(ddp, rows, optimizer, batches, lambda last: _sync(ddp, last))
+                    step(ddp, rows, optimizer, batches)
             assert not hasattr(model, "_ddp_params_and_buffers_to_ignore")
             save_file(dict(model.named_parameters()), folder / f"{way}{whole}{dist.get_rank()}")
     refusals()
     count_bytes(folder)
-
-
-def _sync(ddp: Any, last: bool) -> Any:
-    return torch.enable_grad() if last else ddp.no_sync()
 
 
 def refusals() -> None:
@@ -122,7 +121,7 @@ def train_alone(whole: bool) -> PreTrainedModel:
         optimizer = rows.attach(AdamW(model.parameters(), lr=1e-2, weight_decay=0.1))
         for number in range(STEPS):
             batches = [micro_batch(number, part) for part in range(PARTS)]
-            step(model, rows, optimizer, batches, lambda last: torch.enable_grad())
+            step(model, rows, optimizer, batches)
     return model
 
 

@@ -1,0 +1,94 @@
+"""The command line in the processes of one launch: rank 0 prints, and an error is said once."""
+
+import os
+import signal
+import sys
+import warnings
+from types import FrameType
+
+from fggm_lab.cli.console import console
+from fggm_lab.errors import LabError, RankError, SettingError
+from fggm_lab.launch import check_launch, launched_rank, launched_world_size
+
+PARALLEL = ("run",)
+"""The commands that share their work among the processes of a launch."""
+
+
+def quiet_unless_main() -> None:
+    """Print nothing on the ranks but 0; their errors are another matter."""
+    if launched_rank() > 0:
+        console.quiet = True
+        warnings.simplefilter("ignore")
+
+
+def check_command(name: str | None) -> None:
+    """Refuse a command that every process would do by itself.
+
+    Args:
+        name: the command's.
+
+    Raises:
+        SettingError: it shares no work, and several processes were launched.
+    """
+    if launched_world_size() > 1 and name not in PARALLEL:
+        raise SettingError(
+            f"fggm-lab {name} runs in one process, and {launched_world_size()} were launched; "
+            f"call it without torchrun (in several: fggm-lab {', '.join(PARALLEL)})"
+        )
+
+
+def meet(jobs: int) -> None:
+    """Meet the other processes of a launch, before anything is loaded.
+
+    Args:
+        jobs: how many methods are to be trained at the same time.
+
+    Raises:
+        SettingError: the launch configuration or `jobs` cannot be used in several processes.
+    """
+    if launched_world_size() == 1:
+        return
+    check_launch()
+    if jobs > 1:
+        raise SettingError(
+            f"--jobs {jobs} trains methods side by side, and the {launched_world_size()} processes "
+            "of this launch share the work of one; leave one of the two out"
+        )
+    from fggm_lab.distributed import join
+
+    signal.signal(signal.SIGTERM, _end)
+    join()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    raise RankError(
+        "the launcher has ended this process, as it does when another one fails; see what that "
+        "says, and go on with --resume"
+    )
+
+
+def part() -> None:
+    """Leave the other processes, the work being done."""
+    if launched_world_size() > 1:
+        from fggm_lab.distributed import leave
+
+        leave()
+
+
+def end_with(error: LabError) -> None:
+    """Say an error, unless another process has said the same, and end with status 2.
+
+    Args:
+        error: what a user can mend.
+    """
+    if launched_world_size() == 1:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    from fggm_lab.distributed import is_first_to_say
+
+    if is_first_to_say(str(error)):
+        print(f"error: {error}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(2)  # a process that waits for one that has ended may never come to its end
