@@ -61,7 +61,8 @@ def assert_scored(
 ) -> None:
     examples = encoded_examples(rows, collate)
     scores = fisher_scores(model, None, examples)
-    assert largest_error(scores.units, truth, 1e-6) < 1e-5
+    # The models compute their own loss in float32.
+    assert largest_error(scores.units, truth, 1e-6) < 1e-4
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
