@@ -7,12 +7,15 @@ stand-ins, and the parameter itself receives what moved. A frozen unit is never 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.errors import SettingError
@@ -21,7 +24,11 @@ from fggm_lab.models.sharding import is_sharded
 from fggm_lab.models.units import COLUMN, ROW
 from fggm_lab.training.active_layers import active_forward
 from fggm_lab.training.open_maskings import close_earlier, note_closed, note_open
+from fggm_lab.training.rows_gradient import RowsGradient
 from fggm_lab.training.stand_in_reduction import ActiveUnits, StandInReduction
+
+_MASTER = "fggm_lab_master"
+"""Where the optimiser's state holds the float32 copy of 16-bit active units."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,11 @@ class _StandIn(ActiveUnits):
 
     Attributes:
         axis: the axis of `parameter` along which they lie.
+        shown: the gradient as it was last shown at the parameter, if it was.
     """
 
     axis: int
+    shown: list[RowsGradient] = field(default_factory=list)
 
     @classmethod
     def of(cls, parameter: nn.Parameter, moving: Tensor, axis: int) -> "_StandIn":
@@ -42,8 +51,10 @@ class _StandIn(ActiveUnits):
         if parameter.ndim > 2:  # experts: one unit for every expert and row
             axis, moving = 0, moving.view(-1)
         index = moving.nonzero().flatten().to(parameter.device)
-        stand_in = cls(parameter, nn.Parameter(parameter.detach().new_empty(0)), index, axis)
-        stand_in.active.data = stand_in.select(parameter.detach())
+        dtype = torch.promote_types(parameter.dtype, torch.float32)
+        active = nn.Parameter(parameter.detach().new_empty(0, dtype=dtype))
+        stand_in = cls(parameter, active, index, axis)
+        stand_in.gather(None)
         stand_in.release()
         return stand_in
 
@@ -54,14 +65,29 @@ class _StandIn(ActiveUnits):
         """The active units of a tensor of the parameter's shape."""
         return self._flat(tensor).index_select(self.axis, self.index)
 
-    def gather(self) -> None:
-        """Read the active units from the parameter."""
-        self.active.data = self.select(self.parameter.detach())
+    def gather(self, master: Tensor | None) -> None:
+        """Read the active units from the parameter.
 
-    def scatter(self) -> None:
-        """Write them back."""
-        self._flat(self.parameter.detach()).index_copy_(self.axis, self.index, self.active.detach())
+        Args:
+            master: what was last written of them, before it was rounded to the parameter's type;
+                it counts where the weight is still what it was rounded to.
+        """
+        weights = self.select(self.parameter.detach())
+        values = weights.to(self.active.dtype)
+        if master is not None:
+            values = torch.where(master.to(weights.dtype) == weights, master, values)
+        self.active.data = values
+
+    def scatter(self) -> Tensor | None:
+        """Write them back.
+
+        Returns:
+            What was written, if it was rounded.
+        """
+        values, parameter = self.active.data, self.parameter.detach()
+        self._flat(parameter).index_copy_(self.axis, self.index, values.to(parameter.dtype))
         self.release()
+        return None if values.dtype == parameter.dtype else values
 
     def release(self) -> None:
         """Keep the shape and give the memory back: one number, seen as many."""
@@ -69,10 +95,45 @@ class _StandIn(ActiveUnits):
 
     def move_gradient(self, parameter: Tensor) -> None:
         """Move a gradient that came to the parameter itself to the stand-in."""
-        if parameter.grad is not None:
-            part = self.select(parameter.grad)
-            self.active.grad = part if self.active.grad is None else self.active.grad + part
+        gradient = parameter.grad
+        if gradient is not None and not isinstance(gradient, RowsGradient):
             parameter.grad = None
+            self.drop_cleared()  # before it was there, none was shown
+            RowsGradient(self).accumulate(gradient)
+            self.mark()
+
+    def mark(self, _: Tensor | None = None) -> None:
+        """Show the gradient at the parameter, too."""
+        if not _reduced_by_others():
+            self.shown[:] = [RowsGradient(self)]
+            self.parameter.grad = self.shown[0]
+
+    def unmark(self) -> None:
+        """Show none there."""
+        self.shown.clear()
+        if isinstance(self.parameter.grad, RowsGradient):
+            self.parameter.grad = None
+
+    def drop_cleared(self, _: Tensor | None = None) -> None:
+        """Drop the gradient if the parameter's was cleared, as `model.zero_grad()` does."""
+        if self.shown and self.parameter.grad is None:
+            self.shown.clear()
+            self.active.grad = None
+
+
+def _refuse_unattached(stand_ins: dict[int, _StandIn], optimizer: Optimizer, *_: Any) -> None:
+    """Refuse the step of an optimiser that was not attached, before it has written anything."""
+    if any(id(p) in stand_ins for group in optimizer.param_groups for p in group["params"]):
+        raise SettingError(
+            f"{type(optimizer).__name__} steps parameters whose active units ActiveRows trains; "
+            "attach the optimiser (rows.attach(optimizer)), or close ActiveRows (rows.close()) to "
+            "train the plain model"
+        )
+
+
+def _reduced_by_others() -> bool:
+    """Whether another may reduce the parameters' gradients, and must not find those of rows."""
+    return distributed.is_available() and distributed.is_initialized()
 
 
 class ActiveRows:
@@ -92,6 +153,12 @@ class ActiveRows:
     them. For optimisers that treat every entry alone (SGD, Adam, Lion) the weights are those of
     dense training with masked gradients, to rounding; Adafactor and others that average over a
     whole weight average over its active rows instead.
+
+    What a loop does with the model's own parameters reaches the active units: clipping
+    `model.parameters()`, `model.zero_grad()`, the norm of `p.grad`. An optimiser that steps without
+    being attached raises. (In a training of several processes clip `rows.parameters()`, and clear
+    `optimizer.zero_grad()`.) Of 16-bit weights the optimiser steps float32 copies of the active
+    units, which are rounded when they are written, so that small steps add up.
 
     Gradient accumulation, bfloat16 autocast, gradient checkpointing and torch.compile (of the model
     inside the block) work as ever. So does DistributedDataParallel, accelerate's `prepare`
@@ -150,6 +217,9 @@ class ActiveRows:
             self._stand_ins[id(parameter)] = units[name] = stand_in
         self._reduction = StandInReduction(model, units, frozen)
         self._patch()
+        # The hook holds the stand-ins alone, so that rows which nobody holds can close themselves.
+        refuse = partial(_refuse_unattached, self._stand_ins)
+        self._handles.append(register_optimizer_step_pre_hook(refuse))
         note_open(self)
 
     def _patch(self) -> None:
@@ -163,8 +233,11 @@ class ActiveRows:
                 self._patched.append(module)
         for stand_in in self._stand_ins.values():
             # Whatever other use is made of a parameter arrives here, so that none is lost.
-            hook = stand_in.parameter.register_post_accumulate_grad_hook(stand_in.move_gradient)
-            self._handles.append(hook)
+            self._handles += [
+                stand_in.parameter.register_post_accumulate_grad_hook(stand_in.move_gradient),
+                stand_in.active.register_hook(stand_in.drop_cleared),
+                stand_in.active.register_post_accumulate_grad_hook(stand_in.mark),
+            ]
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """What trains: stand-ins, and whole parameters that the mask does not name or keeps whole.
@@ -225,21 +298,32 @@ class ActiveRows:
         forwards = [(module, module.__dict__.pop("forward")) for module in self._patched]
         for parameter in self._frozen:
             parameter.requires_grad_(True)
+        for stand_in in self._stand_ins.values():
+            stand_in.drop_cleared()
+            stand_in.unmark()
         try:
             yield
         finally:
+            for stand_in in self._stand_ins.values():
+                if stand_in.active.grad is not None:
+                    stand_in.mark()
             for module, forward in forwards:
                 module.forward = forward
             for parameter in self._frozen:
                 parameter.requires_grad_(False)
 
-    def _gather(self, *_: Any) -> None:
+    def _gather(self, optimizer: Optimizer, *_: Any) -> None:
         for stand_in in self._stand_ins.values():
-            stand_in.gather()
+            stand_in.drop_cleared()
+            stand_in.gather(optimizer.state.get(stand_in.active, {}).pop(_MASTER, None))
 
-    def _scatter(self, *_: Any) -> None:
+    def _scatter(self, optimizer: Optimizer, *_: Any) -> None:
         for stand_in in self._stand_ins.values():
-            stand_in.scatter()
+            master = stand_in.scatter()
+            # Not for units that were not stepped: an optimiser takes state to be its own.
+            stepped = stand_in.active.grad is not None or stand_in.active in optimizer.state
+            if master is not None and stepped:
+                optimizer.state[stand_in.active][_MASTER] = master
 
     def __enter__(self) -> "ActiveRows":
         return self
@@ -252,6 +336,8 @@ class ActiveRows:
         self._reduction.close()
         for handle in self._handles:
             handle.remove()
+        for stand_in in self._stand_ins.values():
+            stand_in.unmark()
         for module in self._patched:
             del module.forward
         for parameter in self._frozen:

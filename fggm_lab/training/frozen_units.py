@@ -13,6 +13,7 @@ from fggm_lab.training.unit_index import UnitIndex
 class _Frozen(NamedTuple):
     name: str
     parameter: nn.Parameter
+    shape: torch.Size
     units: UnitIndex
     values: Tensor
 
@@ -41,9 +42,8 @@ class FrozenUnits:
             if bits is not None and not bool(bits.all()):
                 units = UnitIndex.of(parameter, ~bits, mask.axes[name])
                 values = units.select(parameter)
-                self._frozen.append(
-                    _Frozen(name, parameter, units, values if device is None else values.to(device))
-                )
+                values = values if device is None else values.to(device)
+                self._frozen.append(_Frozen(name, parameter, parameter.shape, units, values))
 
     def moved(self) -> list[str]:
         """Compare the frozen units with their copy.
@@ -56,8 +56,8 @@ class FrozenUnits:
         """
         now = dict(self._model.named_parameters())
         moved = []
-        for name, parameter, units, values in self._frozen:
-            if now.get(name) is not parameter:
+        for name, parameter, shape, units, values in self._frozen:
+            if now.get(name) is not parameter or parameter.shape != shape:
                 raise ModelError(
                     f"{name} was replaced while it was trained under a mask, so its frozen units "
                     "cannot be put back; change the model before training or after it"
@@ -68,5 +68,5 @@ class FrozenUnits:
 
     def restore(self) -> None:
         """Put every frozen unit back, to the bit."""
-        for _, parameter, units, values in self._frozen:
+        for _, parameter, _, units, values in self._frozen:
             units.put(parameter, values.to(parameter.device))

@@ -84,12 +84,12 @@ class SelfKLCallback(TrainerCallback):
         """
         model, tokenizer = kwargs["model"], kwargs["processing_class"]
         _check_trainer(args, kwargs["optimizer"])
-        close_earlier(model, spare=calling_trainer())
         if tokenizer is None:
             raise SettingError(
                 "SelfKLCallback needs the tokenizer to draw texts; pass processing_class=tokenizer "
                 "to the Trainer"
             )
+        close_earlier(model, spare=calling_trainer())
         _warn_of_pushing(args)
         self.method.finish()  # of a training that was interrupted
         resumed = state.global_step > 0

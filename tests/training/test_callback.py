@@ -265,8 +265,7 @@ def test_tokenised_rows_become_prompts_and_answers() -> None:
     text = encoded_examples([{"input_ids": torch.tensor([5, 6, 7])}])[0]
     assert (text.prompt, text.answer) == ((5,), (6, 7))
     bad = {
-        "have a gap": [{"input_ids": [5, 6, 7, 8], "labels": [-100, 6, -100, 8]}],
-        "no labelled token": [{"input_ids": [5, 6], "labels": [-100, -100]}],
+        "has a labelled token": [{"input_ids": [5, 6], "labels": [-100, -100]}],
         "no input_ids": [{"text": "a"}],
         "is a stream": iter(ROWS),
     }

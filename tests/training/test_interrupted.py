@@ -75,6 +75,7 @@ def trainer(model: PreTrainedModel, out: Path, *callbacks: TrainerCallback, **mo
         model,
         arguments,
         train_dataset=ROWS,
+        eval_dataset=ROWS,
         processing_class=TOKENIZER,
         callbacks=[*callbacks],
     )
