@@ -22,7 +22,7 @@ from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
 from fggm_lab.models.sampling import beginning_token
 from fggm_lab.runs import Branch, Run, RunConfig
-from fggm_lab.settings import TrainingSettings
+from fggm_lab.settings import CHECKPOINT_STEPS, TrainingSettings
 from fggm_lab.tasks import (
     PASS_AT_1,
     General,
@@ -33,6 +33,7 @@ from fggm_lab.tasks import (
 )
 from fggm_lab.tasks.code import isolation
 from fggm_lab.tasks.metrics import check_metrics
+from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.hardware import processor
 from fggm_lab.training.session import Pause, Session
 from fggm_lab.training.writer import Listener
@@ -52,7 +53,7 @@ def run_sequence(
     preset: str | None = None,
     resume: bool = False,
     branch: tuple[Run, int] | None = None,
-    checkpoint_every: int = 50,
+    checkpoint_every: int | str = CHECKPOINT_STEPS,
     keep_checkpoints: bool = True,
     in_place: bool = False,
     listener: Listener | None = None,
@@ -84,7 +85,8 @@ def run_sequence(
         resume: go on with the run in `out` if there is one; on the CPU the result equals that of
             an uninterrupted run, bit for bit.
         branch: another run and the 0-based task after which to take up its model and history.
-        checkpoint_every: steps between saved states.
+        checkpoint_every: steps of a task between saved states, or a time such as `15min`; what is
+            computed is the same, bit for bit.
         keep_checkpoints: keep the model after every task, not only after the last.
         in_place: train `model` itself; by default a copy is trained and `model` stays as it is.
         listener: called with every event.
@@ -107,6 +109,7 @@ def run_sequence(
     check_without_adapters(model)
     check_causal(model)
     method = as_method(method)
+    interval = CheckpointInterval.parse(checkpoint_every)
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
     split = training.split
     tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
@@ -176,8 +179,7 @@ def run_sequence(
         processor=processor(model.device),
         threads=torch.get_num_threads(),
     )
-    held = resume and (Path(out) / "config.json").exists()
-    run = Run.resume(out, config) if held else Run.create(out, config)
+    run = Run.create_or_resume(out, config) if resume else Run.create(out, config)
     if run.finished:
         return run
     trained = model if in_place else copy.deepcopy(model)
@@ -193,7 +195,7 @@ def run_sequence(
         general_skipped,
         listener,
         pause,
-        checkpoint_every,
+        interval,
         keep_checkpoints,
     )
     keep_freed_memory()
