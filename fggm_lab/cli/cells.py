@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BESIDE = ("dtype",)
 """Options that can be varied beside the training settings."""
-NOT_OF_THE_RUN = ("checkpoint_every",)
+NOT_OF_THE_RUN = ("checkpoint_every", "log_with")
 """Options that change how a run is trained, and nothing that it comes to."""
 
 

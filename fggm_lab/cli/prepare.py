@@ -171,6 +171,14 @@ def prepare(
             rich_help_panel=RUN_FOLDER,
         ),
     ] = str(CHECKPOINT_STEPS),
+    log_with: Annotated[
+        str | None,
+        typer.Option(
+            help="Experiment trackers of accelerate that get every number of the log, "
+            "comma-separated: `tensorboard`, `wandb`, `mlflow`, `trackio`, …",
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
     trust_remote_code: Annotated[
         bool,
         typer.Option(
@@ -211,12 +219,14 @@ def prepare(
         missing_tasks,
     )
     from fggm_lab.training.checkpoint_interval import CheckpointInterval
+    from fggm_lab.training.trackers import check_trackers
 
     names = method_names(methods)
     settings = settings_from(training)
     own_settings = method_settings(names, keep, set_ or [], preset_method_settings(preset))
     chosen_methods = make_methods(names, own_settings)
     CheckpointInterval.parse(checkpoint_every)
+    trackers = check_trackers(log_with or ())
     if (from_ is None) != (task is None):
         raise SettingError("--from and --task go together: the run, and the task it is left after")
     source = None if from_ is None else Run.open(from_)
@@ -266,6 +276,7 @@ def prepare(
                 "resume": resume,
                 "keep_checkpoints": keep_checkpoints,
                 "checkpoint_every": checkpoint_every,
+                "log_with": trackers,
                 "preset": preset,
             },
         )

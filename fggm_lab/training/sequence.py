@@ -36,6 +36,7 @@ from fggm_lab.tasks.metrics import check_metrics
 from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.hardware import processor
 from fggm_lab.training.session import Pause, Session
+from fggm_lab.training.trackers import Trackers, check_trackers, logging_to
 from fggm_lab.training.writer import Listener
 
 
@@ -57,6 +58,7 @@ def run_sequence(
     keep_checkpoints: bool = True,
     in_place: bool = False,
     listener: Listener | None = None,
+    log_with: Trackers = (),
     pause: Pause | None = None,
     **overrides: Any,
 ) -> Run:
@@ -90,6 +92,10 @@ def run_sequence(
         keep_checkpoints: keep the model after every task, not only after the last.
         in_place: train `model` itself; by default a copy is trained and `model` stays as it is.
         listener: called with every event.
+        log_with: experiment trackers of accelerate, such as `"tensorboard"` or `["wandb"]`, or
+            objects of its `GeneralTracker`: they get the run's settings and every number that
+            `fggm_lab.runs.log_scalars` has, over the run's steps, each once however often the run
+            is resumed.
         pause: asked after every step; once it says True the state is saved and the unfinished run
             returned, to go on with `resume`.
         overrides: fields of `TrainingSettings` that differ from `settings`, such as `lr=1e-3`.
@@ -103,13 +109,16 @@ def run_sequence(
             of a split's does).
         ModelError: the model cannot be used, as one with adapters or quantised weights.
         RunError: `out` holds another run, is in use by another process, or is damaged.
-        TrainingError: the loss is not a number any more; the last good state is kept.
+        TrainingError: the loss is not a number any more, or a tracker failed; the last good state
+            is kept.
+        MissingExtra: a tracker's library is not installed.
     """
     check_language_model(model, tokenizer)
     check_without_adapters(model)
     check_causal(model)
     method = as_method(method)
     interval = CheckpointInterval.parse(checkpoint_every)
+    trackers = check_trackers(log_with)
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
     split = training.split
     tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
@@ -181,25 +190,29 @@ def run_sequence(
     )
     run = Run.create_or_resume(out, config) if resume else Run.create(out, config)
     if run.finished:
+        if trackers:
+            with run.lock(), logging_to(trackers, run, None) as tell:
+                for event in run.events():
+                    tell(event)
         return run
     trained = model if in_place else copy.deepcopy(model)
-    session = Session(
-        run,
-        trained,
-        tokenizer,
-        tasks,
-        encoded,
-        method,
-        general,
-        skipped,
-        general_skipped,
-        listener,
-        pause,
-        interval,
-        keep_checkpoints,
-    )
     keep_freed_memory()
-    with run.lock():
+    with run.lock(), logging_to(trackers, run, listener) as tell:
+        session = Session(
+            run,
+            trained,
+            tokenizer,
+            tasks,
+            encoded,
+            method,
+            general,
+            skipped,
+            general_skipped,
+            tell,
+            pause,
+            interval,
+            keep_checkpoints,
+        )
         session.train(branch)
     return run
 
