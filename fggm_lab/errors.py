@@ -27,6 +27,14 @@ class RunError(LabError):
     """A run folder cannot be created, read, resumed or locked."""
 
 
+class RunExists(RunError):
+    """A folder holds a run already."""
+
+
+class RunInUse(RunError):
+    """Another process is writing to a run."""
+
+
 class OtherSettings(RunError):
     """A run cannot go on because it was made with other settings."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -36,6 +36,8 @@ OptimizerName = Literal["adamw", "sgd"]
 
 DEFAULT_MAX_LENGTH = 1024
 """The most tokens per example in training and evaluation unless `max_length` says otherwise."""
+CHECKPOINT_STEPS = 50
+"""Steps of a task from one saved state to the next unless `checkpoint_every` says otherwise."""
 
 
 TASKS, TRAINING, RESOURCES, MEASURING = (
@@ -134,6 +136,9 @@ class TrainingSettings(BaseModel):
     """Peak learning rate."""
     schedule: Schedule = "linear"
     """How the learning rate goes on from its peak: `linear` falls to 0, `constant` stays."""
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    """Share of a task's steps, rounded up, over which the learning rate climbs linearly from 0 to
+    its peak; the schedule goes on from there."""
     optimizer: OptimizerName = "adamw"
     """The optimiser; it starts fresh with each task."""
     weight_decay: float = Field(default=0.0, ge=0)
@@ -295,6 +300,7 @@ def allowed_values(field: FieldInfo) -> str:
         for mark in [*field.metadata, *types]:
             words += f" above {mark.gt:g}" if isinstance(mark, Gt) else ""
             words += f" of {mark.ge:g} or more" if isinstance(mark, Ge) else ""
+            words += f", below {mark.lt:g}" if isinstance(mark, Lt) else ""
         words += ", one for each task, or numbers by task name" if is_per_task(field) else ""
     return words + (", or none" if takes_none(field) else "")
 

@@ -39,7 +39,20 @@ def fisher(
     keep: Annotated[
         float, typer.Option(help="The share of units that the mask of --stability keeps.")
     ] = 0.3,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            help="Tokens per example; longer prompts are cut from the left. [default: the "
+            "model's context]"
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(help="The most examples per pass; only `batch` depends on it.")
+    ] = 16,
     device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, …")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="`float32`, `bfloat16`, … [default: `float32`]")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Score every unit of a model by its Fisher information on a task.
@@ -57,12 +70,14 @@ def fisher(
         "estimator": estimator,
         "draws": draws,
         "seed": seed,
+        "max_length": max_length,
+        "batch_size": batch_size,
         "memory_budget": None if memory_budget is None else _bytes(memory_budget),
         "progress": console.is_terminal and not json_,
     }
     sequence = load_tasks(tasks, allow_missing=True)
     chosen = list(sequence) if task is None else [sequence[task]]
-    network, tokenizer = load_model(model, device=device, for_training=True)
+    network, tokenizer = load_model(model, device=device, dtype=dtype, for_training=True)
     records = []
     for item in chosen:
         scores = fisher_scores(

@@ -79,7 +79,9 @@ def settings_from(
         if option.formerly is not None and options.get(option.formerly) is not None:
             value = options[option.formerly]
         if value is not None or name in options:
-            values[field_name] = read_setting(record, field_name, value, f"{_flag(name)} {value}")
+            values[field_name] = read_setting(
+                record, field_name, value, f"{option_flag(name)} {value}"
+            )
     return record(**values)
 
 
@@ -178,7 +180,8 @@ def _with_parameters(shared: Mapping[str, inspect.Parameter]) -> Callable[[Comma
     return decorate
 
 
-def _flag(name: str) -> str:
+def option_flag(name: str) -> str:
+    """An option on the command line by its name in Python: `set_` → `--set`."""
     return "--" + name.rstrip("_").replace("_", "-")
 
 
@@ -186,7 +189,7 @@ def _parameter(
     record: type[TrainingSettings], name: str, field_name: str, field: FieldInfo, option: Option
 ) -> inspect.Parameter:
     """A training setting as a parameter of a command, as typer asks for it."""
-    flag, description = _flag(name), field.description or ""
+    flag, description = option_flag(name), field.description or ""
     default = field.default
     if default is None and option.default is not None:
         description += f" [default: {option.default}]"
@@ -206,11 +209,11 @@ def _parameter(
 
 def _former_parameter(former: str, name: str) -> inspect.Parameter:
     """The former name of a switch: not in the help, and accepted with a warning."""
-    flag = _flag(former)
+    flag = option_flag(former)
 
     def warn(value: bool | None) -> bool | None:
         if value is not None:
-            warn_renamed(flag, _flag(name))
+            warn_renamed(flag, option_flag(name))
         return value
 
     shown = typer.Option(f"{flag}/--no-{flag[2:]}", hidden=True, callback=warn)

@@ -57,16 +57,20 @@ def train_side_by_side(
     processes: int,
     tell: Callable[[str, Event], None],
     finish: Callable[[str], None],
+    fail: Callable[[str, Exception], None] | None = None,
+    threads: int | None = None,
 ) -> None:
     """Train runs, so many at a time.
 
-    Once one fails no further one begins; those that are being trained are trained to their end.
-
     Args:
         jobs: name → run.
-        processes: how many at a time; the threads of torch are divided among them.
+        processes: how many at a time.
         tell: called with a run's name and each of its events.
         finish: called with a run's name when it has come to its end.
+        fail: called with a run's name and what it raised, and the others are trained all the same.
+            By default no further one begins once one has failed; those that are being trained are
+            trained to their end, and then it is raised.
+        threads: of torch, for each process; by default this process's are divided among them.
 
     Raises:
         LabError: what one of the runs raised.
@@ -79,8 +83,17 @@ def train_side_by_side(
     waiting = deque(jobs)
     failures: list[Exception] = []
     running: dict[Connection, tuple[BaseProcess, str]] = {}
+    started: list[BaseProcess] = []
     context = get_context("spawn")  # a forked process would share torch's threads and locks
-    threads = max(1, torch.get_num_threads() // processes)
+    threads = threads or max(1, torch.get_num_threads() // processes)
+
+    def start_process() -> None:
+        pipe, child_end = context.Pipe()
+        process: BaseProcess = context.Process(target=_work, args=(child_end, threads), daemon=True)
+        process.start()
+        started.append(process)
+        child_end.close()
+        next_job(pipe, process)
 
     def next_job(pipe: Connection, process: BaseProcess) -> None:
         if waiting and not failures:
@@ -91,17 +104,10 @@ def train_side_by_side(
             running.pop(pipe, None)
             pipe.send(None)
 
-    started: list[BaseProcess] = []
+    report = fail or (lambda _, problem: failures.append(problem))
     try:
         for _ in range(min(processes, len(jobs))):
-            pipe, child_end = context.Pipe()
-            process: BaseProcess = context.Process(
-                target=_work, args=(child_end, threads), daemon=True
-            )
-            process.start()
-            started.append(process)
-            child_end.close()
-            next_job(pipe, process)
+            start_process()
         while running:
             for ready in wait(list(running)):
                 assert isinstance(ready, Connection)
@@ -111,7 +117,9 @@ def train_side_by_side(
                 except EOFError:
                     process.join()
                     del running[ready]
-                    failures.append(_ended(name, process.exitcode))
+                    report(name, _ended(name, process.exitcode))
+                    if waiting and not failures:
+                        start_process()
                     continue
                 if isinstance(message, dict):
                     tell(name, message)  # type: ignore[arg-type]
@@ -119,7 +127,7 @@ def train_side_by_side(
                 if message is None:
                     finish(name)
                 else:
-                    failures.append(message)
+                    report(name, message)
                 next_job(ready, process)
     finally:
         for process in started:
@@ -132,7 +140,7 @@ def train_side_by_side(
 def _ended(name: str, status: int | None) -> TrainingError:
     return TrainingError(
         f"the process that trained {name} was ended by the system (status {status}), as happens "
-        "where memory runs out; go on with --resume and fewer --jobs"
+        "where memory runs out; go on from its last saved step with fewer --jobs"
     )
 
 

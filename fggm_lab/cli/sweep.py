@@ -1,38 +1,39 @@
 """`fggm-lab sweep`: methods × seeds × orders × varied settings, and what they came to."""
 
 import json
-import traceback
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from fggm_lab.checks import check_count
+from fggm_lab.cli.cells import BESIDE, Cells, option_value
+from fggm_lab.cli.cluster import FOLDER, MINUTES, make_executor, train_on_cluster
 from fggm_lab.cli.console import console
+from fggm_lab.cli.environment import usable_cores
 from fggm_lab.cli.interrupt import go_on, stoppable
 from fggm_lab.cli.methods import make_methods, method_names, method_settings
-from fggm_lab.cli.options import (
-    METHODS,
-    RUN_FOLDER,
-    options_of,
-    read_setting,
-    settings_from,
-    shown_settings,
-)
+from fggm_lab.cli.options import METHODS, RUN_FOLDER, options_of, shown_settings
 from fggm_lab.cli.out import not_inside_a_run
 from fggm_lab.cli.results import print_gathered, print_paired, rows_and_means
+from fggm_lab.cli.side_by_side import train_side_by_side
 from fggm_lab.cli.train import train
-from fggm_lab.errors import LabError, SettingError, nearest
-from fggm_lab.plugins import split_setting
-from fggm_lab.runs.sweep import Cell, Variation, asked_before, is_finished, plan, remember
-from fggm_lab.settings import TrainingSettings
+from fggm_lab.errors import LabError, RunInUse, SettingError, nearest
+from fggm_lab.runs.sweep import Variation, plan, record_lock, remember
+from fggm_lab.settings import RESOURCES
+
+if TYPE_CHECKING:
+    from submitit import AutoExecutor
 
 PER_CELL = ("out", "quiet", "seed", "methods", "order", "resume", "from_", "task", "jobs")
 """What a sweep sets itself for every run."""
-COMBINATIONS, RESULTS = "Combinations", "Results"
+COMBINATIONS, CLUSTER, RESULTS = "Combinations", "Cluster", "Results"
 """Headings under which the help lists a sweep's own options."""
-BESIDE = ("dtype",)
-"""Options that can be varied beside the training settings."""
+FAILED, ELSEWHERE = 1, 3
+"""Exit statuses: a run failed; all others are trained, but another process is still at some."""
 
 
 def _seeds(text: str) -> list[int]:
@@ -65,100 +66,77 @@ def _check(variation: Variation) -> None:
             f"{nearest(variation.key, variable)}; there are: {', '.join(variable)}"
         )
     for value in variation.values:
-        _value(variation.key, value)
+        option_value(variation.key, value)
 
 
-def _value(name: str, text: str) -> Any:
-    """A varied option's value as `train` takes it."""
-    if name in BESIDE:
-        return text
-    field_name, _, _ = shown_settings()[name]
-    return read_setting(TrainingSettings, field_name, text, f"--vary {name}={text}")
-
-
-def _same(options_now: dict[str, Any], before: dict[str, Any] | None) -> bool:
-    """Whether two records of a cell's options are of the same run.
-
-    Versions differ in how a record spells a training setting, and in which settings there are.
-
-    Args:
-        options_now: the options now.
-        before: the options when the cell was trained; None if it was not.
-
-    Returns:
-        Whether training again would repeat the run.
-    """
-    if before is None:
-        return False
-    settings = shown_settings()
-    names = {*settings, *(option.formerly for _, _, option in settings.values())}
-    now, then = (
-        {n: v for n, v in options.items() if n not in names} for options in (options_now, before)
-    )
-    return now == then and settings_from(options_now) == settings_from(before)
-
-
-def _pairs(cell: Cell, pairs: Sequence[str]) -> list[str]:
-    """The `--set` of one cell: those of its method, then those that are varied."""
-    of_method = [
-        pair
-        for pair in pairs
-        if (split := split_setting(pair.partition("=")[0])) and split[0] == cell.method
-    ]
-    return [*of_method, *(f"{cell.method}.{key}={value}" for key, value in cell.settings.items())]
-
-
-class _Cells:
-    """The cells of one sweep, trained one after the other."""
-
-    def __init__(self, out: Path, options: dict[str, Any]) -> None:
-        self.out, self.options = out, options
-        self.failures: dict[str, str] = {}
-        self._orders_described: set[str | None] = set()
-
-    def options_of_cell(self, cell: Cell) -> dict[str, Any]:
-        """What `train` is to do for a cell, as JSON has it."""
-        options = self.options | {key: _value(key, value) for key, value in cell.options.items()}
-        options["set_"] = _pairs(cell, options.get("set_") or [])
-        options |= {"methods": cell.method, "seed": cell.seed, "order": cell.order}
-        return {name: str(v) if isinstance(v, Path) else v for name, v in options.items()}
-
-    def folder_name(self, cell: Cell) -> str:
-        """A cell's name: its run folder, relative to the sweep's."""
-        from fggm_lab.methods import make_method
-
-        pairs = _pairs(cell, self.options.get("set_") or [])
-        settings = method_settings([cell.method], self.options.get("keep"), pairs)
-        return str(cell.folder / make_method(cell.method, **settings[cell.method]).name)
-
-    def is_done(self, cell: Cell, before: dict[str, Any]) -> bool:
-        """Whether its run is finished and was asked to be what it is asked to be now."""
-        name = self.folder_name(cell)
-        options_now = json.loads(json.dumps(self.options_of_cell(cell)))
-        return _same(options_now, before.get(name)) and is_finished(self.out / name)
-
-    def train(self, cell: Cell) -> None:
-        """Train a cell, or go on with it; whatever goes wrong is kept, and the sweep goes on."""
-        quiet, name = cell.order in self._orders_described, self.folder_name(cell)
-        self._orders_described.add(cell.order)
+def _train_here(cells: Cells, names: Sequence[str]) -> None:
+    """Train cells one after the other; whatever goes wrong is kept, and the sweep goes on."""
+    orders: set[str | None] = set()
+    for number, name in enumerate(names, 1):
+        cell = cells.by_name[name]
+        if cells.is_in_use(name):
+            cells.ended(name, RunInUse())
+            continue
+        console.print(f"run {number} of {len(names)}: {name}", highlight=False)
+        options = cells.options_of(name)
         try:
-            train(
-                out=self.out / cell.folder, resume=True, quiet=quiet, **self.options_of_cell(cell)
-            )
-        except LabError as problem:
-            self.failures[name] = str(problem)
+            train(out=cells.out / cell.folder, resume=True, quiet=cell.order in orders, **options)
+            remember(cells.out, {name: options})
+            cells.ended(name)
         except Exception as problem:
-            traceback.print_exc()
-            self.failures[name] = f"{type(problem).__name__}: {problem}"
-        if name in self.failures:
-            console.print(f"[red]failed[/] {name}: {self.failures[name]}", highlight=False)
+            cells.ended(name, problem)
+        orders.add(cell.order)
 
-    def print_failures(self) -> None:
-        """Print every failure once, with the cells that failed with it."""
-        for sentence in dict.fromkeys(self.failures.values()):
-            names = [name for name, reason in self.failures.items() if reason == sentence]
-            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
-            typer.echo(f"failed: {shown}: {sentence}", err=True)
+
+def _train_side_by_side(cells: Cells, names: Sequence[str], jobs: int) -> None:
+    """Train cells in so many processes, each with as many threads as this one would take."""
+    import torch
+
+    from fggm_lab.progress import MethodsProgress
+
+    threads, cores = torch.get_num_threads(), usable_cores()
+    if jobs * threads > cores:
+        console.print(
+            f"{jobs} jobs of {threads} threads each share {cores} cores; fewer threads "
+            f"(OMP_NUM_THREADS={max(1, cores // jobs)}) are faster, and round in another way",
+            highlight=False,
+        )
+    with MethodsProgress(console, names).shown() as progress:
+
+        def finish(name: str) -> None:
+            progress.finish(name)
+            cells.ended(name)
+
+        cell_jobs = {name: cells.job(name) for name in names}
+        train_side_by_side(cell_jobs, jobs, progress.tell, finish, cells.ended, threads)
+
+
+def _train_on_cluster(
+    cells: Cells, names: Sequence[str], executor: "AutoExecutor", parallel: int | None
+) -> None:
+    """Train cells as jobs of a cluster; what they came to is read from the sweep's folder."""
+
+    def ended(name: str, last_line: str) -> None:
+        if not cells.unfinished([name]):
+            console.print(f"finished {name}", highlight=False)
+            cells.ended(name)
+        else:
+            cells.ended(name, RunInUse() if cells.is_in_use(name) else last_line)
+
+    cell_jobs = {name: cells.job(name) for name in names}
+    train_on_cluster(executor, cell_jobs, parallel, ended)
+
+
+def _train_all(cells: Cells, names: Sequence[str], train_some: "Callable[..., None]") -> None:
+    """Train what is not finished; what other processes held is looked at again at the end."""
+    while names:
+        train_some(cells, names)
+        again = [name for name in names if name in cells.elsewhere]
+        unfinished = cells.unfinished(again)
+        cells.elsewhere -= {*again} - {*unfinished}
+        if len(unfinished) == len(names):
+            return
+        names = unfinished
 
 
 @options_of(train, without=PER_CELL)
@@ -206,11 +184,42 @@ def sweep(
             help="Keep the model after every task, not only the last.", rich_help_panel=RUN_FOLDER
         ),
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            help="Runs trained at the same time on this machine, each in a process of its own.",
+            rich_help_panel=RESOURCES,
+        ),
+    ] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Train each run as a job of submitit: `slurm`, `local` (processes of this "
+            "machine) or `debug`. [default: in this process]",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    parallel: Annotated[
+        int | None,
+        typer.Option(
+            help="The most jobs at a time. [default: 1, on SLURM as many as it starts]",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A parameter of SLURM jobs as submitit names it: `partition=gpu`, "
+            f"`gpus_per_node=1`, `timeout_min=240` ({MINUTES} unless given; longer runs are "
+            "queued again); repeatable.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="List the runs and which are finished; train none.",
+            help="List the runs, which are finished, and the command of each; train none.",
             rich_help_panel=COMBINATIONS,
         ),
     ] = False,
@@ -230,7 +239,9 @@ def sweep(
     """Train every combination of methods, seeds, orders and varied settings, and compare.
 
     The same command goes on where it was stopped; finished runs are skipped. A run that fails is
-    told at the end, with exit status 1, and the others are trained all the same.
+    told at the end, with exit status 1, and the others are trained all the same. Started on several
+    machines over one shared folder, it trains each run once; exit status 3 says that all are
+    trained but those that another process is still at.
 
     Example: `fggm-lab sweep --methods sft,fggm --seeds 1-5 --vary lr=5e-4,1e-3 --out runs/sweep`
     """
@@ -245,33 +256,31 @@ def sweep(
     orders = [None if name == "default" else name for name in order or ["default"]]
     settings = method_settings(names, options.get("keep"), options.get("set_") or [])
     own_names = {name: method.name for name, method in make_methods(names, settings).items()}
-    cells = plan(names, _seeds(seeds), orders, varied)
-    work = _Cells(out, options | {"keep_checkpoints": keep_checkpoints})
-    cells_by_name = {work.folder_name(cell): cell for cell in cells}
-    before = asked_before(out)
-    done = {name for name, cell in cells_by_name.items() if work.is_done(cell, before)}
+    planned = plan(names, _seeds(seeds), orders, varied)
+    cells = Cells(out, options | {"keep_checkpoints": keep_checkpoints}, planned)
+    unfinished = cells.unfinished(list(cells.by_name))
     if dry_run:
-        for name in cells_by_name:
-            typer.echo(f"{'finished' if name in done else 'to train'}  {out / name}")
+        _print_plan(cells, unfinished, json_)
         return
+    train_some = _trainer(out, jobs, cluster, parallel, slurm or [])
     console.stderr = json_
     try:
         with stoppable(go_on(resumes=True)):
-            if done:
-                console.print(f"{len(done)} of {len(cells)} runs are finished", highlight=False)
-            options_by_name = {n: work.options_of_cell(cell) for n, cell in cells_by_name.items()}
-            remember(out, options_by_name)
-            for number, (name, cell) in enumerate(cells_by_name.items(), 1):
-                if name not in done:
-                    console.print(f"run {number} of {len(cells)}: {name}", highlight=False)
-                    work.train(cell)
+            if done := len(planned) - len(unfinished):
+                console.print(f"{done} of {len(planned)} runs are finished", highlight=False)
+            with record_lock(out):  # where there are no locks this says so, before anything else
+                pass
+            _train_all(cells, unfinished, train_some)
     finally:
         console.stderr = False
-    work.print_failures()
-    runs = [Run.open(out / name) for name in cells_by_name if name not in work.failures]
+    cells.print_failures()
+    cells.print_elsewhere()
+    left_out = cells.failures.keys() | cells.elsewhere
+    runs = [Run.open(out / name) for name in cells.by_name if name not in left_out]
     record: dict[str, Any] = rows_and_means(runs) if runs else {}
     record |= _paired(runs, own_names.get(baseline or "", baseline), own_names[names[0]]) | {
-        "failures": work.failures
+        "failures": cells.failures,
+        "elsewhere": sorted(cells.elsewhere),
     }
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if csv is not None and runs:
@@ -286,8 +295,45 @@ def sweep(
             print_paired(record["paired"], record["baseline"])
         elif record["not_paired"]:
             console.print(f"no paired differences: {record['not_paired']}", highlight=False)
-    if work.failures:
-        _exit(1)
+    if left_out:
+        _exit(FAILED if cells.failures else ELSEWHERE)
+
+
+def _trainer(
+    out: Path, jobs: int, cluster: str | None, parallel: int | None, slurm: Sequence[str]
+) -> "Callable[[Cells, Sequence[str]], None]":
+    """What trains cells, as the options say: here, side by side, or on a cluster."""
+    check_count("jobs", jobs)
+    if cluster is None:
+        if parallel is not None or slurm:
+            raise SettingError("--parallel and --slurm go with --cluster; name the cluster, too")
+        return partial(_train_side_by_side, jobs=jobs) if jobs > 1 else _train_here
+    if jobs > 1:
+        raise SettingError("--jobs is for a sweep without --cluster; write --parallel")
+    executor = make_executor(cluster, out / FOLDER, parallel, slurm)
+    return partial(_train_on_cluster, executor=executor, parallel=parallel)
+
+
+def _print_plan(cells: Cells, unfinished: Sequence[str], as_json: bool) -> None:
+    """The cells with their commands: a line and an indented one each, or as JSON."""
+    if as_json:
+        rows = [
+            {
+                "run": str(cells.out / name),
+                "method": cell.method,
+                "seed": cell.seed,
+                "order": cell.order,
+                "varied": {**cell.options, **cell.settings},
+                "finished": name not in unfinished,
+                "command": cells.command(name),
+            }
+            for name, cell in cells.by_name.items()
+        ]
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for name in cells.by_name:
+        state = "to train" if name in unfinished else "finished"
+        typer.echo(f"{state}  {cells.out / name}\n          {shlex.join(cells.command(name))}")
 
 
 def _exit(status: int) -> NoReturn:

@@ -1,14 +1,14 @@
 """`Run`: one task sequence learned by one method, as a folder that can be read while it grows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal, overload
 
 from typing_extensions import Self
 
-from fggm_lab.errors import OtherSettings, RunError, SettingError
+from fggm_lab.errors import OtherSettings, RunError, RunExists, RunInUse, SettingError
 from fggm_lab.files import ParsedFile, locked, mend, read_json, write_json
 from fggm_lab.html_table import html_table
 from fggm_lab.runs.config import SCHEMA, RunConfig
@@ -64,7 +64,9 @@ class Run(TaskRecords):
             The run, with nothing but its configuration.
 
         Raises:
-            RunError: the folder holds a run or anything else, or another process is at it.
+            RunExists: the folder holds a run.
+            RunInUse: another process is at it.
+            RunError: the folder holds anything else.
             LabError: the disk refused.
         """
         run = cls(Path(path), config)
@@ -81,13 +83,13 @@ class Run(TaskRecords):
         return run
 
     def _refuse_used(self) -> None:
-        """Raise RunError if the folder holds a run or anything else (a lock is no content)."""
+        """Raise RunExists if the folder holds a run, RunError if anything else but a lock."""
         if not self.path.exists():
             return
         if not self.path.is_dir():
             raise RunError(f"{self.path} is a file; choose another folder for the run")
         if (self.path / CONFIG).exists():
-            raise RunError(
+            raise RunExists(
                 f"{self.path} already holds a run; continue it with resume=True (--resume), or "
                 "choose another folder"
             )
@@ -158,6 +160,26 @@ class Run(TaskRecords):
             )
         return run
 
+    @classmethod
+    def create_or_resume(cls, path: Path | str, config: RunConfig) -> Self:
+        """Begin a run, or go on with the one that is there, whichever process began it.
+
+        Args:
+            path: the run's folder.
+            config: what is going to be trained.
+
+        Returns:
+            The run.
+
+        Raises:
+            RunError: as `create` and `resume` have it.
+            OtherSettings: there is a run, and its settings differ.
+        """
+        if not (Path(path) / CONFIG).exists():
+            with suppress(RunExists):  # another process may be faster
+                return cls.create(path, config)
+        return cls.resume(path, config)
+
     @property
     def name(self) -> str:
         """The folder's own name."""
@@ -171,11 +193,12 @@ class Run(TaskRecords):
             The run, while the lock is held.
 
         Raises:
-            RunError: another process is writing, or the folder cannot be written to.
+            RunInUse: another process is writing.
+            RunError: the folder cannot be written to, or its file system has no locks.
         """
 
         def busy() -> None:
-            raise RunError(
+            raise RunInUse(
                 f"another process is writing to {self.path}; wait for it to end, or "
                 "choose another folder"
             ) from None

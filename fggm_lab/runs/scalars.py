@@ -23,16 +23,16 @@ def log_scalars(run: Run) -> dict[str, Series]:
     Returns:
         Name → its series, in the order in which the log first has them: `loss`, `lr` and `norm` of
         each step; `general`, `general/SKILL` and `TASK/score`, `TASK/exact`, `TASK/nll` of each
-        evaluation, on samples and on whole splits; `seconds/PART`, `peak_memory_mb` and
-        `stored_bytes` of each task, at its last step. `docs/events.md` says what they are. Values
-        that are not finite are left out.
+        evaluation, on samples and on whole splits; `seconds/PART`, `moving_share` (units that could
+        move, of all), `peak_memory_mb` and `stored_bytes` of each task, at its last step.
+        `docs/events.md` says what they are. Values that are not finite are left out.
     """
     series: dict[str, Series] = {}
     step = 0
     for event in run.events():
         if event["kind"] == "step" or event["kind"] == "evaluation":
             step = event["step"]
-        for name, value in _values(event):
+        for name, value in event_scalars(event):
             if value is not None:
                 series.setdefault(name, []).append((step, float(value)))
     return series
@@ -63,8 +63,16 @@ def scalar_of(run: Run, name: str) -> Series:
     )
 
 
-def _values(event: Event) -> Iterator[tuple[str, float | None]]:
-    """The numbers of one event, by the names of their scalars."""
+def event_scalars(event: Event) -> Iterator[tuple[str, float | None]]:
+    """The numbers of one event.
+
+    Args:
+        event: of a run's log.
+
+    Yields:
+        The name of a scalar, as `log_scalars` has it, and its value; None where it is not finite or
+        was not measured.
+    """
     if event["kind"] == "step":
         for name in _OF_STEPS:
             yield name, event.get(name)  # type: ignore[misc]
@@ -79,5 +87,6 @@ def _values(event: Event) -> Iterator[tuple[str, float | None]]:
     elif event["kind"] == "task":
         for part, seconds in event["seconds"].items():
             yield f"seconds/{part}", seconds
+        yield "moving_share", event["kept"] / event["units"] if event["units"] else None
         for name in _OF_FINISHED:
             yield name, event.get(name)  # type: ignore[misc]

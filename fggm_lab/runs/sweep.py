@@ -5,19 +5,22 @@ a cell, and each cell a run folder, `OUT/<order>/seed-<seed>/[<varied>/]<method>
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from fggm_lab.errors import LabError, RunError, SettingError
-from fggm_lab.files import read_json, write_json
+from fggm_lab.errors import LabError, RunError, RunInUse, SettingError
+from fggm_lab.files import locked, read_json, write_json
 from fggm_lab.plugins import split_setting
 from fggm_lab.runs.run import CONFIG, Run
 
 RECORD = "sweep.json"
-"""What every cell of a sweep was asked to be, beside its folders."""
+"""What every trained cell of a sweep was asked to be, beside its folders."""
+LOCK = "sweep.lock"
+"""Held while the record is changed, for several processes may train one sweep."""
 DEFAULT_ORDER = "default"
 """The folder of the order in which tasks are loaded unless another is named."""
 _LONGEST = 150
@@ -198,9 +201,53 @@ def asked_before(out: Path) -> dict[str, Any]:
     return dict(record["cells"])
 
 
+@contextmanager
+def record_lock(out: Path) -> Iterator[None]:
+    """Be the only process that changes a sweep's record; waits for the others.
+
+    Args:
+        out: the sweep's folder; it is made if missing.
+
+    Yields:
+        Once the lock is held.
+
+    Raises:
+        RunError: the folder cannot be made, or allows no lock.
+    """
+
+    def refusal(problem: Exception) -> RunError:
+        return RunError(
+            f"{out} cannot be locked ({problem}), and without locks two processes would train the "
+            "same run; put --out on a file system that has them"
+        )
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise RunError(
+            f"cannot make the folder {out}: {problem.strerror}; choose another"
+        ) from None
+    with locked(out / LOCK, lambda: None, refusal):
+        yield
+
+
 def remember(out: Path, requests: Mapping[str, Any]) -> None:
-    """Record what cells were asked to be, beside those recorded before."""
-    write_json(out / RECORD, {"cells": asked_before(out) | dict(requests)})
+    """Record what cells were asked to be, beside those recorded before by any process."""
+    with record_lock(out):
+        write_json(out / RECORD, {"cells": asked_before(out) | dict(requests)})
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether another process, on this machine or another, is training the run in a folder."""
+    if not (folder / CONFIG).is_file():
+        return False
+    try:
+        with Run.open(folder).lock():
+            return False
+    except RunInUse:
+        return True
+    except LabError:  # training it will say what is wrong
+        return False
 
 
 def is_finished(folder: Path) -> bool:

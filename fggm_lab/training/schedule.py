@@ -39,9 +39,30 @@ def batch_indices(examples: int, steps: int, batch_size: int, seed: int) -> list
     return batches[:steps]
 
 
-def learning_rate(peak: float, step: int, steps: int, schedule: Schedule) -> float:
-    """The rate of step `step` (0-based) of `steps`: falling linearly to 0, or constant."""
-    return peak if schedule == "constant" else peak * (1 - step / steps)
+def learning_rate(
+    peak: float, step: int, steps: int, schedule: Schedule, warmup: float = 0.0
+) -> float:
+    """The rate of a step: climbing to its peak, then falling linearly to 0 or constant.
+
+    The same as transformers' `get_linear_schedule_with_warmup` and
+    `get_constant_schedule_with_warmup`.
+
+    Args:
+        peak: the highest rate.
+        step: which step, 0-based.
+        steps: how many there are.
+        schedule: how the rate goes on from its peak.
+        warmup: the share of steps, rounded up, over which it climbs, in [0, 1).
+
+    Returns:
+        The rate; 0 in the first step of a warm-up.
+    """
+    climbing = math.ceil(steps * warmup)
+    if step < climbing:
+        return peak * (step / climbing)
+    if schedule == "constant":
+        return peak
+    return peak * (1 - (step - climbing) / (steps - climbing))
 
 
 def measuring_steps(steps: int, points: int) -> set[int]:

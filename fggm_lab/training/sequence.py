@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.distributed import barrier, on_main, world
+from fggm_lab.distributed import barrier, is_main, on_main
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.held_out import check_eval_split, held_out_examples
 from fggm_lab.evaluation.too_long import Skipped, fitting_general, fitting_tasks
@@ -24,7 +24,7 @@ from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
 from fggm_lab.models.sampling import beginning_token
 from fggm_lab.runs import Branch, Run, RunConfig
-from fggm_lab.settings import TrainingSettings
+from fggm_lab.settings import CHECKPOINT_STEPS, TrainingSettings
 from fggm_lab.tasks import (
     PASS_AT_1,
     General,
@@ -35,10 +35,12 @@ from fggm_lab.tasks import (
 )
 from fggm_lab.tasks.code import isolation
 from fggm_lab.tasks.metrics import check_metrics
+from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.hardware import processor
 from fggm_lab.training.open_maskings import close_earlier
 from fggm_lab.training.ranks import check_divisible, check_started_alike, check_visible
 from fggm_lab.training.session import Pause, Session
+from fggm_lab.training.trackers import Trackers, check_trackers, logging_to
 from fggm_lab.training.writer import Listener
 
 
@@ -57,10 +59,11 @@ def run_sequence(
     preset: str | None = None,
     resume: bool = False,
     branch: tuple[Run, int] | None = None,
-    checkpoint_every: int = 50,
+    checkpoint_every: int | str = CHECKPOINT_STEPS,
     keep_checkpoints: bool = True,
     in_place: bool = False,
     listener: Listener | None = None,
+    log_with: Trackers = (),
     pause: Pause | None = None,
     **overrides: Any,
 ) -> Run:
@@ -94,10 +97,15 @@ def run_sequence(
         resume: go on with the run in `out` if there is one; on the CPU the result equals that of
             an uninterrupted run, bit for bit.
         branch: another run and the 0-based task after which to take up its model and history.
-        checkpoint_every: steps between saved states.
+        checkpoint_every: steps of a task between saved states, or a time such as `15min`; what is
+            computed is the same, bit for bit.
         keep_checkpoints: keep the model after every task, not only after the last.
         in_place: train `model` itself; by default a copy is trained and `model` stays as it is.
         listener: called with every event.
+        log_with: experiment trackers of accelerate, such as `"tensorboard"` or `["wandb"]`, or
+            objects of its `GeneralTracker`: they get the run's settings and every number that
+            `fggm_lab.runs.log_scalars` has, over the run's steps, each once however often the run
+            is resumed.
         pause: asked after every step; once it says True the state is saved and the unfinished run
             returned, to go on with `resume`.
         overrides: fields of `TrainingSettings` that differ from `settings`, such as `lr=1e-3`.
@@ -111,14 +119,18 @@ def run_sequence(
             of a split's does).
         ModelError: the model cannot be used, as one with adapters or quantised weights.
         RunError: `out` holds another run, is in use by another process, or is damaged.
-        TrainingError: the loss is not a number any more; the last good state is kept.
+        TrainingError: the loss is not a number any more, or a tracker failed; the last good state
+            is kept.
         RankError: another process of a data-parallel run has ended, or has other masks or weights.
+        MissingExtra: a tracker's library is not installed.
     """
     check_language_model(model, tokenizer)
     check_without_adapters(model)
     check_causal(model)
     method = as_method(method)
     check_divisible(model, method)
+    interval = CheckpointInterval.parse(checkpoint_every)
+    trackers = check_trackers(log_with) if is_main() else []
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
     split = training.split
     tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
@@ -195,38 +207,38 @@ def run_sequence(
         "keep_checkpoints": keep_checkpoints,
     }
     check_started_alike(config, general, arguments)
-    run = on_main(lambda: _open_or_create(out, config, resume))
+    run = on_main(lambda: Run.create_or_resume(out, config) if resume else Run.create(out, config))
     check_visible(run)
     if on_main(lambda: run.finished):
+        if trackers:
+            with run.lock(), logging_to(trackers, run, None) as tell:
+                for event in run.events():
+                    tell(event)
         return run
     close_earlier(model)
     trained = model if in_place else copy.deepcopy(model)
-    session = Session(
-        run,
-        trained,
-        tokenizer,
-        tasks,
-        encoded,
-        method,
-        general,
-        skipped,
-        general_skipped,
-        listener,
-        pause,
-        checkpoint_every,
-        keep_checkpoints,
-    )
     keep_freed_memory()
     with ExitStack() as stack:
         on_main(lambda: stack.enter_context(run.lock()))
+        tell = stack.enter_context(logging_to(trackers, run, listener))
+        session = Session(
+            run,
+            trained,
+            tokenizer,
+            tasks,
+            encoded,
+            method,
+            general,
+            skipped,
+            general_skipped,
+            tell,
+            pause,
+            interval,
+            keep_checkpoints,
+        )
         session.train(branch)
         barrier()
     return run
-
-
-def _open_or_create(out: str | Path, config: RunConfig, resume: bool) -> Run:
-    held = resume and (Path(out) / "config.json").exists()
-    return Run.resume(out, config) if held else Run.create(out, config)
 
 
 def _with_settings_named(function: Any) -> inspect.Signature:

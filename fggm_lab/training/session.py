@@ -28,6 +28,7 @@ from fggm_lab.seeds import derived_seed
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.branch import branch_point
+from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.checkpoints import saved_model
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.masked_gradients import MaskedGradients
@@ -81,7 +82,7 @@ class Session:
         general_skipped: Skipped,
         listener: Listener | None,
         pause: Pause | None,
-        checkpoint_every: int,
+        interval: CheckpointInterval,
         keep_checkpoints: bool,
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
@@ -94,11 +95,12 @@ class Session:
         self.training = [method.training_set(i, encoded) for i in range(len(tasks))]
         self.steps = self._steps()
         self.pause = pause
-        self.checkpoint_every, self.keep_checkpoints = checkpoint_every, keep_checkpoints
+        self.interval, self.keep_checkpoints = interval, keep_checkpoints
         self.axes = unit_axes(model)
         self.progress = TrainingProgress()
         self.memory: Memory = {}
         self.paused = False
+        self._saved_at = time.monotonic()
         self._base_samples: list[Encoded] | None = None
         self._held_out: dict[int, list[Encoded]] = {}
 
@@ -306,7 +308,7 @@ class Session:
         if report.task_step in recording or (recording and self.progress.reached):
             self._record(context, report.task_step, masking)
         self.paused = self.pause is not None and on_main(self.pause)
-        if self.paused or report.task_step % self.checkpoint_every == 0:
+        if self.paused or self._checkpoint_is_due(report.task_step):
             self._save_state(optimizer)
         forget_peak(self.model.device)  # what was measured and saved is no part of learning
         return not (self.paused or self.progress.reached)
@@ -444,6 +446,11 @@ class Session:
             )
         return MeasuredDistance(own_samples=on_samples, new_task=on_examples)
 
+    def _checkpoint_is_due(self, task_step: int) -> bool:
+        elapsed = time.monotonic() - self._saved_at
+        return on_main(lambda: self.interval.is_due(task_step, elapsed))
+
     def _save_state(self, optimizer: Optimizer | None) -> None:
         add_up(self.progress)
         self.writer.save_state(optimizer, self.memory, self.progress)
+        self._saved_at = time.monotonic()

@@ -127,7 +127,9 @@ def train_task(
                     f"{number + 1} of task {context.name}"
                 )
             scale = method.lr_scale * method.step_lr_scale(context, value)
-            lr = learning_rate(scale * settings.lr, number, steps, settings.schedule)
+            lr = learning_rate(
+                scale * settings.lr, number, steps, settings.schedule, settings.warmup
+            )
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import write_task
+from tests.support.command_line import QUICK, Asking, write_task
 from tests.support.families import character_tokenizer
 from tests.support.small import small_model
 
@@ -24,3 +24,14 @@ def tasks(tmp_path: Path) -> Path:
     for name in ("FOMC", "mine"):
         write_task(tmp_path / "tasks" / name)
     return tmp_path / "tasks"
+
+
+@pytest.fixture
+def asking(model: Path, tasks: Path) -> Asking:
+    """A sweep's words on a small model and two tasks, given its folder and further options."""
+
+    def words(out: Path, *more: object) -> tuple[object, ...]:
+        named = ("--model", model, "--tasks", tasks, "--out", out)
+        return ("sweep", *named, *QUICK, "--limit", 4, "--points", 0, *more)
+
+    return words

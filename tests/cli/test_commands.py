@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
-from fggm_lab.fisher import FisherScores
+from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.models import load_model
 from fggm_lab.runs import Run
+from fggm_lab.tasks import load_tasks
 from tests.support.command_line import QUICK, CommandResult, write_task
 from tests.support.records import TASKS, made_run
 
@@ -88,7 +91,26 @@ def test_fisher_audit_and_info(
     assert "method fggm" in result.out and "estimator sampled" in result.out
 
 
+def test_scores_are_made_in_the_dtype_length_and_batches_asked_for(
+    call: Callable[..., CommandResult], model: Path, tasks: Path, tmp_path: Path
+) -> None:
+    more = ("--dtype", "float64", "--max-length", 20, "--batch-size", 3, "--estimator", "batch")
+    words = ("--model", model, "--tasks", tasks, "--task", "mine", "--out", tmp_path / "scores")
+    assert call("fisher", *words, *more).status == 0
+    scores = FisherScores.load(tmp_path / "scores" / "mine.safetensors")
+    network, tokenizer = load_model(model, dtype="float64", for_training=True)
+    task = load_tasks(tasks)["mine"]
+    settings = {"max_length": 20, "batch_size": 3, "estimator": "batch"}
+    expected = fisher_scores(network, tokenizer, task, **settings)  # type: ignore[arg-type]
+    assert scores.info == expected.info and scores.info.dtype == "float64"
+    assert scores.info.truncated > 0 and scores.info.extra["batch_size"] == 3
+    assert all(torch.equal(scores.units[name], units) for name, units in expected.units.items())
+
+
 FISHER_BROKEN = {
+    "no such dtype": (("--dtype", "int8"), "dtype 'int8' is no floating type"),
+    "no batch": (("--batch-size", 0), "batch_size is 0"),
+    "too long": (("--max-length", 10**6), "max_length is 1000000"),
     "no such estimator": (("--estimator", "fast"), "no estimator is named 'fast'"),
     "budget without a number": (("--memory-budget", "lots"), "write a number of bytes"),
     "budget too small": (("--memory-budget", "1kB"), "raise it, or lower max_length"),

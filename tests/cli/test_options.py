@@ -27,7 +27,7 @@ COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-define
 class MoreSettings(TrainingSettings):
     """The settings of training, and one more."""
 
-    warmup_steps: Annotated[int, Option(name="warmup")] = Field(default=3, ge=0)
+    pause_steps: Annotated[int, Option(name="pause")] = Field(default=3, ge=0)
     """Steps over which the learning rate rises."""
     hidden_one: Annotated[int, Option(shown=False)] = 1
     """Not for the command line."""
@@ -44,12 +44,12 @@ def test_a_field_more_is_an_option_more() -> None:
         """A command."""
 
     named = inspect.signature(command).parameters
-    assert named["warmup"].default == 3 and "hidden_one" not in named
-    assert named.keys() - {"warmup"} == dict.fromkeys(TRAINING_NAMES).keys() | {"recompute"}
-    settings = settings_from({"warmup": "7", "lr": "1e-2"}, MoreSettings)
-    assert settings == MoreSettings(warmup_steps=7, lr=1e-2)
-    with pytest.raises(SettingError, match=r"^--warmup -1: .*; write a whole number of 0 or more$"):
-        settings_from({"warmup": -1}, MoreSettings)
+    assert named["pause"].default == 3 and "hidden_one" not in named
+    assert named.keys() - {"pause"} == dict.fromkeys(TRAINING_NAMES).keys() | {"recompute"}
+    settings = settings_from({"pause": "7", "lr": "1e-2"}, MoreSettings)
+    assert settings == MoreSettings(pause_steps=7, lr=1e-2)
+    with pytest.raises(SettingError, match=r"^--pause -1: .*; write a whole number of 0 or more$"):
+        settings_from({"pause": -1}, MoreSettings)
 
 
 TRAINING_NAMES = [
@@ -149,7 +149,7 @@ def test_a_mistake_names_the_option_and_a_remedy(
 
 
 def test_a_sweep_knows_the_record_of_an_earlier_version() -> None:
-    from fggm_lab.cli.sweep import _same
+    from fggm_lab.cli.cells import _same
 
     earlier = {"model": "tiny", "epochs": "5", "lr": 5e-4, "clip": 1.0, "recompute": False,
                "points": 12}  # fmt: skip

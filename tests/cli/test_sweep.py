@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fggm_lab.runs import Run, find_runs
-from tests.support.command_line import QUICK, CommandResult
+from tests.support.command_line import Asking, CommandResult
 from tests.support.made_runs import config, finished_run
 
 __all__ = ["config", "finished_run"]
@@ -18,20 +18,6 @@ __all__ = ["config", "finished_run"]
 command = import_module("fggm_lab.cli.sweep")
 
 ORDERS = ("--order", "default", "--order", "mine,FOMC")
-
-
-Asking = Callable[..., tuple[object, ...]]
-
-
-@pytest.fixture
-def asking(model: Path, tasks: Path) -> Asking:
-    """The command's words on a small model and two tasks, given its folder and further options."""
-
-    def words(out: Path, *more: object) -> tuple[object, ...]:
-        named = ("--model", model, "--tasks", tasks, "--out", out)
-        return ("sweep", *named, *QUICK, "--limit", 4, "--points", 0, *more)
-
-    return words
 
 
 def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(

@@ -1,6 +1,7 @@
 """What the command line is called with in tests, and what it came to."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ QUICK: tuple[object, ...] = (
     "--epochs", 1, "--limit", 8, "--batch-size", 4, "--points", 2, "--lr", "1e-2",
 )  # fmt: skip
 """Options with which a run of two small tasks takes seconds."""
+
+
+Asking = Callable[..., tuple[object, ...]]
+"""Makes the words of a command from its folder and further options."""
 
 
 @dataclass(frozen=True)

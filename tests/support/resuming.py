@@ -50,6 +50,13 @@ def timeless(run: Run) -> list[dict[str, Any]]:
     return [{k: v for k, v in event.items() if k not in measured} for event in run.events()]
 
 
+def assert_same_numbers(a: Run, b: Run) -> None:
+    """Two finished runs of two tasks: events, scores and final weights are equal, bit for bit."""
+    assert a.finished and a.scores == b.scores is not None
+    assert timeless(a) == timeless(b)
+    assert same_weights(a, b, task=1)
+
+
 def assert_same_folder(uninterrupted: Run, run: Run) -> None:
     """As `assert_same_run`, and every event and every file of scores, masks and drift."""
     assert_same_run(uninterrupted, run)

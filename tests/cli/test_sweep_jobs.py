@@ -1,0 +1,117 @@
+"""Several processes at one sweep: the same numbers, and each run trained once."""
+
+import errno
+import json
+import multiprocessing
+import shlex
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fggm_lab.cli.side_by_side import train_side_by_side
+from fggm_lab.runs import Run
+from fggm_lab.runs.events import Event
+from fggm_lab.runs.sweep import asked_before, remember
+from tests.cli.test_side_by_side import Counting
+from tests.support.command_line import Asking, CommandResult
+from tests.support.resuming import assert_same_numbers
+
+CELLS = [f"default/seed-{seed}/random" for seed in (1, 2)]
+
+
+def test_jobs_give_the_numbers_of_one_process_and_failures_stop_no_others(
+    call: Callable[..., CommandResult], asking: Asking, tmp_path: Path
+) -> None:
+    words = ("--methods", "random")
+    here, beside = tmp_path / "here", tmp_path / "beside"
+    assert call(*asking(here, *words, "--seeds", "1")).status == 0
+    in_the_way = beside / "default/seed-0/random/notes.txt"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("mine")
+    result = call(*asking(beside, *words, "--seeds", "0-1", "--jobs", 2, "--json"))
+    assert result.status == 1, result.err
+    record = json.loads(result.out)
+    assert record["failures"].keys() == {"default/seed-0/random"}
+    assert [row["seed"] for row in record["runs"]] == [1]
+    assert_same_numbers(Run.open(here / CELLS[0]), Run.open(beside / CELLS[0]))
+    assert set(asked_before(beside)) == {CELLS[0]}, "what failed is not taken for trained"
+
+
+def test_an_interrupt_ends_every_process() -> None:
+    def tell(name: str, event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_side_by_side({"a": Counting(3), "b": Counting(3)}, 2, tell, lambda _: None)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_run_that_another_process_holds_is_elsewhere_and_not_failed(
+    call: Callable[..., CommandResult], asking: Asking, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = asking(out, "--methods", "random", "--seeds", "1-2")
+    assert call(*words, "--dry-run").status == 0 and not out.exists()
+    command = json.loads(call(*words, "--dry-run", "--json").out)[0]["command"]
+    assert call(*command[1:]).status == 0  # the run has begun, on another machine
+    before = Run.open(out / CELLS[0])
+    before.truncate_events(0)  # … and is not finished
+    before.resume_file.unlink()
+    with before.lock():
+        result = call(*words, "--json")
+    assert result.status == 3, result.err
+    record = json.loads(result.out)
+    assert (record["failures"], record["elsewhere"]) == ({}, [CELLS[0]])
+    assert [row["seed"] for row in record["runs"]] == [2]
+    assert f"elsewhere: another process is training {CELLS[0]};" in result.err
+    assert call(*words).status == 0, "it was let go unfinished, and is trained here"
+    assert Run.open(out / CELLS[0]).finished
+
+
+def test_the_command_of_a_cell_trains_what_the_sweep_asks_for(
+    call: Callable[..., CommandResult], asking: Asking, tmp_path: Path
+) -> None:
+    more = (
+        "--vary",
+        "random.keep=0.2",
+        "--vary",
+        "clip=none",
+        "--order",
+        "mine,FOMC",
+        "--seeds",
+        3,
+    )
+    words = asking(tmp_path / "a folder", "--methods", "random", "--dtype", "float64", *more)
+    (row,) = json.loads(call(*words, "--dry-run", "--json").out)
+    assert row["varied"] == {"clip": "none", "keep": "0.2"} and not row["finished"]
+    plain = call(*words, "--dry-run").out
+    assert plain == f"to train  {row['run']}\n          {shlex.join(row['command'])}\n"
+    assert call(*row["command"][1:]).status == 0
+    log = (Path(row["run"]) / "events.jsonl").read_bytes()
+    result = call(*words)
+    assert result.status == 0, "other settings would be refused"
+    assert (Path(row["run"]) / "events.jsonl").read_bytes() == log
+    assert call(*words, "--dry-run").out.startswith("finished")
+
+
+def test_processes_that_record_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda i: remember(tmp_path, {str(i): {"seed": i}}), range(40)))
+    assert asked_before(tmp_path) == {str(i): {"seed": i} for i in range(40)}
+
+
+def test_a_folder_without_locks_is_refused_before_training(
+    call: Callable[..., CommandResult],
+    asking: Asking,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*values: object, **named: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    refusal = call(*asking(tmp_path / "out", "--methods", "sft", "--seeds", "1")).refusal
+    assert "No locks available" in refusal and "put --out on a file system that has them" in refusal
+    assert list((tmp_path / "out").iterdir()) == []
