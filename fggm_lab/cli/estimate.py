@@ -1,7 +1,7 @@
 """`fggm-lab estimate`: whether a model fits, before its weights are fetched."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -47,7 +47,8 @@ def estimate(
         bool, typer.Option("--gradient-checkpointing", help="Keep few activations.")
     ] = False,
     device: Annotated[
-        str, typer.Option(help="Where it is to run, `cuda` or `cpu`; it need not be there.")
+        Literal["cuda", "cpu"],
+        typer.Option(help="Where it is to run, `cuda` or `cpu`; it need not be there."),
     ] = "cuda",
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let a hub model run its own code.")
@@ -68,7 +69,7 @@ def estimate(
         dtype=dtype,
         answer_length=answer_length,
         fisher_batch_size=FISHER_BATCH if fisher_batch_size is None else fisher_batch_size,
-        device=device,  # type: ignore[arg-type]  (it is checked there)
+        device=device,
         trust_remote_code=trust_remote_code,
         batch_size=batch_size,
         micro_batch=micro_batch,

@@ -21,9 +21,9 @@ SIZES: dict[str, Any] = {"batch_size": 4, "max_length": 48, "fisher_batch_size":
 def test_it_is_what_the_allocator_hands_out(method: Any) -> None:
     workload = Workload(SHAPE, "float32", method)
     model, call = work(workload)
-    taken = peak_bytes(call)
+    allocated = peak_bytes(call)
     weights = sum(p.nbytes for p in model.parameters())
-    assert estimated_bytes(workload) - weights == pytest.approx(taken, rel=0.05)
+    assert estimated_bytes(workload) - weights == pytest.approx(allocated, rel=0.05)
 
 
 def test_it_is_what_a_process_takes() -> None:
@@ -55,7 +55,7 @@ def test_settings_that_save_memory_do() -> None:
         saving = estimate_memory(CONFIG, "random", **SIZES | change)
         assert saving.activations < 0.9 * plain.activations, change
     # On a GPU the optimiser takes all square roots at once, on a CPU one parameter's.
-    assert plain.copies == pytest.approx(2 * plain.gradients, rel=0.01)
+    assert plain.copies == pytest.approx(2 * plain.gradients, rel=0.05)
     assert saving.copies < 0.85 * 2 * saving.gradients
 
 
@@ -71,9 +71,14 @@ def test_a_mask_whose_size_depends_on_scores_is_refused(method: Method) -> None:
         estimate_memory(CONFIG, method)
 
 
+def sizes(name: str) -> dict[str, Any]:
+    """One size of nothing."""
+    return {name: 0}
+
+
 def test_sizes_of_nothing_are_refused() -> None:
     for name in ("batch_size", "max_length", "micro_batch", "fisher_batch_size", "answer_length"):
         with pytest.raises(SettingError, match=f"{name}.* 0"):
-            estimate_memory(CONFIG, **{name: 0})
+            estimate_memory(CONFIG, **sizes(name))
     with pytest.raises(SettingError, match="positions for 1024 tokens"):
         estimate_memory(CONFIG, max_length=4096)
