@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks import (
     check,
     demo,
+    estimates,
     explorers,
     fisher,
     growth,
@@ -37,6 +38,7 @@ CASES: dict[str, Case] = {
     "peers": peers.run,
     "growth": growth.run,
     "check": check.run,
+    "estimates": estimates.run,
     "explorers": explorers.run,
     "live": live.run,
     "demo": demo.run,

@@ -79,10 +79,10 @@ def shapes(settings: Settings, quick: list[Shape], full: list[Shape]) -> list[Sh
     return quick if settings.size == "quick" else full
 
 
-def make_model(shape: Shape, settings: Settings) -> PreTrainedModel:
-    """A model with random weights, head and embedding tied, in evaluation mode."""
+def model_config(shape: Shape) -> dict[str, Any]:
+    """The config of a model, head and embedding tied."""
     heads = shape.hidden // shape.head
-    config = {
+    return {
         "model_type": shape.family,
         "hidden_size": shape.hidden,
         "intermediate_size": shape.inner,
@@ -97,7 +97,11 @@ def make_model(shape: Shape, settings: Settings) -> PreTrainedModel:
         "pad_token_id": 0,
         "use_cache": False,
     }
-    return build_model(config, seed=0).to(settings.device, settings.dtype)
+
+
+def make_model(shape: Shape, settings: Settings) -> PreTrainedModel:
+    """A model with random weights, head and embedding tied, in evaluation mode."""
+    return build_model(model_config(shape), seed=0).to(settings.device, settings.dtype)
 
 
 def make_batch(shape: Shape, settings: Settings, seed: int = 0) -> Batch:

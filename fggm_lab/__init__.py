@@ -116,6 +116,7 @@ if TYPE_CHECKING:
     from fggm_lab.training import FGGMCallback as FGGMCallback
     from fggm_lab.training import SelfKLCallback as SelfKLCallback
     from fggm_lab.training import choose_units as choose_units
+    from fggm_lab.training import estimate_memory as estimate_memory
     from fggm_lab.training import freezing as freezing
     from fggm_lab.training import run_sequence as run_sequence
     from fggm_lab.training import unit_drift as unit_drift
@@ -225,6 +226,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "FGGMCallback",
         "SelfKLCallback",
         "choose_units",
+        "estimate_memory",
         "freezing",
         "run_sequence",
         "unit_drift",

@@ -12,7 +12,18 @@ ON_DISK = {("events.py", "kept")}
 
 
 @pytest.mark.parametrize(
-    "folder", ["fggm_lab", "tests", "benchmarks", "studies", "docs", "data", "experiments", "tools"]
+    "folder",
+    [
+        "fggm_lab",
+        "tests",
+        "benchmarks",
+        "studies",
+        "docs",
+        "data",
+        "examples",
+        "experiments",
+        "tools",
+    ],
 )
 def test_no_name_is_vague(folder: str) -> None:
     names = all_bindings(ROOT / folder)

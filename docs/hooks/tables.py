@@ -189,6 +189,30 @@ def versions() -> str:
     return table(["", *report], rows)
 
 
+def scaling() -> str:
+    """What models of many sizes take, from `docs/scaling.json`."""
+    path = Path(__file__).parents[1] / "scaling.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    columns = {
+        "weights": "weights",
+        "sft": "step, plain",
+        "sft_checkpointing": "… with checkpointing",
+        "fggm": "step, FGGM",
+        "fggm_checkpointing": "… with checkpointing ",
+        "fisher": "Fisher pass, 1 text",
+    }
+    rows = [
+        [name, f"{cells['parameters'] / 1e9:.2f}", *(f"{cells[c] / 2**30:.1f}" for c in columns)]
+        for name, cells in record["models"].items()
+    ]
+    heads = ["model", "parameters, 10⁹", *columns.values()]
+    return (
+        f"{table(heads, rows)}\n\nGiB in {record['dtype']}, weights included, for AdamW on a GPU: "
+        f"{record['batch']} texts of {record['length']:,} tokens per step, {record['answer']} of "
+        "them the answer; FGGM lets 30 % of the rows move."
+    )
+
+
 def _outcome(finding: dict[str, str]) -> str:
     """One finding in a cell."""
     outcome, count = finding["outcome"], finding["detail"].partition(":")[0]
@@ -211,6 +235,7 @@ TABLES: dict[str, Callable[[], str]] = {
         commands,
         families,
         versions,
+        scaling,
     )
 }
 

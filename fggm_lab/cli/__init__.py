@@ -9,6 +9,7 @@ import typer
 from fggm_lab.cli.check import check
 from fggm_lab.cli.code import code
 from fggm_lab.cli.course import demo, lab, real
+from fggm_lab.cli.estimate import estimate
 from fggm_lab.cli.exercises import grade, progress
 from fggm_lab.cli.figure import figure
 from fggm_lab.cli.forgotten import forgotten
@@ -57,7 +58,7 @@ def _options(
 
 for command in (
     look, demo, real, lab, run, watch, sweep, compare, report, figure, forgotten, info, check,
-    general, code, fisher, levels, tasks, audit, progress, grade,
+    estimate, general, code, fisher, levels, tasks, audit, progress, grade,
 ):  # fmt: skip
     app.command()(command)
 

@@ -36,6 +36,10 @@ class MemoryMeter(TorchDispatchMode):
                 self._count(leaf)
         return out
 
+    def forget_peak(self) -> None:
+        """Begin a new peak, at what is alive now."""
+        self.peak = self.live
+
     def _count(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         if storage._cdata in self._storages:

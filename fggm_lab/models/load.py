@@ -1,7 +1,7 @@
 """Loading a causal language model and its tokenizer: the shipped one, a local folder, a hub id."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def load_model(
         MissingExtra: a GGUF file is to be read and the package `gguf` is not installed.
         SettingError: no such device or floating type.
     """
-    target_device, number_type = _device(device), _dtype(dtype)
+    target_device, number_type = _device(device), floating_type(dtype)
     target = _locate(source)
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     with quiet():
@@ -91,6 +91,56 @@ def load_model(
     return model.to(target_device).eval(), tokenizer
 
 
+def read_config(
+    source: str | Path | Mapping[str, Any] | PreTrainedConfig, *, trust_remote_code: bool = False
+) -> PreTrainedConfig:
+    """The config of a model that can be trained; nothing of its weights is read.
+
+    Args:
+        source: `"tiny"`, a folder with a config.json, such a file, a hub id, a transformers config,
+            or a mapping of its fields with `model_type`.
+        trust_remote_code: allow a model's own Python code to run.
+
+    Returns:
+        The config.
+
+    Raises:
+        ModelError: there is no such model, the config has no or an unknown `model_type`, or it says
+            that the weights are quantised.
+    """
+    if isinstance(source, PreTrainedConfig):
+        config = source
+    elif isinstance(source, Mapping):
+        try:
+            config = AutoConfig.for_model(**source)
+        except (TypeError, ValueError, KeyError) as problem:
+            raise ModelError(
+                f"no model can be built from this config ({first_line(problem)}); check its "
+                "model_type and sizes"
+            ) from problem
+    else:
+        options = {"trust_remote_code": trust_remote_code}
+        with quiet():
+            config = _load_config(_config_of(source), source, options)
+    check_config_unquantised(config, source if isinstance(source, str | Path) else "this config")
+    return config
+
+
+def _config_of(source: str | Path) -> str:
+    """A config file or its folder, or the id of a model the hub is known to have."""
+    path = Path(source).expanduser()
+    if path.suffix == ".json" and path.is_file():
+        return str(path)
+    if str(source) != TINY and (path / "config.json").is_file():  # its weights are not looked for
+        return str(path)
+    if str(source) != TINY and (file := gguf_file(source)) is not None:
+        raise ModelError(
+            f"{file} is a GGUF file, which has no config.json; name a folder or a hub id of the "
+            "same model, or its config as a JSON file"
+        )
+    return _locate(source)
+
+
 def _device(device: str | torch.device | None) -> torch.device:
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -103,7 +153,18 @@ def _device(device: str | torch.device | None) -> torch.device:
     return checked
 
 
-def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
+def floating_type(dtype: str | torch.dtype | None) -> torch.dtype:
+    """The floating type of a name, `"bfloat16"` for one; None is float32.
+
+    Args:
+        dtype: the name, or the type itself.
+
+    Returns:
+        The type.
+
+    Raises:
+        SettingError: there is no such floating type.
+    """
     number_type = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype or torch.float32
     if not isinstance(number_type, torch.dtype) or not number_type.is_floating_point:
         raise SettingError(

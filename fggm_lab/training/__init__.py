@@ -15,6 +15,7 @@ from fggm_lab.training.effects import (
     zeroing_heads,
 )
 from fggm_lab.training.masked_gradients import MaskedGradients
+from fggm_lab.training.memory_estimate import MemoryEstimate, estimate_memory
 from fggm_lab.training.self_kl_callback import SelfKLCallback
 from fggm_lab.training.sequence import run_sequence
 
@@ -24,9 +25,11 @@ __all__ = [
     "Effect",
     "FGGMCallback",
     "MaskedGradients",
+    "MemoryEstimate",
     "SelfKLCallback",
     "TrainingSettings",
     "choose_units",
+    "estimate_memory",
     "freezing",
     "measured",
     "run_sequence",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.distributed import barrier, is_main, on_main
+from fggm_lab.distributed import barrier, is_main, on_main, world
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.held_out import check_eval_split, held_out_examples
 from fggm_lab.evaluation.too_long import Skipped, fitting_general, fitting_tasks

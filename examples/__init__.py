@@ -1,0 +1,1 @@
+"""FGGM in other people's training loops: each file is a program of its own."""
