@@ -86,7 +86,7 @@ def work(folder: Path) -> None:
         share = slice(rank, None, 2)
         train(model, mask, range(STEPS - 1), optimizer, share)
         states = get_state_dict(model, optimizer)
-        saved = {"model": states[0], "optimizer": states[1]}
+        saved: dict[str, Any] = {"model": states[0], "optimizer": states[1]}
         dcp.save(saved, checkpoint_id=folder / family)
         train(model, mask, range(STEPS - 1, STEPS), optimizer, share)
         trained = weights(model)
