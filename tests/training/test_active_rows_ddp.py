@@ -25,8 +25,15 @@ from tests.support.ranks import on_ranks
 STEPS, PARTS, ROWS = 3, 2, 4
 """Steps, micro-batches of a step, examples of a micro-batch."""
 
-WAYS = ("after", "before", "accelerate", "wrapper")
-"""How DDP comes to the model: around it, before ActiveRows, by accelerate, around its owner."""
+CASES = [
+    ("after", False),
+    ("after", True),
+    ("before", True),
+    ("accelerate", False),
+    ("wrapper", False),
+]
+"""How DDP comes to the model: around it, before ActiveRows, by accelerate, around its owner; and
+whether the mask leaves parameters out and lets others move whole."""
 
 
 def model_and_mask(whole: bool) -> tuple[PreTrainedModel, Mask]:
@@ -77,26 +84,25 @@ def step(forward: Any, rows: ActiveRows, optimizer: Any, batches: list[Any]) -> 
 def train_on_ranks(folder: Path) -> None:
     """Every way and every kind of mask, in one launch; the weights go to files."""
     dist.init_process_group("gloo")
-    for way in WAYS:
-        for whole in (False, True):
-            model, mask = model_and_mask(whole)
-            if dist.get_rank() == 1:  # what rank 0 has is what counts, as ever under DDP
-                with torch.no_grad():
-                    next(model.parameters()).add_(1.0)
-            ddp: Any = DistributedDataParallel(model) if way == "before" else None
-            with ActiveRows(model, mask) as rows:
-                optimizer: Any = rows.attach(AdamW(model.parameters(), lr=1e-2, weight_decay=0.1))
-                if way == "after":
-                    ddp = DistributedDataParallel(model)
-                elif way == "wrapper":
-                    ddp = DistributedDataParallel(Owner(model))
-                elif way == "accelerate":
-                    ddp, optimizer = Accelerator(cpu=True).prepare(model, optimizer)
-                for number in range(STEPS):
-                    batches = [shard(micro_batch(number, part)) for part in range(PARTS)]
-                    step(ddp, rows, optimizer, batches)
-            assert not hasattr(model, "_ddp_params_and_buffers_to_ignore")
-            save_file(dict(model.named_parameters()), folder / f"{way}{whole}{dist.get_rank()}")
+    for way, whole in CASES:
+        model, mask = model_and_mask(whole)
+        if dist.get_rank() == 1:  # what rank 0 has is what counts, as ever under DDP
+            with torch.no_grad():
+                next(model.parameters()).add_(1.0)
+        ddp: Any = DistributedDataParallel(model) if way == "before" else None
+        with ActiveRows(model, mask) as rows:
+            optimizer: Any = rows.attach(AdamW(model.parameters(), lr=1e-2, weight_decay=0.1))
+            if way == "after":
+                ddp = DistributedDataParallel(model)
+            elif way == "wrapper":
+                ddp = DistributedDataParallel(Owner(model))
+            elif way == "accelerate":
+                ddp, optimizer = Accelerator(cpu=True).prepare(model, optimizer)
+            for number in range(STEPS):
+                batches = [shard(micro_batch(number, part)) for part in range(PARTS)]
+                step(ddp, rows, optimizer, batches)
+        assert not hasattr(model, "_ddp_params_and_buffers_to_ignore")
+        save_file(dict(model.named_parameters()), folder / f"{way}{whole}{dist.get_rank()}")
     refusals()
     count_bytes(folder)
 
@@ -132,8 +138,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("whole", [False, True])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way, whole", CASES)
 def test_two_processes_train_as_one(trained: Path, way: str, whole: bool) -> None:
     ranks = [load_file(trained / f"{way}{whole}{rank}") for rank in range(2)]
     alone = dict(train_alone(whole).named_parameters())
