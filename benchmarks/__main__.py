@@ -20,6 +20,7 @@ from benchmarks import (
     peers,
     real,
     steps,
+    traffic,
     training,
 )
 from benchmarks.harness import Case, Report, Settings, Size, environment
@@ -30,6 +31,7 @@ from fggm_lab.heap import keep_freed_memory
 CASES: dict[str, Case] = {
     "fisher": fisher.run,
     "training": training.run,
+    "traffic": traffic.run,
     "steps": steps.run,
     "masks": masks.run,
     "peers": peers.run,

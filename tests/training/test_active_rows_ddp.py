@@ -14,7 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 from transformers import PreTrainedModel
 
-from benchmarks.traffic import counted_bytes
+from benchmarks.harness import MIB, Settings
+from benchmarks.models import make_model, shapes
+from benchmarks.traffic import measure, one_process
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.models.encoding import Encoded, collate
@@ -104,7 +106,6 @@ def train_on_ranks(folder: Path) -> None:
         assert not hasattr(model, "_ddp_params_and_buffers_to_ignore")
         save_file(dict(model.named_parameters()), folder / f"{way}{whole}{dist.get_rank()}")
     refusals()
-    count_bytes(folder)
 
 
 def refusals() -> None:
@@ -149,21 +150,10 @@ def test_two_processes_train_as_one(trained: Path, way: str, whole: bool) -> Non
         assert not torch.equal(parameter, start[name]), name  # or the comparison says nothing
 
 
-def count_bytes(folder: Path) -> None:
-    """Write how many bytes plain DDP and active rows reduce in a step."""
-    counts = {}
-    for name, keep in (("plain", 1.0), ("rows", 0.3)):
-        model, _ = model_and_mask(whole=False)
-        with ActiveRows(model, Mask.random(model, keep, seed=3)):
-            ddp = DistributedDataParallel(model)
-            with counted_bytes(ddp) as count:
-                ddp(**shard(micro_batch(0, 0)), use_cache=False).loss.backward()
-        counts[name] = torch.tensor(count.bytes)
-    save_file(counts, folder / f"bytes{dist.get_rank()}")
-
-
-def test_only_the_active_share_travels(trained: Path) -> None:
-    counts = load_file(trained / "bytes0")
-    parameters = sum(p.nbytes for p in model_and_mask(whole=False)[0].parameters())
-    assert counts["plain"] == parameters
-    assert counts["rows"] < 0.33 * parameters  # 0.3, rounded up in small parameters
+def test_only_the_active_share_travels() -> None:
+    settings = Settings(torch.device("cpu"), "tiny")
+    with one_process(settings):
+        row = measure(shapes(settings, [], [])[0], settings)
+    model = make_model(shapes(settings, [], [])[0], settings)
+    assert row["plain_mib"] == sum(p.nbytes for p in model.parameters()) / MIB
+    assert row["ratio"] < 0.33  # 0.3, and 0.3 of a small parameter's units rounded up
