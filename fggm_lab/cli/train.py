@@ -221,7 +221,7 @@ def train(
         missing_tasks,
     )
 
-    meet(jobs)
+    meet(jobs, device)
     names = method_names(methods)
     settings = settings_from(training)
     own_settings = method_settings(names, keep, set_ or [], preset_method_settings(preset))

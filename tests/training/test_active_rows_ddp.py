@@ -35,14 +35,14 @@ CASES = [
     ("wrapper", False),
 ]
 """How DDP comes to the model: around it, before ActiveRows, by accelerate, around its owner; and
-whether the mask leaves parameters out and lets others move whole."""
+whether the mask leaves parameters out and lets others move partial."""
 
 
-def model_and_mask(whole: bool) -> tuple[PreTrainedModel, Mask]:
-    """A tiny model; `whole` leaves some parameters out of the mask, freezes and keeps others."""
+def model_and_mask(partial: bool) -> tuple[PreTrainedModel, Mask]:
+    """A tiny model; `partial` leaves some parameters out of the mask, freezes and keeps others."""
     model = tiny_model("llama", tied=False, dtype=torch.float64).eval()
     mask = Mask.random(model, 0.3, seed=3)
-    if whole:
+    if partial:
         names = mask.names
         mask.units[names[1]][:] = True
         del mask.units[names[2]], mask.axes[names[2]]
@@ -86,8 +86,8 @@ def step(forward: Any, rows: ActiveRows, optimizer: Any, batches: list[Any]) -> 
 def train_on_ranks(folder: Path) -> None:
     """Every way and every kind of mask, in one launch; the weights go to files."""
     dist.init_process_group("gloo")
-    for way, whole in CASES:
-        model, mask = model_and_mask(whole)
+    for way, partial in CASES:
+        model, mask = model_and_mask(partial)
         if dist.get_rank() == 1:  # what rank 0 has is what counts, as ever under DDP
             with torch.no_grad():
                 next(model.parameters()).add_(1.0)
@@ -104,26 +104,26 @@ def train_on_ranks(folder: Path) -> None:
                 batches = [shard(micro_batch(number, part)) for part in range(PARTS)]
                 step(ddp, rows, optimizer, batches)
         assert not hasattr(model, "_ddp_params_and_buffers_to_ignore")
-        save_file(dict(model.named_parameters()), folder / f"{way}{whole}{dist.get_rank()}")
+        save_file(dict(model.named_parameters()), folder / f"{way}{partial}{dist.get_rank()}")
     refusals()
 
 
 def refusals() -> None:
     """What cannot be made right is refused, on all ranks alike."""
-    model, mask = model_and_mask(whole=False)
+    model, mask = model_and_mask(partial=False)
     mask.units[mask.names[1]][:] = False
     ddp = DistributedDataParallel(model)
     with ActiveRows(ddp, mask), pytest.raises(SettingError, match="then wrap that model"):
         ddp(**shard(micro_batch(0, 0)))
-    model, _ = model_and_mask(whole=False)
+    model, _ = model_and_mask(partial=False)
     with ActiveRows(model, Mask.random(model, 0.3, seed=dist.get_rank())):
         ddp = DistributedDataParallel(model)
         with pytest.raises(SettingError, match="give all processes the same mask"):
             ddp(**shard(micro_batch(0, 0)))
 
 
-def train_alone(whole: bool) -> PreTrainedModel:
-    model, mask = model_and_mask(whole)
+def train_alone(partial: bool) -> PreTrainedModel:
+    model, mask = model_and_mask(partial)
     with ActiveRows(model, mask) as rows:
         optimizer = rows.attach(AdamW(model.parameters(), lr=1e-2, weight_decay=0.1))
         for number in range(STEPS):
@@ -139,11 +139,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("way, whole", CASES)
-def test_two_processes_train_as_one(trained: Path, way: str, whole: bool) -> None:
-    ranks = [load_file(trained / f"{way}{whole}{rank}") for rank in range(2)]
-    alone = dict(train_alone(whole).named_parameters())
-    start = dict(model_and_mask(whole)[0].named_parameters())
+@pytest.mark.parametrize("way, partial", CASES)
+def test_two_processes_train_as_one(trained: Path, way: str, partial: bool) -> None:
+    ranks = [load_file(trained / f"{way}{partial}{rank}") for rank in range(2)]
+    alone = dict(train_alone(partial).named_parameters())
+    start = dict(model_and_mask(partial)[0].named_parameters())
     for name, parameter in alone.items():
         assert torch.equal(ranks[0][name], ranks[1][name]), name
         torch.testing.assert_close(ranks[0][name], parameter.detach(), rtol=1e-6, atol=1e-7)
