@@ -22,6 +22,7 @@ from benchmarks import (
     real,
     steps,
     trainer,
+    traffic,
     training,
 )
 from benchmarks.harness import Case, Report, Settings, Size, environment
@@ -33,6 +34,7 @@ CASES: dict[str, Case] = {
     "fisher": fisher.run,
     "training": training.run,
     "trainer": trainer.run,
+    "traffic": traffic.run,
     "steps": steps.run,
     "masks": masks.run,
     "peers": peers.run,

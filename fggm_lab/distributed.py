@@ -17,12 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from fggm_lab.errors import LabError, RankError, SettingError, first_line
-from fggm_lab.launch import (
-    check_launch,
-    launched_local_rank,
-    launched_rank,
-    launched_world_size,
-)
+from fggm_lab.launch import check_launch, launched_local_rank, launched_world_size
 
 Item = TypeVar("Item")
 
@@ -58,13 +53,19 @@ def join() -> None:
     """Meet the other processes of a launch; nothing in a single process, or once it was done.
 
     Raises:
-        SettingError: the launch configuration cannot be used, there are more processes than GPUs,
-            or the others cannot be reached.
+        SettingError: the launch configuration or a process group that was made before cannot be
+            used, there are more processes than GPUs, or the others cannot be reached.
     """
+    check_launch()
     if launched_world_size() == 1:
         return
-    check_launch()
     if dist.is_initialized():
+        if "cpu:" not in dist.get_backend_config():
+            raise SettingError(
+                f"the process group was made with {dist.get_backend_config()}, and some of what "
+                "processes tell each other lies on the CPU; make it with "
+                "init_process_group('cpu:gloo,cuda:nccl'), or leave making it to the lab"
+            )
         return
     local_rank = launched_local_rank()
     if torch.cuda.is_available():
@@ -126,15 +127,29 @@ def alone() -> Iterator[None]:
         _DATA_PARALLEL.reset(token)
 
 
-def is_first_to_say(sentence: str) -> bool:
-    """Whether no other process of the launch has said a sentence yet, so that it is said once."""
-    if not _STORE:
-        return launched_rank() == 0
-    key = "said " + hashlib.sha256(sentence.encode()).hexdigest()
+def has_joined() -> bool:
+    """Whether this process has met the others of its launch."""
+    return bool(_STORE)
+
+
+def is_first_to_say(error: LabError) -> bool:
+    """Whether this process shall say an error, so that all processes together say it once.
+
+    That others have ended is worth saying only where none of them has said why.
+
+    Args:
+        error: what it is about to say.
+
+    Returns:
+        Whether no other process has said the same or, where others have ended, anything.
+    """
+    sentence = hashlib.sha256(str(error).encode()).hexdigest()
     try:
-        return _STORE[0].add(key, 1) == 1
+        said_anything = _STORE[0].add("said anything", 1) > 1
+        said_this = _STORE[0].add(f"said {sentence}", 1) > 1
     except RuntimeError:  # the process that holds the store has ended
         return True
+    return not (said_anything if isinstance(error, RankError) else said_this)
 
 
 # Sharing work
@@ -256,8 +271,8 @@ def _talking() -> Iterator[None]:
         yield
     except RuntimeError as problem:  # torch.distributed.DistError is one, gloo's errors are plain
         raise RankError(
-            f"another process of this run has ended or does not answer ({first_line(problem)}); "
-            "see what it says, and go on with resume=True (--resume)"
+            "another process of this run has ended, or does not answer; see what it says, and go "
+            "on with resume=True (--resume)"
         ) from problem
 
 

@@ -31,11 +31,19 @@ def launched_world_size() -> int:
 
 
 def check_launch() -> None:
-    """Refuse a launch configuration under which the model would be split among processes.
+    """Refuse a launch configuration that the lab would not follow.
 
     Raises:
-        SettingError: `accelerate launch` is configured for DeepSpeed, FSDP or the like.
+        SettingError: `accelerate launch` is configured for DeepSpeed, FSDP or the like, or for
+            mixed precision.
     """
+    precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no").lower()
+    if precision != "no":
+        raise SettingError(
+            f"accelerate is configured for mixed precision {precision}, and training follows its "
+            "own settings; launch with --mixed_precision no, and give --autocast or --dtype to "
+            "fggm-lab"
+        )
     for variable, scheme in _SCHEMES.items():
         if os.environ.get(variable, "").lower() in _TRUE:
             raise SettingError(

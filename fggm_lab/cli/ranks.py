@@ -3,12 +3,16 @@
 import os
 import signal
 import sys
+import time
 import warnings
 from types import FrameType
 
 from fggm_lab.cli.console import console
 from fggm_lab.errors import LabError, RankError, SettingError
 from fggm_lab.launch import check_launch, launched_rank, launched_world_size
+
+_GRACE = 30.0
+"""Seconds in which rank 0 is to have said what is wrong."""
 
 PARALLEL = ("run",)
 """The commands that share their work among the processes of a launch."""
@@ -37,18 +41,25 @@ def check_command(name: str | None) -> None:
         )
 
 
-def meet(jobs: int) -> None:
+def meet(jobs: int, device: str | None) -> None:
     """Meet the other processes of a launch, before anything is loaded.
 
     Args:
         jobs: how many methods are to be trained at the same time.
+        device: where to train, if that was given.
 
     Raises:
-        SettingError: the launch configuration or `jobs` cannot be used in several processes.
+        SettingError: the launch configuration, `jobs` or `device` cannot be used in several
+            processes.
     """
+    check_launch()
     if launched_world_size() == 1:
         return
-    check_launch()
+    if device is not None and ":" in device:
+        raise SettingError(
+            f"--device {device} names one GPU for all {launched_world_size()} processes of this "
+            f"launch; give --device {device.partition(':')[0]}, and each gets its own"
+        )
     if jobs > 1:
         raise SettingError(
             f"--jobs {jobs} trains methods side by side, and the {launched_world_size()} processes "
@@ -61,10 +72,11 @@ def meet(jobs: int) -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
-    raise RankError(
-        "the launcher has ended this process, as it does when another one fails; see what that "
-        "says, and go on with --resume"
+    end_with(  # at once: an exception might be caught on its way
+        RankError(
+            "the launcher has ended this process, as it does when another one fails; see what that "
+            "says, and go on with --resume"
+        )
     )
 
 
@@ -79,15 +91,20 @@ def part() -> None:
 def end_with(error: LabError) -> None:
     """Say an error, unless another process has said the same, and end with status 2.
 
+    What goes wrong before the processes have met goes wrong in all of them: rank 0 says it, and the
+    launcher then ends the others. One that ended at once would have rank 0 ended before it speaks.
+
     Args:
         error: what a user can mend.
     """
     if launched_world_size() == 1:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    from fggm_lab.distributed import is_first_to_say
+    from fggm_lab.distributed import has_joined, is_first_to_say
 
-    if is_first_to_say(str(error)):
+    if not has_joined() and launched_rank() > 0:
+        time.sleep(_GRACE)
+    if not has_joined() or is_first_to_say(error):
         print(f"error: {error}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()

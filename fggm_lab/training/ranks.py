@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
+import torch
 from transformers import PreTrainedModel
 
 from fggm_lab.distributed import all_gather, check_same, is_main, world_size
@@ -24,12 +25,18 @@ def check_divisible(model: PreTrainedModel, method: Method) -> None:
         method: the method it is trained by.
 
     Raises:
-        SettingError: the method is not known to be right on parts of a batch, or the model adds a
-            loss that is one of a whole batch.
+        SettingError: the method is not known to be right on parts of a batch, the model adds a
+            loss that is one of a whole batch, or it is on the GPU of another process.
     """
     if world_size() == 1:
         return
     check_data_parallel(method)
+    if model.device.type == "cuda" and model.device.index != torch.cuda.current_device():
+        raise SettingError(
+            f"the model is on {model.device}, and this process has GPU "
+            f"{torch.cuda.current_device()}; load it after torch.cuda.set_device(int(os.environ"
+            "['LOCAL_RANK']))"
+        )
     if getattr(model.config.get_text_config(), "output_router_logits", False):
         raise SettingError(
             f"{type(model).__name__} adds its router's loss, which is one of a whole batch, and "

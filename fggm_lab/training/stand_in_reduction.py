@@ -54,7 +54,7 @@ class StandInReduction:
         frozen: name → the parameters that do not train at all.
         """
         self._model, self._units, self._frozen = model, units, frozen
-        self._met: DistributedDataParallel | None = None
+        self._ddp: DistributedDataParallel | None = None
         self._reducing = self._queued = False
         self._ignored_before = getattr(model, _IGNORED, None)
         self._handles: list[RemovableHandle] = []
@@ -87,9 +87,9 @@ class StandInReduction:
         ddp = DistributedDataParallel._get_active_ddp_module()
         self._queued = False
         self._reducing = ddp is not None and bool(ddp.require_backward_grad_sync)
-        if ddp is not None and ddp is not self._met and torch.is_grad_enabled():
+        if ddp is not None and ddp is not self._ddp and torch.is_grad_enabled():
             self._meet(ddp)
-            self._met = ddp
+            self._ddp = ddp
 
     @torch.no_grad()
     def _meet(self, ddp: DistributedDataParallel) -> None:
@@ -141,9 +141,9 @@ class StandInReduction:
 
     def _reduce(self) -> None:
         self._queued = False
-        if self._met is None:
+        if self._ddp is None:
             return
-        group = self._met.process_group
+        group = self._ddp.process_group
         stand_ins = [unit.active for unit in self._units.values()]
         reduce_gradients(stand_ins, group, 1 / dist.get_world_size(group))
 
@@ -156,4 +156,4 @@ class StandInReduction:
                 delattr(self._model, _IGNORED)
             else:
                 setattr(self._model, _IGNORED, self._ignored_before)
-        self._handles, self._met = [], None
+        self._handles, self._ddp = [], None

@@ -14,7 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 from transformers import PreTrainedModel
 
-from benchmarks.traffic import counted_bytes
+from benchmarks.harness import MIB, Settings
+from benchmarks.models import make_model, shapes
+from benchmarks.traffic import measure, one_process
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.models.encoding import Encoded, collate
@@ -25,15 +27,22 @@ from tests.support.ranks import on_ranks
 STEPS, PARTS, ROWS = 3, 2, 4
 """Steps, micro-batches of a step, examples of a micro-batch."""
 
-WAYS = ("after", "before", "accelerate", "wrapper")
-"""How DDP comes to the model: around it, before ActiveRows, by accelerate, around its owner."""
+CASES = [
+    ("after", False),
+    ("after", True),
+    ("before", True),
+    ("accelerate", False),
+    ("wrapper", False),
+]
+"""How DDP comes to the model: around it, before ActiveRows, by accelerate, around its owner; and
+whether the mask leaves parameters out and lets others move partial."""
 
 
-def model_and_mask(whole: bool) -> tuple[PreTrainedModel, Mask]:
-    """A tiny model; `whole` leaves some parameters out of the mask, freezes and keeps others."""
+def model_and_mask(partial: bool) -> tuple[PreTrainedModel, Mask]:
+    """A tiny model; `partial` leaves some parameters out of the mask, freezes and keeps others."""
     model = tiny_model("llama", tied=False, dtype=torch.float64).eval()
     mask = Mask.random(model, 0.3, seed=3)
-    if whole:
+    if partial:
         names = mask.names
         mask.units[names[1]][:] = True
         del mask.units[names[2]], mask.axes[names[2]]
@@ -77,46 +86,44 @@ def step(forward: Any, rows: ActiveRows, optimizer: Any, batches: list[Any]) -> 
 def train_on_ranks(folder: Path) -> None:
     """Every way and every kind of mask, in one launch; the weights go to files."""
     dist.init_process_group("gloo")
-    for way in WAYS:
-        for whole in (False, True):
-            model, mask = model_and_mask(whole)
-            if dist.get_rank() == 1:  # what rank 0 has is what counts, as ever under DDP
-                with torch.no_grad():
-                    next(model.parameters()).add_(1.0)
-            ddp: Any = DistributedDataParallel(model) if way == "before" else None
-            with ActiveRows(model, mask) as rows:
-                optimizer: Any = rows.attach(AdamW(model.parameters(), lr=1e-2, weight_decay=0.1))
-                if way == "after":
-                    ddp = DistributedDataParallel(model)
-                elif way == "wrapper":
-                    ddp = DistributedDataParallel(Owner(model))
-                elif way == "accelerate":
-                    ddp, optimizer = Accelerator(cpu=True).prepare(model, optimizer)
-                for number in range(STEPS):
-                    batches = [shard(micro_batch(number, part)) for part in range(PARTS)]
-                    step(ddp, rows, optimizer, batches)
-            assert not hasattr(model, "_ddp_params_and_buffers_to_ignore")
-            save_file(dict(model.named_parameters()), folder / f"{way}{whole}{dist.get_rank()}")
+    for way, partial in CASES:
+        model, mask = model_and_mask(partial)
+        if dist.get_rank() == 1:  # what rank 0 has is what counts, as ever under DDP
+            with torch.no_grad():
+                next(model.parameters()).add_(1.0)
+        ddp: Any = DistributedDataParallel(model) if way == "before" else None
+        with ActiveRows(model, mask) as rows:
+            optimizer: Any = rows.attach(AdamW(model.parameters(), lr=1e-2, weight_decay=0.1))
+            if way == "after":
+                ddp = DistributedDataParallel(model)
+            elif way == "wrapper":
+                ddp = DistributedDataParallel(Owner(model))
+            elif way == "accelerate":
+                ddp, optimizer = Accelerator(cpu=True).prepare(model, optimizer)
+            for number in range(STEPS):
+                batches = [shard(micro_batch(number, part)) for part in range(PARTS)]
+                step(ddp, rows, optimizer, batches)
+        assert not hasattr(model, "_ddp_params_and_buffers_to_ignore")
+        save_file(dict(model.named_parameters()), folder / f"{way}{partial}{dist.get_rank()}")
     refusals()
-    count_bytes(folder)
 
 
 def refusals() -> None:
     """What cannot be made right is refused, on all ranks alike."""
-    model, mask = model_and_mask(whole=False)
+    model, mask = model_and_mask(partial=False)
     mask.units[mask.names[1]][:] = False
     ddp = DistributedDataParallel(model)
     with ActiveRows(ddp, mask), pytest.raises(SettingError, match="then wrap that model"):
         ddp(**shard(micro_batch(0, 0)))
-    model, _ = model_and_mask(whole=False)
+    model, _ = model_and_mask(partial=False)
     with ActiveRows(model, Mask.random(model, 0.3, seed=dist.get_rank())):
         ddp = DistributedDataParallel(model)
         with pytest.raises(SettingError, match="give all processes the same mask"):
             ddp(**shard(micro_batch(0, 0)))
 
 
-def train_alone(whole: bool) -> PreTrainedModel:
-    model, mask = model_and_mask(whole)
+def train_alone(partial: bool) -> PreTrainedModel:
+    model, mask = model_and_mask(partial)
     with ActiveRows(model, mask) as rows:
         optimizer = rows.attach(AdamW(model.parameters(), lr=1e-2, weight_decay=0.1))
         for number in range(STEPS):
@@ -132,33 +139,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("whole", [False, True])
-@pytest.mark.parametrize("way", WAYS)
-def test_two_processes_train_as_one(trained: Path, way: str, whole: bool) -> None:
-    ranks = [load_file(trained / f"{way}{whole}{rank}") for rank in range(2)]
-    alone = dict(train_alone(whole).named_parameters())
-    start = dict(model_and_mask(whole)[0].named_parameters())
+@pytest.mark.parametrize("way, partial", CASES)
+def test_two_processes_train_as_one(trained: Path, way: str, partial: bool) -> None:
+    ranks = [load_file(trained / f"{way}{partial}{rank}") for rank in range(2)]
+    alone = dict(train_alone(partial).named_parameters())
+    start = dict(model_and_mask(partial)[0].named_parameters())
     for name, parameter in alone.items():
         assert torch.equal(ranks[0][name], ranks[1][name]), name
         torch.testing.assert_close(ranks[0][name], parameter.detach(), rtol=1e-6, atol=1e-7)
         assert not torch.equal(parameter, start[name]), name  # or the comparison says nothing
 
 
-def count_bytes(folder: Path) -> None:
-    """Write how many bytes plain DDP and active rows reduce in a step."""
-    counts = {}
-    for name, keep in (("plain", 1.0), ("rows", 0.3)):
-        model, _ = model_and_mask(whole=False)
-        with ActiveRows(model, Mask.random(model, keep, seed=3)):
-            ddp = DistributedDataParallel(model)
-            with counted_bytes(ddp) as count:
-                ddp(**shard(micro_batch(0, 0)), use_cache=False).loss.backward()
-        counts[name] = torch.tensor(count.bytes)
-    save_file(counts, folder / f"bytes{dist.get_rank()}")
-
-
-def test_only_the_active_share_travels(trained: Path) -> None:
-    counts = load_file(trained / "bytes0")
-    parameters = sum(p.nbytes for p in model_and_mask(whole=False)[0].parameters())
-    assert counts["plain"] == parameters
-    assert counts["rows"] < 0.33 * parameters  # 0.3, rounded up in small parameters
+def test_only_the_active_share_travels() -> None:
+    settings = Settings(torch.device("cpu"), "tiny")
+    with one_process(settings):
+        row = measure(shapes(settings, [], [])[0], settings)
+    model = make_model(shapes(settings, [], [])[0], settings)
+    assert row["plain_mib"] == sum(p.nbytes for p in model.parameters()) / MIB
+    assert row["ratio"] < 0.33  # 0.3, and 0.3 of a small parameter's units rounded up
