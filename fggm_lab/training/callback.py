@@ -327,8 +327,8 @@ class FGGMCallback(TrainerCallback):
         """Let go of Trainer and optimiser."""
         if self._masking is not None:
             self._masking.put_back()
-            self._masking.report_change()
-            self.changed_share = self._masking.changed_share
+            self._masking.changed.measure()
+            self.changed_share = self._masking.changed.share
             self._masking.close()
             self._masking = None
 

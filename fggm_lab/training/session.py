@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -27,6 +27,7 @@ from fggm_lab.seeds import derived_seed
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.branch import branch_point, copy_records
+from fggm_lab.training.changed_entries import FEW_CHANGED, changed_share, is_half
 from fggm_lab.training.checkpoints import saved_model
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.masked_gradients import MaskedGradients
@@ -398,7 +399,9 @@ class Session:
         before = dict(self._model_before(index).named_parameters())
         self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
         distance = self._distance(context) if self.settings.distance_samples else None
-        self.writer.task(context, moving, self.progress, distance, self._ended(context))
+        self.writer.task(
+            context, moving, self.progress, distance, self._ended(context), self._few(index, before)
+        )
         if self.memory:
             self.writer.save_tensors("memory", index, self.memory)
         self.writer.save_model(index)
@@ -407,6 +410,14 @@ class Session:
         self._save_state(None)
         if not self.keep_checkpoints and index > 0:
             self.writer.remove_model(index - 1)
+
+    def _few(self, index: int, before: dict[str, nn.Parameter]) -> float | None:
+        """Which share of the entries that could move a task in 16 bits has changed, if few."""
+        if not is_half(self.model) or self.progress.mask_step > 0:
+            return None
+        mask = self.run.mask(index, self.progress.mask_step)
+        share = changed_share(before, self.model, mask)
+        return None if share is None or share >= FEW_CHANGED else share
 
     def _distance(self, context: TaskContext) -> MeasuredDistance:
         """How far the model is from the untrained one, now that a task is learned."""
