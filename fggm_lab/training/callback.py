@@ -16,7 +16,7 @@ from transformers import (
 
 from fggm_lab.checks import check_choice, check_count
 from fggm_lab.errors import DataError, ModelError, SettingError
-from fggm_lab.fisher import fisher_scores
+from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.registry import check_before_training, find_estimator
 from fggm_lab.mask_settings import check_keep, check_scope
@@ -33,6 +33,9 @@ from fggm_lab.training.trainer_state import Settings, shared, store_mask, stored
 
 MASK_FILE = "fggm_mask.safetensors"
 """Where the mask lies in the Trainer's output folder, for looking at."""
+
+SCORES_FILE = "fggm_scores.safetensors"
+"""Where the Fisher scores of the training set lie beside it."""
 
 
 class FGGMCallback(TrainerCallback):
@@ -56,6 +59,8 @@ class FGGMCallback(TrainerCallback):
 
     Attributes:
         mask: the units that may move; None before training.
+        scores: of the training set, before it is trained; None before, and where training is
+            resumed. They lie in the output folder, too, for `FisherScores.load`.
         changed_share: in 16-bit weights, which share of the entries that may move had changed after
             24 steps, or at the end of a shorter training; None before, and in float32.
     """
@@ -97,6 +102,7 @@ class FGGMCallback(TrainerCallback):
         check_before_training(find_estimator(fisher.get("estimator", "empirical")))
         self.keep, self.scope, self.parameters = keep, check_scope(scope), parameters
         self.mask: Mask | None = None
+        self.scores: FisherScores | None = None
         self.changed_share: float | None = None
         self._examples, self._fisher = examples, fisher
         self.own_samples, self.score_likelihood = own_samples, score_likelihood
@@ -117,7 +123,7 @@ class FGGMCallback(TrainerCallback):
         _check_optimizer(args)
         file = Path(args.output_dir) / MASK_FILE
         if state.global_step > 0:
-            self.mask = self._resumed(state, file)
+            self.mask, self.scores = self._resumed(state, file), None
         elif self.mask is None or not retried:
             self.mask = shared(self._cut(trainer, kwargs))
         if state.global_step == 0:
@@ -127,6 +133,8 @@ class FGGMCallback(TrainerCallback):
         if state.is_world_process_zero:
             file.parent.mkdir(parents=True, exist_ok=True)
             self.mask.save(file)
+            if self.scores is not None:
+                self.scores.save(file.with_name(SCORES_FILE))
         self._masking = TrainerMasking(trainer, optimizer, self.mask)
 
     def _is_retried(self, trainer: Trainer, args: TrainingArguments) -> bool:
@@ -225,6 +233,7 @@ class FGGMCallback(TrainerCallback):
         scores = fisher_scores(
             model, tokenizer, self._scored(trainer, kwargs["train_dataloader"]), **self._fisher
         )
+        self.scores = scores
         chosen = masked_scores(scores, model, self.parameters)
         if self.own_samples:
             own_scores = self_fisher(model, tokenizer, self.own_samples, seed=trainer.args.seed)
@@ -327,8 +336,8 @@ class FGGMCallback(TrainerCallback):
         """Let go of Trainer and optimiser."""
         if self._masking is not None:
             self._masking.put_back()
-            self._masking.report_change()
-            self.changed_share = self._masking.changed_share
+            self._masking.changed.measure()
+            self.changed_share = self._masking.changed.share
             self._masking.close()
             self._masking = None
 

@@ -11,6 +11,7 @@ from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.masks import Mask
 from fggm_lab.models.sharding import local
+from fggm_lab.training.changed_entries import ChangedEntries
 from fggm_lab.training.frozen_units import FrozenUnits
 from fggm_lab.training.open_maskings import close_earlier, note_closed, note_open
 
@@ -50,6 +51,7 @@ class MaskedGradients:
             ModelError: the mask was made for another model.
         """
         self._mask = mask
+        self._changed: ChangedEntries | None = None
         self._frozen = None if mask is None else FrozenUnits(self.model, mask)
 
     def renew(self) -> None:
@@ -61,8 +63,19 @@ class MaskedGradients:
         return (p for p in self.model.parameters() if p.requires_grad)
 
     def attach(self, optimizer: Optimizer) -> Optimizer:
-        """Put frozen units back after every step of the optimiser."""
-        self._handles.append(optimizer.register_step_post_hook(self._restore))
+        """Put frozen units back after every step of the optimiser.
+
+        Of 16-bit weights, whose small steps are rounded away, it warns after the first steps if few
+        entries have changed.
+
+        Args:
+            optimizer: over the model's parameters.
+
+        Returns:
+            The same optimiser.
+        """
+        self._changed = ChangedEntries(self.model, self._mask)
+        self._handles.append(optimizer.register_step_post_hook(self._after_step))
         return optimizer
 
     def project(self) -> None:
@@ -86,9 +99,11 @@ class MaskedGradients:
         if parameter.grad is not None:
             local(parameter.grad).masked_fill_(frozen, 0)
 
-    def _restore(self, *_: Any) -> None:
+    def _after_step(self, *_: Any) -> None:
         if self._frozen is not None:
             self._frozen.restore()
+        if self._changed is not None:
+            self._changed.step()
 
     def __enter__(self) -> "MaskedGradients":
         return self
@@ -98,7 +113,9 @@ class MaskedGradients:
 
     def close(self) -> None:
         """Make the model plain again."""
+        if self._changed is not None:
+            self._changed.measure()
         for handle in self._handles:
             handle.remove()
-        self._handles, self._frozen = [], None
+        self._handles, self._frozen, self._changed = [], None, None
         note_closed(self)

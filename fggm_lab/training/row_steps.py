@@ -74,7 +74,7 @@ class RowSteps:
         model: the model.
         mask: whose units outside it are frozen.
         before_step: called before anything is exchanged; may refuse the step.
-        after_step: called when the optimiser has stepped, before the weights are written.
+        after_step: called when the optimiser has stepped and the weights are written.
 
         Raises:
             ModelError: the mask was made for another model.
@@ -140,8 +140,8 @@ class RowSteps:
         self._rename({key: active.stand_in for key, active in self.active.items()})
 
     def _end(self, *_: Any) -> None:
-        self._after_step()
         self._return()
+        self._after_step()
 
     @torch.no_grad()
     def _return(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -28,6 +28,7 @@ from fggm_lab.seeds import derived_seed
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.branch import branch_point
+from fggm_lab.training.changed_entries import FEW_CHANGED, changed_share, is_half
 from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.checkpoints import saved_model
 from fggm_lab.training.drift import unit_drift
@@ -408,14 +409,16 @@ class Session:
 
     def _finish_task(self, context: TaskContext, moving: tuple[int, int]) -> None:
         index = context.index
+        changed = None
         if is_main():
             before = dict(self._model_before(index).named_parameters())
             self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
+            changed = self._changed_if_few(index, before)
         distance = None
         if self.settings.distance_samples:
             distance = on_main(lambda: self._distance(context))
         add_up(self.progress)
-        self.writer.task(context, moving, self.progress, distance, self._ended(context))
+        self.writer.task(context, moving, self.progress, distance, self._ended(context), changed)
         if self.memory:
             self.writer.save_tensors("memory", index, self.memory)
         self.writer.save_model(index)
@@ -424,6 +427,14 @@ class Session:
         self._save_state(None)
         if not self.keep_checkpoints and index > 0:
             self.writer.remove_model(index - 1)
+
+    def _changed_if_few(self, index: int, before: dict[str, nn.Parameter]) -> float | None:
+        """Which share of the entries that could move a task in 16 bits has changed, if few."""
+        if not is_half(self.model) or self.progress.mask_step > 0:
+            return None
+        mask = self.run.mask(index, self.progress.mask_step)
+        share = changed_share(before, self.model, mask)
+        return None if share is None or share >= FEW_CHANGED else share
 
     def _distance(self, context: TaskContext) -> MeasuredDistance:
         """How far the model is from the untrained one, now that a task is learned."""

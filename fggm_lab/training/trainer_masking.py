@@ -5,22 +5,15 @@ import warnings
 from typing import Any
 from weakref import ref
 
-import torch
-from torch import Tensor
 from torch.optim import Optimizer
 from transformers import Trainer
 
 from fggm_lab.errors import SettingError, TrainingError
 from fggm_lab.masks import Mask
+from fggm_lab.training.changed_entries import ChangedEntries
 from fggm_lab.training.frozen_units import FrozenUnits
 from fggm_lab.training.open_maskings import note_closed, note_open
 from fggm_lab.training.row_steps import RowSteps
-
-MEASURED_STEPS = 24
-"""After so many steps of 16-bit weights the share of entries that have changed is looked at."""
-
-FEW_CHANGED = 0.5
-"""Below this share of the entries that may move, training in 16 bits is said to hardly train."""
 
 
 def calling_trainer() -> Trainer:
@@ -67,13 +60,11 @@ class TrainerMasking:
         self._trainer = ref(trainer)
         self.optimizer = optimizer
         self.batch_size = trainer.state.train_batch_size
-        self.changed_share: float | None = None
-        self._changed: dict[int, Tensor] = {}
-        self._steps_measured = 0
         self._due = self._closed = False
         # In the computer's own memory, which costs a GPU nothing.
         self._frozen = FrozenUnits(self.model, mask, "cpu")
-        self._steps = RowSteps(optimizer, self.model, mask, self._check_step, self._measure_change)
+        self.changed = ChangedEntries(self.model, mask)
+        self._steps = RowSteps(optimizer, self.model, mask, self._check_step, self.changed.step)
         self._accelerator = trainer.accelerator
         self._clip = self._accelerator.clip_grad_norm_
         self._accelerator.clip_grad_norm_ = self._clip_masked
@@ -101,35 +92,6 @@ class TrainerMasking:
                 "and the gradients were masked; the mask is off now, so train again"
             )
         self._due = False
-
-    def _measure_change(self) -> None:
-        """Note down, in the first steps of 16-bit weights, which active entries have changed."""
-        if self._steps_measured == MEASURED_STEPS:
-            return
-        self._steps_measured += 1
-        for key, active in self._steps.active.items():
-            if active.parameter.dtype.itemsize == 2:
-                moved = active.units.select(active.parameter) != active.stand_in.detach()
-                self._changed[key] = self._changed.get(key, torch.zeros_like(moved)) | moved
-        if self._steps_measured == MEASURED_STEPS:
-            self.report_change()
-
-    def report_change(self) -> None:
-        """Warn if few of the entries that may move have changed; measured once."""
-        entries = sum(moved.numel() for moved in self._changed.values())
-        if not entries:
-            return
-        count = sum(int(moved.sum()) for moved in self._changed.values())
-        self.changed_share, self._changed = count / entries, {}
-        dtype = str(self.model.dtype).removeprefix("torch.")
-        if self.changed_share < FEW_CHANGED:
-            warnings.warn(
-                f"{self.changed_share:.1%} of the entries that may move have changed after "
-                f"{self._steps_measured} steps: the others' steps are rounded away in {dtype}, so "
-                "that little is learned and little forgotten; load the model in float32 "
-                "(bf16=True computes in bfloat16 all the same)",
-                stacklevel=2,
-            )
 
     def put_back(self) -> None:
         """Restore frozen units that something other than the optimiser has moved."""

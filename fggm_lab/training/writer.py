@@ -165,6 +165,7 @@ class RunWriter:
         progress: TrainingProgress,
         distance: MeasuredDistance | None,
         until: ReachedLevel | None,
+        changed: float | None = None,
     ) -> None:
         """A task was learned while so many units, of how many, could move."""
         event = TaskEvent(
@@ -183,6 +184,8 @@ class RunWriter:
             event["until"] = until
         if distance is not None:
             event["distance"] = distance
+        if changed is not None:
+            event["changed"] = changed
         self.write_event(event)
 
     @_by_main

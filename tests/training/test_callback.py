@@ -16,13 +16,13 @@ from transformers import (
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.files import read_json, write_json
-from fggm_lab.fisher import fisher_scores
+from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.encoding import Encoded, collate, encode
 from fggm_lab.models.units import as_units
 from fggm_lab.training import FGGMCallback, MaskedGradients
-from fggm_lab.training.callback import MASK_FILE
+from fggm_lab.training.callback import MASK_FILE, SCORES_FILE
 from fggm_lab.training.trainer_rows import encoded_examples
 from fggm_lab.training.trainer_state import KEY
 from tests.support.families import character_tokenizer, some_examples, tiny_model
@@ -133,6 +133,9 @@ def test_the_trainer_trains_the_masked_units_alone(tmp_path: Path) -> None:
     training.train()
     mask = Mask.top(fisher_scores(start, TOKENIZER, EXAMPLES), 0.3)
     assert callback.mask == mask == Mask.load(tmp_path / MASK_FILE)
+    assert callback.scores is not None
+    stored = FisherScores.load(tmp_path / SCORES_FILE)
+    assert mask == Mask.top(callback.scores, 0.3) == Mask.top(stored, 0.3)
     after = dict(model.named_parameters())
     for name, before in start.named_parameters():
         change = as_units((after[name] - before).detach(), mask.axes[name]).abs().sum(1)
@@ -210,13 +213,27 @@ def test_the_mask_travels_with_the_checkpoint(half: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "callback",
-    [FGGMCallback(keep=0.6), FGGMCallback(scope="global"), FGGMCallback(parameters="linear")],
+    [
+        FGGMCallback(keep=0.6),
+        FGGMCallback(scope="global"),
+        FGGMCallback(parameters="linear"),
+        FGGMCallback(aggregation="output"),
+        FGGMCallback(estimator="sampled"),
+    ],
 )
 def test_a_resumed_training_with_other_settings_is_refused(
     half: Path, tmp_path: Path, callback: FGGMCallback
 ) -> None:
     with pytest.raises(SettingError, match="training that is resumed has a mask with"):
         trainer(small(), tmp_path, callback).train(resume_from_checkpoint=str(half))
+
+
+def test_an_output_folder_used_again_gets_the_new_tasks_mask(half: Path) -> None:
+    callback = FGGMCallback(examples=EXAMPLES[:1])
+    trainer(small(), half.parent, callback, max_steps=1).train()
+    expected = Mask.top(fisher_scores(small(), TOKENIZER, EXAMPLES[:1]), 0.3)
+    assert callback.mask == expected == Mask.load(half.parent / MASK_FILE)
+    assert callback.mask != Mask.top(fisher_scores(small(), TOKENIZER, EXAMPLES), 0.3)
 
 
 def edit_state(checkpoint: Path, **record: str) -> None:
@@ -237,7 +254,8 @@ def test_a_checkpoint_without_a_mask(half: Path, tmp_path: Path) -> None:
         trainer(small(), tmp_path, callback).train(resume_from_checkpoint=str(half))
     with pytest.raises(SettingError, match=r"mask with keep=0\.3.* asks for keep=0\.6"):
         trainer(small(), half.parent, FGGMCallback(0.6)).train(resume_from_checkpoint=str(half))
-    trainer(small(), half.parent, callback, **SAVING).train(resume_from_checkpoint=str(half))
+    with pytest.warns(UserWarning, match="holds no FGGM mask; that of .* is taken"):
+        trainer(small(), half.parent, callback, **SAVING).train(resume_from_checkpoint=str(half))
     assert callback.mask is not None
     edit_state(half.parent / "checkpoint-3", safetensors="AAAA")  # it was saved with the mask
     with pytest.raises(DataError, match=r"mask in the checkpoint's trainer_state\.json is damaged"):

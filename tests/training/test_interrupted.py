@@ -64,12 +64,17 @@ def trainer(model: PreTrainedModel, out: Path, *callbacks: TrainerCallback, **mo
     """Two steps of plain AdamW with weight decay on the CPU."""
     arguments = TrainingArguments(
         str(out),
-        learning_rate=1e-2,
         weight_decay=0.1,
         use_cpu=True,
         report_to=[],
         disable_tqdm=True,
-        **{"per_device_train_batch_size": 6, "max_steps": 2, "save_strategy": "no", **more},
+        **{
+            "learning_rate": 1e-2,
+            "per_device_train_batch_size": 6,
+            "max_steps": 2,
+            "save_strategy": "no",
+            **more,
+        },
     )
     return Trainer(
         model,
