@@ -15,7 +15,7 @@ HIDE = """
 import sys
 
 HIDDEN = {"anywidget", "captum", "gguf", "ipywidgets", "jupyterlab", "kaleido", "lm_eval", "nbval",
-          "peft", "plotly", "rapidfuzz", "rouge_score"}
+          "peft", "plotly", "rapidfuzz", "rouge_score", "submitit", "tensorboard"}
 
 
 class Hiding:

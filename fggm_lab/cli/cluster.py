@@ -15,6 +15,7 @@ import typer
 
 from fggm_lab.checks import check_choice, check_count
 from fggm_lab.cli.cells import CellJob
+from fggm_lab.cli.side_by_side import WAITING
 from fggm_lab.errors import LabError, SettingError, first_line, nearest
 from fggm_lab.extras import require
 
@@ -100,15 +101,15 @@ def slurm_parameters(pairs: Sequence[str]) -> dict[str, Any]:
     from submitit import AutoExecutor, SlurmExecutor
 
     generic = AutoExecutor._valid_parameters() - _ONE_PROCESS
-    own = SlurmExecutor._valid_parameters() - _ONE_PROCESS - generic - {"array_parallelism"}
+    slurm_only = SlurmExecutor._valid_parameters() - _ONE_PROCESS - generic - {"array_parallelism"}
     parameters: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         key = key.strip().replace("-", "_").removeprefix("slurm_")
         if not (key and equals):
             raise SettingError(f"--slurm {pair}: write it as KEY=VALUE, such as partition=gpu")
-        if key not in generic | own:
-            names = sorted(generic | own)
+        if key not in generic | slurm_only:
+            names = sorted(generic | slurm_only)
             raise SettingError(
                 f"--slurm {pair}: submitit has no such parameter of a job"
                 f"{nearest(key, names)}; there are: {', '.join(names)}"
@@ -170,9 +171,15 @@ def _submit(executor: "AutoExecutor", jobs: Mapping[str, CellJob]) -> "dict[str,
     if not jobs:
         return {}
     from submitit.core.utils import FailedJobError
+    from submitit.helpers import environment_variables
 
+    environment = WAITING if executor.cluster == "local" else {}
     try:
-        with redirect_stderr(StringIO()), executor.batch():  # what it prints is in the error
+        with (
+            environment_variables(**environment),
+            redirect_stderr(StringIO()),  # what it prints is in the error
+            executor.batch(),
+        ):
             return {name: executor.submit(job) for name, job in jobs.items()}
     except (FailedJobError, OSError) as problem:
         raise LabError(

@@ -18,6 +18,10 @@ from typing import Protocol
 from fggm_lab.errors import LabError, TrainingError
 from fggm_lab.runs.events import Event
 
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""OpenMP's threads sleep while they wait: where there are more of them than cores, spinning ones
+keep the others from their work."""
+
 
 class Job(Protocol):
     """One run to train; it can be pickled."""
@@ -70,7 +74,8 @@ def train_side_by_side(
         fail: called with a run's name and what it raised, and the others are trained all the same.
             By default no further one begins once one has failed; those that are being trained are
             trained to their end, and then it is raised.
-        threads: of torch, for each process; by default this process's are divided among them.
+        threads: of torch, for each process, which may be more than there are cores; by default
+            this process's are divided among them.
 
     Raises:
         LabError: what one of the runs raised.
@@ -85,11 +90,15 @@ def train_side_by_side(
     running: dict[Connection, tuple[BaseProcess, str]] = {}
     started: list[BaseProcess] = []
     context = get_context("spawn")  # a forked process would share torch's threads and locks
-    threads = threads or max(1, torch.get_num_threads() // processes)
+    environment = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // processes))}
+    if threads is not None:
+        environment = {"OMP_NUM_THREADS": str(threads), **WAITING}
 
     def start_process() -> None:
         pipe, child_end = context.Pipe()
-        process: BaseProcess = context.Process(target=_work, args=(child_end, threads), daemon=True)
+        process: BaseProcess = context.Process(
+            target=_work, args=(child_end, environment), daemon=True
+        )
         process.start()
         started.append(process)
         child_end.close()
@@ -144,10 +153,10 @@ def _ended(name: str, status: int | None) -> TrainingError:
     )
 
 
-def _work(pipe: Connection, threads: int) -> None:
+def _work(pipe: Connection, environment: Mapping[str, str]) -> None:
     """What a process does: job after job, telling its events, then None or what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # torch is imported with the first job
+    os.environ.update(environment)  # torch, which reads it, is imported with the first job
     while (job := pipe.recv()) is not None:
         try:
             job(pipe.send)

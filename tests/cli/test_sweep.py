@@ -128,6 +128,8 @@ def test_settings_are_varied_and_other_settings_are_not_taken_for_the_same(
     assert result.status == 1
     assert "was made with other settings (method_settings.parameters: linear there" in result.err
     assert "sft:" not in result.err, "what was not changed is not trained again"
+    again = call(*words, "--set", "random.parameters=all", "--baseline", "random")
+    assert again.status == 1, "what was refused is not taken for finished"
 
 
 BROKEN = {

@@ -25,8 +25,8 @@ def test_jobs_give_the_numbers_of_one_process_and_failures_stop_no_others(
     call: Callable[..., CommandResult], asking: Asking, tmp_path: Path
 ) -> None:
     words = ("--methods", "random")
-    here, beside = tmp_path / "here", tmp_path / "beside"
-    assert call(*asking(here, *words, "--seeds", "1")).status == 0
+    alone, beside = tmp_path / "here", tmp_path / "beside"
+    assert call(*asking(alone, *words, "--seeds", "1")).status == 0
     in_the_way = beside / "default/seed-0/random/notes.txt"
     in_the_way.parent.mkdir(parents=True)
     in_the_way.write_text("mine")
@@ -35,7 +35,7 @@ def test_jobs_give_the_numbers_of_one_process_and_failures_stop_no_others(
     record = json.loads(result.out)
     assert record["failures"].keys() == {"default/seed-0/random"}
     assert [row["seed"] for row in record["runs"]] == [1]
-    assert_same_numbers(Run.open(here / CELLS[0]), Run.open(beside / CELLS[0]))
+    assert_same_numbers(Run.open(alone / CELLS[0]), Run.open(beside / CELLS[0]))
     assert set(asked_before(beside)) == {CELLS[0]}, "what failed is not taken for trained"
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fggm_lab.errors import RunError
+from fggm_lab.errors import OtherSettings, RunError
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
 from fggm_lab.masks.mask import Mask
 from fggm_lab.runs import Run, RunConfig, ScoreMatrix, measure
@@ -307,3 +307,19 @@ def test_a_run_that_has_measured_nothing_yet_has_a_table_for_notebooks(
 ) -> None:
     html = Run.create(tmp_path / "run", config())._repr_html_()
     assert html.count("<tr>") >= 2 and "None" not in html
+
+
+def test_a_run_that_another_process_begins_meanwhile_is_gone_on_with(
+    tmp_path: Path, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Run.create
+
+    def create_as_second(path: Path, settings: RunConfig) -> Run:
+        create(path, settings)
+        return create(path, settings)
+
+    monkeypatch.setattr(Run, "create", create_as_second)
+    run = Run.create_or_resume(tmp_path / "run", config())
+    assert run.config == config()
+    with pytest.raises(OtherSettings):
+        Run.create_or_resume(tmp_path / "run", config(method="fggm"))

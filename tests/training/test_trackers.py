@@ -108,18 +108,18 @@ def test_a_resumed_run_is_the_trackers_same_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made: list[Notebook] = []
+    notebooks: list[Notebook] = []
 
     def make(project: str, **arguments: Any) -> Notebook:
-        made.append(Notebook(project, **arguments))
-        return made[-1]
+        notebooks.append(Notebook(project, **arguments))
+        return notebooks[-1]
 
     make.requires_logging_directory = False  # type: ignore[attr-defined]
     monkeypatch.setitem(LOGGER_TYPE_TO_CLASS, name, make)
     monkeypatch.setattr(trackers, "get_available_trackers", lambda: [name])
     monkeypatch.setenv(f"{name.upper()}_PROJECT", "mine")
     run = stopped_and_resumed(tmp_path / "run", 6, tasks=small_tasks(1), log_with=name)
-    before, after = made
+    before, after = notebooks
     assert before.project == after.project == "mine"
     assert first.items() <= before.arguments.items() and again.items() <= after.arguments.items()
     if name != "mlflow":
