@@ -62,9 +62,18 @@ class MaskedGradients:
         return optimizer
 
     def project(self) -> None:
-        """g ← g ⊙ mask; call it after backward and before clipping."""
-        if self._mask is not None:
-            self._mask.project_(self._model)
+        """g ← g ⊙ mask, as `Mask.project_`; call it after backward and before clipping.
+
+        The mask's bits are on the gradients' device already, and go nowhere.
+
+        Raises:
+            ModelError: no masked parameter has a gradient.
+        """
+        pairs = [(p.grad, frozen) for p, frozen, _ in self._frozen_values if p.grad is not None]
+        for gradient, frozen in pairs:
+            gradient.masked_fill_(frozen, 0)
+        if self._mask is not None and not pairs:
+            self._mask.project_(self._model)  # nothing is frozen, or it says what is wrong
 
     def plain(self) -> AbstractContextManager[None]:
         """Nothing to do: the model is the plain one all along."""
