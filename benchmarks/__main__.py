@@ -21,8 +21,8 @@ from benchmarks import (
     peers,
     real,
     steps,
-    trainer,
     traffic,
+    trainer,
     training,
 )
 from benchmarks.harness import Case, Report, Settings, Size, environment

@@ -4,6 +4,24 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from fggm_lab.errors import SettingError
+
+
+def check_checkpointing(model: PreTrainedModel) -> None:
+    """Refuse a model whose layers cannot be computed again in the backward pass.
+
+    Args:
+        model: a model of transformers.
+
+    Raises:
+        SettingError: its family does not know how.
+    """
+    if not model.supports_gradient_checkpointing:
+        raise SettingError(
+            f"{type(model).__name__} cannot compute activations again in the backward pass; train "
+            "without gradient_checkpointing"
+        )
+
 
 def checkpoint_activations(model: PreTrainedModel, settings: dict[str, Any] | None = None) -> None:
     """Keep only the layers' inputs in training, and compute the rest anew in the backward pass.

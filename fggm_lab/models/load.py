@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from huggingface_hub import HfApi, snapshot_download
@@ -19,12 +19,16 @@ from transformers import (
 )
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
+from fggm_lab.checks import check_choice
 from fggm_lab.errors import ModelError, SettingError, first_line
 from fggm_lab.models.check import unread_weights
 from fggm_lab.models.gguf import SMOLLM2, SMOLLM2_HUB, dequantised, gguf_file
 from fggm_lab.models.quantised import check_config_unquantised
 from fggm_lab.models.quiet import quiet
 from fggm_lab.tasks.shipped import data_folder
+
+AttentionName = Literal["eager", "sdpa", "flash_attention_2", "flex_attention"]
+"""Kernels of attention by transformers' names."""
 
 TINY = "tiny"
 """The name of the shipped base model."""
@@ -40,6 +44,7 @@ def load_model(
     *,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
+    attn_implementation: AttentionName | None = None,
     trust_remote_code: bool = False,
     for_training: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -57,6 +62,8 @@ def load_model(
             kept as safetensors in the user's cache.
         device: where the model goes; None is `cuda` where there is one, else `cpu`.
         dtype: the weights' floating type, `"bfloat16"` for one; None is float32.
+        attn_implementation: the kernels of attention; None is what transformers chooses, `sdpa` for
+            most families. The numbers of two of them differ by rounding.
         trust_remote_code: allow a model's own Python code to run.
         for_training: refuse a model whose config says that its weights are quantised, before they
             are read; such weights cannot be trained.
@@ -69,9 +76,11 @@ def load_model(
             weights, some of the weights, the tokenizer or its end token are missing; or the model
             is quantised and `for_training`; or a GGUF file cannot be read or does not fit.
         MissingExtra: a GGUF file is to be read and the package `gguf` is not installed.
-        SettingError: no such device or floating type.
+        SettingError: no such device, floating type or attention.
     """
     target_device, number_type = _device(device), floating_type(dtype)
+    if attn_implementation is not None:
+        check_choice("attn_implementation", attn_implementation, AttentionName)
     target = _locate(source)
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     with quiet():
@@ -79,7 +88,10 @@ def load_model(
         if for_training:
             check_config_unquantised(options["config"], source)
         tokenizer = _load_tokenizer(target, source, options)
-        model = _load_weights(target, source, {**options, "dtype": number_type})
+        options["dtype"] = number_type
+        if attn_implementation is not None:
+            options["attn_implementation"] = attn_implementation
+        model = _load_weights(target, source, options)
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise ModelError(
@@ -324,9 +336,11 @@ def _load_weights(target: str, source: str | Path, options: dict[str, Any]) -> P
     except (
         Exception
     ) as problem:  # any class of error: OSError, ValueError, SafetensorError, KeyError, ...
+        attention = options.get("attn_implementation")
+        works = "" if attention is None else f", and that '{attention}' attention works here"
         raise ModelError(
             f"{source} cannot be loaded as a causal language model ({first_line(problem)}); check "
-            "that its weights are complete and its config.json is theirs"
+            f"that its weights are complete and its config.json is theirs{works}"
         ) from problem
     # transformers fills gaps with random numbers and only warns; that is no pretrained model.
     if wrong := unread_weights(info):

@@ -70,3 +70,15 @@ class FrozenUnits:
         """Put every frozen unit back, to the bit."""
         for _, parameter, _, units, values in self._frozen:
             units.put(parameter, values.to(parameter.device))
+
+    def zero_gradients(self) -> bool:
+        """Zero the frozen units' gradients, whatever they were.
+
+        Returns:
+            Whether any parameter with frozen units has a gradient.
+        """
+        graded = [entry for entry in self._frozen if entry.parameter.grad is not None]
+        for _, parameter, _, units, values in graded:
+            assert parameter.grad is not None
+            units.put(parameter.grad, values.new_zeros((), device=parameter.grad.device))
+        return bool(graded)

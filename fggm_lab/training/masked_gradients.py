@@ -79,9 +79,16 @@ class MaskedGradients:
         return optimizer
 
     def project(self) -> None:
-        """g ← g ⊙ mask; call it after backward and before clipping."""
-        if self._mask is not None:
-            self._mask.project_(self.model)
+        """g ← g ⊙ mask, as `Mask.project_`; call it after backward and before clipping.
+
+        Which units are frozen is on the gradients' device already, and goes nowhere.
+
+        Raises:
+            ModelError: no masked parameter has a gradient.
+        """
+        zeroed = self._frozen is not None and self._frozen.zero_gradients()
+        if self._mask is not None and not zeroed:
+            self._mask.project_(self.model)  # nothing is frozen, or it says what is wrong
 
     def plain(self) -> AbstractContextManager[None]:
         """Nothing to do: the model is the plain one all along."""

@@ -30,6 +30,7 @@ from fggm_lab.methods import FGGM, SFT, Magnitude, Method, RandomMask, TaskConte
 from fggm_lab.methods.masking import TaskMasking, complete, masked_names
 from fggm_lab.methods.registry import as_method
 from fggm_lab.models.build import checked_length, example_length
+from fggm_lab.models.checkpointing import check_checkpointing
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.load import floating_type, read_config
 from fggm_lab.models.units import unit_axes
@@ -145,6 +146,8 @@ def estimate_memory(
     number_type = floating_type(dtype)
     config = read_config(model, trust_remote_code=trust_remote_code)
     with weightless_model(config, number_type) as network:
+        if training.gradient_checkpointing:
+            check_checkpointing(network)
         checked_length(network, training.max_length)
         length = example_length(network, training.max_length)
         answer = length - 1 if answer_length is None else answer_length

@@ -1,6 +1,7 @@
 """The one file from which an interrupted run goes on exactly where it was."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,24 +75,43 @@ def save_state(
     progress: TrainingProgress,
     memory: Memory,
 ) -> None:
-    """Write weights, optimiser, random numbers, progress and the method's memory into one file."""
-    tensors = {
-        f"model.{name}": tensor.detach().cpu().contiguous()
-        for name, tensor in _model_tensors(model).items()
-    }
+    """Write weights, optimiser, random numbers, progress and the method's memory into one file.
+
+    On the CPU the file is written from the tensors themselves, without a copy of them.
+    """
+    tensors = {f"model.{name}": tensor for name, tensor in _model_tensors(model).items()}
     if optimizer is not None:
         for index, entries in optimizer.state_dict()["state"].items():
             for key, value in entries.items():
-                tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value).cpu().contiguous()
+                tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value)
     for name, tensor in memory.items():
-        tensors[f"{_MEMORY}{name}"] = tensor.detach().cpu().contiguous()
+        tensors[f"{_MEMORY}{name}"] = tensor
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    # Buffers may share memory (rotary frequencies do); a copy each keeps safetensors content.
-    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     metadata = {"progress": json.dumps(asdict(progress))}
-    write_whole(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+    apart = for_safetensors(tensors)
+    write_whole(path, lambda temporary: save_file(apart, temporary, metadata=metadata))
+
+
+def for_safetensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as safetensors writes them: on the CPU, contiguous, no two in the same memory.
+
+    Args:
+        tensors: by name; some may be views of the same memory, as rotary frequencies are.
+
+    Returns:
+        The same values by name; copies only where a tensor is not so already.
+    """
+    used: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        values = tensor.detach().cpu().contiguous()
+        if values.untyped_storage().data_ptr() in used:
+            values = values.clone()
+        used.add(values.untyped_storage().data_ptr())
+        apart[name] = values
+    return apart
 
 
 def load_state(path: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:

@@ -19,6 +19,7 @@ from fggm_lab.heap import keep_freed_memory
 from fggm_lab.methods import Method, as_method, class_references
 from fggm_lab.models import context_length, example_length
 from fggm_lab.models.check import check_language_model, check_without_adapters
+from fggm_lab.models.checkpointing import check_checkpointing
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
@@ -152,11 +153,8 @@ def run_sequence(
         tasks, skipped = fitting_tasks(tokenizer, tasks, list(splits), longest)
         if general is not None:
             general, general_skipped = fitting_general(tokenizer, general, longest)
-    if training.gradient_checkpointing and not model.supports_gradient_checkpointing:
-        raise SettingError(
-            f"{type(model).__name__} cannot compute activations again in the backward pass; train "
-            "without gradient_checkpointing"
-        )
+    if training.gradient_checkpointing:
+        check_checkpointing(model)
     if training.distance_samples:
         beginning_token(tokenizer)  # raises here, not after a task, where no text can be drawn
     code = [task.name for task in tasks if task.metric == PASS_AT_1]

@@ -37,7 +37,12 @@ from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.branch import copy_records
 from fggm_lab.training.checkpoints import save_model
-from fggm_lab.training.resume_state import TrainingProgress, save_state, weights_are_finite
+from fggm_lab.training.resume_state import (
+    TrainingProgress,
+    for_safetensors,
+    save_state,
+    weights_are_finite,
+)
 from fggm_lab.training.task import StepReport
 
 Listener = Callable[[Event], None]
@@ -229,8 +234,8 @@ class RunWriter:
         self, kind: Literal["drift", "memory"], task: int, tensors: dict[str, Tensor]
     ) -> None:
         """Keep tensors of a task."""
-        on_cpu = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-        write_whole(self.run.file(kind, task), lambda path: save_file(on_cpu, path))
+        apart = for_safetensors(tensors)
+        write_whole(self.run.file(kind, task), lambda path: save_file(apart, path))
 
     @_by_main
     def save_scores(self) -> None:

@@ -80,6 +80,17 @@ def test_a_path_object_and_a_home_path_are_folders(
     assert load_model("~/model")[0].config.vocab_size == 12
 
 
+def test_attention_is_computed_as_asked(folder: Path) -> None:
+    eager, _ = load_model(folder, attn_implementation="eager", device="cpu")
+    default, _ = load_model(folder, device="cpu")
+    assert eager.config._attn_implementation == "eager"
+    assert default.config._attn_implementation == "sdpa"
+    ids = torch.arange(5)[None]
+    assert torch.allclose(eager(ids).logits, default(ids).logits, atol=1e-4)
+    with pytest.raises(SettingError, match="attn_implementation is 'flash'; choose one of: eager"):
+        load_model(folder, attn_implementation="flash")  # type: ignore[arg-type]
+
+
 def test_weights_stored_in_half_precision_are_read_as_float32_unless_asked(folder: Path) -> None:
     build_model(LLAMA, seed=0).to(torch.bfloat16).save_pretrained(folder)
     assert load_model(folder)[0].dtype == torch.float32

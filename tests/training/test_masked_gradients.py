@@ -1,0 +1,48 @@
+"""Whole gradients are masked as `Mask.project_` masks them, by bits that are where they are."""
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from fggm_lab.errors import ModelError
+from fggm_lab.masks import Mask
+from fggm_lab.training import MaskedGradients
+from tests.support.families import FAMILIES
+from tests.support.small import small_model
+
+
+def with_gradients(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with random gradients, one of them not a number."""
+    rng = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=rng)
+        parameter.grad.flatten()[-1] = torch.nan
+    return model
+
+
+def gradients(model: PreTrainedModel) -> dict[str, Tensor]:
+    return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("keep", [0.3, 1.0])
+def test_gradients_are_those_of_the_mask_bit_for_bit(family: str, keep: float) -> None:
+    expected, model = (with_gradients(small_model(family)) for _ in range(2))
+    mask = Mask.random(model, keep)
+    mask.project_(expected)
+    with MaskedGradients(model, mask) as masking:
+        masking.project()
+    for name, gradient in gradients(model).items():
+        same = torch.equal(gradient.nan_to_num(7), gradients(expected)[name].nan_to_num(7))
+        assert same, name
+
+
+@pytest.mark.parametrize("keep", [0.3, 1.0])
+def test_gradients_kept_elsewhere_are_refused(keep: float) -> None:
+    model = small_model()
+    with (
+        MaskedGradients(model, Mask.random(model, keep)) as masking,
+        pytest.raises(ModelError, match="no masked parameter has a gradient"),
+    ):
+        masking.project()
