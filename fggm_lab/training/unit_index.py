@@ -37,8 +37,8 @@ class UnitIndex:
         axes, dimensions = _counting(parameter.ndim, axis), range(parameter.ndim)
         order = (*axes, *(d for d in dimensions if d not in axes))
         grid = bits.to(parameter.device).view([parameter.shape[d] for d in axes])
-        here = local_slices(parameter)
-        grid = grid[tuple(here[d] for d in axes)]
+        slices = local_slices(parameter)
+        grid = grid[tuple(slices[d] for d in axes)]
         index = (grid,) if len(axes) == parameter.ndim else grid.nonzero(as_tuple=True)
         return cls(order, index)
 

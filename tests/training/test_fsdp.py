@@ -64,12 +64,12 @@ def optimizer_of(model: nn.Module) -> AdamW:
     return AdamW(model.parameters(), lr=1e-2, weight_decay=0.1)
 
 
-def whole(tensor: Tensor) -> Tensor:
+def full(tensor: Tensor) -> Tensor:
     return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().contiguous()
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: whole(parameter).clone() for name, parameter in model.named_parameters()}
+    return {name: full(parameter).clone() for name, parameter in model.named_parameters()}
 
 
 def work(folder: Path) -> None:
