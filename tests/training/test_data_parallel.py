@@ -1,4 +1,7 @@
-"""A run in two processes is that of one: masks, scores, and what goes wrong is said on both."""
+"""Two processes train as one does: under DDP by active rows, and in a run.
+
+All that takes two processes happens in one launch, for starting them takes most of the time.
+"""
 
 import os
 import time
@@ -12,11 +15,22 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 
-from fggm_lab.distributed import gathered, leave, on_main, rank, world, world_size
+from benchmarks.harness import MIB, Settings
+from benchmarks.models import make_model, shapes
+from benchmarks.traffic import measure, one_process
+from fggm_lab.distributed import gathered, join, leave, on_main, rank, world, world_size
 from fggm_lab.errors import DataError, RankError, RunError, SettingError
 from fggm_lab.methods import FGGM, Method, TaskContext, make_method
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.runs import Run
+from tests.support.ddp import (
+    CASES,
+    FROZEN,
+    model_and_mask,
+    refuse_on_ranks,
+    train_alone,
+    train_on_ranks,
+)
 from tests.support.ranks import on_ranks
 from tests.support.small import small_model, small_run, small_tasks
 
@@ -59,6 +73,9 @@ def train(method: Method, out: Path, **settings: Any) -> Run:
 
 def share_the_work(folder: Path) -> None:
     """What both ranks do: train, be refused, and last of all lose one of them."""
+    join()
+    train_on_ranks(folder)
+    refuse_on_ranks()
     for name, settings in METHODS.items():
         train(make_method(name, **settings), folder / name)
     number = int(os.environ["RANK"])
@@ -95,6 +112,29 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("way, partial", CASES)
+def test_active_rows_under_ddp_train_as_in_one_process(
+    ranks: Path, way: str, partial: bool
+) -> None:
+    weights = [load_file(ranks / f"{way}{partial}{number}") for number in range(2)]
+    start = dict(model_and_mask(partial)[0].named_parameters())
+    for name, parameter in train_alone(partial).named_parameters():
+        assert torch.equal(weights[0][name], weights[1][name]), name
+        torch.testing.assert_close(weights[0][name], parameter.detach(), rtol=1e-6, atol=1e-7)
+        moved = not torch.equal(parameter, start[name])  # or the comparison says nothing
+        assert moved != (partial and name == FROZEN), name
+
+
+def test_only_the_active_share_travels() -> None:
+    settings = Settings(torch.device("cpu"), "tiny")
+    shape = shapes(settings, [], [])[0]
+    with one_process(settings):
+        row = measure(shape, settings)
+    parameters = sum(p.nbytes for p in make_model(shape, settings).parameters())
+    assert row["plain_mib"] == parameters / MIB
+    assert row["ratio"] < 0.33  # 0.3, and 0.3 of a small parameter's units rounded up
+
+
 def assert_same_run(alone: Run, together: Run) -> None:
     """All numbers that a run records are the same, up to rounding."""
     assert alone.scores is not None and together.scores is not None
@@ -126,7 +166,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_two_processes_train_as_one(ranks: Path, alone: Path, name: str) -> None:
+def test_a_run_in_two_processes_is_that_of_one(ranks: Path, alone: Path, name: str) -> None:
     assert_same_run(Run.open(alone / name), Run.open(ranks / name))
 
 
