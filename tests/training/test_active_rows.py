@@ -196,8 +196,8 @@ def test_gradients_and_state_shrink_to_the_kept_share() -> None:
             optimizer.step()
             optimizer.zero_grad()
             model(**batch).loss.backward()
-        whole = [p.grad for p in model.parameters() if not isinstance(p.grad, RowsGradient)]
-        assert not any(gradient is not None for gradient in whole)
+        gradients = [p.grad for p in model.parameters() if not isinstance(p.grad, RowsGradient)]
+        assert not any(gradient is not None for gradient in gradients)
         held = [p.grad for p in rows.parameters() if p.grad is not None]
         state = [v for s in optimizer.state.values() for v in s.values() if v.ndim]
     assert 0 < sum(v.numel() for v in state) <= 2 * sum(g.numel() for g in held)

@@ -95,18 +95,18 @@ def take_steps(
 )
 def test_row_steps_are_those_of_masked_gradients(optimizer: str, dense_steps: int) -> None:
     """From the first step, or going on from the state of whole parameters."""
-    rows, whole = small_model(dtype=torch.float64), small_model(dtype=torch.float64)
+    rows, dense = small_model(dtype=torch.float64), small_model(dtype=torch.float64)
     mask = mixed_mask(rows)
-    by_rows, by_whole = (OPTIMIZERS[optimizer](m.parameters()) for m in (rows, whole))
-    for model, steps in ((rows, by_rows), (whole, by_whole)):
+    by_rows, by_whole = (OPTIMIZERS[optimizer](m.parameters()) for m in (rows, dense))
+    for model, steps in ((rows, by_rows), (dense, by_whole)):
         with MaskedGradients(model, mask) as masking:
             take_steps(model, masking.attach(steps), dense_steps, masking.project)
     start = copy.deepcopy(rows)
     stepping = RowSteps(by_rows, rows, mask, lambda: None, lambda: None)
     take_steps(rows, by_rows, 3, lambda: None)
-    with MaskedGradients(whole, mask) as masking:
-        take_steps(whole, masking.attach(by_whole), 3, masking.project)
-    for a, b in zip(rows.parameters(), whole.parameters(), strict=True):
+    with MaskedGradients(dense, mask) as masking:
+        take_steps(dense, masking.attach(by_whole), 3, masking.project)
+    for a, b in zip(rows.parameters(), dense.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-9)
     assert_frozen(start, rows, mask)
     assert moved_units(start, rows, Mask.full(rows)).count > 0

@@ -82,8 +82,8 @@ def test_each_packed_document_is_an_example(numbers: str) -> None:
     model = tiny_model("llama").eval()
     packed = flattened(DOCUMENTS)
     first = torch.arange(10) < 4
-    each = [packed | {"labels": packed["labels"].where(here, IGNORED)} for here in (first, ~first)]
-    truth = squared(model, each)
+    labels = [packed["labels"].where(document, IGNORED) for document in (first, ~first)]
+    truth = squared(model, [packed | {"labels": part} for part in labels])
     extra: dict[str, Any] = {
         "position_ids": packed["position_ids"][0].tolist(),
         "seq_idx": [0] * 4 + [1] * 6,
@@ -92,8 +92,8 @@ def test_each_packed_document_is_an_example(numbers: str) -> None:
     row = {name: packed[name][0].tolist() for name in ("input_ids", "labels")}
     assert_scored(model, [row | {numbers: extra[numbers]}], default_data_collator, truth)
     assert_scored(model, DOCUMENTS, DataCollatorWithFlattening(), truth)
-    whole = squared(model, [packed])
-    assert largest_error(whole, truth, 1e-6) > 0.1
+    together = squared(model, [packed])
+    assert largest_error(together, truth, 1e-6) > 0.1
 
 
 def test_rows_that_teach_nothing_are_left_out_and_counted() -> None:
