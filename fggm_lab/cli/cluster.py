@@ -3,14 +3,16 @@
 import json
 import logging
 import shutil
+import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import psutil
 import typer
 
 from fggm_lab.checks import check_choice, check_count
@@ -173,10 +175,11 @@ def _submit(executor: "AutoExecutor", jobs: Mapping[str, CellJob]) -> "dict[str,
     from submitit.core.utils import FailedJobError
     from submitit.helpers import environment_variables
 
-    environment = WAITING if executor.cluster == "local" else {}
+    is_local = executor.cluster == "local"
     try:
         with (
-            environment_variables(**environment),
+            environment_variables(**WAITING if is_local else {}),
+            _interrupt_ignored() if is_local else nullcontext(),
             redirect_stderr(StringIO()),  # what it prints is in the error
             executor.batch(),
         ):
@@ -211,6 +214,16 @@ def _last_line(job: "Job[None]") -> str:
     return f"{sentence if kind.startswith(f'{LabError.__module__}.') else lines[-1]} ({path})"
 
 
+@contextmanager
+def _interrupt_ignored() -> Iterator[None]:
+    """Let processes that begin inside ignore Ctrl-C, which is this process's to handle."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _leave(executor: "AutoExecutor", running: "Sequence[Job[None]]") -> None:
     """Stop the jobs of this machine, and say of those of SLURM that they go on."""
     if running and executor.cluster == "slurm":
@@ -218,6 +231,15 @@ def _leave(executor: "AutoExecutor", running: "Sequence[Job[None]]") -> None:
         typer.echo(f"the jobs go on; to end them: scancel {array}", err=True)
     elif executor.cluster == "local":
         for job in running:
-            job.cancel(check=False)
+            _kill(int(job.job_id))  # a local job's id is its process's
         while not all(job.done() for job in running):
             time.sleep(0.1)
+
+
+def _kill(process_id: int) -> None:
+    """End a process and all that it started; every file of a run is whole at any time."""
+    with suppress(psutil.NoSuchProcess):
+        first = psutil.Process(process_id)
+        for process in (first, *first.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()

@@ -43,6 +43,27 @@ def _task_index(run: Any, task: str) -> int:
     )
 
 
+def check_saving_and_logging(checkpoint_every: str, log_with: str | None) -> list[Any]:
+    """Look whether a training can save its state and log as it is told to.
+
+    Args:
+        checkpoint_every: as `--checkpoint-every` has it.
+        log_with: as `--log-with` has it.
+
+    Returns:
+        The trackers.
+
+    Raises:
+        SettingError: the interval is written in another way, or there is no such tracker.
+        MissingExtra: a tracker's library is not installed.
+    """
+    from fggm_lab.training.checkpoint_interval import CheckpointInterval
+    from fggm_lab.training.trackers import check_trackers
+
+    CheckpointInterval.parse(checkpoint_every)
+    return check_trackers(log_with or ())
+
+
 @training_options()
 def prepare(
     out: Out,
@@ -218,15 +239,12 @@ def prepare(
         load_tasks,
         missing_tasks,
     )
-    from fggm_lab.training.checkpoint_interval import CheckpointInterval
-    from fggm_lab.training.trackers import check_trackers
 
     names = method_names(methods)
     settings = settings_from(training)
     own_settings = method_settings(names, keep, set_ or [], preset_method_settings(preset))
     chosen_methods = make_methods(names, own_settings)
-    CheckpointInterval.parse(checkpoint_every)
-    trackers = check_trackers(log_with or ())
+    trackers = check_saving_and_logging(checkpoint_every, log_with)
     if (from_ is None) != (task is None):
         raise SettingError("--from and --task go together: the run, and the task it is left after")
     source = None if from_ is None else Run.open(from_)

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -18,6 +19,7 @@ from fggm_lab.cli.interrupt import go_on, stoppable
 from fggm_lab.cli.methods import make_methods, method_names, method_settings
 from fggm_lab.cli.options import METHODS, RUN_FOLDER, options_of, shown_settings
 from fggm_lab.cli.out import not_inside_a_run
+from fggm_lab.cli.prepare import check_saving_and_logging, prepare
 from fggm_lab.cli.results import print_gathered, print_paired, rows_and_means
 from fggm_lab.cli.side_by_side import train_side_by_side
 from fggm_lab.cli.train import train
@@ -88,6 +90,13 @@ def _train_here(cells: Cells, names: Sequence[str]) -> None:
         orders.add(cell.order)
 
 
+def _describe(cells: Cells, names: Sequence[str]) -> None:
+    """Say once of each order what `fggm-lab run` says of its data; what is wrong its runs say."""
+    for name in {cells.by_name[name].order: name for name in reversed(names)}.values():
+        with suppress(LabError):
+            prepare(out=cells.out, resume=True, **cells.options_of(name))
+
+
 def _train_side_by_side(cells: Cells, names: Sequence[str], jobs: int) -> None:
     """Train cells in so many processes, each with as many threads as this one would take."""
     import torch
@@ -101,14 +110,22 @@ def _train_side_by_side(cells: Cells, names: Sequence[str], jobs: int) -> None:
             f"(OMP_NUM_THREADS={max(1, cores // jobs)}) are faster, and round in another way",
             highlight=False,
         )
+    _describe(cells, names)
     with MethodsProgress(console, names).shown() as progress:
 
         def finish(name: str) -> None:
             progress.finish(name)
             cells.ended(name)
 
+        def fail(name: str, problem: Exception) -> None:
+            if isinstance(problem, LabError):
+                cells.ended(name, problem)
+                return
+            typer.echo(str(problem), err=True)  # the other process's traceback
+            cells.ended(name, str(problem).strip().splitlines()[-1])
+
         cell_jobs = {name: cells.job(name) for name in names}
-        train_side_by_side(cell_jobs, jobs, progress.tell, finish, cells.ended, threads)
+        train_side_by_side(cell_jobs, jobs, progress.tell, finish, fail, threads)
 
 
 def _train_on_cluster(
@@ -123,6 +140,7 @@ def _train_on_cluster(
         else:
             cells.ended(name, RunInUse() if cells.is_in_use(name) else last_line)
 
+    _describe(cells, names)
     cell_jobs = {name: cells.job(name) for name in names}
     train_on_cluster(executor, cell_jobs, parallel, ended)
 
@@ -255,6 +273,7 @@ def sweep(
         _check(variation)
     orders = [None if name == "default" else name for name in order or ["default"]]
     settings = method_settings(names, options.get("keep"), options.get("set_") or [])
+    check_saving_and_logging(options["checkpoint_every"], options["log_with"])
     own_names = {name: method.name for name, method in make_methods(names, settings).items()}
     planned = plan(names, _seeds(seeds), orders, varied)
     cells = Cells(out, options | {"keep_checkpoints": keep_checkpoints}, planned)

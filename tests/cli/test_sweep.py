@@ -133,6 +133,8 @@ def test_settings_are_varied_and_other_settings_are_not_taken_for_the_same(
 
 
 BROKEN = {
+    "unknown tracker": (("--log-with", "wanb"), "did you mean 'wandb'?"),
+    "no interval": (("--checkpoint-every", "soon"), "or a time such as 90s, 15min"),
     "unknown method": (("--methods", "sft,fgm"), "no method is named 'fgm'"),
     "unknown setting": (("--vary", "sft.keep=0.1,0.2"), "sft has no setting 'keep'"),
     "unknown option": (("--vary", "epoch=1,2"), "did you mean 'epochs'?"),

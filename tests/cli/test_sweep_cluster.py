@@ -6,12 +6,15 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 import fggm_lab.cli.cluster
+from fggm_lab.cli.cluster import make_executor, train_on_cluster
 from fggm_lab.runs import Run
 from tests.support.command_line import Asking, CommandResult
 from tests.support.resuming import assert_same_numbers
@@ -108,6 +111,23 @@ def test_debug_runs_the_cells_in_this_process(
     words = asking(tmp_path / "out", "--methods", "random", "--seeds", "1")
     result = call(*words, "--cluster", "debug", "--json")
     assert result.status == 0 and len(json.loads(result.out)["runs"]) == 1
+
+
+def test_an_interrupt_ends_the_jobs_of_this_machine(tmp_path: Path) -> None:
+    executor = make_executor("local", tmp_path / "submitit", 2, ())
+    before = psutil.Process().children(recursive=True)
+
+    def interrupt() -> None:
+        while len(list((tmp_path / "submitit").glob("*_log.out"))) < 2:
+            time.sleep(0.01)
+        time.sleep(0.5)  # while jobs are sent it would not be heard
+        os.kill(os.getpid(), signal.SIGINT)
+
+    sleeping: Any = {name: partial(time.sleep, 600) for name in "ab"}
+    with ThreadPoolExecutor(1) as thread, pytest.raises(KeyboardInterrupt):
+        thread.submit(interrupt)
+        train_on_cluster(executor, sleeping, 2, lambda *_: None)
+    assert set(psutil.Process().children(recursive=True)) <= set(before)
 
 
 WRONG = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fggm_lab.cli.side_by_side import train_side_by_side
+from fggm_lab.errors import SettingError, TrainingError
 from fggm_lab.runs import Run
 from fggm_lab.runs.events import Event
 from fggm_lab.runs.sweep import asked_before, remember
@@ -21,22 +22,29 @@ from tests.support.resuming import assert_same_numbers
 CELLS = [f"default/seed-{seed}/random" for seed in (1, 2)]
 
 
-def test_jobs_give_the_numbers_of_one_process_and_failures_stop_no_others(
+def test_jobs_give_the_numbers_of_one_process(
     call: Callable[..., CommandResult], asking: Asking, tmp_path: Path
 ) -> None:
-    words = ("--methods", "random")
-    alone, beside = tmp_path / "here", tmp_path / "beside"
-    assert call(*asking(alone, *words, "--seeds", "1")).status == 0
-    in_the_way = beside / "default/seed-0/random/notes.txt"
-    in_the_way.parent.mkdir(parents=True)
-    in_the_way.write_text("mine")
-    result = call(*asking(beside, *words, "--seeds", "0-1", "--jobs", 2, "--json"))
-    assert result.status == 1, result.err
-    record = json.loads(result.out)
-    assert record["failures"].keys() == {"default/seed-0/random"}
-    assert [row["seed"] for row in record["runs"]] == [1]
+    words = ("--methods", "random", "--seeds", "1")
+    alone, beside = tmp_path / "alone", tmp_path / "beside"
+    assert call(*asking(alone, *words)).status == 0
+    result = call(*asking(beside, *words, "--jobs", 2, "--json"))
+    assert result.status == 0, result.err
+    assert [row["seed"] for row in json.loads(result.out)["runs"]] == [1]
     assert_same_numbers(Run.open(alone / CELLS[0]), Run.open(beside / CELLS[0]))
-    assert set(asked_before(beside)) == {CELLS[0]}, "what failed is not taken for trained"
+    assert set(asked_before(beside)) == {CELLS[0]}
+
+
+def test_what_fails_or_dies_stops_no_other_run() -> None:
+    failures: dict[str, Exception] = {}
+    finished: list[str] = []
+    jobs = {"a": Counting(0, "killed"), "b": Counting(0, "refuse"), "c": Counting(0, "fail")}
+    train_side_by_side(
+        {**jobs, "d": Counting(0)}, 1, lambda *_: None, finished.append, failures.__setitem__
+    )
+    kinds = {name: type(problem) for name, problem in failures.items()}
+    assert kinds == {"a": TrainingError, "b": SettingError, "c": RuntimeError}
+    assert finished == ["d"]
 
 
 def test_an_interrupt_ends_every_process() -> None:

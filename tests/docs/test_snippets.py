@@ -32,6 +32,7 @@ SHELL_NOT_RUN = {
     "make": "installs, trains or tests for minutes; test_quoted checks its target",
     "pip": "installs; test_packaging checks the extras",
     "export": "sets a path of the reader's machine",
+    "tensorboard": "serves a page; test_trackers reads what it would show",
 }
 """Program at the beginning of a line for the shell → why the line is only parsed."""
 
