@@ -26,7 +26,8 @@ from fggm_lab.training.peak_memory import forget_peak, peak_mb
 from fggm_lab.training.task import make_optimizer, masking_for, train_task
 
 CPU = torch.device("cpu")
-SMALL = Shape("llama", 64, 8, batch=2, layers=1, vocabulary=64, head=32)
+WARMING_UP = Shape("llama", 64, 8, batch=2, layers=1, vocabulary=64, head=32)
+TINY = Shape("llama", 256, 64, batch=4, layers=1, vocabulary=2048)
 QUICK = Shape("llama", 768, 128, batch=4, layers=2, vocabulary=8192)
 FULL = Shape("qwen2", 1024, 256, batch=4, layers=3, vocabulary=16384, groups=2)
 WITHIN = 0.15
@@ -56,7 +57,7 @@ class Workload:
 
 def run(settings: Settings) -> Report:
     """One row per workload."""
-    shape = {"tiny": SMALL, "quick": QUICK, "full": FULL}[settings.size]
+    shape = {"tiny": TINY, "quick": QUICK, "full": FULL}[settings.size]
     rows: list[Row] = []
     workloads = [Workload(shape, d, m) for d in get_args(Dtype) for m in get_args(Work)]
     for workload, measured in zip(workloads, measured_bytes(workloads), strict=True):
@@ -140,7 +141,7 @@ def work(workload: Workload) -> tuple[PreTrainedModel, Callable[[], object]]:
 
 def _carry_out(workload: Workload) -> int:
     """Do the work in this process; the peak beyond the start, bytes."""
-    work(Workload(SMALL, workload.dtype, workload.method))[1]()  # libraries load what they need
+    work(Workload(WARMING_UP, workload.dtype, workload.method))[1]()  # loads libraries
     gc.collect()
     start = psutil.Process().memory_info().rss
     _, call = work(workload)

@@ -13,12 +13,28 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+    UnsupportedOperatorException,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from fggm_lab.errors import ModelError, first_line
+
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+"""What configs call the number of experts among which a router chooses by its numbers."""
+
+_BY_NUMBERS = (
+    DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException,
+)  # fmt: skip
+"""What fake tensors raise where they would have to know a number."""
+
+_REMEDY = "load it and run it on a few examples instead (peak_memory_mb in a run's events)"
 
 _REAL = 2**16
 """The most floats of a new tensor that is real."""
@@ -65,8 +81,14 @@ def weightless_model(config: PreTrainedConfig, dtype: torch.dtype) -> Iterator[P
         The model, of use inside the block alone.
 
     Raises:
-        ModelError: the config's fields contradict each other, or are no language model's.
+        ModelError: the config's fields contradict each other, or are no language model's; or the
+            sizes of its tensors depend on numbers, as in a mixture of experts.
     """
+    if any(getattr(config.get_text_config(), name, None) for name in _EXPERTS):
+        raise ModelError(
+            f"{config.model_type} is a mixture of experts, whose memory depends on which experts "
+            f"its weights choose; {_REMEDY}"
+        )
     with Weightless(), torch.random.fork_rng(devices=[]):
         try:
             model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=dtype)
@@ -75,4 +97,10 @@ def weightless_model(config: PreTrainedConfig, dtype: torch.dtype) -> Iterator[P
                 f"no model can be built from this config ({first_line(problem)}); check its "
                 "model_type and sizes"
             ) from problem
-        yield model.eval()
+        try:
+            yield model.eval()
+        except _BY_NUMBERS as problem:
+            raise ModelError(
+                f"the sizes of tensors in {type(model).__name__} depend on numbers "
+                f"({first_line(problem)}), which a model without weights does not have; {_REMEDY}"
+            ) from problem

@@ -79,6 +79,20 @@ def test_a_config_needs_no_weights_beside_it(tmp_path: Path) -> None:
     assert read_config("tiny").vocab_size > 50
 
 
+def test_what_depends_on_numbers_is_refused() -> None:
+    mixture = read_config({"model_type": "mixtral", "num_local_experts": 4})
+    with (
+        pytest.raises(ModelError, match="mixtral is a mixture of experts"),
+        weightless_model(mixture, torch.float32),
+    ):
+        pass
+    with (
+        pytest.raises(ModelError, match="sizes of tensors in LlamaForCausalLM depend on numbers"),
+        weightless_model(read_config(LLAMA_70B), torch.float32) as model,
+    ):
+        model.lm_head.weight.unique()
+
+
 def test_what_is_no_config_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no model folder"):
         read_config(tmp_path / "nothing")

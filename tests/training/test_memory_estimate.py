@@ -56,7 +56,7 @@ def test_settings_that_save_memory_do() -> None:
         assert saving.activations < 0.9 * plain.activations, change
     # On a GPU the optimiser takes all square roots at once, on a CPU one parameter's.
     assert plain.copies == pytest.approx(2 * plain.gradients, rel=0.05)
-    assert saving.copies < 0.85 * 2 * saving.gradients
+    assert saving.copies < 0.95 * 2 * saving.gradients
 
 
 @pytest.mark.parametrize("name", [n for n, kind in METHODS.items() if kind not in ESTIMABLE])
