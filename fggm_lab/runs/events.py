@@ -155,16 +155,16 @@ class TaskEvent(TypedDict):
     truncated: NotRequired[
         Annotated[int, "training examples whose prompts were cut to the longest length"]
     ]
+    until: NotRequired[Annotated[ReachedLevel, "how `until_loss` ended the task"]]
+    distance: NotRequired[
+        Annotated[MeasuredDistance, "from the untrained model; only with `distance_samples`"]
+    ]
     changed: NotRequired[
         Annotated[
             float,
             "in weights of 16 bits, the share of the entries that could move whose value has "
             "changed, if it is below half: small steps were rounded away",
         ]
-    ]
-    until: NotRequired[Annotated[ReachedLevel, "how `until_loss` ended the task"]]
-    distance: NotRequired[
-        Annotated[MeasuredDistance, "from the untrained model; only with `distance_samples`"]
     ]
 
 
