@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from fggm_lab.training import choose_units as choose_units
     from fggm_lab.training import estimate_memory as estimate_memory
     from fggm_lab.training import freezing as freezing
+    from fggm_lab.training import record as record
     from fggm_lab.training import run_sequence as run_sequence
     from fggm_lab.training import unit_drift as unit_drift
     from fggm_lab.training import zeroing as zeroing
@@ -228,6 +229,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "choose_units",
         "estimate_memory",
         "freezing",
+        "record",
         "run_sequence",
         "unit_drift",
         "zeroing",

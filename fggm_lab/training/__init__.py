@@ -16,6 +16,7 @@ from fggm_lab.training.effects import (
 )
 from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.memory_estimate import MemoryEstimate, estimate_memory
+from fggm_lab.training.recorder import Recorder, record
 from fggm_lab.training.self_kl_callback import SelfKLCallback
 from fggm_lab.training.sequence import run_sequence
 
@@ -26,12 +27,14 @@ __all__ = [
     "FGGMCallback",
     "MaskedGradients",
     "MemoryEstimate",
+    "Recorder",
     "SelfKLCallback",
     "TrainingSettings",
     "choose_units",
     "estimate_memory",
     "freezing",
     "measured",
+    "record",
     "run_sequence",
     "unit_drift",
     "zeroed",

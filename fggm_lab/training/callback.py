@@ -120,7 +120,7 @@ class FGGMCallback(TrainerCallback):
         optimizer = _plain_optimizer(kwargs["optimizer"])
         retried = self._is_retried(trainer, args)
         self._close_earlier(trainer, keep_state=state.global_step > 0)
-        _check_optimizer(args)
+        _check_trainer(trainer)
         file = Path(args.output_dir) / MASK_FILE
         if state.global_step > 0:
             self.mask, self.scores = self._resumed(state, file), None
@@ -352,13 +352,23 @@ def _plain_optimizer(optimizer: Any) -> Optimizer:
     return plain
 
 
-def _check_optimizer(args: TrainingArguments) -> None:
-    """Refuse optimisers that step within the backward pass, before a mask can act.
+def _check_trainer(trainer: Trainer) -> None:
+    """Refuse a Trainer that cuts the model into shards, or steps within the backward pass.
 
     Raises:
         SettingError: it is such a one.
     """
-    name = str(getattr(args.optim, "value", args.optim))
+    for scheme, enabled in (
+        ("FSDP", trainer.is_fsdp_enabled),
+        ("DeepSpeed", trainer.is_deepspeed_enabled),
+    ):
+        if enabled:
+            raise SettingError(
+                f"the Trainer cuts the model into shards ({scheme}), where FGGMCallback cannot "
+                "mask it; train without, or shard it by fully_shard in a loop of your own, under "
+                "MaskedGradients"
+            )
+    name = str(getattr(trainer.args.optim, "value", trainer.args.optim))
     if "layerwise" in name or "lomo" in name:
         raise SettingError(
             f"the optimiser {name} takes its step within each backward pass, where no mask can "

@@ -28,6 +28,8 @@ NOT_RUN: dict[str, str] = {
 """First line of a snippet that a machine may be unable to run → why."""
 
 SHELL_NOT_RUN = {
+    "accelerate": "starts several processes, as test_data_parallel does",
+    "torchrun": "starts several processes, as test_data_parallel does",
     "fggm-lab": "trains; test_quoted checks its command and options",
     "make": "installs, trains or tests for minutes; test_quoted checks its target",
     "pip": "installs; test_packaging checks the extras",

@@ -27,7 +27,7 @@ from fggm_lab.models.units import (
     unit_count,
 )
 from fggm_lab.training import FGGMCallback, MaskedGradients
-from fggm_lab.training.callback import _check_optimizer
+from fggm_lab.training.callback import _check_trainer
 from fggm_lab.training.frozen_units import FrozenUnits
 from fggm_lab.training.row_steps import RowSteps
 from fggm_lab.training.unit_index import UnitIndex
@@ -230,10 +230,19 @@ def test_the_optimisers_state_has_the_size_of_the_active_units(tmp_path: Path) -
     )
 
 
+def like_trainer(optim: str = "adamw_torch", **enabled: bool) -> Any:
+    """What of a Trainer says how it trains."""
+    launch = {"is_fsdp_enabled": False, "is_deepspeed_enabled": False} | enabled
+    return SimpleNamespace(args=SimpleNamespace(optim=optim), **launch)
+
+
 def test_what_no_mask_can_reach_is_refused(tmp_path: Path) -> None:
     for name in ("galore_adamw_layerwise", "lomo"):
         with pytest.raises(SettingError, match=f"the optimiser {name} takes its step within"):
-            _check_optimizer(SimpleNamespace(optim=name))
+            _check_trainer(like_trainer(optim=name))
+    for scheme in ("fsdp", "deepspeed"):
+        with pytest.raises(SettingError, match=f"(?i)cuts the model into shards .{scheme}."):
+            _check_trainer(like_trainer(**{f"is_{scheme}_enabled": True}))
     training = trainer(small_model(), tmp_path, FGGMCallback())
     training.optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
     with pytest.raises(SettingError, match=r"SGD does not hold model\.embed_tokens\.weight"):

@@ -1,0 +1,249 @@
+"""Trainings that something else carries out, recorded as a run that every explorer reads."""
+
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+
+from fggm_lab.errors import SettingError
+from fggm_lab.evaluation import evaluate
+from fggm_lab.fisher import FisherScores
+from fggm_lab.masks import Mask, moving_units
+from fggm_lab.methods import Method
+from fggm_lab.models import example_length, unit_axes
+from fggm_lab.models.check import check_language_model
+from fggm_lab.models.fingerprint import fingerprint
+from fggm_lab.runs import Run, RunConfig
+from fggm_lab.runs.events import TaskEvent
+from fggm_lab.settings import TrainingSettings
+from fggm_lab.tasks import General, TaskSequence, task_fingerprint
+from fggm_lab.training.callback import FGGMCallback
+from fggm_lab.training.drift import unit_drift
+from fggm_lab.training.hardware import processor
+from fggm_lab.training.resume_state import TrainingProgress
+from fggm_lab.training.task import StepReport
+from fggm_lab.training.writer import RunWriter
+
+
+def record(
+    out: Path | str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    tasks: TaskSequence,
+    method: Method | str,
+    *,
+    general: General | None = None,
+    settings: TrainingSettings | None = None,
+) -> "Recorder":
+    """Begin the record of a model that a Trainer, or a loop of your own, trains task after task.
+
+        recorder = lab.record("runs/mine", model, tokenizer, tasks, lab.FGGM(keep=0.3))
+        for task in tasks:
+            trainer = Trainer(model, args, train_dataset=rows[task.name],
+                              callbacks=[lab.FGGMCallback(keep=0.3)])
+            trainer.train()
+            recorder.after(task.name, trainer)
+        lab.explore(recorder.run)
+
+    The model is scored now, and after each task. Nothing is trained here.
+
+    Args:
+        out: the run's folder, which must not exist yet.
+        model: before its first task; the same object is trained and passed on.
+        tokenizer: the model's.
+        tasks: in the order in which they are going to be learned, with the examples that score
+            them.
+        method: what the tasks are learned by: one of the lab's, whose settings are recorded, or any
+            name.
+        general: what General is measured on; None: not measured.
+        settings: how the tasks are trained and scored (learning rate, batch size, seed, lengths,
+            split), for the record and for scoring. What is trained with is known to you alone, so
+            nothing checks it; None: the defaults.
+
+    Returns:
+        The recorder.
+
+    Raises:
+        DataError: a task lacks the split that it is scored on, or an answer does not fit.
+        ModelError: it is no causal language model.
+        RunError: there is a run in the folder.
+    """
+    check_language_model(model, tokenizer)
+    training = (settings or TrainingSettings()).for_tasks(tasks.names)
+    training = training.with_changes(max_length=example_length(model, training.max_length))
+    tasks = tasks.limited(training.limit).limited(training.score_limit, [training.split])
+    general = None if general is None else general.limited(training.score_limit)
+    config = RunConfig(
+        model=str(model.config._name_or_path or type(model).__name__),
+        model_fingerprint=fingerprint(model),
+        tasks=tasks.source,
+        task_names=tasks.names,
+        task_fingerprint=task_fingerprint(tasks),
+        data_fingerprint=task_fingerprint(sorted(tasks, key=lambda task: task.name)),
+        general=None if general is None else general.source,
+        general_choices=general.choose if general is not None and general.choices else None,
+        method=method if isinstance(method, str) else method.name,
+        method_settings={} if isinstance(method, str) else method.settings,
+        training=training,
+        device=model.device.type,
+        dtype=str(model.dtype).removeprefix("torch."),
+        processor=processor(model.device),
+        threads=torch.get_num_threads(),
+    )
+    return Recorder(Run.create(out, config), model, tokenizer, tasks, general)
+
+
+class Recorder:
+    """Writes a run whose tasks are learned elsewhere; made by `record`.
+
+    Attributes:
+        run: what is written, readable all along.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        tasks: TaskSequence,
+        general: General | None,
+    ) -> None:
+        """Score the model before its first task.
+
+        Args:
+            run: empty.
+            model: before its first task.
+            tokenizer: the model's.
+            tasks: in their order.
+            general: what General is measured on, if it is.
+        """
+        self.run = run
+        self._model, self._tokenizer = model, tokenizer
+        self._tasks, self._general = tasks, general
+        self._writer = RunWriter(run, model, tokenizer, tasks, general, {}, {}, None)
+        self._progress = TrainingProgress()
+        with run.lock():
+            self._writer.start([0] * len(tasks))
+            self._measure(-1)
+        self._before = self._weights()
+
+    def after(
+        self,
+        task: str,
+        trainer: Trainer | None = None,
+        *,
+        steps: int | None = None,
+        mask: Mask | None = None,
+        scores: FisherScores | None = None,
+    ) -> None:
+        """Record that a task was learned: score the model, and keep what is known of the training.
+
+        Args:
+            task: its name, the next in the sequence.
+            trainer: that trained it. Its log has the steps, its `FGGMCallback` scores and mask.
+            steps: how many steps a loop of your own took; needed without a Trainer.
+            mask: under which it was trained; None: that of the Trainer's callback, if there is one,
+                else all units were free to move.
+            scores: that the mask was cut from, or that are to be looked at.
+
+        Raises:
+            SettingError: it is another task's turn, or the number of steps is not known.
+        """
+        index = self._progress.task
+        if index == len(self._tasks) or task != self._tasks.names[index]:
+            turn = "none is left" if index == len(self._tasks) else self._tasks.names[index]
+            raise SettingError(
+                f"task {task} was to be recorded, and the next one of the sequence is {turn}; "
+                "record each task once, in the order of the sequence"
+            )
+        callback = None if trainer is None else _callback(trainer)
+        if callback is not None:
+            mask = mask or callback.mask
+            scores = scores or callback.scores
+        if trainer is not None:
+            steps = trainer.state.global_step
+        if steps is None:
+            raise SettingError(f"task {task}: give the Trainer, or steps=, how many were taken")
+        if mask is not None:
+            mask.check(self._model)
+        with self.run.lock():
+            if trainer is not None:
+                self._log(trainer)
+            self._progress.task_step = steps
+            self._progress.step += steps
+            start = time.perf_counter()
+            self._measure(index)
+            self._progress.seconds["evaluate"] = time.perf_counter() - start
+            if scores is not None:
+                self._writer.save_fisher(scores, index)
+            if mask is not None:
+                self._writer.save_mask(mask, index)
+            drift = unit_drift(self._before, self._model, unit_axes(self._model))
+            self._writer.save_tensors("drift", index, drift)
+            self._task_event(index, task, mask)
+            self._progress = TrainingProgress(task=index + 1, step=self._progress.step)
+            self._writer.save_scores()
+            if index + 1 == len(self._tasks):
+                self._writer.end()
+        self._before = self._weights()
+
+    def _weights(self) -> dict[str, Tensor]:
+        """A copy of the parameters, on the CPU."""
+        return {n: p.detach().to("cpu", copy=True) for n, p in self._model.named_parameters()}
+
+    def _measure(self, task: int) -> None:
+        training = self.run.config.training
+        final = self._tasks if training.score_unlearned else list(self._tasks)[: task + 1]
+        measured = evaluate(
+            self._model,
+            self._tokenizer,
+            list(final),
+            self._general,
+            split=training.split,
+            max_length=self.run.config.max_length,
+            max_new_tokens=self.run.config.max_new_tokens,
+            max_prompt=training.score_max_prompt,
+            autocast=training.autocast,
+        )
+        self._writer.evaluation(task, measured, True, self._progress)
+        self._writer.save_scores()
+
+    def _log(self, trainer: Trainer) -> None:
+        """Take over what the Trainer has logged of its steps."""
+        for entry in trainer.state.log_history:
+            if "loss" in entry and "learning_rate" in entry:
+                norm = entry.get("grad_norm")
+                self._writer.step(
+                    StepReport(
+                        int(entry["step"]),
+                        float(entry["loss"]),
+                        float(entry["learning_rate"]),
+                        float("nan") if norm is None else float(norm),
+                        0.0,
+                    ),
+                    TrainingProgress(
+                        task=self._progress.task, step=self._progress.step + int(entry["step"])
+                    ),
+                )
+            self._progress.seconds["train"] += float(entry.get("train_runtime", 0.0))
+
+    def _task_event(self, index: int, name: str, mask: Mask | None) -> None:
+        moving, units = moving_units(self._model, mask)
+        self._writer.write_event(
+            TaskEvent(
+                kind="task",
+                task=index,
+                name=name,
+                seconds=self._progress.seconds,
+                kept=moving,
+                units=units,
+            )
+        )
+
+
+def _callback(trainer: Trainer) -> FGGMCallback | None:
+    """The Trainer's callback of this kind, if it has one."""
+    callbacks = trainer.callback_handler.callbacks
+    return next((item for item in callbacks if isinstance(item, FGGMCallback)), None)
