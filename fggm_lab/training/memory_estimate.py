@@ -6,6 +6,7 @@ bytes of tensors are counted as they come and go. What no tensor of Python holds
 work space of kernels, the allocator's fragments, on a GPU the CUDA context (some 0.5 GiB).
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -255,8 +256,10 @@ def _step_parts(
     optimizer.register_step_pre_hook(before_step)
     with (
         MemoryMeter(_tensors(model)) as meter,
+        warnings.catch_warnings(),
         masking_for(model, _mask(model, method), method) as masking,
     ):
+        warnings.simplefilter("ignore")  # tensors without numbers do not change
         masking.attach(optimizer)
         optimizer.register_step_post_hook(after_step)
         for group in optimizer.param_groups:  # torch decides by the tensors' class and device
