@@ -5,7 +5,6 @@ layer's own; the weight gets no gradient, and `active`, which holds the weight's
 dW[rows] = G[:, rows]ᵀ X: the kept share of the work and of the memory.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,12 +14,21 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers.pytorch_utils import Conv1D
 
-Forward = Callable[[Tensor], Tensor]
+
+class ActiveForward(partial[Tensor]):
+    """A function of a module, and of what else it needs, in the place of the module's forward.
+
+    A copy of the module, deep or pickled, gets the forward of its class: nobody would ever close
+    the copy's, and its weights would train no more.
+    """
+
+    def __reduce__(self) -> Any:
+        return getattr, (self.args[0], "forward")
 
 
 def active_forward(
     module: nn.Module, active: nn.Parameter, index: Tensor, axis: int
-) -> Forward | None:
+) -> ActiveForward | None:
     """A forward for `module` that differentiates only the active units of its weight.
 
     Args:
@@ -36,9 +44,9 @@ def active_forward(
         return None
     kind = type(module)
     if kind.forward is nn.Linear.forward:
-        return partial(_product, module, _Linear(active, index, axis == 0, transposed=False))
+        return ActiveForward(_product, module, _Linear(active, index, axis == 0, transposed=False))
     if kind is Conv1D:
-        return partial(_product, module, _Linear(active, index, axis == 1, transposed=True))
+        return ActiveForward(_product, module, _Linear(active, index, axis == 1, transposed=True))
     if kind.forward is nn.Embedding.forward and axis == 0 and not _has_own_gradient(module):
         assert isinstance(module, nn.Embedding)
         # Frozen rows' gradients go to one row too many, which is cut off: no size depends on data.
@@ -46,7 +54,7 @@ def active_forward(
         row_of_id[index] = torch.arange(len(index), device=index.device)
         if module.padding_idx is not None:
             row_of_id[module.padding_idx] = len(index)
-        return partial(_embedding, module, active, row_of_id)
+        return ActiveForward(_embedding, module, active, row_of_id)
     return None
 
 

@@ -1,6 +1,7 @@
 """Training the active rows alone gives the weights of dense masked training, for less."""
 
 import copy
+import pickle
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -318,6 +319,20 @@ def test_the_model_comes_out_plain() -> None:
     twin.eval()(**batch).loss.backward()
     for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
         assert torch.equal(mine, other) and torch.equal(mine.grad, other.grad)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_made_inside_the_block_trains_whole(copied: Callable[[Any], Any]) -> None:
+    """Copies of the best model, or of a moving average, outlive the block."""
+    model, plain = (tiny_model("llama").eval() for _ in range(2))
+    with ActiveRows(model, Mask.random(model, 0.3)):
+        twin = copied(model)
+    for each in (twin, plain):
+        each(**batches(1)[0], use_cache=False).loss.backward()
+    for left, right in zip(twin.parameters(), plain.parameters(), strict=True):
+        assert left.grad is not None
+        assert torch.equal(left.grad, right.grad)
+    assert not any("forward" in module.__dict__ for module in model.modules())
 
 
 def test_a_weight_used_outside_its_module_loses_no_gradient() -> None:
