@@ -202,6 +202,7 @@ class ActiveRows:
         self._frozen: list[nn.Parameter] = []
         self._patched: list[nn.Module] = []
         self._handles: list[RemovableHandle] = []
+        self._closed = False
         units: dict[str, ActiveUnits] = {}
         frozen: dict[str, nn.Parameter] = {}
         for name, parameter in model.named_parameters():
@@ -280,10 +281,9 @@ class ActiveRows:
                 for p in group["params"]
                 if id(p) not in frozen
             ]
-        self._handles += [
-            optimizer.register_step_pre_hook(self._gather),
-            optimizer.register_step_post_hook(self._scatter),
-        ]
+        # These stay when the rows are closed, to refuse further steps.
+        optimizer.register_step_pre_hook(self._gather)
+        optimizer.register_step_post_hook(self._scatter)
         return optimizer
 
     def project(self) -> None:
@@ -312,13 +312,24 @@ class ActiveRows:
             for parameter in self._frozen:
                 parameter.requires_grad_(False)
 
+    def _stepped_by(self, optimizer: Optimizer) -> list[_StandIn]:
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        return [stand_in for stand_in in self._stand_ins.values() if id(stand_in.active) in held]
+
     def _gather(self, optimizer: Optimizer, *_: Any) -> None:
-        for stand_in in self._stand_ins.values():
+        if self._closed:
+            raise SettingError(
+                f"{type(optimizer).__name__} steps the active units of ActiveRows that are closed, "
+                "and would train nothing; make a fresh optimiser of the model's parameters"
+            )
+        for stand_in in self._stepped_by(optimizer):
             stand_in.drop_cleared()
+            if not _reduced_by_others():
+                stand_in.move_gradient(stand_in.parameter)  # that a loop has written itself
             stand_in.gather(optimizer.state.get(stand_in.active, {}).pop(_MASTER, None))
 
     def _scatter(self, optimizer: Optimizer, *_: Any) -> None:
-        for stand_in in self._stand_ins.values():
+        for stand_in in self._stepped_by(optimizer):
             master = stand_in.scatter()
             # Not for units that were not stepped: an optimiser takes state to be its own.
             stepped = stand_in.active.grad is not None or stand_in.active in optimizer.state
@@ -343,6 +354,7 @@ class ActiveRows:
         for parameter in self._frozen:
             parameter.requires_grad_(True)
         self._handles, self._patched, self._frozen, self._stand_ins = [], [], [], {}
+        self._closed = True
         note_closed(self)
 
     def __del__(self) -> None:

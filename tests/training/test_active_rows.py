@@ -321,6 +321,53 @@ def test_the_model_comes_out_plain() -> None:
         assert torch.equal(mine, other) and torch.equal(mine.grad, other.grad)
 
 
+def test_optimisers_that_share_the_rows_save_the_state_of_their_own() -> None:
+    """Of 16-bit weights each has the float32 copies, and goes on from what it saved."""
+    mask = Mask.random(tiny_model("llama", dtype=torch.bfloat16), 0.3)
+    weights = []
+    for saved in (False, True):
+        model = tiny_model("llama", dtype=torch.bfloat16).eval()
+        parameters = list(model.parameters())
+        with ActiveRows(model, mask) as rows:
+            parts = (parameters[:5], parameters[5:])
+            optimizers = [rows.attach(AdamW(part, lr=1e-4)) for part in parts]
+            for batch in batches(4):
+                model(**batch, use_cache=False).loss.backward()
+                for optimizer in optimizers:
+                    optimizer.step()
+                    if saved:
+                        optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+                model.zero_grad()
+        weights.append(model.state_dict())
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name])
+
+
+def test_a_gradient_that_the_loop_writes_is_the_one_stepped() -> None:
+    model, mask = tiny_model("llama").eval(), Mask.random(tiny_model("llama"), 0.3)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    with ActiveRows(model, mask) as rows:
+        optimizer = rows.attach(SGD(model.parameters(), lr=1.0))
+        model(**batches(1)[0], use_cache=False).loss.backward()
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+    for name, parameter in model.named_parameters():
+        moved = as_units(before[name] - parameter.detach(), mask.axes[name])
+        expected = mask.units[name].to(moved)[:, None].expand_as(moved)
+        torch.testing.assert_close(moved, expected)
+
+
+def test_an_optimiser_of_closed_rows_raises() -> None:
+    """It would train nothing of what the loop goes on with."""
+    model = tiny_model("llama").eval()
+    with ActiveRows(model, Mask.random(model, 0.3)) as rows:
+        optimizer = rows.attach(SGD(model.parameters(), lr=1.0))
+    model(**batches(1)[0], use_cache=False).loss.backward()
+    with pytest.raises(SettingError, match="closed"):
+        optimizer.step()
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 def test_a_copy_made_inside_the_block_trains_whole(copied: Callable[[Any], Any]) -> None:
     """Copies of the best model, or of a moving average, outlive the block."""
