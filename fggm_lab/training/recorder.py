@@ -19,7 +19,7 @@ from fggm_lab.runs import Run, RunConfig
 from fggm_lab.runs.events import TaskEvent
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import General, TaskSequence, task_fingerprint
-from fggm_lab.training.callback import FGGMCallback
+from fggm_lab.training.callback import fggm_callbacks
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.hardware import processor
 from fggm_lab.training.resume_state import TrainingProgress
@@ -158,7 +158,7 @@ class Recorder:
                 f"task {task} was to be recorded, and the next one of the sequence is {turn}; "
                 "record each task once, in the order of the sequence"
             )
-        callback = None if trainer is None else _callback(trainer)
+        callback = None if trainer is None else next(iter(fggm_callbacks(trainer)), None)
         if callback is not None:
             mask = mask or callback.mask
             scores = scores or callback.scores
@@ -241,9 +241,3 @@ class Recorder:
                 units=units,
             )
         )
-
-
-def _callback(trainer: Trainer) -> FGGMCallback | None:
-    """The Trainer's callback of this kind, if it has one."""
-    callbacks = trainer.callback_handler.callbacks
-    return next((item for item in callbacks if isinstance(item, FGGMCallback)), None)

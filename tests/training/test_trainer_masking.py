@@ -12,6 +12,7 @@ from pytorch_optimizer import Lookahead, ScheduleFreeAdamW
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from transformers import AutoModelForCausalLM, PreTrainedModel, TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
 
 from fggm_lab.errors import ModelError, SettingError, TrainingError
 from fggm_lab.masks import Mask
@@ -228,6 +229,35 @@ def test_the_optimisers_state_has_the_size_of_the_active_units(tmp_path: Path) -
     assert watch.state == pytest.approx(
         2 * 0.25 * sum(p.numel() for p in model.parameters()), rel=0.05
     )
+
+
+def test_a_state_of_active_units_is_no_plain_optimisers(tmp_path: Path) -> None:
+    """A fused one would read past the ends of its tensors. Within the training it is its own."""
+    model = small_model()
+    trained(model, tmp_path, FGGMCallback())
+    plain = trainer(model, tmp_path / "plain", max_steps=9)
+    with pytest.raises(KeyError, match="exp_avg"):
+        plain.train(resume_from_checkpoint=get_last_checkpoint(str(tmp_path)))
+    adamw = AdamW(model.parameters(), lr=1e-2, fused=True)
+    steps = RowSteps(adamw, model, Mask.random(model, 0.3), lambda: None, lambda: None)
+    for _ in range(2):
+        model(**BATCH, use_cache=False).loss.backward()
+        adamw.step()
+        before = {name: tensor.clone() for name, tensor in first_state(adamw).items()}
+        adamw.load_state_dict(copy.deepcopy(adamw.state_dict()))
+        assert before.keys() == first_state(adamw).keys()
+        assert all(torch.equal(tensor, before[name]) for name, tensor in first_state(adamw).items())
+    steps.close()
+
+
+def first_state(optimizer: Optimizer) -> dict[str, Tensor]:
+    """What the optimiser has noted of its first parameter."""
+    return dict(optimizer.state[optimizer.param_groups[0]["params"][0]])
+
+
+def test_two_masks_at_once_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="several FGGMCallbacks"):
+        trained(small_model(), tmp_path, FGGMCallback(), FGGMCallback(keep=0.6))
 
 
 def like_trainer(optim: str = "adamw_torch", **enabled: bool) -> Any:
