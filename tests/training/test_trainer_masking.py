@@ -260,9 +260,9 @@ def test_two_masks_at_once_are_refused(tmp_path: Path) -> None:
         trained(small_model(), tmp_path, FGGMCallback(), FGGMCallback(keep=0.6))
 
 
-def like_trainer(optim: str = "adamw_torch", **enabled: bool) -> Any:
+def like_trainer(optim: str = "adamw_torch", sharding: str = "") -> Any:
     """What of a Trainer says how it trains."""
-    launch = {"is_fsdp_enabled": False, "is_deepspeed_enabled": False} | enabled
+    launch = {f"is_{scheme}_enabled": scheme == sharding for scheme in ("fsdp", "deepspeed")}
     return SimpleNamespace(args=SimpleNamespace(optim=optim), **launch)
 
 
@@ -272,7 +272,7 @@ def test_what_no_mask_can_reach_is_refused(tmp_path: Path) -> None:
             _check_trainer(like_trainer(optim=name))
     for scheme in ("fsdp", "deepspeed"):
         with pytest.raises(SettingError, match=f"(?i)cuts the model into shards .{scheme}."):
-            _check_trainer(like_trainer(**{f"is_{scheme}_enabled": True}))
+            _check_trainer(like_trainer(sharding=scheme))
     training = trainer(small_model(), tmp_path, FGGMCallback())
     training.optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
     with pytest.raises(SettingError, match=r"SGD does not hold model\.embed_tokens\.weight"):
