@@ -23,7 +23,7 @@ from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.sharded import on_whole_weights
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import checked_length
-from fggm_lab.models.check import check_language_model
+from fggm_lab.models.check import check_language_model, check_whole_gradients
 from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
@@ -286,6 +286,7 @@ def _fill(estimator: Estimator, fisher_pass: FisherPass, report: ProgressCallbac
 def _scored(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     """The parameters to score, by name."""
     check_unquantised(model)
+    check_whole_gradients(model)
     floating = {n: p for n, p in model.named_parameters() if p.is_floating_point()}
     if not floating:
         raise ModelError("the model has no floating-point parameter to score")

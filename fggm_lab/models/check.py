@@ -40,6 +40,23 @@ def check_without_adapters(model: nn.Module) -> None:
         )
 
 
+def check_whole_gradients(model: nn.Module) -> None:
+    """Refuse a model whose layers compute the gradient of some of their units alone.
+
+    Args:
+        model: whose weights' gradients are read.
+
+    Raises:
+        ModelError: `ActiveRows` is open on it.
+    """
+    forwards = (module.__dict__.get("forward") for module in model.modules())
+    if any(getattr(forward, "active_units_only", False) for forward in forwards):
+        raise ModelError(
+            "ActiveRows is open on the model, whose frozen units have no gradient to score; score "
+            "it before or after, or in between inside `with rows.plain():`"
+        )
+
+
 def check_language_model(model: Any, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
     """Refuse a model that cannot be scored or trained as a causal language model.
 

@@ -7,7 +7,7 @@ dW[rows] = G[:, rows]ᵀ X: the kept share of the work and of the memory.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,12 @@ class ActiveForward(partial[Tensor]):
 
     A copy of the module, deep or pickled, gets the forward of its class: nobody would ever close
     the copy's, and its weights would train no more.
+
+    Attributes:
+        active_units_only: tells who reads gradients that these are not the whole weight's.
     """
+
+    active_units_only: ClassVar[bool] = True
 
     def __reduce__(self) -> Any:
         return getattr, (self.args[0], "forward")

@@ -118,6 +118,8 @@ class FGGMCallback(TrainerCallback):
         """Cut the mask, or, where a training is resumed, read it; then hold the rest still."""
         trainer, model = calling_trainer(), kwargs["model"]
         optimizer = _plain_optimizer(kwargs["optimizer"])
+        if len(fggm_callbacks(trainer)) > 1:
+            raise SettingError("the Trainer has several FGGMCallbacks; give it one mask to train")
         retried = self._is_retried(trainer, args)
         self._close_earlier(trainer, keep_state=state.global_step > 0)
         _check_trainer(trainer)
@@ -350,6 +352,11 @@ def _plain_optimizer(optimizer: Any) -> Optimizer:
     """The optimiser inside accelerate's wrapper."""
     plain: Optimizer = getattr(optimizer, "optimizer", optimizer)
     return plain
+
+
+def fggm_callbacks(trainer: Trainer) -> list[FGGMCallback]:
+    """The Trainer's callbacks of this kind."""
+    return [item for item in trainer.callback_handler.callbacks if isinstance(item, FGGMCallback)]
 
 
 def _check_trainer(trainer: Trainer) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerState
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import SettingError
 from fggm_lab.evaluation import evaluate
 from fggm_lab.fisher import FisherScores
@@ -19,7 +20,7 @@ from fggm_lab.runs import Run, RunConfig
 from fggm_lab.runs.events import TaskEvent
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import General, TaskSequence, task_fingerprint
-from fggm_lab.training.callback import FGGMCallback
+from fggm_lab.training.callback import fggm_callbacks
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.hardware import processor
 from fggm_lab.training.resume_state import TrainingProgress
@@ -124,6 +125,7 @@ class Recorder:
         self._tasks, self._general = tasks, general
         self._writer = RunWriter(run, model, tokenizer, tasks, general, {}, {}, None)
         self._progress = TrainingProgress()
+        self._recorded: TrainerState | None = None
         with run.lock():
             self._writer.start([0] * len(tasks))
             self._measure(-1)
@@ -149,25 +151,34 @@ class Recorder:
             scores: that the mask was cut from, or that are to be looked at.
 
         Raises:
-            SettingError: it is another task's turn, or the number of steps is not known.
+            SettingError: it is another task's turn, the number of steps is not known, the Trainer
+                has trained another model or nothing, or the mask's share is not the method's.
+            ModelError: the mask is of another model.
         """
         index = self._progress.task
         if index == len(self._tasks) or task != self._tasks.names[index]:
-            turn = "none is left" if index == len(self._tasks) else self._tasks.names[index]
+            turn = (
+                "all tasks of the sequence are"
+                if index == len(self._tasks)
+                else f"the next one of the sequence is {self._tasks.names[index]}"
+            )
             raise SettingError(
-                f"task {task} was to be recorded, and the next one of the sequence is {turn}; "
+                f"task {task} was to be recorded, and {turn}; "
                 "record each task once, in the order of the sequence"
             )
-        callback = None if trainer is None else _callback(trainer)
+        callback = None if trainer is None else next(iter(fggm_callbacks(trainer)), None)
         if callback is not None:
             mask = mask or callback.mask
             scores = scores or callback.scores
         if trainer is not None:
+            self._check_trainer(task, trainer)
             steps = trainer.state.global_step
         if steps is None:
             raise SettingError(f"task {task}: give the Trainer, or steps=, how many were taken")
+        check_count("steps", steps, minimum=0)
         if mask is not None:
             mask.check(self._model)
+            self._check_keep(task, mask)
         with self.run.lock():
             if trainer is not None:
                 self._log(trainer)
@@ -184,10 +195,41 @@ class Recorder:
             self._writer.save_tensors("drift", index, drift)
             self._task_event(index, task, mask)
             self._progress = TrainingProgress(task=index + 1, step=self._progress.step)
+            self._recorded = None if trainer is None else trainer.state
             self._writer.save_scores()
             if index + 1 == len(self._tasks):
                 self._writer.end()
         self._before = self._weights()
+
+    def _check_trainer(self, task: str, trainer: Trainer) -> None:
+        """Refuse a Trainer that has not trained this model on this task.
+
+        Raises:
+            SettingError: its model is another, or it has not trained since the last record.
+        """
+        parameters = {id(parameter) for parameter in self._model.parameters()}
+        if not any(id(parameter) in parameters for parameter in trainer.model.parameters()):
+            raise SettingError(
+                f"task {task}: the Trainer has trained another model than the one that is recorded "
+                "and scored; give all Trainers the model that record() was given"
+            )
+        if trainer.state.global_step == 0 or trainer.state is self._recorded:
+            raise SettingError(
+                f"task {task}: the Trainer has taken no step since the last record; train it first"
+            )
+
+    def _check_keep(self, task: str, mask: Mask) -> None:
+        """Refuse a mask of another share than the recorded method's.
+
+        Raises:
+            SettingError: it is one.
+        """
+        keep = self.run.config.method_settings.get("keep", mask.info.keep)
+        if mask.info.source == "top" and mask.info.keep != keep:
+            raise SettingError(
+                f"task {task} was trained under a mask of keep={mask.info.keep}, and the run is "
+                f"recorded as one of keep={keep}; record() it with the method that trains it"
+            )
 
     def _weights(self) -> dict[str, Tensor]:
         """A copy of the parameters, on the CPU."""
@@ -241,9 +283,3 @@ class Recorder:
                 units=units,
             )
         )
-
-
-def _callback(trainer: Trainer) -> FGGMCallback | None:
-    """The Trainer's callback of this kind, if it has one."""
-    callbacks = trainer.callback_handler.callbacks
-    return next((item for item in callbacks if isinstance(item, FGGMCallback)), None)

@@ -23,6 +23,13 @@ from fggm_lab.training.unit_index import UnitIndex
 _MODES = ("train", "eval")
 """The methods in which schedule-free optimisers exchange the weights for their averages."""
 
+_ACTIVE = "fggm_lab_active."
+"""What the names of active units' tensors begin with in a saved state.
+
+Plain training that goes on from it misses them and stops; of their shapes it would learn from
+nothing but a crash, for a fused optimiser does not compare them with the weights'.
+"""
+
 
 @dataclass(frozen=True)
 class _ActiveUnits:
@@ -100,6 +107,11 @@ class RowSteps:
             optimizer.register_step_pre_hook(self._begin),
             optimizer.register_step_post_hook(self._end),
         ]
+        if type(optimizer).state_dict is Optimizer.state_dict:  # whose form is known
+            self._handles += [
+                optimizer.register_state_dict_post_hook(self._saved_state),
+                optimizer.register_load_state_dict_post_hook(self._adapt_state),
+            ]
         self._modes: dict[str, Callable[..., Any]] = {}
         for name in _MODES:
             method = getattr(optimizer, name, None)
@@ -117,13 +129,25 @@ class RowSteps:
                 "model's own parameters, such as adamw_torch"
             )
 
-    def _adapt_state(self) -> None:
+    def _saved_state(self, _: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+        """Name active units' tensors in a state dict so that only `_adapt_state` knows them."""
+        held = [p for group in self._optimizer.param_groups for p in group["params"]]
+        state = {
+            key: _renamed(entries) if id(held[key]) in self.active else entries
+            for key, entries in saved["state"].items()
+        }
+        return {**saved, "state": state}
+
+    def _adapt_state(self, *_: Any) -> None:
+        """Take over loaded state: of active units, or of whole parameters, which is cut."""
         for active in self.active.values():
             shape = tuple(active.parameter.shape)
             state = self._optimizer.state.get(active.parameter, {})
-            for key, value in state.items():
+            for key in list(state):
+                value = state.pop(key)
                 if isinstance(value, Tensor) and tuple(value.shape) == shape:
-                    state[key] = active.units.select(value)
+                    value = active.units.select(value)
+                state[key.removeprefix(_ACTIVE)] = value
 
     def _begin(self, *_: Any) -> None:
         self._before_step()
@@ -184,3 +208,10 @@ class RowSteps:
         if self._exchanged:
             self._take_back()
         self._handles, self._modes, self.active = [], {}, {}
+
+
+def _renamed(entries: dict[str, Any]) -> dict[str, Any]:
+    return {
+        _ACTIVE + name if isinstance(value, Tensor) and value.ndim else name: value
+        for name, value in entries.items()
+    }

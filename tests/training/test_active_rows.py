@@ -14,6 +14,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from transformers import PreTrainedModel
 
 from fggm_lab.errors import ModelError, SettingError
+from fggm_lab.fisher import fisher_scores
 from fggm_lab.masks import Mask
 from fggm_lab.models.checkpointing import checkpoint_activations
 from fggm_lab.models.encoding import collate, encode
@@ -356,6 +357,20 @@ def test_a_gradient_that_the_loop_writes_is_the_one_stepped() -> None:
         moved = as_units(before[name] - parameter.detach(), mask.axes[name])
         expected = mask.units[name].to(moved)[:, None].expand_as(moved)
         torch.testing.assert_close(moved, expected)
+
+
+def test_open_rows_are_scored_as_the_plain_model_or_not_at_all() -> None:
+    """The estimator `batch` would find no gradient in any weight, and say 0."""
+    model = tiny_model("llama").eval()
+    texts = (model, character_tokenizer(), some_examples(2))
+    plain = fisher_scores(*texts, estimator="batch")
+    with ActiveRows(model, Mask.random(model, 0.3)) as rows:
+        with pytest.raises(ModelError, match="ActiveRows is open"):
+            fisher_scores(*texts, estimator="batch")
+        with rows.plain():
+            inside = fisher_scores(*texts, estimator="batch")
+    for name, units in plain.units.items():
+        assert torch.equal(inside.units[name], units)
 
 
 def test_an_optimiser_of_closed_rows_raises() -> None:

@@ -78,7 +78,7 @@ def test_a_sequence_of_trainings_is_read_as_a_run(tmp_path: Path) -> None:
     assert row["method"] == "fggm" and row["general_after"] == matrix.general["after"]
     lab.write_report([run], tmp_path / "report.html")
     assert "fggm" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    with pytest.raises(SettingError, match="none is left"):
+    with pytest.raises(SettingError, match="all tasks of the sequence are"):
         recorder.after("task-1", steps=3)
 
 
@@ -98,3 +98,23 @@ def test_a_loop_of_ones_own_says_its_steps(tmp_path: Path) -> None:
     assert event["kept"] == sum(int(bits.sum()) for bits in mask.units.values())
     assert recorder.run.events("evaluation")[-1]["step"] == 7
     assert recorder.run.config.method == "mine" and recorder.run.mask("task-0") == mask
+
+
+def test_what_was_not_trained_is_not_recorded(tmp_path: Path) -> None:
+    model, tasks = small_model(), small_tasks(2)
+    recorder = lab.record(tmp_path / "run", model, TOKENIZER, tasks, lab.FGGM(keep=0.3))
+    stranger = trained(small_model(), tasks["task-0"], tmp_path / "0", lab.FGGMCallback())
+    with pytest.raises(SettingError, match="another model"):
+        recorder.after("task-0", stranger)
+    other_share = trained(model, tasks["task-0"], tmp_path / "1", lab.FGGMCallback(keep=0.6))
+    with pytest.raises(SettingError, match=r"keep=0.6, and the run is recorded as one of keep=0.3"):
+        recorder.after("task-0", other_share)
+    with pytest.raises(SettingError, match="steps"):
+        recorder.after("task-0", steps=-1)
+    trainer = trained(model, tasks["task-0"], tmp_path / "2", lab.FGGMCallback())
+    recorder.after("task-0", trainer)
+    with pytest.raises(SettingError, match="no step since"):
+        recorder.after("task-1", trainer)
+    trainer.train()
+    recorder.after("task-1", trainer)
+    assert recorder.run.finished

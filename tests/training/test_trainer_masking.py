@@ -12,6 +12,7 @@ from pytorch_optimizer import Lookahead, ScheduleFreeAdamW
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from transformers import AutoModelForCausalLM, PreTrainedModel, TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
 
 from fggm_lab.errors import ModelError, SettingError, TrainingError
 from fggm_lab.masks import Mask
@@ -230,9 +231,38 @@ def test_the_optimisers_state_has_the_size_of_the_active_units(tmp_path: Path) -
     )
 
 
-def like_trainer(optim: str = "adamw_torch", **enabled: bool) -> Any:
+def test_a_state_of_active_units_is_no_plain_optimisers(tmp_path: Path) -> None:
+    """A fused one would read past the ends of its tensors. Within the training it is its own."""
+    model = small_model()
+    trained(model, tmp_path, FGGMCallback())
+    plain = trainer(model, tmp_path / "plain", max_steps=9)
+    with pytest.raises(KeyError, match="exp_avg"):
+        plain.train(resume_from_checkpoint=get_last_checkpoint(str(tmp_path)))
+    adamw = AdamW(model.parameters(), lr=1e-2, fused=True)
+    steps = RowSteps(adamw, model, Mask.random(model, 0.3), lambda: None, lambda: None)
+    for _ in range(2):
+        model(**BATCH, use_cache=False).loss.backward()
+        adamw.step()
+        before = {name: tensor.clone() for name, tensor in first_state(adamw).items()}
+        adamw.load_state_dict(copy.deepcopy(adamw.state_dict()))
+        assert before.keys() == first_state(adamw).keys()
+        assert all(torch.equal(tensor, before[name]) for name, tensor in first_state(adamw).items())
+    steps.close()
+
+
+def first_state(optimizer: Optimizer) -> dict[str, Tensor]:
+    """What the optimiser has noted of its first parameter."""
+    return dict(optimizer.state[optimizer.param_groups[0]["params"][0]])
+
+
+def test_two_masks_at_once_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="several FGGMCallbacks"):
+        trained(small_model(), tmp_path, FGGMCallback(), FGGMCallback(keep=0.6))
+
+
+def like_trainer(optim: str = "adamw_torch", sharding: str = "") -> Any:
     """What of a Trainer says how it trains."""
-    launch = {"is_fsdp_enabled": False, "is_deepspeed_enabled": False} | enabled
+    launch = {f"is_{scheme}_enabled": scheme == sharding for scheme in ("fsdp", "deepspeed")}
     return SimpleNamespace(args=SimpleNamespace(optim=optim), **launch)
 
 
@@ -242,7 +272,7 @@ def test_what_no_mask_can_reach_is_refused(tmp_path: Path) -> None:
             _check_trainer(like_trainer(optim=name))
     for scheme in ("fsdp", "deepspeed"):
         with pytest.raises(SettingError, match=f"(?i)cuts the model into shards .{scheme}."):
-            _check_trainer(like_trainer(**{f"is_{scheme}_enabled": True}))
+            _check_trainer(like_trainer(sharding=scheme))
     training = trainer(small_model(), tmp_path, FGGMCallback())
     training.optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
     with pytest.raises(SettingError, match=r"SGD does not hold model\.embed_tokens\.weight"):
