@@ -389,8 +389,8 @@ def test_a_copy_made_inside_the_block_trains_whole(copied: Callable[[Any], Any])
     model, plain = (tiny_model("llama").eval() for _ in range(2))
     with ActiveRows(model, Mask.random(model, 0.3)):
         twin = copied(model)
-    for each in (twin, plain):
-        each(**batches(1)[0], use_cache=False).loss.backward()
+    for start in (twin, plain):
+        start(**batches(1)[0], use_cache=False).loss.backward()
     for left, right in zip(twin.parameters(), plain.parameters(), strict=True):
         assert left.grad is not None
         assert torch.equal(left.grad, right.grad)
