@@ -46,8 +46,8 @@ def active_forward(
         None where the lab has no such forward, as for a module with a forward of its own.
     """
     kind = type(module)
-    own = module.__dict__.get("forward")
-    of_class = own is None or getattr(own, "__func__", None) is kind.forward  # as in a copy
+    forward = module.__dict__.get("forward")  # in a copy, the class's
+    of_class = forward is None or getattr(forward, "__func__", None) is kind.forward
     if not of_class or hasattr(module, "parametrizations"):
         return None
     if kind.forward is nn.Linear.forward:
