@@ -45,9 +45,11 @@ def active_forward(
     Returns:
         None where the lab has no such forward, as for a module with a forward of its own.
     """
-    if "forward" in module.__dict__ or hasattr(module, "parametrizations"):
-        return None
     kind = type(module)
+    forward = module.__dict__.get("forward")  # in a copy, the class's
+    of_class = forward is None or getattr(forward, "__func__", None) is kind.forward
+    if not of_class or hasattr(module, "parametrizations"):
+        return None
     if kind.forward is nn.Linear.forward:
         return ActiveForward(_product, module, _Linear(active, index, axis == 0, transposed=False))
     if kind is Conv1D:

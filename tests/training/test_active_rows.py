@@ -20,6 +20,7 @@ from fggm_lab.models.checkpointing import checkpoint_activations
 from fggm_lab.models.encoding import collate, encode
 from fggm_lab.models.units import ENTRY, as_units
 from fggm_lab.training import ActiveRows, MaskedGradients
+from fggm_lab.training.active_layers import ActiveForward
 from fggm_lab.training.rows_gradient import RowsGradient
 from tests.support.families import (
     ALL_FAMILIES,
@@ -389,12 +390,14 @@ def test_a_copy_made_inside_the_block_trains_whole(copied: Callable[[Any], Any])
     model, plain = (tiny_model("llama").eval() for _ in range(2))
     with ActiveRows(model, Mask.random(model, 0.3)):
         twin = copied(model)
-    for network in (twin, plain):
-        network(**batches(1)[0], use_cache=False).loss.backward()
+    for start in (twin, plain):
+        start(**batches(1)[0], use_cache=False).loss.backward()
     for left, right in zip(twin.parameters(), plain.parameters(), strict=True):
         assert left.grad is not None
         assert torch.equal(left.grad, right.grad)
-    assert not any("forward" in module.__dict__ for module in model.modules())
+    with ActiveRows(twin, Mask.random(twin, 0.3)):
+        assert isinstance(twin.lm_head.__dict__["forward"], ActiveForward)
+    assert not any("forward" in module.__dict__ for module in [*model.modules(), *twin.modules()])
 
 
 def test_a_weight_used_outside_its_module_loses_no_gradient() -> None:
