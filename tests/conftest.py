@@ -1,6 +1,7 @@
 """Fixtures every room's tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from tests.support.cases import Case
 from tests.support.command_line import CommandResult
 from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
 from tests.support.site import built_site
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So begins what a shell starts in the background, and with it the programs under test.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

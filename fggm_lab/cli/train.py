@@ -42,7 +42,7 @@ def train(
     from fggm_lab.progress import MethodsProgress
     from fggm_lab.runs import Run
 
-    meet(jobs, options["device"])
+    meet(jobs, options.get("device"))
     check_count("jobs", jobs)
     training_jobs = prepare(out=out, quiet=quiet, **options)
     with MethodsProgress(console, list(training_jobs)).shown() as progress:

@@ -123,7 +123,7 @@ def test_an_interrupt_ends_the_jobs_of_this_machine(tmp_path: Path) -> None:
         time.sleep(0.5)  # while jobs are sent it would not be heard
         os.kill(os.getpid(), signal.SIGINT)
 
-    sleeping: Any = {name: partial(time.sleep, 600) for name in "ab"}
+    sleeping: Any = {name: partial(time.sleep, 60) for name in "ab"}
     with ThreadPoolExecutor(1) as thread, pytest.raises(KeyboardInterrupt):
         thread.submit(interrupt)
         train_on_cluster(executor, sleeping, 2, lambda *_: None)
