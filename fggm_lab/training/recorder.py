@@ -12,7 +12,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.evaluation import evaluate
 from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask, moving_units
-from fggm_lab.methods import Method
+from fggm_lab.methods import Method, as_method
 from fggm_lab.models import example_length, unit_axes
 from fggm_lab.models.check import check_language_model
 from fggm_lab.models.fingerprint import fingerprint
@@ -70,8 +70,11 @@ def record(
         DataError: a task lacks the split that it is scored on, or an answer does not fit.
         ModelError: it is no causal language model.
         RunError: there is a run in the folder.
+        SettingError: the method is none.
     """
     check_language_model(model, tokenizer)
+    if not isinstance(method, str):
+        method = as_method(method)
     training = (settings or TrainingSettings()).for_tasks(tasks.names)
     training = training.with_changes(max_length=example_length(model, training.max_length))
     tasks = tasks.limited(training.limit).limited(training.score_limit, [training.split])
