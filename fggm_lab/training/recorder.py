@@ -3,27 +3,25 @@
 import time
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerState
 
 from fggm_lab.checks import check_count
 from fggm_lab.errors import SettingError
-from fggm_lab.evaluation import evaluate
 from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, as_method
 from fggm_lab.models import example_length, unit_axes
 from fggm_lab.models.check import check_language_model
-from fggm_lab.models.fingerprint import fingerprint
-from fggm_lab.runs import Run, RunConfig
+from fggm_lab.runs import Run
 from fggm_lab.runs.events import TaskEvent
 from fggm_lab.settings import TrainingSettings
-from fggm_lab.tasks import General, TaskSequence, task_fingerprint
+from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.callback import fggm_callbacks
 from fggm_lab.training.drift import unit_drift
-from fggm_lab.training.hardware import processor
+from fggm_lab.training.measuring import measured_after
 from fggm_lab.training.resume_state import TrainingProgress
+from fggm_lab.training.run_config import run_config
 from fggm_lab.training.task import StepReport
 from fggm_lab.training.writer import RunWriter
 
@@ -79,22 +77,13 @@ def record(
     training = training.with_changes(max_length=example_length(model, training.max_length))
     tasks = tasks.limited(training.limit).limited(training.score_limit, [training.split])
     general = None if general is None else general.limited(training.score_limit)
-    config = RunConfig(
-        model=str(model.config._name_or_path or type(model).__name__),
-        model_fingerprint=fingerprint(model),
-        tasks=tasks.source,
-        task_names=tasks.names,
-        task_fingerprint=task_fingerprint(tasks),
-        data_fingerprint=task_fingerprint(sorted(tasks, key=lambda task: task.name)),
-        general=None if general is None else general.source,
-        general_choices=general.choose if general is not None and general.choices else None,
+    config = run_config(
+        model,
+        tasks,
+        general,
         method=method if isinstance(method, str) else method.name,
         method_settings={} if isinstance(method, str) else method.settings,
         training=training,
-        device=model.device.type,
-        dtype=str(model.dtype).removeprefix("torch."),
-        processor=processor(model.device),
-        threads=torch.get_num_threads(),
     )
     return Recorder(Run.create(out, config), model, tokenizer, tasks, general)
 
@@ -199,7 +188,6 @@ class Recorder:
             self._task_event(index, task, mask)
             self._progress = TrainingProgress(task=index + 1, step=self._progress.step)
             self._recorded = None if trainer is None else trainer.state
-            self._writer.save_scores()
             if index + 1 == len(self._tasks):
                 self._writer.end()
         self._before = self._weights()
@@ -239,18 +227,8 @@ class Recorder:
         return {n: p.detach().to("cpu", copy=True) for n, p in self._model.named_parameters()}
 
     def _measure(self, task: int) -> None:
-        training = self.run.config.training
-        final = self._tasks if training.score_unlearned else list(self._tasks)[: task + 1]
-        measured = evaluate(
-            self._model,
-            self._tokenizer,
-            list(final),
-            self._general,
-            split=training.split,
-            max_length=self.run.config.max_length,
-            max_new_tokens=self.run.config.max_new_tokens,
-            max_prompt=training.score_max_prompt,
-            autocast=training.autocast,
+        measured = measured_after(
+            task, self._model, self._tokenizer, self._tasks, self._general, self.run.config
         )
         self._writer.evaluation(task, measured, True, self._progress)
         self._writer.save_scores()

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.distributed import barrier, is_main, on_main, world
@@ -21,10 +20,9 @@ from fggm_lab.models import context_length, example_length
 from fggm_lab.models.check import check_language_model, check_without_adapters
 from fggm_lab.models.checkpointing import check_checkpointing
 from fggm_lab.models.encoding import Encoded, encode
-from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.quantised import check_unquantised
 from fggm_lab.models.sampling import beginning_token
-from fggm_lab.runs import Branch, Run, RunConfig
+from fggm_lab.runs import Branch, Run
 from fggm_lab.settings import CHECKPOINT_STEPS, TrainingSettings
 from fggm_lab.tasks import (
     PASS_AT_1,
@@ -32,14 +30,13 @@ from fggm_lab.tasks import (
     Split,
     Task,
     TaskSequence,
-    task_fingerprint,
 )
 from fggm_lab.tasks.code import isolation
 from fggm_lab.tasks.metrics import check_metrics
 from fggm_lab.training.checkpoint_interval import CheckpointInterval
-from fggm_lab.training.hardware import processor
 from fggm_lab.training.open_maskings import close_earlier
 from fggm_lab.training.ranks import check_divisible, check_started_alike, check_visible
+from fggm_lab.training.run_config import run_config
 from fggm_lab.training.session import Pause, Session
 from fggm_lab.training.trackers import Trackers, check_trackers, logging_to
 from fggm_lab.training.writer import Listener
@@ -177,26 +174,18 @@ def run_sequence(
     for task in tasks:
         if training.level_of(task.name) is not None:
             held_out_examples(tokenizer, task, training.until_examples, longest)
-    config = RunConfig(
-        model=model_name or str(model.config._name_or_path or type(model).__name__),
-        model_fingerprint=fingerprint(model),
-        tasks=tasks.source,
-        task_names=tasks.names,
-        task_fingerprint=task_fingerprint(tasks),
-        data_fingerprint=task_fingerprint(sorted(tasks, key=lambda task: task.name)),
-        general=None if general is None else general.source,
-        general_choices=general.choose if general is not None and general.choices else None,
+    config = run_config(
+        model,
+        tasks,
+        general,
+        model_name=model_name,
         method=method.name,
         method_settings=method.settings,
         method_classes=class_references(method),
         training=training.with_changes(max_length=longest),
         code_execution=runs_code,
-        device=model.device.type,
-        dtype=str(model.dtype).removeprefix("torch."),
         branch=None if branch is None else Branch(run=str(branch[0].path), task=branch[1]),
         preset=preset,
-        processor=processor(model.device),
-        threads=torch.get_num_threads(),
     )
     arguments = {
         "out": str(out),

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.distributed import is_main, on_main
 from fggm_lab.errors import SettingError, TrainingError
-from fggm_lab.evaluation import evaluate, held_out_loss, kl_per_token
+from fggm_lab.evaluation import held_out_loss, kl_per_token
 from fggm_lab.evaluation.held_out import held_out_examples
 from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.masks import Mask, moving_units
@@ -33,6 +33,7 @@ from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.checkpoints import saved_model
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.masked_gradients import MaskedGradients
+from fggm_lab.training.measuring import measured_after
 from fggm_lab.training.peak_memory import forget_peak, peak_mb
 from fggm_lab.training.ranks import (
     add_up,
@@ -120,20 +121,15 @@ class Session:
 
     def measure(self, task: int, final: bool) -> None:
         """Evaluate, on whole splits if `final`, else on a sample of the tasks seen so far."""
-        every_task = final and self.settings.score_unlearned
         with self._timed("evaluate"):
-            measured = evaluate(
+            measured = measured_after(
+                task,
                 self.model,
                 self.tokenizer,
-                list(self.tasks) if every_task else list(self.tasks)[: task + 1],
+                self.tasks,
                 self.general,
-                split=self.settings.split,
-                max_length=self.config.max_length,
-                max_new_tokens=self.config.max_new_tokens,
-                max_prompt=self.settings.score_max_prompt,
-                autocast=self.settings.autocast,
-                probe=None if final else self.settings.probe,
-                allow_code_execution=self.config.code_execution,
+                self.config,
+                final=final,
             )
         self.writer.evaluation(task, measured, final, self.progress)
 

@@ -1,0 +1,51 @@
+"""What a run's record says of its model, tasks and machine, whoever trains it."""
+
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from fggm_lab.models.fingerprint import fingerprint
+from fggm_lab.runs import RunConfig
+from fggm_lab.tasks import General, TaskSequence, task_fingerprint
+from fggm_lab.training.hardware import processor
+
+
+def run_config(
+    model: PreTrainedModel,
+    tasks: TaskSequence,
+    general: General | None,
+    *,
+    model_name: str | None = None,
+    **settings: Any,
+) -> RunConfig:
+    """The configuration of a run that begins with a model as it is now.
+
+    Args:
+        model: before the first task.
+        tasks: that it learns, as they are learned and scored.
+        general: what General is measured on; None: not measured.
+        model_name: what was loaded; None: what the model says of itself.
+        settings: the other fields of `RunConfig`, `method` and `training` among them.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        SettingError: a setting is outside what it may be.
+    """
+    return RunConfig(
+        model=model_name or str(model.config._name_or_path or type(model).__name__),
+        model_fingerprint=fingerprint(model),
+        tasks=tasks.source,
+        task_names=tasks.names,
+        task_fingerprint=task_fingerprint(tasks),
+        data_fingerprint=task_fingerprint(sorted(tasks, key=lambda task: task.name)),
+        general=None if general is None else general.source,
+        general_choices=general.choose if general is not None and general.choices else None,
+        device=model.device.type,
+        dtype=str(model.dtype).removeprefix("torch."),
+        processor=processor(model.device),
+        threads=torch.get_num_threads(),
+        **settings,
+    )
