@@ -83,8 +83,8 @@ def run(settings: Settings) -> Report:
     with TemporaryDirectory() as folder, ExitStack() as stack:
         for name, part_of in {
             "train_task": lambda named: "learning",
-            "evaluate": lambda named: (
-                "evaluations after tasks" if named["probe"] is None else "evaluations inside tasks"
+            "measured_after": lambda named: (
+                "evaluations after tasks" if named["final"] else "evaluations inside tasks"
             ),
         }.items():
             wrapped = parts.counted(getattr(session, name), part_of)
