@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fggm_lab.errors import RunError, SettingError
-from fggm_lab.files import read_json
+from fggm_lab.files import checked, read_record
 from fggm_lab.runs import Prediction, Run
 from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import load_tasks
@@ -143,12 +143,9 @@ def _run_programs(run: Run, rows: Sequence[Prediction]) -> list[list[str]]:
 
 def _stored_reasons(run: Run, task: str, after: str | None, count: int) -> list[list[str]]:
     path = run.path / OUTCOMES
-    content = read_json(path, RunError)
-    try:
-        reasons: list[list[str]] = content[after or UNTRAINED][task]
-        complete = len(reasons) == count and all(len(reason) == 2 for reason in reasons)
-    except (KeyError, TypeError):
-        complete = False
-    if not complete:
-        raise RunError(f"{path} has not a reason for each program of {task}; restore it")
+    refusal = RunError(f"{path} has not a reason for each program of {task}; restore it")
+    content = checked(Reasons, read_record(path, RunError), lambda reason: refusal)
+    reasons = content.get(after or UNTRAINED, {}).get(task, [])
+    if len(reasons) != count or any(len(reason) != 2 for reason in reasons):
+        raise refusal
     return reasons

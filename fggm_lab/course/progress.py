@@ -9,14 +9,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from fggm_lab.course.folder import copy_around
 from fggm_lab.errors import DataError, LabError
-from fggm_lab.files import locked, read_json, write_json
+from fggm_lab.files import checked, locked, read_record, write_record
 
 FILE = "fggm-progress.json"
 """The file of a reader's progress, in their copy of the course."""
@@ -81,35 +81,39 @@ def read_progress(path: Path | str) -> dict[str, ExerciseProgress]:
     path = Path(path)
     if not path.exists():
         return {}
-    content = read_json(path, DataError)
+    content = read_record(path, DataError)
     remedy = "repair it, or move it away to begin anew"
-    if not isinstance(content, dict) or not isinstance(content.get("exercises"), dict):
+    if not isinstance(content.get("exercises"), dict):
         raise DataError(f"{path} is no file of progress: it has no object 'exercises'; {remedy}")
     if content.get("version") != VERSION:
         raise DataError(
             f"{path}: version is {content.get('version')}, and this lab reads {VERSION}; read it "
             "with the version of the lab that wrote it, or move it away to begin anew"
         )
-    progress = {}
-    for key, fields in content["exercises"].items():
-        try:
-            progress[key] = _parsed(fields)
-        except (TypeError, ValueError) as problem:
-            raise DataError(f"{path}: exercise {key}: {problem}; {remedy}") from None
-    return progress
+    return {
+        key: _parsed(stored, f"{path}: exercise {key}", remedy)
+        for key, stored in content["exercises"].items()
+    }
 
 
-def _parsed(fields: Any) -> ExerciseProgress:
-    """The progress that a file's object spells; raises TypeError or ValueError."""
-    if not isinstance(fields, dict) or fields.keys() - ExerciseProgress.__dataclass_fields__:
-        raise ValueError(f"fields are {', '.join(ExerciseProgress.__dataclass_fields__)}")
-    progress = ExerciseProgress(**fields)
+def _parsed(stored: Any, where: str, remedy: str) -> ExerciseProgress:
+    """The progress that a file's object spells; raises DataError."""
+
+    def refusal(reason: str) -> DataError:
+        return DataError(f"{where}: {reason}; {remedy}")
+
+    names = [field.name for field in fields(ExerciseProgress)]
+    if isinstance(stored, dict) and stored.keys() - set(names):
+        raise refusal(f"fields are {', '.join(names)}")
+    progress = checked(ExerciseProgress, stored, refusal)
     for name in ("tries", "hints"):
-        value = getattr(progress, name)
-        if type(value) is not int or value < 0:
-            raise ValueError(f"{name} is {value!r}, not a whole number from 0 on")
+        if (number := getattr(progress, name)) < 0:
+            raise refusal(f"{name} is {number}, not a whole number from 0 on")
     if progress.passed is not None:
-        datetime.fromisoformat(progress.passed)
+        try:
+            datetime.fromisoformat(progress.passed)
+        except ValueError as problem:
+            raise refusal(f"passed: {problem}") from None
     return progress
 
 
@@ -124,7 +128,7 @@ def write_progress(path: Path | str, progress: dict[str, ExerciseProgress]) -> N
         LabError: the disk refused; an older file is as it was.
     """
     exercises = {key: asdict(progress[key]) for key in sorted(progress)}
-    write_json(path, {"version": VERSION, "exercises": exercises})
+    write_record(path, {"version": VERSION, "exercises": exercises})
 
 
 def record_try(key: str, passed: bool, sentence: str) -> None:

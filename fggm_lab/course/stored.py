@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from fggm_lab.course.programs import OUTCOMES, outcomes
 from fggm_lab.course.runs import METHODS, SETTINGS, TASKS
 from fggm_lab.errors import RunError, SettingError, nearest
-from fggm_lab.files import write_json
+from fggm_lab.files import write_record, write_tensors
 from fggm_lab.fisher import FisherScores
 from fggm_lab.methods import make_method
 from fggm_lab.models import TINY, load_model, split_name
@@ -217,7 +216,7 @@ def store(name: SetName, run: Run, folder: Path) -> None:
     files = [CONFIG, "scores.json", "events.jsonl"]
     if STORED[name].runs_code:
         files += [f"predictions/{path.name}" for path in run.path.glob("predictions/*.parquet")]
-        write_json(folder / OUTCOMES, outcomes(run, allow_code_execution=True))
+        write_record(folder / OUTCOMES, outcomes(run, allow_code_execution=True))
     if STORED[name].scored:
         files += [f"drift/{path.name}" for path in run.path.glob("drift/*.safetensors")]
         for task in run.config.task_names:
@@ -249,7 +248,7 @@ def _store_compact(run: Run, folder: Path) -> list[str]:
         assert moved is not None
         file = folder / _within(run, "drift", scored[-1])
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(_of_layers(moved, torch.float8_e5m2), file)
+        write_tensors(file, _of_layers(moved, torch.float8_e5m2))
     return files
 
 

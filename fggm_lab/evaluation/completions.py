@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.generate import generate
-from fggm_lab.files import read_records, write_records
+from fggm_lab.files import read_rows, write_rows
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import encode_prompts
 from fggm_lab.tasks.code import (
@@ -167,7 +167,7 @@ def write_completions(path: Path | str, completions: Sequence[Completion]) -> No
     Raises:
         LabError: the disk refused; a file that was there before is as it was.
     """
-    write_records(path, Completion, completions)
+    write_rows(path, Completion, completions)
 
 
 def read_completions(path: Path | str) -> list[Completion]:
@@ -188,7 +188,7 @@ def read_completions(path: Path | str) -> list[Completion]:
             f"{path} holds no completions ({reason}); name a file that fggm-lab code wrote"
         )
 
-    return read_records(path, Completion, refused)
+    return read_rows(path, Completion, refused)
 
 
 def _token_limit(model: PreTrainedModel, requested: int | None) -> int:

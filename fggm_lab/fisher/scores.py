@@ -2,24 +2,21 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from fggm_lab.deprecation import present_name, warn_renamed
-from fggm_lab.errors import DataError
-from fggm_lab.files import write_json, write_whole
+from fggm_lab.files import RECORD, checked, write_record, write_tensors
+from fggm_lab.fisher.scores_file import ENTRIES, ERRORS, FORMAT, UNITS, damaged, read_scores
 from fggm_lab.html_table import plain_lines
 from fggm_lab.models.names import own_weight, split_name
 from fggm_lab.models.unit_table import UnitTable
-
-FORMAT = "fggm-lab fisher 1"
 
 
 @dataclass(frozen=True)
@@ -168,18 +165,21 @@ class FisherScores(UnitTable):
         """
         stem = _stem(path)
         record = {"format": FORMAT, "made": asdict(self.info), "axes": self.axes}
-        tensors = {f"units/{name}": s.contiguous() for name, s in self.units.items()}
-        if self.elementwise is not None and self.info.aggregation != "none":
-            tensors |= {f"all/{name}": e.contiguous() for name, e in self.elementwise.items()}
-        if self.standard_errors is not None:
-            tensors |= {
-                f"errors/{name}": e.contiguous() for name, e in self.standard_errors.items()
-            }
-        if self.elementwise is not None and self.info.aggregation == "none":
+        of_entries = self.elementwise is not None and self.info.aggregation == "none"
+        if self.elementwise is not None and of_entries:  # the units are the entries
             record["shapes"] = {name: list(e.shape) for name, e in self.elementwise.items()}
-        data = to_bytes(tensors, metadata={"fggm_lab": json.dumps(record)})
-        write_whole(f"{stem}.safetensors", lambda temporary: temporary.write_bytes(data))
-        write_json(f"{stem}.json", record | {"parameters": self.table()})
+        parts = {
+            UNITS: self.units,
+            ENTRIES: None if of_entries else self.elementwise,
+            ERRORS: self.standard_errors,
+        }
+        tensors = {
+            folder + name: values
+            for folder, part in parts.items()
+            for name, values in (part or {}).items()
+        }
+        write_tensors(f"{stem}.safetensors", tensors, {RECORD: json.dumps(record)})
+        write_record(f"{stem}.json", record | {"parameters": self.table()})
 
     @classmethod
     def load(cls, path: Path | str) -> "FisherScores":
@@ -195,58 +195,10 @@ class FisherScores(UnitTable):
             DataError: there is no such file, or it holds no Fisher scores.
         """
         file = Path(f"{_stem(path)}.safetensors")
-        tensors, record = read_record(file, FORMAT, "Fisher scores")
-        units = _under(tensors, "units/")
-        diagonal = _under(tensors, "all/")
-        errors = _under(tensors, "errors/")  # files written before there were any have none
-        if "shapes" in record:
-            diagonal = {n: units[n].view(shape) for n, shape in record["shapes"].items()}
-        axes: dict[str, int] = record["axes"]
-        names = {f.name for f in fields(FisherInfo)}
-        info = FisherInfo(**{key: value for key, value in record["made"].items() if key in names})
+        content = read_scores(file)
+        info = checked(FisherInfo, content.made, partial(damaged, file))
         info = replace(info, estimator=present_name("estimator", info.estimator, stored=True))
-        return cls(
-            {n: units[n] for n in axes},
-            axes,
-            {n: diagonal[n] for n in axes if n in diagonal} or None,
-            info,
-            {n: errors[n] for n in axes if n in errors} or None,
-        )
-
-
-def _under(tensors: Mapping[str, Tensor], folder: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with `folder`, without it; rounded ones in float32."""
-    return {
-        n.removeprefix(folder): t.to(torch.promote_types(t.dtype, torch.float32))
-        for n, t in tensors.items()
-        if n.startswith(folder)
-    }
-
-
-def read_record(file: Path, kind: str, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """A safetensors file's tensors and the JSON record in its header.
-
-    Args:
-        file: the file.
-        kind: the `format` its record must name.
-        what: what it should hold, for the error.
-
-    Returns:
-        The tensors by name, and the record.
-
-    Raises:
-        DataError: the file is missing, torn, or of another kind.
-    """
-    if not file.is_file():
-        raise DataError(f"{file} does not exist; check the path of the {what}")
-    try:
-        with safe_open(file, framework="pt") as opened:
-            record = json.loads((opened.metadata() or {}).get("fggm_lab", "{}"))
-            if not isinstance(record, Mapping) or record.get("format") != kind:
-                raise DataError(f"{file} holds no {what} of this lab; choose another file")
-            return {name: opened.get_tensor(name) for name in opened.keys()}, dict(record)  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise DataError(f"{file} cannot be read as {what} ({error}); make it anew") from None
+        return cls(content.units, content.axes, content.elementwise, info, content.errors)
 
 
 def dtype_name(dtype: torch.dtype) -> str:

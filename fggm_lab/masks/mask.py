@@ -1,28 +1,26 @@
 """Mask: which units of a model may move, as one bit per unit."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from fggm_lab.deprecation import warn_renamed
 from fggm_lab.errors import ModelError, SettingError
-from fggm_lab.files import write_whole
-from fggm_lab.fisher.scores import FisherScores, read_record
+from fggm_lab.files import checked, tensor_bytes, tensors_digest, write_tensors
+from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.html_table import plain_lines
 from fggm_lab.mask_settings import Scope, check_scope
+from fggm_lab.masks.mask_file import damaged, header, pack, read_mask
 from fggm_lab.masks.selection import select
 from fggm_lab.models.sharding import local, local_part
 from fggm_lab.models.unit_table import UnitTable
 from fggm_lab.models.units import broadcast_units, unit_axes, unit_count
-
-FORMAT = "fggm-lab mask 1"
 
 _SOURCE_WIDTH = 60
 """The most characters of a combined mask's expression that its repr shows."""
@@ -309,22 +307,18 @@ class Mask(UnitTable):
         Args:
             path: with or without `.safetensors`.
         """
-        data = self.to_bytes()
-        write_whole(_file(path), lambda temporary: temporary.write_bytes(data))
+        write_tensors(_file(path), pack(self.units), self._header())
 
     def to_bytes(self) -> bytes:
         """The content of the file that `save` writes."""
-        packed = {
-            name: torch.from_numpy(np.packbits(bits.cpu().numpy()))
-            for name, bits in self.units.items()
-        }
-        record = {
-            "format": FORMAT,
-            "made": asdict(self.info),
-            "axes": self.axes,
-            "counts": {name: bits.numel() for name, bits in self.units.items()},
-        }
-        return to_bytes(packed, metadata={"fggm_lab": json.dumps(record)})
+        return tensor_bytes(pack(self.units), self._header())
+
+    def digest(self) -> str:
+        """16 hex digits over the parameters' names and the bits, whatever `info` says."""
+        return tensors_digest(pack(self.units))
+
+    def _header(self) -> dict[str, str]:
+        return header(self.units, self.axes, asdict(self.info))
 
     @classmethod
     def load(cls, path: Path | str) -> "Mask":
@@ -339,15 +333,10 @@ class Mask(UnitTable):
         Raises:
             DataError: there is no such file, or it holds no mask.
         """
-        packed, record = read_record(_file(path), FORMAT, "mask")
-        units = {}
-        for name, count in record["counts"].items():
-            bits = np.unpackbits(packed[name].numpy(), count=count)
-            units[name] = torch.from_numpy(bits.view(np.bool_))
-        names = {f.name for f in fields(MaskInfo)}
-        info = MaskInfo(**{key: value for key, value in record["made"].items() if key in names})
-        info = replace(info, scope=check_scope(info.scope, stored=True))
-        return cls(units, record["axes"], info)
+        file = _file(path)
+        units, axes, made = read_mask(file)
+        info = checked(MaskInfo, made, partial(damaged, file))
+        return cls(units, axes, replace(info, scope=check_scope(info.scope, stored=True)))
 
 
 def count_bits(bits: Tensor) -> int:

@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from fggm_lab.errors import ModelError, first_line
 from fggm_lab.extras import require
-from fggm_lab.files import locked, read_json, write_folder, write_json
+from fggm_lab.files import locked, read_record, write_folder, write_record
 from fggm_lab.models.check import unread_weights
 from fggm_lab.models.quiet import quiet
 
@@ -168,7 +168,7 @@ def dequantised(path: Path) -> Path:
             header = read_header(path)
             _check_readable(path, header)
             write_folder(folder, _converter(path, header))
-    for sentence in read_json(folder / _RECORD, ModelError)["notes"]:
+    for sentence in read_record(folder / _RECORD, ModelError)["notes"]:
         warnings.warn(sentence, stacklevel=4)  # where the model is loaded
     return folder
 
@@ -261,7 +261,7 @@ def _converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
             f"dequantised to float32 ({header.bytes / 1e6:,.0f} MB); they are near the original "
             "model's, not the same"
         ]
-        write_json(
+        write_record(
             folder / _RECORD,
             {
                 "file": path.name, "architecture": header.architecture, "kinds": header.kinds,

@@ -31,10 +31,13 @@ from fggm_lab.settings import (
     former_names,
 )
 
-SCHEMA = 3
+SCHEMA = 4
 """The run folder's schema that this version writes: 2 has Fisher scores along a task, 3 has
-settings per task and predictions. All earlier ones can be read, for they hold a part of what it
-holds."""
+settings per task and predictions, 4 has digests. All earlier ones can be read, for they hold a part
+of what it holds."""
+
+DIGESTS_SINCE = 4
+"""The first schema in which every record and every line of the log ends with its digest."""
 
 RECORD_FISHER = (
     "record them with run_sequence(…, fisher_points=0) or fggm-lab run --fisher-points 0"

@@ -11,14 +11,23 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from typing_extensions import NotRequired, TypedDict
 
 from fggm_lab.errors import RunError
-from fggm_lab.files import append_line, whole_lines
+from fggm_lab.files import (
+    append_line,
+    check_digest,
+    checked,
+    file_record,
+    parse_json,
+    whole_lines,
+    with_digest,
+)
 
 
+@file_record
 class StartEvent(TypedDict):
     """The first line of a run: what is going to be trained."""
 
@@ -43,6 +52,7 @@ class StartEvent(TypedDict):
     ]
 
 
+@file_record
 class StepEvent(TypedDict):
     """One optimiser step."""
 
@@ -57,6 +67,7 @@ class StepEvent(TypedDict):
     ]
 
 
+@file_record
 class TaskScores(TypedDict):
     """How one task's examples were answered, inside an evaluation."""
 
@@ -73,6 +84,7 @@ class TaskScores(TypedDict):
     ]
 
 
+@file_record
 class MeasuredGeneral(TypedDict):
     """General ability, inside an evaluation."""
 
@@ -88,6 +100,7 @@ class MeasuredGeneral(TypedDict):
     ]
 
 
+@file_record
 class EvaluationEvent(TypedDict):
     """The model was scored: before the first task, within a task, or after one."""
 
@@ -104,6 +117,7 @@ class EvaluationEvent(TypedDict):
     ]
 
 
+@file_record
 class MeasuredDistance(TypedDict):
     """How far the model is from the untrained one after a task: KL(untrained ‖ model)."""
 
@@ -113,6 +127,7 @@ class MeasuredDistance(TypedDict):
     new_task: Annotated[float, "on the answers to examples of the task, nats per token, exact"]
 
 
+@file_record
 class ReachedLevel(TypedDict):
     """How training a task until its held-out loss is low enough ended."""
 
@@ -124,6 +139,7 @@ class ReachedLevel(TypedDict):
     best_step: Annotated[int, "after how many steps of the task that was"]
 
 
+@file_record
 class TaskEvent(TypedDict):
     """A task was learned and evaluated."""
 
@@ -168,6 +184,7 @@ class TaskEvent(TypedDict):
     ]
 
 
+@file_record
 class EndEvent(TypedDict):
     """All tasks were learned: the run is finished."""
 
@@ -206,27 +223,39 @@ def _plain(value: Any) -> Any:
 def append_event(path: Path, event: Mapping[str, Any]) -> None:
     """Append one event, `kind` among its entries; numbers that are not finite become null.
 
+    The line ends with the digest of what comes before it.
+
     Raises:
         RunError: the event has no kind.
         LabError: the disk refused; the events before are as they were.
     """
     if not isinstance(event.get("kind"), str):
         raise RunError(f'an event for {path} has no "kind"; name it step, evaluation, task or so')
-    append_line(path, json.dumps(_plain(event), ensure_ascii=False, allow_nan=False))
+    line = json.dumps(_plain(event), ensure_ascii=False, allow_nan=False)
+    append_line(path, with_digest(line))
 
 
-def read_events(path: Path, kind: str | None = None) -> list[Event]:
+def read_events(
+    path: Path,
+    kind: str | None = None,
+    *,
+    tasks: Sequence[str] | None = None,
+    digest_required: bool = False,
+) -> list[Event]:
     """Read the events of a file, in order; a last line still being written is passed over.
 
     Args:
         path: the file; if it is not there, there are no events.
         kind: only events of this kind; None: all.
+        tasks: the names of the run's tasks, which events must not contradict; None: not known.
+        digest_required: whether a line without a digest is refused; older versions wrote none.
 
     Returns:
-        The events as dictionaries.
+        The events as dictionaries, without their digests.
 
     Raises:
-        RunError: a complete line is not an event; the message names the file and the line.
+        RunError: a complete line is not an event, or was changed since it was written; the message
+            names the file and the line.
     """
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
@@ -238,17 +267,52 @@ def read_events(path: Path, kind: str | None = None) -> list[Event]:
         ) from None
     events = []
     for number, line in enumerate(lines, start=1):
-        try:
-            event = json.loads(line)
-            event_kind = event["kind"]
-        except (ValueError, TypeError, KeyError):
-            raise RunError(
-                f"{path}, line {number}, is not an event; delete that line, or resume the run "
-                "from its last checkpoint"
-            ) from None
-        if kind is None or event_kind == kind:
+        event = _read_event(line, path, number, tasks, digest_required)
+        if kind is None or event["kind"] == kind:
             events.append(event)
     return events
+
+
+def _read_event(
+    line: bytes, path: Path, number: int, tasks: Sequence[str] | None, digest_required: bool
+) -> Event:
+    """The event that a line spells, checked; raises RunError."""
+    where = f"{path}, line {number},"
+
+    def refusal(reason: str) -> RunError:
+        return RunError(
+            f"{where} is not an event ({reason}); delete that line, or resume the run from its "
+            "last checkpoint"
+        )
+
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise refusal("it is not UTF-8 text") from None
+    event = parse_json(text, str(path), RunError, distinct_keys=False, line=number)
+    if not isinstance(event, dict) or not isinstance(event.get("kind"), str):
+        raise refusal('it is no object with a "kind"')
+    check_digest(text, event, where, RunError, digest_required)
+    kind = EVENT_TYPES.get(event["kind"])
+    if kind is not None:
+        checked(kind, event, refusal)
+        if tasks is not None and (reason := _contradiction(event, tasks)):
+            raise refusal(reason)
+    return cast(Event, event)
+
+
+def _contradiction(event: Mapping[str, Any], tasks: Sequence[str]) -> str | None:
+    """Why an event cannot be one of a run that learns these tasks; None if it can."""
+    first = -1 if event["kind"] == "evaluation" else 0
+    index = event.get("task", 0)
+    if not first <= index < len(tasks):
+        return f"task {index} of {len(tasks)}"
+    if event["kind"] == "task" and event["name"] != tasks[index]:
+        return f"task {index} is {tasks[index]}, not {event['name']}"
+    names = event.get("names", tasks)
+    if list(names) != list(tasks) or len(event.get("steps", tasks)) != len(tasks):
+        return "it names other tasks than the run's"
+    return None
 
 
 def event_offset(path: Path) -> int:

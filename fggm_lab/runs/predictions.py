@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from fggm_lab.errors import RunError
-from fggm_lab.files import read_records, write_records
+from fggm_lab.files import read_rows, write_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
     Raises:
         LabError: the disk refused; a file that was there before is as it was.
     """
-    write_records(path, Prediction, rows)
+    write_rows(path, Prediction, rows)
 
 
 def read_predictions(path: Path, task: str | None = None) -> list[Prediction]:
@@ -68,5 +68,4 @@ def read_predictions(path: Path, task: str | None = None) -> list[Prediction]:
             f"{path} is damaged ({reason}); restore it, or repeat the run to have its predictions"
         )
 
-    chosen = None if task is None else [("task", "=", task)]
-    return read_records(path, Prediction, damaged, chosen)
+    return read_rows(path, Prediction, damaged, {} if task is None else {"task": task})

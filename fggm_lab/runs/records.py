@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fggm_lab.errors import RunError
+from fggm_lab.files import read_tensors
 from fggm_lab.runs.config import RunConfig
 from fggm_lab.runs.predictions import Prediction, read_predictions, write_predictions
 
@@ -145,7 +146,7 @@ class TaskRecords:
         Raises:
             RunError: the file is damaged.
         """
-        return read_tensors(self.file("memory", task)) or {}
+        return _tensors(self.file("memory", task)) or {}
 
     def drift(self, task: int | str) -> "dict[str, Tensor] | None":
         """How far each unit moved during a task.
@@ -159,7 +160,7 @@ class TaskRecords:
         Raises:
             RunError: the file is damaged.
         """
-        drift = read_tensors(self.file("drift", task))
+        drift = _tensors(self.file("drift", task))
         # The course's stored runs have rounded numbers.
         return None if drift is None else {name: moved.float() for name, moved in drift.items()}
 
@@ -212,24 +213,12 @@ class TaskRecords:
         shutil.rmtree(self.file("checkpoints", task), ignore_errors=True)
 
 
-def read_tensors(path: Path) -> "dict[str, Tensor] | None":
-    """The tensors of a safetensors file.
-
-    Args:
-        path: the file.
-
-    Returns:
-        Name → tensor; None if the file is not there.
-
-    Raises:
-        RunError: it is damaged.
-    """
+def _tensors(path: Path) -> "dict[str, Tensor] | None":
+    """The tensors of a file; None if it is not there. Raises RunError if it is damaged."""
     if not path.exists():
         return None
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as problem:
-        raise RunError(f"{path} is damaged ({problem}); restore it or repeat the run") from None
+    def damaged(reason: str) -> RunError:
+        return RunError(f"{path} is damaged ({reason}); restore it or repeat the run")
+
+    return read_tensors(path, damaged)[0]

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
 from typing_extensions import Self
 
 from fggm_lab.errors import OtherSettings, RunError, RunExists, RunInUse, SettingError
-from fggm_lab.files import ParsedFile, locked, mend, read_json, write_json
+from fggm_lab.files import ParsedFile, locked, mend, read_record, write_record
 from fggm_lab.html_table import html_table
-from fggm_lab.runs.config import SCHEMA, RunConfig
+from fggm_lab.runs.config import DIGESTS_SINCE, SCHEMA, RunConfig
 from fggm_lab.runs.events import (
     EndEvent,
     EvaluationEvent,
@@ -49,7 +50,14 @@ class Run(TaskRecords):
     def __init__(self, path: Path, config: RunConfig) -> None:
         """Use `create` or `open`, which look at the disk."""
         super().__init__(path, config)
-        self._log = ParsedFile(path / "events.jsonl", read_events)
+        self._log = ParsedFile(
+            path / "events.jsonl",
+            partial(
+                read_events,
+                tasks=config.task_names,
+                digest_required=config.schema_version >= DIGESTS_SINCE,
+            ),
+        )
         self._scores = ParsedFile(path / "scores.json", ScoreMatrix.load)
 
     @classmethod
@@ -79,7 +87,7 @@ class Run(TaskRecords):
             ) from None
         with run.lock():
             run._refuse_used()
-            write_json(run.path / CONFIG, config.model_dump(mode="json"))
+            write_record(run.path / CONFIG, config.model_dump(mode="json"))
         return run
 
     def _refuse_used(self) -> None:
@@ -118,15 +126,8 @@ class Run(TaskRecords):
             raise RunError(f"there is no run folder {path}; check the path")
         if not (path / CONFIG).is_file():
             raise RunError(_not_a_run(path))
-        content = read_json(path / CONFIG, RunError)
-        if not isinstance(content, dict):
-            raise RunError(f"{path / CONFIG} is not a JSON object; restore it or repeat the run")
+        content = read_record(path / CONFIG, RunError, check=partial(_check_schema, path / CONFIG))
         schema = content.get("schema_version", 1)
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise RunError(
-                f"{path / CONFIG} has schema {schema}, and this version of fggm-lab reads up to "
-                f"{SCHEMA}; upgrade fggm-lab to read this run"
-            )
         try:
             config = RunConfig.model_validate({"versions": {}, **content, "schema_version": schema})
         except SettingError as problem:
@@ -368,6 +369,16 @@ class Run(TaskRecords):
         if general["before"] is not None:
             rows.append(["General", general["before"], None, general["after"]])
         return html_table(repr(self), ["task", "untrained", "when learned", "last"], rows)
+
+
+def _check_schema(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse the configuration of a run that a newer version of the lab wrote."""
+    schema = content.get("schema_version", 1)
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise RunError(
+            f"{path} has schema {schema}, and this version of fggm-lab reads up to {SCHEMA}; "
+            "upgrade fggm-lab to read this run"
+        )
 
 
 def _not_a_run(path: Path) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from fggm_lab.errors import RunError
-from fggm_lab.files import read_json, write_json
+from fggm_lab.files import checked, closed_record, read_record, write_record
 from fggm_lab.runs.numbers import measure
 
 
@@ -128,7 +128,7 @@ class ScoreMatrix:
     def save(self, path: Path | str) -> None:
         """Write the file scores.json, whole or not at all."""
         self.check(str(path))
-        write_json(
+        write_record(
             path,
             {
                 "tasks": self.tasks,
@@ -151,42 +151,36 @@ class ScoreMatrix:
         Raises:
             RunError: the file is missing, broken, or not a score matrix.
         """
-        content = read_json(path, RunError)
-        try:
-            tasks = [_is(str, name) for name in _is(list, content["tasks"])]
-            matrix = [_numbers(row) for row in _is(list, content["matrix"])]
-            untrained = _numbers(content["untrained"])
-            general = _is(dict, content.get("general") or {})
-            before, after = _numbers([general.get("before"), general.get("after")])
-            better = general.get("better", "higher")
-            _is_choice(better, "higher", "lower")
-        except (KeyError, TypeError, AttributeError):
-            raise RunError(
+        content = checked(
+            _Content,
+            read_record(path, RunError),
+            lambda reason: RunError(
                 f'{path} is not a score matrix ({{"tasks", "matrix", "untrained", "general"}} '
-                "with numbers or null); restore it or repeat the run"
-            ) from None
+                f"with numbers or null; {reason}); restore it or repeat the run"
+            ),
+        )
+        general = general_scores() | (content.get("general") or {})
         try:
-            return cls(
-                tasks, matrix, untrained, general_scores(before, after, general.get("name"), better)
-            )
+            return cls(content["tasks"], content["matrix"], content["untrained"], general)
         except RunError as problem:
             raise RunError(f"{path}: {problem}") from None
 
 
-def _is(kind: type, value: Any) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError
-    return value
+@closed_record
+class _General(TypedDict, total=False):
+    """What scores.json says of General; older files say less."""
+
+    before: float | None
+    after: float | None
+    name: str | None
+    better: Literal["higher", "lower"]
 
 
-def _is_choice(value: Any, *choices: str) -> None:
-    if value not in choices:
-        raise TypeError
+@closed_record
+class _Content(TypedDict):
+    """The fields of scores.json."""
 
-
-def _numbers(row: Any) -> list[float | None]:
-    """A list of numbers and None, or TypeError."""
-    for cell in _is(list, row):
-        if cell is not None and (isinstance(cell, bool) or not isinstance(cell, int | float)):
-            raise TypeError
-    return list(row)
+    tasks: list[str]
+    matrix: list[list[float | None]]
+    untrained: list[float | None]
+    general: NotRequired[_General | None]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fggm_lab.errors import LabError, RunError, RunInUse, SettingError
-from fggm_lab.files import locked, read_json, write_json
+from fggm_lab.files import locked, read_record, write_record
 from fggm_lab.plugins import split_setting
 from fggm_lab.runs.run import CONFIG, Run
 
@@ -195,10 +195,10 @@ def asked_before(out: Path) -> dict[str, Any]:
     path = out / RECORD
     if not path.exists():
         return {}
-    record = read_json(path, RunError)
-    if not isinstance(record, dict) or not isinstance(record.get("cells"), dict):
+    cells = read_record(path, RunError).get("cells")
+    if not isinstance(cells, dict):
         raise RunError(f"{path} is not a sweep's record; remove it, and the sweep goes on without")
-    return dict(record["cells"])
+    return cells
 
 
 @contextmanager
@@ -234,7 +234,7 @@ def record_lock(out: Path) -> Iterator[None]:
 def remember(out: Path, requests: Mapping[str, Any]) -> None:
     """Record what cells were asked to be, beside those recorded before by any process."""
     with record_lock(out):
-        write_json(out / RECORD, {"cells": asked_before(out) | dict(requests)})
+        write_record(out / RECORD, {"cells": asked_before(out) | dict(requests)})
 
 
 def is_in_use(folder: Path) -> bool:

@@ -1,19 +1,16 @@
 """The one file from which an interrupted run goes on exactly where it was."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fggm_lab.errors import RunError
-from fggm_lab.files import write_whole
+from fggm_lab.files import checked, parse_json, read_tensors, write_tensors
 from fggm_lab.methods.base import Memory
 from fggm_lab.models.token_counts import TokenCounts, no_tokens
 
@@ -90,28 +87,7 @@ def save_state(
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     metadata = {"progress": json.dumps(asdict(progress))}
-    apart = for_safetensors(tensors)
-    write_whole(path, lambda temporary: save_file(apart, temporary, metadata=metadata))
-
-
-def for_safetensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors as safetensors writes them: on the CPU, contiguous, no two in the same memory.
-
-    Args:
-        tensors: by name; some may be views of the same memory, as rotary frequencies are.
-
-    Returns:
-        The same values by name; copies only where a tensor is not so already.
-    """
-    used: set[int] = set()
-    apart = {}
-    for name, tensor in tensors.items():
-        values = tensor.detach().cpu().contiguous()
-        if values.untyped_storage().data_ptr() in used:
-            values = values.clone()
-        used.add(values.untyped_storage().data_ptr())
-        apart[name] = values
-    return apart
+    write_tensors(path, tensors, metadata)
 
 
 def load_state(path: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
@@ -126,16 +102,18 @@ def load_state(path: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
     Raises:
         RunError: the file is missing or damaged.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            progress = TrainingProgress(**json.loads(file.metadata()["progress"]))
-            progress.seconds = TrainingProgress().seconds | progress.seconds
-            return progress, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{path} is missing or damaged ({error}); branch from an earlier task with "
+
+    def refusal(reason: str) -> RunError:
+        return RunError(
+            f"{path} is missing or damaged ({reason}); branch from an earlier task with "
             "branch=(run, task) (--from and --task), or start the run anew in another folder"
-        ) from error
+        )
+
+    tensors, header = read_tensors(path, refusal)
+    record = parse_json(header.get("progress", "null"), f"the header of {path}", RunError, True)
+    progress = checked(TrainingProgress, record, refusal)
+    progress.seconds = TrainingProgress().seconds | progress.seconds
+    return progress, tensors
 
 
 def saved_memory(tensors: dict[str, Tensor]) -> Memory:

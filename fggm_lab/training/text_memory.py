@@ -5,11 +5,8 @@ import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-
 from fggm_lab.errors import DataError
-from fggm_lab.files import write_whole
+from fggm_lab.files import checked, parse_json, read_tensors, tensor_bytes, write_whole
 from fggm_lab.methods.base import Memory
 
 TEXTS_FILE = "_self_kl.safetensors"
@@ -39,7 +36,7 @@ class TextMemory:
     def to_bytes(self) -> bytes:
         """The file's content; the same memory gives the same bytes."""
         record = json.dumps({"trainings": self.trainings, "vocabulary": self.vocabulary})
-        return save(self.memory, {_RECORD: record})
+        return tensor_bytes(self.memory, {_RECORD: record})
 
     def save(self, folder: Path) -> None:
         """Write the file into a folder, whole or not at all."""
@@ -65,17 +62,25 @@ class TextMemory:
             raise DataError(
                 f"{file} does not exist; give the output folder of a training with SelfKLCallback"
             )
-        try:
-            with safe_open(file, "pt") as stored:
-                record = json.loads(stored.metadata()[_RECORD])
-                names = stored.keys()
-                memory = {name: stored.get_tensor(name) for name in names}
-                return cls(memory, int(record["trainings"]), record["vocabulary"])
-        except (SafetensorError, OSError, TypeError, ValueError, KeyError) as problem:
-            raise DataError(
-                f"{file} is damaged, or holds no texts of SelfKLCallback; take that of another "
-                "checkpoint, or train without it"
-            ) from problem
+
+        def damaged(reason: str) -> DataError:
+            return DataError(
+                f"{file} is damaged, or holds no texts of SelfKLCallback ({reason}); take that of "
+                "another checkpoint, or train without it"
+            )
+
+        memory, header = read_tensors(file, damaged)
+        record = parse_json(header.get(_RECORD, "null"), f"the header of {file}", DataError, True)
+        counts = checked(_Counts, record, damaged)
+        return cls(memory, counts.trainings, counts.vocabulary)
+
+
+@dataclass
+class _Counts:
+    """What the file's header says beside the texts."""
+
+    trainings: int
+    vocabulary: int | None
 
 
 def sha256(data: bytes) -> str:

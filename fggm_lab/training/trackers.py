@@ -10,10 +10,11 @@ from uuid import uuid4
 
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, get_available_trackers
 from accelerate.utils import LoggerType
+from typing_extensions import TypedDict
 
 from fggm_lab.errors import MissingExtra, RunError, SettingError, TrainingError, first_line, nearest
 from fggm_lab.extras import require
-from fggm_lab.files import append_line, read_json, write_json
+from fggm_lab.files import append_line, checked, closed_record, read_record, write_record
 from fggm_lab.runs import Run
 from fggm_lab.runs.events import Event
 from fggm_lab.runs.scalars import event_scalars
@@ -160,7 +161,7 @@ def _start(name: str, run: Run) -> GeneralTracker:
     """A tracker by its name, which goes on with what it logged of the run before."""
     record = run.path / FOLDER / f"{name}.json"
     resumed = record.exists()
-    run_id = read_json(record, RunError)["id"] if resumed else uuid4().hex
+    run_id = _stored_id(record) if resumed else uuid4().hex
     title = run.path.as_posix()
     make = LOGGER_TYPE_TO_CLASS[name]
     arguments = _ARGUMENTS[name](run_id, title, resumed) if name in _ARGUMENTS else {}
@@ -172,8 +173,22 @@ def _start(name: str, run: Run) -> GeneralTracker:
     _begin(tracker)
     if name == "mlflow":  # its server chooses the id
         run_id = tracker.tracker.info.run_id
-    write_json(record, {"id": run_id})
+    write_record(record, {"id": run_id})
     return tracker
+
+
+@closed_record
+class _Record(TypedDict):
+    """What is kept of a tracker."""
+
+    id: str
+
+
+def _stored_id(path: Path) -> str:
+    def damaged(reason: str) -> RunError:
+        return RunError(f"{path} is no tracker's record ({reason}); remove it to log anew")
+
+    return checked(_Record, read_record(path, RunError), damaged)["id"]
 
 
 def _begin(tracker: GeneralTracker) -> None:

@@ -9,7 +9,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec
 
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -17,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.distributed import barrier, is_main
 from fggm_lab.evaluation import Evaluation
 from fggm_lab.evaluation.too_long import Skipped
-from fggm_lab.files import write_whole
+from fggm_lab.files import write_tensors
 from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.methods import TaskContext
@@ -39,7 +38,6 @@ from fggm_lab.training.branch import copy_records
 from fggm_lab.training.checkpoints import save_model
 from fggm_lab.training.resume_state import (
     TrainingProgress,
-    for_safetensors,
     save_state,
     weights_are_finite,
 )
@@ -234,8 +232,7 @@ class RunWriter:
         self, kind: Literal["drift", "memory"], task: int, tensors: dict[str, Tensor]
     ) -> None:
         """Keep tensors of a task."""
-        apart = for_safetensors(tensors)
-        write_whole(self.run.file(kind, task), lambda path: save_file(apart, path))
+        write_tensors(self.run.file(kind, task), tensors)
 
     @_by_main
     def save_scores(self) -> None:

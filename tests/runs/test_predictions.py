@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 import pytest
 
-from fggm_lab import files
 from fggm_lab.errors import LabError, RunError
+from fggm_lab.files import writing
 from fggm_lab.runs import Prediction, Run, RunConfig
 from fggm_lab.runs.predictions import COLUMNS
 
@@ -62,7 +62,7 @@ def test_a_full_disk_leaves_what_was_there(run: Run, monkeypatch: pytest.MonkeyP
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "_sync_file", full)
+    monkeypatch.setattr(writing, "_sync_file", full)
     with pytest.raises(LabError, match=r"cannot write .*01-A\.parquet: No space left"):
         run.save_predictions("A", ROWS)
     assert run.predictions("A") == before

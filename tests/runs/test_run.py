@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from fggm_lab.errors import OtherSettings, RunError
+from fggm_lab.files import read_record
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
 from fggm_lab.masks.mask import Mask
 from fggm_lab.runs import Run, RunConfig, ScoreMatrix, measure
@@ -48,7 +49,8 @@ def test_a_finished_run_tells_its_numbers(tmp_path: Path, finished_run: MakeRun)
 
 def test_an_unfinished_run_counts_its_finished_tasks(tmp_path: Path, config: Make) -> None:
     run = Run.create(tmp_path / "sft", config())
-    run.append({"kind": "task", "task": 0, "seconds": {"score": 1, "train": 2, "evaluate": 3}})
+    run.append({"kind": "task", "task": 0, "name": "A", "kept": 4, "units": 4,
+                "seconds": {"score": 1, "train": 2, "evaluate": 3}})  # fmt: skip
     assert run.seconds == 6 and run.learning_seconds == 3 and run.stored_mb is None
     assert run.peak_memory_mb is None
 
@@ -96,7 +98,7 @@ def test_a_damaged_or_foreign_configuration_is_one_sentence(
     Run.create(tmp_path / "sft", config())
     path = tmp_path / "sft" / "config.json"
     if isinstance(content, dict):
-        content = json.dumps({**json.loads(path.read_text()), **content})
+        content = json.dumps({**read_record(path), **content})
     path.write_text(content)
     with pytest.raises(RunError, match=sentence) as caught:
         Run.open(tmp_path / "sft")
@@ -123,7 +125,7 @@ def test_a_run_of_an_earlier_schema_opens_and_resumes(tmp_path: Path, config: Ma
     """Schema 1 knew no version and recorded no Fisher scores along a task."""
     Run.create(tmp_path / "sft", config())
     path = tmp_path / "sft" / "config.json"
-    written = json.loads(path.read_text())
+    written = read_record(path)
     for name in ("schema_version", "fisher_points", "fisher_examples", "score_unlearned"):
         del written[name]
     path.write_text(json.dumps(written))
@@ -268,10 +270,21 @@ def test_a_run_is_readable_while_it_is_written(tmp_path: Path, config: Make) -> 
 
     def write() -> None:
         for step in range(200):
-            run.append({"kind": "step", "step": step, "padding": "x" * 500})
+            run.append(
+                {
+                    "kind": "step",
+                    "task": 0,
+                    "task_step": step,
+                    "step": step,
+                    "loss": 1.0,
+                    "lr": 0.1,
+                    "norm": 1.0,
+                    "padding": "x" * 500,
+                }
+            )
             if step % 20 == 0:
                 run.save_scores(ScoreMatrix.empty(["A", "B"]))
-        run.append({"kind": "end", "seconds": 1})
+        run.append({"kind": "end", "time": "", "seconds": 1})
 
     writer = threading.Thread(target=write)
     writer.start()

@@ -27,7 +27,7 @@ def test_the_file_has_the_fixed_fields(tmp_path: Path) -> None:
     )
     scores.save(tmp_path / "scores.json")
     content = json.loads((tmp_path / "scores.json").read_text())
-    assert list(content) == ["tasks", "matrix", "untrained", "general"]
+    assert list(content) == ["tasks", "matrix", "untrained", "general", "digest"]
     assert content["matrix"] == [[0.9, None], [0.4, 1.0]]
     assert content["general"] == {"before": 0.9, "after": 0.5, "name": None, "better": "higher"}
     assert ScoreMatrix.load(tmp_path / "scores.json") == scores
@@ -46,7 +46,7 @@ def test_the_fixed_fields_alone_can_be_read(tmp_path: Path) -> None:
         ({"matrix": [[0.9, None]]}, "2 rows of 2 cells"),
         ({"matrix": [[0.9], [0.4]]}, "2 rows of 2 cells"),
         ({"matrix": [[90.0, None], [40.0, 100.0]]}, "divide percentages by 100"),
-        ({"matrix": [[0.9, None], [0.4, float("nan")]]}, "fractions"),
+        ({"matrix": [[0.9, None], [0.4, float("nan")]]}, "NaN, which JSON has no word for"),
         ({"matrix": [[0.9, "x"], [0.4, 1.0]]}, "not a score matrix"),
         ({"matrix": [[0.9, True], [0.4, 1.0]]}, "not a score matrix"),
         ({"matrix": None}, "not a score matrix"),

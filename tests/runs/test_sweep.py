@@ -71,7 +71,7 @@ def test_what_was_asked_is_remembered_with_what_was_asked_before(tmp_path: Path)
     remember(tmp_path, {"a": {"lr": 1}, "b": {"lr": 1}})
     remember(tmp_path, {"b": {"lr": 2}, "c": {"lr": 3}})
     assert asked_before(tmp_path) == {"a": {"lr": 1}, "b": {"lr": 2}, "c": {"lr": 3}}
-    (tmp_path / "sweep.json").write_text("[]")
+    (tmp_path / "sweep.json").write_text("{}")
     with pytest.raises(RunError, match=r"sweep\.json is not a sweep's record; remove it"):
         asked_before(tmp_path)
 

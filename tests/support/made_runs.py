@@ -40,8 +40,13 @@ def finished_run(config: Callable[..., RunConfig]) -> Callable[..., Run]:
         run.append({"kind": "start", "time": "2026-11-24T00:00:00"})
         for task in range(2):
             seconds = {"score": 1.0, "train": 10.0, "evaluate": 2.0}
-            spent = {"seconds": seconds, "peak_memory_mb": 100 + task, "stored_bytes": 5e5 * task}
-            run.append({"kind": "task", "task": task} | spent)
+            spent = {
+                "seconds": seconds,
+                "peak_memory_mb": 100 + task,
+                "stored_bytes": 500_000 * task,
+            }
+            name = run.config.task_names[task]
+            run.append({"kind": "task", "task": task, "name": name, "kept": 4, "units": 4} | spent)
         run.save_scores(
             ScoreMatrix(
                 run.config.task_names,

@@ -1,0 +1,91 @@
+"""The file of a mask: eight units to a byte, and a record of how it was cut in the header."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import TypedDict
+
+from fggm_lab.errors import DataError
+from fggm_lab.files import RECORD, file_record, read_recorded
+
+FORMAT = "fggm-lab mask 1"
+
+
+@file_record
+class _MaskRecord(TypedDict):
+    """What the header says."""
+
+    format: str
+    made: dict[str, Any]
+    axes: dict[str, int]
+    counts: dict[str, int]
+
+
+def pack(units: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A mask's bits as its file holds them.
+
+    Args:
+        units: parameter name → (units,) bool tensor.
+
+    Returns:
+        Parameter name → (⌈units / 8⌉,) uint8 tensor, the first unit in the highest bit.
+    """
+    return {name: torch.from_numpy(np.packbits(bits.cpu().numpy())) for name, bits in units.items()}
+
+
+def header(
+    units: Mapping[str, Tensor], axes: Mapping[str, int], made: Mapping[str, Any]
+) -> dict[str, str]:
+    """What the file says beside the bits.
+
+    Args:
+        units: the mask's bits.
+        axes: parameter name → the axis its units lie along.
+        made: how the mask was cut.
+
+    Returns:
+        The entries of the header.
+    """
+    counts = {name: bits.numel() for name, bits in units.items()}
+    record = {"format": FORMAT, "made": made, "axes": axes, "counts": counts}
+    return {RECORD: json.dumps(record)}
+
+
+def read_mask(file: Path) -> tuple[dict[str, Tensor], dict[str, int], dict[str, Any]]:
+    """Read the file of a mask.
+
+    Args:
+        file: its path.
+
+    Returns:
+        The bits of every parameter, the axes of their units, and how the mask was cut.
+
+    Raises:
+        DataError: there is no such file, or it holds no mask.
+    """
+    packed, record = read_recorded(file, _MaskRecord, FORMAT, "mask")
+    counts, axes = record["counts"], record["axes"]
+    return {name: _bits(packed, name, counts, file) for name in axes}, axes, record["made"]
+
+
+def _bits(packed: Mapping[str, Tensor], name: str, counts: Mapping[str, int], file: Path) -> Tensor:
+    """The bits of a parameter."""
+    stored, count = packed.get(name), counts.get(name, -1)
+    if (
+        count < 0
+        or stored is None
+        or stored.dtype != torch.uint8
+        or tuple(stored.shape) != (-(-count // 8),)
+    ):
+        raise damaged(file, f"it does not hold the units of {name}")
+    return torch.from_numpy(np.unpackbits(stored.numpy(), count=count).view(np.bool_))
+
+
+def damaged(file: Path, reason: str) -> DataError:
+    """The error for a file that holds no mask, or a damaged one."""
+    return DataError(f"{file} cannot be read as mask ({reason}); make it anew")
