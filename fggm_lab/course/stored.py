@@ -55,6 +55,7 @@ class StoredSet:
             layers that a method chose by, rounded to bfloat16, and as such scores do not give a
             mask again, the masks; how far units moved in the last of these tasks, in a byte each;
             and the answers.
+        preset: the name of the preset whose settings these are.
     """
 
     tasks: str
@@ -67,6 +68,7 @@ class StoredSet:
     runs_code: bool = False
     scored: bool = False
     compact: bool = False
+    preset: str | None = None
 
 
 _REAL = preset("real")
@@ -124,6 +126,7 @@ STORED: dict[SetName, StoredSet] = {
         settings=_REAL.settings.with_changes(points_per_task=0),
         methods={name: _REAL.method_settings(name) for name in _REAL.options["methods"].value},
         compact=True,
+        preset=_REAL.name,
     ),
 }
 """The sets by name."""
@@ -194,6 +197,7 @@ def train_set(
             Path(folder) / method,
             general=general,
             model_name=stored_set.model,
+            preset=stored_set.preset,
             allow_code_execution=stored_set.runs_code,
             keep_checkpoints=False,
             resume=True,

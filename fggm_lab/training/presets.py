@@ -161,6 +161,7 @@ PRESETS: dict[str, Preset] = {
                         "task_samples": 32,
                         "per_step": 3,
                         "length": 48,
+                        "prompts": 0.0,
                     }.items()
                 },
             },
