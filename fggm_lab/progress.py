@@ -84,6 +84,13 @@ class MethodsProgress:
             sequence.names, sequence.steps = event["names"], sum(event["steps"])
             sequence.begun = time.monotonic()
             self._bars.update(sequence.bar, visible=True)
+        elif event["kind"] == "resume" and event["task"] < len(sequence.names):
+            position = f"task {event['task'] + 1}/{len(sequence.names)}"
+            self._console.print(
+                f"{method} goes on in {position} {sequence.names[event['task']]}, "
+                f"after step {event['task_step']}",
+                highlight=False,
+            )
         elif event["kind"] == "step":
             sequence.share = event["step"] / max(1, sequence.steps)
             if time.monotonic() - sequence.begun < REPLAY_SECONDS:

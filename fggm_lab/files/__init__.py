@@ -5,6 +5,7 @@ What the files mean is said elsewhere; here are JSON, Parquet and safetensors.
 
 from fggm_lab.files.checked import checked, closed_record, file_record
 from fggm_lab.files.digests import digest, with_digest
+from fggm_lab.files.folder_digests import folder_damage, write_folder_digests
 from fggm_lab.files.json_files import (
     check_digest,
     parse_json,
@@ -43,6 +44,7 @@ __all__ = [
     "closed_record",
     "digest",
     "file_record",
+    "folder_damage",
     "locked",
     "mend",
     "parse_json",
@@ -57,6 +59,7 @@ __all__ = [
     "whole_lines",
     "with_digest",
     "write_folder",
+    "write_folder_digests",
     "write_json",
     "write_record",
     "write_rows",

@@ -185,6 +185,22 @@ class TaskEvent(TypedDict):
 
 
 @file_record
+class ResumeEvent(TypedDict):
+    """An interrupted run is gone on with; what was logged after its last saved state is gone."""
+
+    kind: Literal["resume"]
+    time: Annotated[str, "when, in UTC (ISO 8601, to the second)"]
+    task: Annotated[int, "the task that is in training, 0-based; T: all are learned"]
+    task_step: Annotated[int, "steps taken in this task by then"]
+    step: Annotated[int, "steps taken since the start of the run by then"]
+    changed: Annotated[
+        Mapping[str, Sequence[str]],
+        "package, or `processor` → what it was when the run began, and what it is now; empty where "
+        "the numbers go on bit for bit",
+    ]
+
+
+@file_record
 class EndEvent(TypedDict):
     """All tasks were learned: the run is finished."""
 
@@ -193,10 +209,10 @@ class EndEvent(TypedDict):
     seconds: Annotated[float, "seconds of all tasks together, of what `task` events say"]
 
 
-Event = StartEvent | StepEvent | EvaluationEvent | TaskEvent | EndEvent
+Event = StartEvent | StepEvent | EvaluationEvent | TaskEvent | ResumeEvent | EndEvent
 """One line of the log."""
 
-Kind = Literal["start", "step", "evaluation", "task", "end"]
+Kind = Literal["start", "step", "evaluation", "task", "resume", "end"]
 """The kinds of events that this version writes."""
 
 EVENT_TYPES: dict[Kind, type[Any]] = {
@@ -204,6 +220,7 @@ EVENT_TYPES: dict[Kind, type[Any]] = {
     "evaluation": EvaluationEvent,
     "step": StepEvent,
     "task": TaskEvent,
+    "resume": ResumeEvent,
     "end": EndEvent,
 }
 """The type of each kind of event, in the order in which a run first writes them."""
@@ -304,8 +321,9 @@ def _read_event(
 def _contradiction(event: Mapping[str, Any], tasks: Sequence[str]) -> str | None:
     """Why an event cannot be one of a run that learns these tasks; None if it can."""
     first = -1 if event["kind"] == "evaluation" else 0
+    last = len(tasks) if event["kind"] == "resume" else len(tasks) - 1
     index = event.get("task", 0)
-    if not first <= index < len(tasks):
+    if not first <= index <= last:
         return f"task {index} of {len(tasks)}"
     if event["kind"] == "task" and event["name"] != tasks[index]:
         return f"task {index} is {tasks[index]}, not {event['name']}"

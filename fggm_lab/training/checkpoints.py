@@ -5,7 +5,8 @@ from typing import cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.files import write_folder
+from fggm_lab.errors import RunError, first_line
+from fggm_lab.files import folder_damage, write_folder, write_folder_digests
 from fggm_lab.models import quiet
 
 
@@ -16,12 +17,30 @@ def save_model(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokeni
         with quiet():
             model.save_pretrained(unfinished)
             tokenizer.save_pretrained(unfinished)
+        write_folder_digests(unfinished)
 
     write_folder(folder, fill)
 
 
 def saved_model(folder: Path, like: PreTrainedModel) -> PreTrainedModel:
-    """The model saved in `folder`, of the class and floating type of `like`, on the CPU."""
-    with quiet():
-        model = type(like).from_pretrained(folder, use_safetensors=True, dtype=like.dtype)
-    return cast(PreTrainedModel, model)
+    """A model that `save_model` saved, of the class and floating type of `like`, on the CPU.
+
+    Args:
+        folder: where it was saved.
+        like: a model of the same class.
+
+    Returns:
+        The model.
+
+    Raises:
+        RunError: the folder is missing or damaged.
+    """
+    reason = folder_damage(folder)
+    if reason is None:
+        try:
+            with quiet():
+                model = type(like).from_pretrained(folder, use_safetensors=True, dtype=like.dtype)
+            return cast(PreTrainedModel, model)
+        except Exception as problem:  # any class of error, by what is damaged
+            reason = first_line(problem)
+    raise RunError(f"the model in {folder} cannot be read: {reason}; restore the folder") from None

@@ -11,8 +11,10 @@ from torch.optim import Optimizer
 
 from fggm_lab.errors import RunError
 from fggm_lab.files import checked, parse_json, read_tensors, write_tensors
+from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Memory
 from fggm_lab.models.token_counts import TokenCounts, no_tokens
+from fggm_lab.runs import Run
 
 PURPOSES = ("score", "train", "evaluate", "record", "remember")
 """What a task's time goes into."""
@@ -37,6 +39,8 @@ class TrainingProgress:
         tokens: that went through the model in this task so far, by `TOKEN_PURPOSES`.
         peak_memory_mb: the most memory seen in this task, MiB.
         mask_step: the step after which the mask in force was chosen; 0: before the task.
+        mask: the digest of the mask in force; empty: every unit moves; None in states of older
+            versions, which do not say it.
         best_loss: the lowest held-out loss seen in this task; None before it was looked at.
         best_step: the step of the task after which that was.
         reached: whether the held-out loss is as low as `until_loss` asks.
@@ -50,6 +54,7 @@ class TrainingProgress:
     tokens: TokenCounts = field(default_factory=lambda: no_tokens(TOKEN_PURPOSES))
     peak_memory_mb: float = 0.0
     mask_step: int = 0
+    mask: str | None = None
     best_loss: float | None = None
     best_step: int = 0
     reached: bool = False
@@ -116,6 +121,31 @@ def load_state(path: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
     return progress, tensors
 
 
+def mask_in_force(run: Run, progress: TrainingProgress) -> Mask | None:
+    """The mask that a saved state of a task was trained under.
+
+    Args:
+        run: that the state is of.
+        progress: how far it is, within a task.
+
+    Returns:
+        The mask; None if every unit moves.
+
+    Raises:
+        RunError: the mask is missing, damaged, or another one.
+    """
+    path = run.file("masks", progress.task, progress.mask_step)
+    mask = Mask.load(path) if path.exists() else None
+    digest = "" if mask is None else mask.digest()
+    if progress.mask is not None and digest != progress.mask:
+        state = "is missing" if mask is None else "is another mask than was trained under"
+        raise RunError(
+            f"{path} {state}, so the task cannot be gone on with; restore it, or branch from an "
+            "earlier task with branch=(run, task) (--from and --task)"
+        )
+    return mask
+
+
 def saved_memory(tensors: dict[str, Tensor]) -> Memory:
     """The method's memory among the saved tensors."""
     return {
@@ -127,9 +157,19 @@ def saved_memory(tensors: dict[str, Tensor]) -> Memory:
 
 @torch.no_grad()
 def restore_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Copy the saved weights into `model`."""
+    """Copy the saved weights into `model`.
+
+    Raises:
+        RunError: weights of the model were not saved, or have another shape.
+    """
     for name, tensor in _model_tensors(model).items():
-        tensor.copy_(tensors[f"model.{name}"])
+        saved = tensors.get(f"model.{name}")
+        if saved is None or saved.shape != tensor.shape:
+            raise RunError(
+                f"the saved state has no weights {name} of shape {tuple(tensor.shape)}; restore "
+                "the state that this run saved"
+            )
+        tensor.copy_(saved)
 
 
 def restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -4,17 +4,19 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.distributed import is_main, on_main
-from fggm_lab.errors import SettingError, TrainingError
+from fggm_lab.errors import RunError, SettingError, TrainingError
 from fggm_lab.evaluation import held_out_loss, kl_per_token
 from fggm_lab.evaluation.held_out import held_out_examples
 from fggm_lab.evaluation.too_long import Skipped
+from fggm_lab.files import folder_damage
 from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
@@ -46,6 +48,7 @@ from fggm_lab.training.resume_state import (
     TOKEN_PURPOSES,
     TrainingProgress,
     load_state,
+    mask_in_force,
     restore_model,
     restore_optimizer,
     restore_random,
@@ -101,6 +104,7 @@ class Session:
         self.axes = unit_axes(model)
         self.progress = TrainingProgress()
         self.memory: Memory = {}
+        self.mask: Mask | None = None
         self.paused = False
         self._saved_at = time.monotonic()
         self._base_samples: list[Encoded] | None = None
@@ -156,6 +160,12 @@ class Session:
         saved: dict[str, Tensor] | None = None
         if on_main(self.run.resume_file.exists):
             saved = self._resume()
+        elif on_main(lambda: bool(self.run.events("step"))):
+            raise RunError(
+                f"{self.run.resume_file} is gone, and without it the steps that were trained "
+                "cannot be gone on from; restore it, branch from a finished task with "
+                "branch=(run, task) (--from and --task), or choose another folder"
+            )
         elif branch is not None:
             self._branch(*branch)
         else:
@@ -212,7 +222,31 @@ class Session:
             restore_model(self.model, tensors)
         self.writer.save_scores()
         self.writer.replay_events()
+        self.writer.resume(self.progress)
+        self._check_models(at_start=self.progress.task_step == 0)
         return tensors if self.progress.task_step > 0 else None
+
+    def _check_models(self, at_start: bool) -> None:
+        """See whether the saved models are there that the rest of the run looks at.
+
+        Between two tasks the model saved last is the one that the state holds: it is written anew.
+        What else is missing is said now, and not after hours; training goes on without.
+        """
+        last = self.progress.task - 1
+        needed = {last, -1} if self.settings.distance_samples else {last}
+        for task in sorted(needed):
+            folder = self.writer.model_after(task)
+            reason = on_main(partial(folder_damage, folder))
+            if reason is None or self.progress.task == len(self.tasks):
+                continue
+            if task == last and at_start:
+                self.writer.save_model(task)
+                continue
+            lost = "how far units move in the next task" if task == last else "the distance"
+            warnings.warn(
+                f"the model in {folder} cannot be read ({reason}), so {lost} will not be recorded",
+                stacklevel=2,
+            )
 
     # One task
 
@@ -244,16 +278,17 @@ class Session:
         forget_peak(self.model.device)
         if saved is None:
             torch.manual_seed(context.seed_for("data order"))
-            mask = self._plan(context)
+            self._put_in_force(self._plan(context), context)
         else:
             restore_model(self.model, saved)
-            mask = self.run.mask(index, self.progress.mask_step)
-        if moving_units(self.model, mask)[0] == 0:
+            self.mask = mask_in_force(self.run, self.progress)
+        moving = moving_units(self.model, self.mask)
+        if moving[0] == 0:
             raise SettingError(
                 f"{self.method.name} freezes every unit in task {context.name}, so there is "
                 "nothing to train; let more units move, or leave the task out"
             )
-        with masking_for(self.model, mask, self.method) as masking:
+        with masking_for(self.model, self.mask, self.method) as masking:
             optimizer = masking.attach(make_optimizer(self.model, self.settings))
             if saved is not None:
                 restore_optimizer(optimizer, saved)
@@ -278,7 +313,7 @@ class Session:
         with self._timed("remember"):
             self.method.after_task(context)
         self._note_peak()
-        return moving_units(self.model, self.run.mask(index, self.progress.mask_step))
+        return moving_units(self.model, self.mask)
 
     def _after_step(
         self,
@@ -290,9 +325,7 @@ class Session:
         """Tell, measure, record and save what is due after a step; returns whether to go on."""
         index = self.progress.task
         if report.mask is not None:
-            check_same_mask(report.mask, context.name)
-            self.writer.save_mask(report.mask, index, report.task_step)
-            self.progress.mask_step = report.task_step
+            self._put_in_force(report.mask, context, report.task_step)
         self.progress.seconds["train"] += report.seconds
         self.progress.task_step = report.task_step
         self.progress.step += 1
@@ -381,10 +414,15 @@ class Session:
             self.writer.save_fisher(plan.scores, context.index)
         elif self.settings.fisher_points is not None:
             self._record(context)
-        if plan.mask is not None:
-            check_same_mask(plan.mask, context.name)
-            self.writer.save_mask(plan.mask, context.index)
         return plan.mask
+
+    def _put_in_force(self, mask: Mask | None, context: TaskContext, step: int = 0) -> None:
+        """Train under this mask from after `step` of the task's steps; None: every unit moves."""
+        if mask is not None:
+            check_same_mask(mask, context.name)
+            self.writer.save_mask(mask, context.index, step)
+        self.mask, self.progress.mask_step = mask, step
+        self.progress.mask = "" if mask is None else mask.digest()
 
     def _record(
         self,
@@ -405,11 +443,7 @@ class Session:
 
     def _finish_task(self, context: TaskContext, moving: tuple[int, int]) -> None:
         index = context.index
-        changed = None
-        if is_main():
-            before = dict(self._model_before(index).named_parameters())
-            self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
-            changed = self._changed_if_few(index, before)
+        changed = self._record_drift(index) if is_main() else None
         distance = None
         if self.settings.distance_samples:
             distance = on_main(lambda: self._distance(context))
@@ -424,19 +458,32 @@ class Session:
         if not self.keep_checkpoints and index > 0:
             self.writer.remove_model(index - 1)
 
-    def _changed_if_few(self, index: int, before: dict[str, nn.Parameter]) -> float | None:
-        """Which share of the entries that could move a task in 16 bits has changed, if few."""
+    def _record_drift(self, index: int) -> float | None:
+        """Keep how far each unit moved in a task.
+
+        Returns:
+            In 16 bits, which share of the entries that could move has changed, if few have.
+        """
+        try:
+            before = dict(self._model_before(index).named_parameters())
+        except RunError as problem:
+            warnings.warn(f"how far units moved is not recorded: {problem}", stacklevel=2)
+            return None
+        self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
         if not is_half(self.model) or self.progress.mask_step > 0:
             return None
-        mask = self.run.mask(index, self.progress.mask_step)
-        share = changed_share(before, self.model, mask)
+        share = changed_share(before, self.model, self.mask)
         return None if share is None or share >= FEW_CHANGED else share
 
-    def _distance(self, context: TaskContext) -> MeasuredDistance:
+    def _distance(self, context: TaskContext) -> MeasuredDistance | None:
         """How far the model is from the untrained one, now that a task is learned."""
         count = self.settings.distance_samples
         with self._timed("record"):
-            base = self._model_before(0).to(self.model.device)
+            try:
+                base = self._model_before(0).to(self.model.device)
+            except RunError as problem:
+                warnings.warn(f"the distance is not measured: {problem}", stacklevel=2)
+                return None
             if self._base_samples is None:
                 self._base_samples = own_samples(
                     base,

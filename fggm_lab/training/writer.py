@@ -3,12 +3,14 @@
 In a data-parallel run rank 0 alone writes.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -22,12 +24,14 @@ from fggm_lab.masks import Mask
 from fggm_lab.methods import TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.runs import Run, ScoreMatrix
+from fggm_lab.runs.config import versions
 from fggm_lab.runs.events import (
     EndEvent,
     EvaluationEvent,
     Event,
     MeasuredDistance,
     ReachedLevel,
+    ResumeEvent,
     StartEvent,
     StepEvent,
     TaskEvent,
@@ -36,6 +40,7 @@ from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.branch import copy_records
 from fggm_lab.training.checkpoints import save_model
+from fggm_lab.training.hardware import processor
 from fggm_lab.training.resume_state import (
     TrainingProgress,
     save_state,
@@ -121,6 +126,42 @@ class RunWriter:
                 general_skipped=self.general_skipped,
             )
         )
+
+    def resume(self, progress: TrainingProgress) -> None:
+        """The run is gone on with from a saved state."""
+        changed = self._changed_since_start()
+        if changed:
+            lines = [f"{name} {before}, now {now}" for name, (before, now) in changed.items()]
+            warnings.warn(
+                f"{self.run.path} was begun with {'; '.join(lines)}: the numbers need not be those "
+                "of an uninterrupted run",
+                stacklevel=2,
+            )
+        self.write_event(
+            ResumeEvent(
+                kind="resume",
+                time=_now(),
+                task=progress.task,
+                task_step=progress.task_step,
+                step=progress.step,
+                changed=changed,
+            )
+        )
+
+    def _changed_since_start(self) -> dict[str, list[str]]:
+        """Package, `processor` or `threads` → what it was when the run began, and what it is."""
+        config = self.run.config
+        before = {**config.versions, "processor": config.processor, "threads": config.threads}
+        now = {
+            **versions(),
+            "processor": processor(self.model.device),
+            "threads": torch.get_num_threads(),
+        }
+        return {
+            name: [str(before[name]), str(value)]
+            for name, value in now.items()
+            if before.get(name) not in (None, value)
+        }
 
     def step(self, report: StepReport, progress: TrainingProgress) -> None:
         """A step was taken."""

@@ -45,9 +45,13 @@ def assert_same_run(a: Run, b: Run) -> None:
 
 
 def timeless(run: Run) -> list[dict[str, Any]]:
-    """The events without times and memory, which differ from run to run."""
+    """The events without times and memory, which differ from run to run, and interruptions."""
     measured = ("time", "seconds", "peak_memory_mb")
-    return [{k: v for k, v in event.items() if k not in measured} for event in run.events()]
+    return [
+        {k: v for k, v in event.items() if k not in measured}
+        for event in run.events()
+        if event["kind"] != "resume"
+    ]
 
 
 def assert_same_numbers(a: Run, b: Run) -> None:

@@ -1,0 +1,63 @@
+"""A folder of files that others write, such as a model's, with a digest of each beside them."""
+
+import hashlib
+from pathlib import Path
+
+from fggm_lab.errors import LabError
+from fggm_lab.files.checked import checked
+from fggm_lab.files.json_files import read_record, write_record
+
+NAME = "fggm_lab_digests.json"
+"""The file that holds the digests; without it a folder is read as it is."""
+
+_BLOCK = 1 << 20
+
+
+def write_folder_digests(folder: Path) -> None:
+    """Write the digests of a folder's files beside them.
+
+    Args:
+        folder: complete but for this; files in folders inside it count, too.
+    """
+    write_record(folder / NAME, {"files": _digests(folder)})
+
+
+def folder_damage(folder: Path) -> str | None:
+    """What has happened to a folder since its digests were written.
+
+    Args:
+        folder: a folder; with or without digests.
+
+    Returns:
+        The reason why it cannot be read as it was written; None if nothing is known against it.
+    """
+    if not folder.is_dir():
+        return "it is not there"
+    if not (folder / NAME).exists():
+        return None  # an older version or somebody else wrote it
+    try:
+        record = read_record(folder / NAME)
+        written = checked(dict[str, str], record.get("files"), LabError)
+    except LabError as problem:
+        return str(problem)
+    present = _digests(folder)
+    for name, digest in written.items():
+        if name not in present:
+            return f"{name} is missing"
+        if present[name] != digest:
+            return f"{name} was changed since it was written"
+    return None
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
+    return {path.relative_to(folder).as_posix(): _file_digest(path) for path in files}
+
+
+def _file_digest(path: Path) -> str:
+    """The digest of a file that need not fit into memory."""
+    sha256 = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            sha256.update(block)
+    return sha256.hexdigest()[:16]
