@@ -1,9 +1,9 @@
-"""safetensors files with a digest in the header."""
+"""safetensors files with a record and a digest in the header."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fggm_lab.errors import DataError, LabError, first_line
 from fggm_lab.files.checked import Kind, checked
@@ -14,16 +14,15 @@ from fggm_lab.files.writing import write_whole
 if TYPE_CHECKING:
     from torch import Tensor
 
+# The header's only entry: safetensors writes several in an order that changes from call to call.
 RECORD = "fggm_lab"
-"""The entry of the header that holds a record in JSON, for files that have one."""
+"""The entry of a file's header that holds its record, a JSON object with the digest in it."""
 
-# The second says that the first must be there, so that no single flipped bit can hide it.
-_DIGEST, _MARK = "digest", "digest_format"
-_FORMAT = "1"
+_DIGEST = "digest"
 
 
 def write_tensors(
-    path: Path | str, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str] | None = None
+    path: Path | str, tensors: "Mapping[str, Tensor]", record: Mapping[str, Any] | None = None
 ) -> None:
     """Write tensors into a safetensors file, whole or not at all.
 
@@ -32,7 +31,7 @@ def write_tensors(
     Args:
         path: of the file.
         tensors: by name; on any device, and some may be views of the same memory.
-        metadata: texts for the file's header.
+        record: what the header says of them, JSON-able.
 
     Raises:
         LabError: the disk refused; a file that was there before is as it was.
@@ -40,31 +39,35 @@ def write_tensors(
     from safetensors.torch import save_file
 
     apart = _apart(tensors)
-    header = _with_digest(apart, metadata or {})
+    header = _header(apart, record or {})
     write_whole(path, lambda temporary: save_file(apart, temporary, metadata=header))
 
 
-def tensor_bytes(
-    tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str] | None = None
-) -> bytes:
+def tensor_bytes(tensors: "Mapping[str, Tensor]", record: Mapping[str, Any] | None = None) -> bytes:
     """The content of the file that `write_tensors` writes."""
     from safetensors.torch import save
 
     apart = _apart(tensors)
-    return save(apart, metadata=_with_digest(apart, metadata or {}))
+    return save(apart, metadata=_header(apart, record or {}))
 
 
 def read_tensors(
-    path: Path | str, refusal: Callable[[str], LabError]
-) -> "tuple[dict[str, Tensor], dict[str, str]]":
+    path: Path | str,
+    refusal: Callable[[str], LabError],
+    *,
+    fields: Collection[str] | None = None,
+    former_entry: str | None = None,
+) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """Read a safetensors file, and check its digest.
 
     Args:
         path: of the file, written by `write_tensors` or by an older version, without a digest.
         refusal: makes the error, given why the file cannot be read.
+        fields: those that the record may have; by default any.
+        former_entry: the entry of the header in which older versions kept the record.
 
     Returns:
-        The tensors by name, and the texts of the header.
+        The tensors by name, and the record; empty if the header has none.
 
     Raises:
         LabError: `refusal`: the file is missing, no safetensors file, or was changed since it was
@@ -74,22 +77,31 @@ def read_tensors(
 
     try:
         with safe_open(path, framework="pt") as opened:
-            header = dict(opened.metadata() or {})
+            header = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except Exception as problem:  # what a parser raises of foreign bytes is no list that ends
         raise refusal(first_line(problem)) from None
-    stored, mark = header.pop(_DIGEST, None), header.pop(_MARK, None)
-    if stored is None and mark is None:
-        return tensors, header
-    if mark != _FORMAT or stored != tensors_digest(tensors, header):
+    if header.keys() - {RECORD, former_entry}:
+        raise refusal(f"its header has an entry {min(header)}, which the lab does not write")
+    text = header.get(RECORD, header.get(former_entry or RECORD, "{}"))
+    try:
+        record = parse_json(text, "its header", LabError, distinct_keys=True)
+    except LabError as problem:
+        raise refusal(str(problem)) from None
+    if not isinstance(record, dict):
+        raise refusal("its header holds no JSON object")
+    stored = record.pop(_DIGEST, None)
+    if stored is not None and stored != tensors_digest(tensors, record):
         raise refusal("it was changed since it was written: its digest is another")
-    return tensors, header
+    if RECORD in header and fields is not None and (others := record.keys() - set(fields)):
+        raise refusal(f"its header has a field {min(others)}, which is none of it")
+    return tensors, record
 
 
 def read_recorded(
     path: Path, kind: type[Kind], format_name: str, what: str
 ) -> "tuple[dict[str, Tensor], Kind]":
-    """The tensors of a file of the lab, and the record in its header.
+    """The tensors of a file of the lab, and its record.
 
     Args:
         path: of the file.
@@ -109,28 +121,25 @@ def read_recorded(
     def refusal(reason: str) -> DataError:
         return DataError(f"{path} cannot be read as {what} ({reason}); make it anew")
 
-    tensors, header = read_tensors(path, refusal)
-    record = parse_json(header.get(RECORD, "{}"), f"the header of {path}", DataError, True)
-    if not isinstance(record, dict) or record.get("format") != format_name:
+    tensors, record = read_tensors(path, refusal)
+    if record.get("format") != format_name:
         raise DataError(f"{path} holds no {what} of this lab; choose another file")
     return tensors, checked(kind, record, refusal)
 
 
-def tensors_digest(
-    tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str] | None = None
-) -> str:
+def tensors_digest(tensors: "Mapping[str, Tensor]", record: Mapping[str, Any] | None = None) -> str:
     """The digest of tensors and of what their file's header says of them.
 
     Args:
         tensors: by name; contiguous, on the CPU.
-        metadata: the header's texts.
+        record: the header's record.
 
     Returns:
         16 hex digits; the order of the names does not matter.
     """
     import torch
 
-    parts: list[bytes | memoryview] = [json.dumps(dict(metadata or {}), sort_keys=True).encode()]
+    parts: list[bytes | memoryview] = [json.dumps(record or {}, sort_keys=True).encode()]
     for name in sorted(tensors):
         values = tensors[name]
         parts.append(f"{name}:{values.dtype}:{tuple(values.shape)};".encode())
@@ -138,8 +147,8 @@ def tensors_digest(
     return digest(*parts)
 
 
-def _with_digest(tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str]) -> dict[str, str]:
-    return {**metadata, _DIGEST: tensors_digest(tensors, metadata), _MARK: _FORMAT}
+def _header(tensors: "Mapping[str, Tensor]", record: Mapping[str, Any]) -> dict[str, str]:
+    return {RECORD: json.dumps({**record, _DIGEST: tensors_digest(tensors, record)})}
 
 
 def _apart(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":

@@ -95,8 +95,8 @@ def _temporary_name(goal: Path) -> Path:
 
 def _is_stream(path: Path) -> bool:
     """Whether a file takes bytes as they come, and must not be replaced by another."""
-    if re.match(r"/(dev|proc)/", os.path.abspath(path)):
-        return True  # /dev/stdout may lead to a plain file, which the shell holds open
+    if _descriptor(path) is not None:
+        return True  # it may be a plain file, which the shell holds open
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -104,14 +104,30 @@ def _is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def _descriptor(path: Path) -> int | None:
+    """The open file that a path such as `/dev/stdout` names; None if it names none."""
+    match = re.fullmatch(
+        r"/dev/(?:stdin|(?P<out>stdout)|(?P<err>stderr)|fd/(?P<fd>\d+))|/proc/self/fd/(?P<self>\d+)",
+        str(path),
+    )
+    if match is None:
+        return None
+    if match["out"] or match["err"]:
+        return 1 if match["out"] else 2
+    return int(match["fd"] or match["self"] or 0)
+
+
 def _write_through(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file elsewhere, then send its bytes to a stream."""
+    descriptor = _descriptor(path)
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder, "content")
         temporary.touch()
         write(temporary)
         sys.stdout.flush()  # which may be this stream; what was printed before goes first
-        with open(temporary, "rb") as source, open(path, "ab") as stream:
+        # Opening /dev/stdout anew would write over what the shell's own handle writes later.
+        opened: Path | int = path if descriptor is None else os.dup(descriptor)
+        with open(temporary, "rb") as source, open(opened, "wb") as stream:
             shutil.copyfileobj(source, stream)
 
 

@@ -1,6 +1,5 @@
 """FisherScores: how much each unit of a model matters to some examples, and how it was scored."""
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fggm_lab.deprecation import present_name, warn_renamed
-from fggm_lab.files import RECORD, checked, write_record, write_tensors
+from fggm_lab.files import checked, write_record, write_tensors
 from fggm_lab.fisher.scores_file import ENTRIES, ERRORS, FORMAT, UNITS, damaged, read_scores
 from fggm_lab.html_table import plain_lines
 from fggm_lab.models.names import own_weight, split_name
@@ -178,7 +177,7 @@ class FisherScores(UnitTable):
             for folder, part in parts.items()
             for name, values in (part or {}).items()
         }
-        write_tensors(f"{stem}.safetensors", tensors, {RECORD: json.dumps(record)})
+        write_tensors(f"{stem}.safetensors", tensors, record)
         write_record(f"{stem}.json", record | {"parameters": self.table()})
 
     @classmethod

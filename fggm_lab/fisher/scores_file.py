@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import NotRequired, TypedDict
 
 from fggm_lab.errors import DataError
-from fggm_lab.files import file_record, read_recorded
+from fggm_lab.files import closed_record, read_recorded
 
 FORMAT = "fggm-lab fisher 1"
 
@@ -19,7 +19,7 @@ UNITS, ENTRIES, ERRORS = "units/", "all/", "errors/"
 """What a tensor's name begins with: scores of units, of single entries, standard errors."""
 
 
-@file_record
+@closed_record
 class _ScoresRecord(TypedDict):
     """What the header says; `shapes` only where every entry is a unit."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from fggm_lab.files import checked, tensor_bytes, tensors_digest, write_tensors
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.html_table import plain_lines
 from fggm_lab.mask_settings import Scope, check_scope
-from fggm_lab.masks.mask_file import damaged, header, pack, read_mask
+from fggm_lab.masks.mask_file import damaged, pack, read_mask, record_of
 from fggm_lab.masks.selection import select
 from fggm_lab.models.sharding import local, local_part
 from fggm_lab.models.unit_table import UnitTable
@@ -307,18 +307,18 @@ class Mask(UnitTable):
         Args:
             path: with or without `.safetensors`.
         """
-        write_tensors(_file(path), pack(self.units), self._header())
+        write_tensors(_file(path), pack(self.units), self._record())
 
     def to_bytes(self) -> bytes:
         """The content of the file that `save` writes."""
-        return tensor_bytes(pack(self.units), self._header())
+        return tensor_bytes(pack(self.units), self._record())
 
     def digest(self) -> str:
         """16 hex digits over the parameters' names and the bits, whatever `info` says."""
         return tensors_digest(pack(self.units))
 
-    def _header(self) -> dict[str, str]:
-        return header(self.units, self.axes, asdict(self.info))
+    def _record(self) -> dict[str, Any]:
+        return record_of(self.units, self.axes, asdict(self.info))
 
     @classmethod
     def load(cls, path: Path | str) -> "Mask":

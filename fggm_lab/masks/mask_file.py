@@ -1,6 +1,5 @@
 """The file of a mask: eight units to a byte, and a record of how it was cut in the header."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from fggm_lab.errors import DataError
-from fggm_lab.files import RECORD, file_record, read_recorded
+from fggm_lab.files import closed_record, read_recorded
 
 FORMAT = "fggm-lab mask 1"
 
 
-@file_record
+@closed_record
 class _MaskRecord(TypedDict):
     """What the header says."""
 
@@ -38,9 +37,9 @@ def pack(units: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.packbits(bits.cpu().numpy())) for name, bits in units.items()}
 
 
-def header(
+def record_of(
     units: Mapping[str, Tensor], axes: Mapping[str, int], made: Mapping[str, Any]
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """What the file says beside the bits.
 
     Args:
@@ -49,11 +48,10 @@ def header(
         made: how the mask was cut.
 
     Returns:
-        The entries of the header.
+        The record in the header.
     """
     counts = {name: bits.numel() for name, bits in units.items()}
-    record = {"format": FORMAT, "made": made, "axes": axes, "counts": counts}
-    return {RECORD: json.dumps(record)}
+    return {"format": FORMAT, "made": made, "axes": axes, "counts": counts}
 
 
 def read_mask(file: Path) -> tuple[dict[str, Tensor], dict[str, int], dict[str, Any]]:

@@ -221,4 +221,4 @@ def _tensors(path: Path) -> "dict[str, Tensor] | None":
     def damaged(reason: str) -> RunError:
         return RunError(f"{path} is damaged ({reason}); restore it or repeat the run")
 
-    return read_tensors(path, damaged)[0]
+    return read_tensors(path, damaged, fields=())[0]

@@ -1,6 +1,5 @@
 """The one file from which an interrupted run goes on exactly where it was."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fggm_lab.errors import RunError
-from fggm_lab.files import checked, parse_json, read_tensors, write_tensors
+from fggm_lab.files import checked, read_tensors, write_tensors
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Memory
 from fggm_lab.models.token_counts import TokenCounts, no_tokens
@@ -22,7 +21,7 @@ PURPOSES = ("score", "train", "evaluate", "record", "remember")
 TOKEN_PURPOSES = ("score", "sample", "train", "remember")
 """What the tokens are spent on that learning a task takes; measuring it is not counted."""
 
-_MEMORY = "memory."
+_MEMORY, _PROGRESS = "memory.", "progress"
 
 
 @dataclass
@@ -91,8 +90,7 @@ def save_state(
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    metadata = {"progress": json.dumps(asdict(progress))}
-    write_tensors(path, tensors, metadata)
+    write_tensors(path, tensors, {_PROGRESS: asdict(progress)})
 
 
 def load_state(path: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
@@ -114,9 +112,8 @@ def load_state(path: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
             "branch=(run, task) (--from and --task), or start the run anew in another folder"
         )
 
-    tensors, header = read_tensors(path, refusal)
-    record = parse_json(header.get("progress", "null"), f"the header of {path}", RunError, True)
-    progress = checked(TrainingProgress, record, refusal)
+    tensors, record = read_tensors(path, refusal, fields=(_PROGRESS,), former_entry=_PROGRESS)
+    progress = checked(TrainingProgress, record.get(_PROGRESS, record), refusal)
     progress.seconds = TrainingProgress().seconds | progress.seconds
     return progress, tensors
 

@@ -1,12 +1,11 @@
 """The texts that `SelfKLCallback` rehearses, from training to training and in a file."""
 
 import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fggm_lab.errors import DataError
-from fggm_lab.files import checked, parse_json, read_tensors, tensor_bytes, write_whole
+from fggm_lab.files import checked, read_tensors, tensor_bytes, write_whole
 from fggm_lab.methods.base import Memory
 
 TEXTS_FILE = "_self_kl.safetensors"
@@ -35,7 +34,7 @@ class TextMemory:
 
     def to_bytes(self) -> bytes:
         """The file's content; the same memory gives the same bytes."""
-        record = json.dumps({"trainings": self.trainings, "vocabulary": self.vocabulary})
+        record = {"trainings": self.trainings, "vocabulary": self.vocabulary}
         return tensor_bytes(self.memory, {_RECORD: record})
 
     def save(self, folder: Path) -> None:
@@ -69,9 +68,8 @@ class TextMemory:
                 "another checkpoint, or train without it"
             )
 
-        memory, header = read_tensors(file, damaged)
-        record = parse_json(header.get(_RECORD, "null"), f"the header of {file}", DataError, True)
-        counts = checked(_Counts, record, damaged)
+        memory, record = read_tensors(file, damaged, fields=(_RECORD,), former_entry=_RECORD)
+        counts = checked(_Counts, record.get(_RECORD, record), damaged)
         return cls(memory, counts.trainings, counts.vocabulary)
 
 

@@ -72,7 +72,7 @@ def test_a_broken_line_in_the_middle_is_named(log: Path) -> None:
     lines = log.read_text().splitlines(keepends=True)
     for broken in ("{oops\n", "[1]\n", "3\n", "{}\n", "\n"):
         log.write_text(lines[0] + broken + lines[2])
-        with pytest.raises(RunError, match=r"events\.jsonl.* line 2"):
+        with pytest.raises(RunError, match=r"events\.jsonl.*line 2"):
             read_events(log)
 
 
@@ -158,7 +158,7 @@ def test_training_writes_every_kind_with_the_fields_of_its_type(tmp_path: Path) 
     settings = {"model": small_model(dtype=torch.bfloat16), "lr": 1e-6}
     run = small_run(SFT(), tmp_path / "run", until_loss=99, distance_samples=1, **settings)
     events = run.events()
-    assert {event["kind"] for event in events} == set(EVENT_TYPES)
+    assert {event["kind"] for event in events} == set(EVENT_TYPES) - {"resume"}
     for event in events:
         kind = EVENT_TYPES[event["kind"]]
         assert list(event) == list(kind.__annotations__), "all fields, in the order documented"

@@ -7,7 +7,6 @@ from torch.optim import AdamW
 
 from fggm_lab.training.resume_state import (
     TrainingProgress,
-    for_safetensors,
     load_state,
     save_state,
 )
@@ -35,11 +34,3 @@ def test_what_is_written_is_what_is_read_and_no_copy_is_made(tmp_path: Path) -> 
     for index, entries in optimizer.state_dict()["state"].items():
         for key, value in entries.items():
             assert torch.equal(tensors[f"optimizer.{index}.{key}"], value)
-
-
-def test_tensors_of_the_same_memory_are_written_each_by_itself() -> None:
-    shared = torch.arange(6.0)
-    apart = for_safetensors({"whole": shared, "again": shared, "part": shared[2:4]})
-    assert len({tensor.untyped_storage().data_ptr() for tensor in apart.values()}) == 3
-    assert apart["whole"].data_ptr() == shared.data_ptr()
-    assert torch.equal(apart["again"], shared) and torch.equal(apart["part"], shared[2:4])

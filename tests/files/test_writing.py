@@ -1,4 +1,4 @@
-"""A file is written whole or not at all, a full disk included; broken JSON is one sentence."""
+"""A file is written whole or not at all, a full disk included, and a device stays a device."""
 
 import errno
 import os
@@ -16,9 +16,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fggm_lab.errors import DataError, LabError, RunError
+from fggm_lab.errors import LabError
 from fggm_lab.files import (
-    ParsedFile,
     append_line,
     mend,
     read_json,
@@ -46,20 +45,91 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    value = {"größe": [1, None, "ß"], "x": 0.1}
-    write_json(tmp_path / "deep" / "er" / "a.json", value)
-    assert read_json(tmp_path / "deep" / "er" / "a.json") == value
-    assert names(tmp_path / "deep" / "er") == ["a.json"]
-
-
-def test_others_may_read_what_the_umask_lets_them(tmp_path: Path) -> None:
+def test_others_may_read_what_the_umask_lets_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = os.umask(0o027)
     try:
-        write_text(tmp_path / "a", "x")
+        with monkeypatch.context() as patch:  # what other threads create meanwhile obeys it, too
+            patch.setattr(os, "umask", lambda mask: pytest.fail("the process's umask was changed"))
+            write_text(tmp_path / "a", "x")
+            write_folder(tmp_path / "b", lambda folder: write_text(folder / "c", "x"))
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o750
+
+
+def test_a_replaced_file_keeps_its_mode_and_owner(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    path.chmod(0o604)
+    if os.geteuid() == 0:
+        os.chown(path, 1234, 2345)
+    before = path.stat()
+    write_text(path, "new")
+    after = path.stat()
+    assert path.read_text() == "new" and after.st_ino != before.st_ino
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_gid,
+    )
+
+
+def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    goal, link = tmp_path / "deep" / "goal.csv", tmp_path / "link.csv"
+    link.symlink_to(goal)
+    for text in ("made", "replaced"):
+        write_text(link, text)
+        assert link.is_symlink() and goal.read_text() == text
+    folder = tmp_path / "models"
+    folder.symlink_to(tmp_path / "deep")
+    write_folder(folder, lambda unfinished: (unfinished / "a").write_text("x"))
+    assert folder.is_symlink() and names(tmp_path / "deep") == ["a"]
+    assert names(tmp_path) == ["deep", "link.csv", "models"]
+
+
+def test_a_device_and_a_pipe_take_what_is_written_and_stay(tmp_path: Path) -> None:
+    device = os.stat("/dev/null")
+    write_text("/dev/null", "x")
+    assert os.stat("/dev/null").st_ino == device.st_ino
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    content: list[str] = []
+    reader = threading.Thread(target=lambda: content.append(pipe.read_text()))
+    reader.start()
+    write_text(pipe, "through")
+    reader.join(timeout=10)
+    assert content == ["through"] and stat.S_ISFIFO(pipe.stat().st_mode)
+    assert names(tmp_path) == ["pipe"]
+
+
+def test_a_full_device_is_a_sentence() -> None:
+    with pytest.raises(LabError, match="cannot write /dev/full: No space left"):
+        write_text("/dev/full", "x")
+
+
+@pytest.mark.parametrize("plain_file", [False, True])
+def test_standard_output_by_name_is_written_after_what_was_printed(
+    tmp_path: Path, plain_file: bool
+) -> None:
+    program = (
+        "from fggm_lab.files import write_text\nprint('first')\n"
+        "write_text('/dev/stdout', 'second\\n')\nprint('third')"
+    )
+    log = tmp_path / "log"
+    with open(log, "wb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=file if plain_file else subprocess.PIPE,
+            check=True,
+            timeout=60,
+        )
+    printed = log.read_bytes() if plain_file else done.stdout
+    assert printed == b"first\nsecond\nthird\n"
 
 
 def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path: Path) -> None:
@@ -112,13 +182,6 @@ def test_an_exception_of_the_writer_passes_through_and_leaves_nothing(tmp_path: 
         write_whole(tmp_path / "a", lambda _: 1 / 0)
     assert names(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() == "old"
-
-
-def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", 1)
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "a.json", float("nan"))
-    assert read_json(tmp_path / "a.json") == 1
 
 
 def test_a_folder_where_a_file_should_go_is_refused(tmp_path: Path) -> None:
@@ -243,52 +306,3 @@ def test_a_torn_line_is_cut_before_the_next(tmp_path: Path) -> None:
     append_line(path, "third")
     assert path.read_text() == "first\nthird\n"
     assert whole_lines(tmp_path / "none") == 0
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b'{"a": 1,\n oops}', r"not valid JSON \(line 2, column 2"),
-        (b"", r"not valid JSON \(line 1"),
-        (b'"\xff"', "not UTF-8"),
-        (b"[" * 100_000, "nested too deep to be read"),
-        (b'{"a": ' + b"1" * 5_000 + b"}", "a whole number of more than 4300 digits"),
-        (None, "does not exist; check the path"),
-    ],
-)
-def test_broken_json_is_one_sentence_of_the_asked_kind(
-    tmp_path: Path, content: bytes | None, sentence: str
-) -> None:
-    path = tmp_path / "a.json"
-    if content is not None:
-        path.write_bytes(content)
-    for kind in (DataError, RunError):
-        with pytest.raises(kind, match=sentence) as caught:
-            read_json(path, kind)
-        assert str(path) in str(caught.value)
-        assert "\n" not in str(caught.value)
-
-
-def test_a_folder_is_no_json_file(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="cannot be read: Is a directory"):
-        read_json(tmp_path)
-
-
-def test_a_file_is_parsed_once_for_each_of_its_versions(tmp_path: Path) -> None:
-    path = tmp_path / "file.json"
-    parsed: list[Path] = []
-
-    def parse(path: Path) -> object:
-        parsed.append(path)
-        return read_json(path)
-
-    file = ParsedFile(path, parse)
-    assert file.read() is None and not parsed
-    write_json(path, [1])
-    assert file.read() == file.read() == [1] and len(parsed) == 1
-    write_json(path, [2])
-    assert file.read() == [2] and len(parsed) == 2
-    file.forget()
-    assert file.read() == [2] and len(parsed) == 3
-    path.unlink()
-    assert file.read() is None
