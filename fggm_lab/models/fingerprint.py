@@ -1,9 +1,20 @@
-"""A short name for a model's exact weights, to tell whether a record belongs to it."""
+"""Short names for exact weights and for a tokenizer, to tell whether a record belongs to them."""
 
 import hashlib
+import json
 
 import torch
 from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from fggm_lab.files import digest
+
+_PROBES = (
+    "The quick brown fox, 12,345.67 of them, doesn't jump.",
+    "\n\n\tdef f(x):\r\n    return x ** 2  # ok",
+    "Ångström naïve İ ﬁ 你好。 Привет \U0001f600\u200d",
+)
+"""Texts whose tokens show how a tokenizer normalises and splits."""
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -24,3 +35,24 @@ def fingerprint(model: nn.Module) -> str:
         values = parameter.detach().to("cpu", copy=True).contiguous()
         digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
+
+
+def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The first 16 hex digits of SHA-256 over what a tokenizer makes of texts.
+
+    Its vocabulary, special tokens, chat template, and the tokens of some texts of many kinds count:
+    not how a version of the library writes it to a file.
+
+    Args:
+        tokenizer: any of transformers.
+
+    Returns:
+        16 hex digits.
+    """
+    content = [
+        sorted(tokenizer.get_vocab().items()),
+        sorted((name, str(token)) for name, token in tokenizer.special_tokens_map.items()),
+        str(tokenizer.chat_template),
+        [tokenizer.encode(text) for text in _PROBES],
+    ]
+    return digest(json.dumps(content).encode())

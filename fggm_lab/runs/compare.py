@@ -45,6 +45,7 @@ _NOT_A_SETTING = {
     "model",
     "tasks",
     "general",
+    "general_fingerprint",
     "general_choices",
     *_LOOKING,
     *_SAME,
@@ -107,6 +108,9 @@ def check_general(runs: Sequence[Run]) -> None:
         run, general = measured[0]
         if general["name"] != ability["name"]:
             refuse_to_mix(run, other, "general.name", general["name"], ability["name"])
+        a, b = run.config.general_fingerprint, other.config.general_fingerprint
+        if None not in (a, b) and a != b:
+            refuse_to_mix(run, other, "general_fingerprint", a, b)
         if general["better"] != ability["better"]:
             refuse_to_mix(run, other, "general.better", general["better"], ability["better"])
 
@@ -195,10 +199,10 @@ def labels(configs: Sequence[RunConfig]) -> list[str]:
         parts = []
         for name in sorted({name for other in settings for name in other}):
             among = peers if name.startswith("method_settings.") else settings
-            if (
-                len({json.dumps(other.get(name)) for other in among}) > 1
-                and config_settings.get(name) is not None
-            ):
+            values = {json.dumps(other.get(name)) for other in among}
+            if name.endswith("_fingerprint"):
+                values.discard("null")  # older versions do not know it
+            if len(values) > 1 and config_settings.get(name) is not None:
                 parts.append(f"{name.removeprefix('method_settings.')}={config_settings[name]}")
         names.append(config.method + (f" ({', '.join(parts)})" if parts else ""))
     return names

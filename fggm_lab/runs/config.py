@@ -81,11 +81,13 @@ class RunConfig(BaseModel):
     Attributes:
         model, model_fingerprint: what was loaded (a shipped name, a folder, a hub id), and the
             fingerprint of its weights before the first task.
+        tokenizer_fingerprint: that of its tokenizer; None in runs of older versions.
         tasks, task_names, task_fingerprint: where the tasks came from, their order, and the
             fingerprint of their examples.
         data_fingerprint: that of the same examples whatever the order of the tasks, by which runs
             of several orders are known to share their data; None in runs of older versions.
-        general: what General was measured on; None if it was not.
+        general, general_fingerprint: what General was measured on, None if it was not; and the
+            fingerprint of its content, None in runs of older versions, too.
         general_choices: how its multiple-choice questions were answered; None if it has none.
         method, method_settings: the method's registered name and its own settings.
         method_classes: where methods that are not the lab's own are defined, name → `module:Class`;
@@ -113,11 +115,13 @@ class RunConfig(BaseModel):
     schema_version: int = Field(default=SCHEMA, ge=1)
     model: str
     model_fingerprint: str
+    tokenizer_fingerprint: str | None = None
     tasks: str
     task_names: list[str] = Field(min_length=1)
     task_fingerprint: str
     data_fingerprint: str | None = None
     general: str | None = None
+    general_fingerprint: str | None = None
     general_choices: str | None = None
     method: str
     method_settings: dict[str, JsonValue] = {}
@@ -243,7 +247,9 @@ class RunConfig(BaseModel):
     def difference(self, other: "RunConfig") -> list[str]:
         """One line per setting in which `other` ("there") differs from this one ("here").
 
-        What is only recorded is left out; of versions see `version_difference`.
+        Model, tasks and General are compared by their content, wherever they were loaded from (see
+        `renamed`); by name only where an older version recorded no fingerprint. What is only
+        recorded is left out; of versions see `version_difference`.
 
         Args:
             other: another run's configuration.
@@ -251,7 +257,31 @@ class RunConfig(BaseModel):
         Returns:
             The lines; empty where all settings are the same.
         """
-        return _lines(self.settings(), other.settings())
+        here, there = self.settings(), other.settings()
+        for fingerprint, name in _CONTENT.items():
+            if None in (here[fingerprint], there[fingerprint]):
+                here[fingerprint] = there[fingerprint] = None  # one of them is not known
+            elif name is not None and here[fingerprint] == there[fingerprint]:
+                here[name] = there[name]
+        return _lines(here, there)
+
+    def renamed(self, other: "RunConfig") -> dict[str, tuple[str, str]]:
+        """What has the same content in `other`, and was loaded from elsewhere.
+
+        Args:
+            other: another run's configuration.
+
+        Returns:
+            `model`, `tasks`, `general` → its name there and here.
+        """
+        return {
+            name: (str(getattr(other, name)), str(getattr(self, name)))
+            for fingerprint, name in _CONTENT.items()
+            if name is not None
+            and getattr(self, name) != getattr(other, name)
+            and getattr(self, fingerprint) is not None
+            and getattr(self, fingerprint) == getattr(other, fingerprint)
+        }
 
     def version_difference(self, other: "RunConfig") -> list[str]:
         """One line per package version in which `other` ("there") differs from this one."""
@@ -260,6 +290,14 @@ class RunConfig(BaseModel):
 
 _ONLY_RECORDED = ("schema_version", "versions", "preset", "processor", "threads")
 """Fields that say how a run came about and are no setting of it."""
+
+_CONTENT = {
+    "model_fingerprint": "model",
+    "tokenizer_fingerprint": None,
+    "task_fingerprint": "tasks",
+    "general_fingerprint": "general",
+}
+"""What a run is made of: the field that knows its content → the field that names it."""
 
 _ALWAYS = ("seed", "epochs", "batch_size", "lr")
 """Training settings that every configuration names, for a run's record has no defaults."""

@@ -1,5 +1,6 @@
 """`Run`: one task sequence learned by one method, as a folder that can be read while it grows."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
@@ -87,8 +88,12 @@ class Run(TaskRecords):
             ) from None
         with run.lock():
             run._refuse_used()
-            write_record(run.path / CONFIG, config.model_dump(mode="json"))
+            run.save_config()
         return run
+
+    def save_config(self) -> None:
+        """Put config.json in place, whole or not at all."""
+        write_record(self.path / CONFIG, self.config.model_dump(mode="json"))
 
     def _refuse_used(self) -> None:
         """Raise RunExists if the folder holds a run, RunError if anything else but a lock."""
@@ -146,7 +151,7 @@ class Run(TaskRecords):
             config: what is going to be trained.
 
         Returns:
-            The run.
+            The run. Model, tasks and General are found under the names they have now.
 
         Raises:
             RunError: there is no run.
@@ -159,7 +164,13 @@ class Run(TaskRecords):
                 f"{path} was made with other settings ({'; '.join(different)}); repeat them to "
                 "resume, or choose another folder"
             )
-        return run
+        renamed = config.renamed(run.config)
+        for name, (before, now) in renamed.items():
+            warnings.warn(
+                f"{path} was begun with {name} {before}; {now} holds the same", stacklevel=2
+            )
+        names = {name: getattr(config, name) for name in renamed}
+        return cls(run.path, run.config.model_copy(update=names)) if renamed else run
 
     @classmethod
     def create_or_resume(cls, path: Path | str, config: RunConfig) -> Self:

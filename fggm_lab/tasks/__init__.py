@@ -18,7 +18,7 @@ from fggm_lab.tasks.code import (
     score_programs,
 )
 from fggm_lab.tasks.coerce import as_examples
-from fggm_lab.tasks.general import General, load_general
+from fggm_lab.tasks.general import General, general_fingerprint, load_general
 from fggm_lab.tasks.metrics import (
     METRICS,
     PASS_AT_1,
@@ -62,6 +62,7 @@ __all__ = [
     "audit",
     "cut_completion",
     "data_folder",
+    "general_fingerprint",
     "isolation",
     "lenient_match",
     "load_general",

@@ -5,13 +5,15 @@ answers end with `####` and a number, by that number's value; code problems with
 what the model writes where that is allowed; or questions with choices.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from fggm_lab.checks import check_choice
 from fggm_lab.errors import DataError, SettingError, nearest
+from fggm_lab.files import digest
 from fggm_lab.tasks.arithmetic import is_arithmetic
 from fggm_lab.tasks.code.problem_files import holds_problems, read_problems
 from fggm_lab.tasks.metrics import PASS_AT_1
@@ -26,7 +28,7 @@ from fggm_lab.tasks.multiple_choice import (
 from fggm_lab.tasks.rows import SUFFIXES, read_rows
 from fggm_lab.tasks.shipped import GENERAL, data_folder
 from fggm_lab.tasks.task import Example, Split
-from fggm_lab.tasks.task_files import to_file_examples
+from fggm_lab.tasks.task_files import example_texts, to_file_examples
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,22 @@ class General:
             skills={name: examples[:limit] for name, examples in self.skills.items()},
             choices={name: questions[:limit] for name, questions in self.choices.items()},
         )
+
+
+def general_fingerprint(general: General) -> str:
+    """A short hash over what General is measured on, and how.
+
+    Args:
+        general: as it is measured.
+
+    Returns:
+        The first 16 hex digits of a SHA-256 over skills, texts, questions and metrics; where they
+        were loaded from does not matter.
+    """
+    questions = {name: [asdict(choice) for choice in c] for name, c in general.choices.items()}
+    skills = {name: [example_texts(example) for example in e] for name, e in general.skills.items()}
+    content = [skills, general.texts, questions, general.metrics, general.choose]
+    return digest(json.dumps(content).encode())
 
 
 def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = DEFAULT) -> General:

@@ -1,6 +1,5 @@
 """Reading task sequences in TRACE's layout: <Task>/{train,eval,test}.json, or .jsonl, .parquet."""
 
-import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fggm_lab.errors import DataError, SettingError, nearest
+from fggm_lab.files import digest
 from fggm_lab.tasks.chat import ChatPrompt
 from fggm_lab.tasks.in_memory import IN_MEMORY, tasks_of_tables
 from fggm_lab.tasks.metrics import PASS_AT_1, metric_for
@@ -146,15 +146,15 @@ def task_fingerprint(tasks: Iterable[Task]) -> str:
     Returns:
         The first 16 hex digits of a SHA-256.
     """
-    digest = hashlib.sha256()
+    parts = []
     for task in tasks:
-        splits = [[_texts(e) for e in split] for split in (task.train, task.eval, task.test)]
-        digest.update(json.dumps([task.name, splits]).encode())
-    return digest.hexdigest()[:16]
+        splits = [[example_texts(e) for e in split] for split in (task.train, task.eval, task.test)]
+        parts.append(json.dumps([task.name, splits]).encode())
+    return digest(*parts)
 
 
-def _texts(example: Example) -> list[str]:
-    """What an example consists of; tests and messages count where there are any."""
+def example_texts(example: Example) -> list[str]:
+    """What an example consists of: prompt and answer, and messages and tests where it has any."""
     texts = [example.prompt, example.answer]
     if isinstance(example.prompt, ChatPrompt):
         texts += [text for message in example.prompt.messages for text in message]

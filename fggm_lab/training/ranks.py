@@ -1,6 +1,5 @@
 """What the ranks of a data-parallel run must have in common, and what they add up."""
 
-import hashlib
 from collections.abc import Mapping
 
 import torch
@@ -13,7 +12,6 @@ from fggm_lab.methods import Method, check_data_parallel
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.token_counts import add_counts, no_tokens
 from fggm_lab.runs import Run, RunConfig
-from fggm_lab.tasks import General
 from fggm_lab.training.resume_state import TOKEN_PURPOSES, TrainingProgress
 
 
@@ -45,14 +43,11 @@ def check_divisible(model: PreTrainedModel, method: Method) -> None:
         )
 
 
-def check_started_alike(
-    config: RunConfig, general: General | None, arguments: Mapping[str, object]
-) -> None:
+def check_started_alike(config: RunConfig, arguments: Mapping[str, object]) -> None:
     """Refuse processes that were not all started for the same run.
 
     Args:
         config: of the run as this rank was asked for it.
-        general: what General is measured on.
         arguments: what else must be the same, by name.
 
     Raises:
@@ -60,8 +55,7 @@ def check_started_alike(
     """
     if world_size() == 1:
         return
-    content = hashlib.sha256(repr(general).encode()).hexdigest()[:16]
-    ranks = all_gather((config, {**arguments, "content of general": content}))
+    ranks = all_gather((config, dict(arguments)))
     first, first_arguments = ranks[0]
     for number, (other, other_arguments) in enumerate(ranks):
         lines = first.difference(other) + first.version_difference(other)

@@ -79,6 +79,7 @@ def record(
     general = None if general is None else general.limited(training.score_limit)
     config = run_config(
         model,
+        tokenizer,
         tasks,
         general,
         method=method if isinstance(method, str) else method.name,

@@ -3,16 +3,17 @@
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.models.fingerprint import fingerprint
+from fggm_lab.models.fingerprint import fingerprint, tokenizer_fingerprint
 from fggm_lab.runs import RunConfig
-from fggm_lab.tasks import General, TaskSequence, task_fingerprint
+from fggm_lab.tasks import General, TaskSequence, general_fingerprint, task_fingerprint
 from fggm_lab.training.hardware import processor
 
 
 def run_config(
     model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
     tasks: TaskSequence,
     general: General | None,
     *,
@@ -23,6 +24,7 @@ def run_config(
 
     Args:
         model: before the first task.
+        tokenizer: the model's.
         tasks: that it learns, as they are learned and scored.
         general: what General is measured on; None: not measured.
         model_name: what was loaded; None: what the model says of itself.
@@ -37,11 +39,13 @@ def run_config(
     return RunConfig(
         model=model_name or str(model.config._name_or_path or type(model).__name__),
         model_fingerprint=fingerprint(model),
+        tokenizer_fingerprint=tokenizer_fingerprint(tokenizer),
         tasks=tasks.source,
         task_names=tasks.names,
         task_fingerprint=task_fingerprint(tasks),
         data_fingerprint=task_fingerprint(sorted(tasks, key=lambda task: task.name)),
         general=None if general is None else general.source,
+        general_fingerprint=None if general is None else general_fingerprint(general),
         general_choices=general.choose if general is not None and general.choices else None,
         device=model.device.type,
         dtype=str(model.dtype).removeprefix("torch."),

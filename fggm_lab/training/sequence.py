@@ -176,6 +176,7 @@ def run_sequence(
             held_out_examples(tokenizer, task, training.until_examples, longest)
     config = run_config(
         model,
+        tokenizer,
         tasks,
         general,
         model_name=model_name,
@@ -193,7 +194,7 @@ def run_sequence(
         "checkpoint_every": checkpoint_every,
         "keep_checkpoints": keep_checkpoints,
     }
-    check_started_alike(config, general, arguments)
+    check_started_alike(config, arguments)
     run = on_main(lambda: Run.create_or_resume(out, config) if resume else Run.create(out, config))
     check_visible(run)
     if on_main(lambda: run.finished):

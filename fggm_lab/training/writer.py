@@ -128,7 +128,9 @@ class RunWriter:
         )
 
     def resume(self, progress: TrainingProgress) -> None:
-        """The run is gone on with from a saved state."""
+        """A run goes on from a saved state; what it is made of may have other names now."""
+        if is_main():
+            self.run.save_config()
         changed = self._changed_since_start()
         if changed:
             lines = [f"{name} {before}, now {now}" for name, (before, now) in changed.items()]
