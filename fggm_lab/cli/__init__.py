@@ -22,6 +22,7 @@ from fggm_lab.cli.results import compare, info, report
 from fggm_lab.cli.sweep import sweep
 from fggm_lab.cli.tasks import tasks
 from fggm_lab.cli.train import run
+from fggm_lab.cli.verify import verify
 from fggm_lab.errors import LabError
 from fggm_lab.extras import check_versions
 from fggm_lab.project import NAME, version
@@ -57,8 +58,8 @@ def _options(
 
 
 for command in (
-    look, demo, real, lab, run, watch, sweep, compare, report, figure, forgotten, info, check,
-    estimate, general, code, fisher, levels, tasks, audit, progress, grade,
+    look, demo, real, lab, run, watch, sweep, compare, report, figure, forgotten, info, verify,
+    check, estimate, general, code, fisher, levels, tasks, audit, progress, grade,
 ):  # fmt: skip
     app.command()(command)
 

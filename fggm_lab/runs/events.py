@@ -165,6 +165,9 @@ class TaskEvent(TypedDict):
     ]
     kept: Annotated[int, "units of the model that could move"]
     units: Annotated[int, "units of the model"]
+    mask: NotRequired[
+        Annotated[str, "digest of the mask it was trained under last; only if it had one"]
+    ]
     stored_bytes: NotRequired[
         Annotated[int, "bytes of tensors that the method carries on to the next task"]
     ]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 UNTRAINED = "00-start"
 """The name, among files, of what was kept before any task."""
 
+STATE_ENTRY = "progress"
+"""What the header of the file that training goes on from says: how far it is."""
+
 Kind = Literal["fisher", "masks", "drift", "checkpoints", "memory", "predictions"]
 
 
@@ -133,6 +136,17 @@ class TaskRecords:
         from fggm_lab.masks.mask import Mask
 
         return Mask.load(path)
+
+    def mask_steps(self, task: int | str) -> list[int]:
+        """The steps of a task after which a mask was chosen and kept; 0: before the task.
+
+        Args:
+            task: the task's index or name.
+
+        Returns:
+            The steps in order; empty if no mask was kept.
+        """
+        return list(self._files_along("masks", task))
 
     def memory(self, task: int | str) -> "dict[str, Tensor]":
         """What the method kept after a task.

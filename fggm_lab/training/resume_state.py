@@ -14,6 +14,7 @@ from fggm_lab.masks import Mask
 from fggm_lab.methods.base import Memory
 from fggm_lab.models.token_counts import TokenCounts, no_tokens
 from fggm_lab.runs import Run
+from fggm_lab.runs.records import STATE_ENTRY
 
 PURPOSES = ("score", "train", "evaluate", "record", "remember")
 """What a task's time goes into."""
@@ -21,7 +22,7 @@ PURPOSES = ("score", "train", "evaluate", "record", "remember")
 TOKEN_PURPOSES = ("score", "sample", "train", "remember")
 """What the tokens are spent on that learning a task takes; measuring it is not counted."""
 
-_MEMORY, _PROGRESS = "memory.", "progress"
+_MEMORY = "memory."
 
 
 @dataclass
@@ -90,7 +91,7 @@ def save_state(
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    write_tensors(path, tensors, {_PROGRESS: asdict(progress)})
+    write_tensors(path, tensors, {STATE_ENTRY: asdict(progress)})
 
 
 def load_state(path: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
@@ -112,8 +113,8 @@ def load_state(path: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
             "branch=(run, task) (--from and --task), or start the run anew in another folder"
         )
 
-    tensors, record = read_tensors(path, refusal, fields=(_PROGRESS,), former_entry=_PROGRESS)
-    progress = checked(TrainingProgress, record.get(_PROGRESS, record), refusal)
+    tensors, record = read_tensors(path, refusal, fields=(STATE_ENTRY,), former_entry=STATE_ENTRY)
+    progress = checked(TrainingProgress, record.get(STATE_ENTRY, record), refusal)
     progress.seconds = TrainingProgress().seconds | progress.seconds
     return progress, tensors
 

@@ -226,6 +226,8 @@ class RunWriter:
             stored_bytes=sum(tensor.nbytes for tensor in context.memory.values()),
             truncated=sum(item.truncated for item in context.encoded),
         )
+        if progress.mask:
+            event["mask"] = progress.mask
         if until is not None:
             event["until"] = until
         if distance is not None:

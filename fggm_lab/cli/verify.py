@@ -1,0 +1,46 @@
+"""`fggm-lab verify`: whether every file of a run is as it was written."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fggm_lab.cli.console import console
+
+DAMAGED = 1
+"""The exit status where something is damaged."""
+
+
+def verify(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of runs.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check that every file of a run is as it was written, and that its scores follow from its log.
+
+    Exits with status 1 if anything is damaged, missing or contradicts another file.
+
+    Example: `fggm-lab verify runs/demo`
+
+    Raises:
+        Exit: something is damaged.
+    """
+    from fggm_lab.runs import find_runs
+    from fggm_lab.runs.verify import verify as verify_run
+
+    found = [verify_run(run) for folder in folders for run in find_runs(folder)]
+    if as_json:
+        typer.echo(json.dumps([verification.to_json() for verification in found], indent=2))
+    else:
+        for verification in found:
+            count = len(verification.problems)
+            state = "as written" if not count else f"{count} problem{'s' if count > 1 else ''}"
+            old = "" if verification.digests else ", without digests: an older version wrote it"
+            console.print(
+                f"{verification.run}: {verification.checked} files, {state}{old}",
+                soft_wrap=True, highlight=False, markup=False,
+            )  # fmt: skip
+            for problem in verification.problems:
+                console.print(f"  {problem}", soft_wrap=True, highlight=False, markup=False)
+    if any(verification.problems for verification in found):
+        raise typer.Exit(DAMAGED)

@@ -1,0 +1,146 @@
+"""Verifying a run: every file is as it was written, and its scores follow from its events."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+
+from fggm_lab.errors import LabError, RunError
+from fggm_lab.files import folder_damage, read_tensors
+from fggm_lab.runs.config import DIGESTS_SINCE
+from fggm_lab.runs.events import EvaluationEvent, TaskEvent
+from fggm_lab.runs.records import STATE_ENTRY
+from fggm_lab.runs.run import Run
+from fggm_lab.runs.scores import ScoreMatrix
+
+_TOLERANCE = 1e-9
+"""How far the mean of stored scores may be from the score that was logged: rounding of a sum."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of verifying a run.
+
+    Attributes:
+        run: its folder.
+        checked: how many files and folders of models were read.
+        problems: one sentence for each that is damaged, missing or contradicts another.
+        digests: whether the run's files have digests; without, as in runs of older versions, a
+            changed number can only be seen where another file contradicts it.
+    """
+
+    run: Path
+    checked: int
+    problems: tuple[str, ...]
+    digests: bool
+
+    def to_json(self) -> dict[str, object]:
+        """The fields as JSON has them."""
+        return {**asdict(self), "run": str(self.run), "problems": list(self.problems)}
+
+
+def verify(run: Run | Path | str) -> Verification:
+    """Read every file of a run, and see whether its records agree.
+
+    Checked are the digests of all files; that the score matrix is the one that the evaluations of
+    the log give, and each of their scores the mean of the stored answers' scores; and that what
+    belongs to a finished task is there.
+
+    Args:
+        run: a run, or its folder; it may be unfinished, and is not changed.
+
+    Returns:
+        What was found.
+
+    Raises:
+        RunError: there is no run, or its configuration or its log cannot be read, so that nothing
+            else can be judged.
+    """
+    opened = Run.open(run if isinstance(run, Path | str) else run.path)
+    opened.events()
+    checks = list(_checks(opened))
+    problems = []
+    for check in checks:
+        try:
+            check()
+        except LabError as problem:
+            problems.append(str(problem))
+    digests = opened.config.schema_version >= DIGESTS_SINCE
+    return Verification(opened.path, 2 + len(checks), tuple(problems), digests)
+
+
+def _checks(run: Run) -> Iterator[Callable[[], object]]:
+    """What to look at, each a call that raises LabError where something is wrong."""
+    yield partial(_check_scores, run)
+    for event in run.events("evaluation"):
+        if event["final"]:
+            yield partial(_check_answers, run, event)
+    for task in run.config.task_names:
+        yield partial(run.fisher_along, task)
+        for step in run.mask_steps(task):
+            yield partial(run.mask, task, step)
+        for kind in ("drift", "memory"):
+            path = run.file(kind, task)
+            if path.exists():
+                yield partial(read_tensors, path, _damaged(path), fields=())
+    if (run.path / "masks").exists():  # a copy may leave out all of a kind
+        for task_event in run.events("task"):
+            yield partial(_check_mask, run, task_event)
+    for folder in map(run.checkpoint, (None, *run.config.task_names)):
+        if folder is not None:
+            yield partial(_check_folder, folder)
+    path = run.resume_file
+    if path.exists():
+        yield partial(read_tensors, path, _damaged(path), former_entry=STATE_ENTRY)
+
+
+def _damaged(path: Path) -> Callable[[str], RunError]:
+    return lambda reason: RunError(f"{path} is damaged: {reason}")
+
+
+def _check_folder(folder: Path) -> None:
+    if reason := folder_damage(folder):
+        raise RunError(f"the model in {folder} is damaged: {reason}")
+
+
+def _check_mask(run: Run, event: TaskEvent) -> None:
+    """Refuse a mask that is not the one under which a task was trained last."""
+    digest = event.get("mask")
+    if digest is None:
+        return  # every unit moved, or an older version wrote the log
+    mask = run.mask(event["name"])
+    if mask is None or mask.digest() != digest:
+        state = "is missing" if mask is None else "is another"
+        raise RunError(f"{run.path}: the mask under which {event['name']} was trained {state}")
+
+
+def _check_scores(run: Run) -> None:
+    """Refuse a score matrix that the log does not give."""
+    evaluations = [event for event in run.events("evaluation") if event["final"]]
+    stored = run.scores
+    if stored is None:
+        if evaluations:
+            raise RunError(f"{run.path / 'scores.json'} is missing")
+        return
+    # A run may have been stopped between logging an evaluation and writing the matrix.
+    logs = [evaluations] if run.finished else [evaluations, evaluations[:-1]]
+    name, better = stored.general["name"], stored.general["better"]
+    if all(ScoreMatrix.from_events(stored.tasks, log, name, better) != stored for log in logs):
+        raise RunError(
+            f"{run.path / 'scores.json'} does not hold the scores that the log's evaluations give"
+        )
+
+
+def _check_answers(run: Run, event: EvaluationEvent) -> None:
+    """Refuse stored answers whose mean scores are not those that were logged."""
+    index = event["task"]
+    answers = run.predictions(None if index < 0 else index)
+    for task, logged in event["tasks"].items():
+        stored = [answer.score for answer in answers if answer.task == task]
+        if stored and abs(fmean(stored) - logged["score"]) > _TOLERANCE:
+            name = "the start" if index < 0 else run.config.task_names[index]
+            raise RunError(
+                f"{run.path}: the answers to {task} stored after {name} score {fmean(stored):.6g} "
+                f"on average, and the log says {logged['score']:.6g}"
+            )
