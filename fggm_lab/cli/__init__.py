@@ -19,6 +19,7 @@ from fggm_lab.cli.levels import levels
 from fggm_lab.cli.look import look, watch
 from fggm_lab.cli.ranks import check_command, end_with, quiet_unless_main
 from fggm_lab.cli.results import compare, info, report
+from fggm_lab.cli.streams import Stream, lost_sentence
 from fggm_lab.cli.sweep import sweep
 from fggm_lab.cli.tasks import tasks
 from fggm_lab.cli.train import run
@@ -72,11 +73,19 @@ def _format_warning(message: Warning | str, *rest: object, **more: object) -> st
 def main() -> None:
     """Entry point: a user's mistake is one sentence on standard error and exit status 2."""
     warnings.formatwarning = _format_warning
+    sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)
     quiet_unless_main()
     try:
         check_versions()
         app()
     except LabError as error:
         end_with(error)
+    except SystemExit as end:
+        sys.stdout.flush()
+        sentence = lost_sentence(sys.stdout)
+        if sentence is not None and end.code in (0, None):
+            print(f"error: {sentence}", file=sys.stderr)
+            sys.exit(1)
+        raise
     except KeyboardInterrupt:  # before a command began; typer ends those that did with 130
         sys.exit(130)

@@ -1,5 +1,7 @@
 """Ctrl-C in a command that goes on where it was stopped: it says how, and exits with status 130."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,7 +21,9 @@ def go_on(resumes: bool) -> str:
 
 @contextmanager
 def stoppable(how_to_go_on: str) -> Iterator[None]:
-    """Let Ctrl-C end what is inside with one sentence on standard error.
+    """Let Ctrl-C end what is inside with one sentence on standard error, and nothing else.
+
+    A terminal that is closed is nobody listening any more, and no reason to stop.
 
     Args:
         how_to_go_on: the rest of the sentence that begins with `stopped; `.
@@ -31,8 +35,24 @@ def stoppable(how_to_go_on: str) -> Iterator[None]:
         Exit: with `STATUS`, once Ctrl-C was pressed.
     """
     try:
-        yield
+        with _closed_terminal_ignored():
+            yield
     except KeyboardInterrupt:
         if launched_rank() == 0:
             typer.echo(f"stopped; {how_to_go_on}", err=True)
         raise typer.Exit(STATUS) from None
+
+
+@contextmanager
+def _closed_terminal_ignored() -> Iterator[None]:
+    """Ignore SIGHUP while inside, where the system has it and nobody else handles it."""
+    hangup = getattr(signal, "SIGHUP", None)
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if hangup is None or not is_main_thread or signal.getsignal(hangup) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(hangup, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(hangup, signal.SIG_DFL)

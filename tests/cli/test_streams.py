@@ -1,0 +1,64 @@
+"""Nobody listening does not end a training: a full disk, a closed pipe, a closed terminal."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import fggm_lab as lab
+from fggm_lab.runs import Run
+
+TRAIN = [
+    sys.executable, "-m", "fggm_lab.cli", "run", "--methods", "sft", "--limit", "8",
+    "--epochs", "1", "--points", "0", "--score-limit", "2",
+]  # fmt: skip
+
+
+def train(out: Path, stdout: int) -> subprocess.Popen[str]:
+    """Start a small training that prints to an open file."""
+    command = [*TRAIN, "--out", str(out)]
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True)
+
+
+def test_output_to_a_full_disk_is_lost_and_said_and_the_training_is_not(tmp_path: Path) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        process = train(tmp_path, full.fileno())
+    _, errors = process.communicate(timeout=120)
+    assert Run.open(tmp_path / "sft").finished
+    assert process.returncode == 1
+    assert "error: cannot write to standard output: No space left on device" in errors
+    assert "Traceback" not in errors and "Exception ignored" not in errors
+
+
+def test_a_closed_pipe_and_a_closed_terminal_are_nothing_to_speak_of(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    process = train(tmp_path, writer)
+    os.close(writer)
+    os.close(reader)
+    log = tmp_path / "sft" / "events.jsonl"
+    deadline = time.monotonic() + 120
+    while not log.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGHUP)
+    _, errors = process.communicate(timeout=120)
+    assert Run.open(tmp_path / "sft").finished
+    assert process.returncode == 0 and errors == ""
+
+
+@pytest.mark.parametrize("command", ["tasks", "compare --json"])
+def test_a_result_that_cannot_be_printed_is_an_error(command: str) -> None:
+    folders = [str(run.path) for run in lab.stored_runs("rivals", "l2")]
+    arguments = [*command.split(), *(folders if "compare" in command else [])]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fggm_lab.cli", *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write to standard output: No space left")
+    assert done.stderr.count("\n") == 1
