@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from fggm_lab.runs import find_runs as find_runs
     from fggm_lab.runs import forgotten_examples as forgotten_examples
     from fggm_lab.runs import measure as measure
+    from fggm_lab.runs import verify as verify
     from fggm_lab.settings import TrainingSettings as TrainingSettings
     from fggm_lab.tasks import Example as Example
     from fggm_lab.tasks import General as General
@@ -215,6 +216,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "find_runs",
         "forgotten_examples",
         "measure",
+        "verify",
     ),
     "evaluation": (
         "evaluate",

@@ -25,10 +25,9 @@ def verify(
     Raises:
         Exit: something is damaged.
     """
-    from fggm_lab.runs import find_runs
-    from fggm_lab.runs.verify import verify as verify_run
+    from fggm_lab import runs
 
-    found = [verify_run(run) for folder in folders for run in find_runs(folder)]
+    found = [runs.verify(run) for folder in folders for run in runs.find_runs(folder)]
     if as_json:
         typer.echo(json.dumps([verification.to_json() for verification in found], indent=2))
     else:

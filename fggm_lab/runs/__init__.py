@@ -22,6 +22,7 @@ from fggm_lab.runs.published import beside_published
 from fggm_lab.runs.run import Run
 from fggm_lab.runs.scalars import log_scalars
 from fggm_lab.runs.scores import GeneralScores, ScoreMatrix, general_scores
+from fggm_lab.runs.verification import Verification, verify
 
 __all__ = [
     "NUMBERS",
@@ -35,6 +36,7 @@ __all__ = [
     "RunNumber",
     "RunsLike",
     "ScoreMatrix",
+    "Verification",
     "as_runs",
     "beside_published",
     "bootstrap_interval",
@@ -53,6 +55,7 @@ __all__ = [
     "over_orders",
     "over_seeds",
     "paired",
+    "verify",
     "versions",
 ]
 

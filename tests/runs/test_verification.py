@@ -13,9 +13,8 @@ from fggm_lab.cli import app
 from fggm_lab.errors import RunError
 from fggm_lab.files import read_json, write_json
 from fggm_lab.methods import make_method
-from fggm_lab.runs import Run
+from fggm_lab.runs import Run, verify
 from fggm_lab.runs.events import append_event, read_events
-from fggm_lab.runs.verify import verify
 from tests.support.small import small_run, small_tasks
 
 
