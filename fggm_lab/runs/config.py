@@ -213,7 +213,9 @@ class RunConfig(BaseModel):
         """
         method_settings = self.method_settings
         for settings in (method_settings, *method_settings.values()):
-            if isinstance(settings, dict) and isinstance(keep := settings.get("keep"), int | float):
+            keep = settings.get("keep") if isinstance(settings, dict) else None
+            if isinstance(keep, int | float) and 0 <= keep <= 1:  # else it is no share
+                assert isinstance(settings, dict)
                 scope = settings.get("scope", MaskSettings().scope)
                 return MaskSettings(float(keep), check_scope(str(scope), stored=True))
         return None

@@ -140,6 +140,16 @@ class ReachedLevel(TypedDict):
 
 
 @file_record
+class PassedTokens(TypedDict):
+    """Tokens that went through a model, a teacher's too."""
+
+    forward: Annotated[int, "forward, without padding"]
+    backward: Annotated[int, "backward, without padding"]
+    forward_padded: NotRequired[Annotated[int, "forward, with padding"]]
+    backward_padded: NotRequired[Annotated[int, "backward, with padding"]]
+
+
+@file_record
 class TaskEvent(TypedDict):
     """A task was learned and evaluated."""
 
@@ -153,7 +163,7 @@ class TaskEvent(TypedDict):
     ]
     tokens: NotRequired[
         Annotated[
-            Mapping[str, Mapping[str, int]],
+            Mapping[str, PassedTokens],
             "what learning took: score (choosing units), sample (texts that the model draws "
             "itself), train or remember → tokens forward through the model and backward, a "
             "teacher's too, without padding and with it (forward_padded, backward_padded); "
@@ -165,14 +175,14 @@ class TaskEvent(TypedDict):
     ]
     kept: Annotated[int, "units of the model that could move"]
     units: Annotated[int, "units of the model"]
-    mask: NotRequired[
-        Annotated[str, "digest of the mask it was trained under last; only if it had one"]
-    ]
     stored_bytes: NotRequired[
         Annotated[int, "bytes of tensors that the method carries on to the next task"]
     ]
     truncated: NotRequired[
         Annotated[int, "training examples whose prompts were cut to the longest length"]
+    ]
+    mask: NotRequired[
+        Annotated[str, "digest of the mask it was trained under last; only if it had one"]
     ]
     until: NotRequired[Annotated[ReachedLevel, "how `until_loss` ended the task"]]
     distance: NotRequired[

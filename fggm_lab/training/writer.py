@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, Literal, ParamSpec
+from typing import Concatenate, Literal, ParamSpec, cast
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from fggm_lab.runs.events import (
     EvaluationEvent,
     Event,
     MeasuredDistance,
+    PassedTokens,
     ReachedLevel,
     ResumeEvent,
     StartEvent,
@@ -219,7 +220,7 @@ class RunWriter:
             task=context.index,
             name=context.name,
             seconds=progress.seconds,
-            tokens=progress.tokens,
+            tokens=cast(Mapping[str, PassedTokens], progress.tokens),
             peak_memory_mb=round(progress.peak_memory_mb, 1),
             kept=moving[0],
             units=moving[1],

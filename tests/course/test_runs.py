@@ -9,7 +9,7 @@ import pytest
 import fggm_lab as lab
 from fggm_lab.course import runs as course
 from fggm_lab.errors import RunError, SettingError
-from fggm_lab.files import read_json, write_json
+from fggm_lab.files import read_record, write_json
 from fggm_lab.runs import Run, find_runs
 from fggm_lab.tasks import General
 
@@ -124,7 +124,7 @@ def quick_run(tmp_path: Path) -> Run:
 
 def test_a_run_of_a_newer_lab_is_left_to_it(tmp_path: Path) -> None:
     (run,) = lab.course_runs("sft", folder=tmp_path / "course")
-    config = read_json(run.path / "config.json")
+    config = read_record(run.path / "config.json")
     write_json(run.path / "config.json", {**config, "schema_version": 99})
     with pytest.raises(RunError, match=r"schema 99.*upgrade fggm-lab"):
         lab.course_runs("sft", folder=tmp_path / "course")

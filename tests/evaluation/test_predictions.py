@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fggm_lab.files import read_record
 from fggm_lab.methods import SFT
 from fggm_lab.runs import Run
 from fggm_lab.tasks import METRICS, TaskSequence
@@ -73,14 +74,14 @@ def test_a_run_of_an_older_version_is_read_without_them(run: Run, tmp_path: Path
     old = tmp_path / "old"
     shutil.copytree(run.path, old)
     shutil.rmtree(old / "predictions")
-    config = json.loads((old / "config.json").read_text())
+    config = read_record(old / "config.json")
     config = {k: v for k, v in config.items() if k != "max_new_tokens"} | {"schema_version": 2}
     (old / "config.json").write_text(json.dumps(config))
-    lines = [json.loads(line) for line in (old / "events.jsonl").read_text().splitlines()]
-    for event in lines:
+    events = [json.loads(json.dumps(event)) for event in run.events()]
+    for event in events:
         for scores in event.get("tasks", {}).values():
             del scores["empty"]
-    (old / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (old / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     again = Run.open(old)
     assert again.predictions(None) == again.predictions(NAMES[0]) == []
     assert again.metrics() == run.metrics()

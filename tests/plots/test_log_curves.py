@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fggm_lab.errors import SettingError
+from fggm_lab.files import with_digest
 from fggm_lab.plots import caption_of, describe, log_curves, smoothed
 from fggm_lab.plots.svg import svg
 from fggm_lab.plots.thinning import MAX_POINTS
@@ -66,8 +67,11 @@ def test_a_log_axis_leaves_out_what_is_not_above_0_and_says_how_many(tmp_path: P
 def test_long_logs_are_thinned(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", made_config("sft"))
     lines = "".join(
-        f'{{"kind": "step", "task": 0, "task_step": {k}, "step": {k}, "loss": {1 + k % 7}, '
-        '"lr": 1, "norm": 1}\n'
+        with_digest(
+            f'{{"kind": "step", "task": 0, "task_step": {k}, "step": {k}, "loss": {1 + k % 7}, '
+            '"lr": 1, "norm": 1}'
+        )
+        + "\n"
         for k in range(1, 20_001)
     )
     (run.path / "events.jsonl").write_text(lines)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fggm_lab.errors import RunError
-from fggm_lab.methods import SFT
+from fggm_lab.methods import FGGM
 from fggm_lab.runs.events import (
     EVENT_TYPES,
     Event,
@@ -156,7 +156,9 @@ def test_an_event_without_a_kind_is_refused(log: Path) -> None:
 def test_training_writes_every_kind_with_the_fields_of_its_type(tmp_path: Path) -> None:
     # In 16 bits, with steps too small for them, also the share of entries that changed.
     settings = {"model": small_model(dtype=torch.bfloat16), "lr": 1e-6}
-    run = small_run(SFT(), tmp_path / "run", until_loss=99, distance_samples=1, **settings)
+    run = small_run(
+        FGGM(first_task=True), tmp_path / "run", until_loss=99, distance_samples=1, **settings
+    )
     events = run.events()
     assert {event["kind"] for event in events} == set(EVENT_TYPES) - {"resume"}
     for event in events:

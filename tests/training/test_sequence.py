@@ -119,7 +119,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
 
     def fill_disk(event: Event) -> None:
         if event["kind"] == "task" and event["task"] == 1:
-            monkeypatch.setattr("fggm_lab.training.resume_state.save_file", full)
+            monkeypatch.setattr("safetensors.torch.save_file", full)
 
     with pytest.raises(LabError, match="No space left on device"):
         small_run(SFT(), tmp_path / "parts", listener=fill_disk)

@@ -10,6 +10,7 @@ import pytest
 
 import fggm_lab as lab
 from fggm_lab.explorer.run_figures import RunFigures
+from fggm_lab.files import read_record
 from fggm_lab.plots.plotly_js import plotly_js
 from fggm_lab.runs import Run
 from fggm_lab.widgets.explorer import Explorer
@@ -65,7 +66,7 @@ def test_runs_that_do_not_belong_together_are_a_sentence(
 
 def test_a_newer_schema_is_a_sentence(tmp_path: Path) -> None:
     run = made_run(tmp_path, "fggm")
-    config = json.loads((run.path / "config.json").read_text())
+    config = read_record(run.path / "config.json")
     (run.path / "config.json").write_text(json.dumps(config | {"schema_version": 99}))
     newer = lab.explore(str(run.path))
     assert isinstance(newer, ErrorWidget) and "upgrade" in newer.static().words
