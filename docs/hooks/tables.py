@@ -23,7 +23,7 @@ from fggm_lab.methods import METHODS, Method
 from fggm_lab.plots import FIGURES
 from fggm_lab.project import requirements
 from fggm_lab.runs import NUMBERS
-from fggm_lab.runs.events import EVENT_TYPES, MeasuredGeneral, TaskScores
+from fggm_lab.runs.events import EVENT_TYPES, MeasuredGeneral, PassedTokens, TaskScores
 
 _MARK = re.compile(r"^<!-- table: (\w+) -->$", re.M)
 
@@ -90,6 +90,7 @@ def events() -> str:
     kinds = {f"## {kind}": event for kind, event in EVENT_TYPES.items()}
     kinds |= {"### One task in `evaluation.tasks`": TaskScores}
     kinds |= {"### `evaluation.general`": MeasuredGeneral}
+    kinds |= {"### One purpose in `task.tokens`": PassedTokens}
     return "\n\n".join(
         f"{heading}\n\n{sentence(event.__doc__ or '')}.\n\n{_fields(event)}"
         for heading, event in kinds.items()
