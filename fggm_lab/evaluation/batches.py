@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from fggm_lab.evaluation.generate import to_device
 from fggm_lab.models.answer_logits import answer_positions, keeps_positions
-from fggm_lab.models.encoding import Encoded, batches_by_length, collate
+from fggm_lab.models.encoding import Encoded, batches_by_length, collate, to_device
 
 LOGIT_BYTES = 2**32
 """The most memory the logits of one forward pass and what is computed from them may take."""

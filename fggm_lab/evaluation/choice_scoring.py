@@ -10,10 +10,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.distributed import gathered
 from fggm_lab.errors import DataError, TrainingError
 from fggm_lab.evaluation.batches import fitting_batches
-from fggm_lab.evaluation.generate import EXTRA_TOKENS, generate_decided, to_device
+from fggm_lab.evaluation.generate import EXTRA_TOKENS, generate_decided
 from fggm_lab.models import context_length
 from fggm_lab.models.answer_logits import logits_at
-from fggm_lab.models.encoding import Encoded, collate, encode
+from fggm_lab.models.encoding import Encoded, collate, encode, to_device
 from fggm_lab.tasks import ChooseBy, Example
 from fggm_lab.tasks.multiple_choice import (
     Choice,
@@ -143,13 +143,20 @@ def _log_likelihoods(
         )
         positions = positions.clamp(max=batch["input_ids"].shape[1] - 1)
         _, logits = logits_at(model, batch, positions)
-        for row, at in enumerate(indices):
-            for number, index in readers[inputs[at].prompt]:
-                question = questions[number]
-                choice, start = question.choices[index], len(question.prompt) - 1 - starts[at]
-                rows = logits[row, start : start + len(choice)].float().log_softmax(-1)
-                ids = torch.tensor(choice, device=rows.device).unsqueeze(1)
-                sums[number][index] = float(rows.gather(1, ids).sum())
+        pairs = [pair for i in indices for pair in readers[inputs[i].prompt]]
+        rows = [row for row, i in enumerate(indices) for _ in readers[inputs[i].prompt]]
+        choices = [questions[number].choices[index] for number, index in pairs]
+        # One copy to the device and one back for a batch: each waits for the GPU.
+        ids = torch.tensor([token for choice in choices for token in choice], device=model.device)
+        totals = []
+        for (number, _), row, choice in zip(
+            pairs, rows, ids.split([len(choice) for choice in choices]), strict=True
+        ):
+            start = len(questions[number].prompt) - 1 - starts[indices[row]]
+            predictions = logits[row, start : start + len(choice)].float().log_softmax(-1)
+            totals.append(predictions.gather(1, choice.unsqueeze(1)).sum())
+        for (number, index), total in zip(pairs, torch.stack(totals).tolist(), strict=True):
+            sums[number][index] = total
     return sums
 
 

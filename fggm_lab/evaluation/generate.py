@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCrite
 
 from fggm_lab.distributed import gathered
 from fggm_lab.models import context_length
-from fggm_lab.models.encoding import Encoded, collate
+from fggm_lab.models.encoding import Encoded, collate, to_device
 from fggm_lab.models.generation import generate_tokens, handles_left_padding
 
 EXTRA_TOKENS = 4
@@ -19,11 +19,6 @@ LONGEST_DECISION = 512
 
 CHECK_EVERY = 16
 """After how many new tokens each it is checked whether an answer has ended."""
-
-
-def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """A batch where the model is."""
-    return {name: tensor.to(device) for name, tensor in batch.items()}
 
 
 def longest_answer(encoded: Sequence[Encoded], metric: str) -> int:

@@ -1,6 +1,6 @@
 """Turning prompts and answers into token ids whose answer part is known exactly."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal, Protocol
@@ -287,6 +287,24 @@ def collate(
     if side == "left":
         out["position_ids"] = (attention.cumsum(1) - 1).clamp(min=0)
     return out
+
+
+def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """A batch where the model is.
+
+    Args:
+        batch: tensors on the CPU.
+        device: the model's.
+
+    Returns:
+        The same tensors on the device. They are on their way to a GPU from memory that it reads
+        itself, while the caller goes on.
+    """
+    if device.type != "cuda":
+        return {name: tensor.to(device) for name, tensor in batch.items()}
+    return {
+        name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.items()
+    }
 
 
 def text_logits(logits: Tensor, length: int) -> Tensor:

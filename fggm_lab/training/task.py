@@ -16,7 +16,7 @@ from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.models.answer_logits import answer_positions, logits_at
 from fggm_lab.models.checkpointing import checkpoint_activations, store_activations
-from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
+from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits, to_device
 from fggm_lab.models.loss import mean_loss, next_tokens, router_loss
 from fggm_lab.settings import OptimizerName, TrainingSettings
 from fggm_lab.training.active_rows import ActiveRows, parameter_not_by_unit
@@ -180,13 +180,15 @@ def _backward(
         for j in range(0, len(group), size)
     ]
     tokens = sum(_answer_tokens(part) for part in parts)
-    total = 0.0
+    # Read once, at the end: a GPU's number is waited for.
+    total = torch.zeros((), dtype=torch.float64, device=model.device)
     for part in parts:
-        batch = {name: _shard(tensor, model.device) for name, tensor in part.items()}
-        if not len(batch["labels"]):
+        rank_part = {name: _shard(tensor) for name, tensor in part.items()}
+        if not len(rank_part["labels"]):
             continue
-        count = _answer_tokens(batch)
+        count = _answer_tokens(rank_part)
         share = count / tokens
+        batch = to_device(rank_part, model.device)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.autocast):
             # Without labels: the loss of some families is that of copying, not of predicting.
             inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
@@ -198,7 +200,7 @@ def _backward(
                 targets = next_tokens(batch["labels"])
             else:
                 positions, targets = (
-                    _shard(tensor, model.device) for tensor in answer_positions(part["labels"])
+                    _shard(tensor).to(model.device) for tensor in answer_positions(part["labels"])
                 )
                 output, logits = logits_at(model, inputs, positions)
             if count:  # of no answers there is no mean
@@ -208,18 +210,18 @@ def _backward(
                     further.append(method.extra_loss(batch, logits))
                 loss = data_loss + sum(term for term in further if term is not None)
                 terms.append(loss * share)
-                total += share * float(data_loss.detach())
+                total += share * data_loss.detach().double()
             if reads_logits:
                 terms.append(method.summed_loss(batch, logits))
             summed = [term for term in terms if term is not None]
         if summed:
             torch.stack(summed).sum().backward()
-    return total
+    return float(total)
 
 
-def _shard(tensor: Tensor, device: torch.device) -> Tensor:
-    """This rank's rows of a tensor of all ranks, on its device."""
-    return tensor[rank() :: world_size()].contiguous().to(device)
+def _shard(tensor: Tensor) -> Tensor:
+    """This rank's rows of a tensor of all ranks."""
+    return tensor[rank() :: world_size()].contiguous()
 
 
 def _answer_tokens(batch: dict[str, Tensor]) -> int:

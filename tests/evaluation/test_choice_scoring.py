@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fggm_lab.errors import DataError, TrainingError
 from fggm_lab.evaluation import choice_accuracy, evaluate
+from fggm_lab.evaluation.choice_scoring import TokenisedQuestion, log_likelihoods
 from fggm_lab.methods import SFT
 from fggm_lab.models import load_model
 from fggm_lab.tasks import Choice, ChooseBy, Example, General, load_general
@@ -160,3 +162,26 @@ def test_a_run_records_how_choices_were_made(tmp_path: Path) -> None:
     assert scores.general["after"] in (0, 0.25, 0.5, 0.75, 1)
     plain = small_run(SFT(), tmp_path / "plain", tasks=small_tasks(1))
     assert plain.config.general_choices is None
+
+
+class _Waits(TorchDispatchMode):
+    """Counts how often a number is fetched from where the model computes, for which one waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_more_choices_are_no_more_waiting() -> None:
+    model = small_model()
+    counts = []
+    for choices in (2, 12):
+        questions = [TokenisedQuestion((5, 6), tuple((7 + c, 8) for c in range(choices)), False)]
+        with _Waits() as waits:
+            log_likelihoods(model, questions, pad=0, batch_size=64)
+        counts.append(waits.count)
+    assert counts[0] == counts[1]
