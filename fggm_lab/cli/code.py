@@ -140,8 +140,7 @@ def tell_about_code(tasks: "Sequence[Task]", general: "General | None", allowed:
 
 
 def _tell_isolation() -> None:
-    """What keeps a program in on this system, line by line."""
+    """One line: what keeps a program in on this machine, and what does not."""
     from fggm_lab.tasks.code import isolation
 
-    for line in isolation().lines():
-        console.print(f"  {line}", highlight=False)
+    console.print(f"programs are shut in; {isolation().summary()}", highlight=False)
