@@ -113,7 +113,10 @@ signal.signal(signal.SIGALRM, lambda *rest: os._exit(0))
 signal.setitimer(signal.ITIMER_REAL, 0.01)
 time.sleep(0.2)
 """,
-    "another interpreter": "import os, sys\nos.execv(sys.executable, [sys.executable, '-c', 'pass'])",
+    "another interpreter": """
+import os, sys
+os.execv(sys.executable, [sys.executable, '-c', 'pass'])
+""",
     "message": """
 import os
 class Odd(AssertionError):

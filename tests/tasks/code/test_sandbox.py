@@ -402,7 +402,7 @@ def test_without_namespaces_limits_and_killing_still_hold(
 @pytest.mark.parametrize("name", ["seconds", "memory", "output"])
 def test_a_limit_of_nothing_is_refused(name: str) -> None:
     with pytest.raises(SettingError, match=f"limit {name} is 0"):
-        Limits(**{name: 0})
+        Limits(**{name: 0})  # type: ignore[arg-type]
 
 
 def test_a_working_folder_larger_than_the_memory_is_refused() -> None:

@@ -44,7 +44,8 @@ def main() -> None:
     else:
         try:
             # One expression, so that the token is in no variable before the program has ended.
-            token = (read(tokens, _TOKEN_SIZE), close(tokens), exec(code, namespace))[0]
+            ended = read(tokens, _TOKEN_SIZE), close(tokens), exec(code, namespace)  # type: ignore[func-returns-value]
+            token = ended[0]
         except BaseException as error:
             del reserve
             failure = _described(error)
@@ -79,6 +80,9 @@ def _refuse(event: str, arguments: tuple[object, ...]) -> None:
 
     Nothing but constants decides, and `__code__` of this file's functions is not to be replaced, so
     that the hook cannot be changed either.
+
+    Raises:
+        PermissionError: that is what the event is about.
     """
     if event in ("sys.settrace", "sys.monitoring.register_callback"):
         raise PermissionError(f"{event} is refused: a program could jump over its tests")

@@ -149,7 +149,7 @@ def install(children: bool) -> None:
         OSError: the kernel refuses; `gain_nothing_by_exec` must have come first.
     """
     instructions = program(os.uname().machine, os.getpid(), children)
-    array = (_Instruction * len(instructions))(*instructions)
+    array = (_Instruction * len(instructions))(*(_Instruction(*each) for each in instructions))
     if libc.prctl(PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(array), array))) != 0:
         raise OSError(ctypes.get_errno(), "seccomp: " + os.strerror(ctypes.get_errno()))
 
@@ -166,8 +166,8 @@ def program(machine: str, pid: int, children: bool) -> "list[Instruction]":
         Instructions of classic BPF over `struct seccomp_data`.
     """
     column = _COLUMN[machine]
-    bodies = dict.fromkeys(REFUSED, [_error(errno.EPERM)])
-    bodies |= dict.fromkeys(ABSENT, [_error(errno.ENOSYS)])
+    bodies = {name: [_error(errno.EPERM)] for name in REFUSED}
+    bodies |= {name: [_error(errno.ENOSYS)] for name in ABSENT}
     bodies["socket"] = [_error(errno.ENETUNREACH)]
     bodies["socketpair"] = _only(0, [_AF_UNIX], errno.EPERM)  # asyncio wakes itself by one
     bodies["prlimit64"] = _only(0, [0, pid], errno.EPERM)
