@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 
 if TYPE_CHECKING:  # the tasks' own imports would slow every command's start
     from fggm_lab.tasks import General, Task
@@ -98,7 +98,7 @@ def code(
     reasons = Counter(completion.reason for completion in completions).most_common()
     if json_:
         record = {"pass@k": estimates, "problems": len(problems), "reasons": dict(reasons)}
-        typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        tell(json.dumps(record, indent=1, ensure_ascii=False))
         return
     console.print(
         f"{model} on {on.name}: {len(problems)} problems, {samples} completions each",

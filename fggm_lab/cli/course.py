@@ -145,7 +145,7 @@ def lab(
     unchanged = f", {len(copy.unchanged)} stay as they are" if copy.unchanged else ""
     console.print(
         f"course: {copy.folder.resolve()} ({len(copy.written)} files written{unchanged})",
-        soft_wrap=True, highlight=False, markup=False,
+        soft_wrap=True, highlight=False,
     )  # fmt: skip
     if open_:
         from jupyterlab.labapp import LabApp
