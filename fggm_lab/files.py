@@ -6,8 +6,9 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -18,6 +19,9 @@ from fggm_lab.errors import LabError
 
 Content = TypeVar("Content")
 """What a file holds, once it is parsed."""
+
+_ABANDONED = 3600.0
+"""Seconds after which a temporary file that nobody wrote to is a killed writer's."""
 
 
 def _sync_folder(folder: Path) -> None:
@@ -78,6 +82,7 @@ def write_whole(path: Path | str, write: Callable[[Path], object]) -> None:
     try:
         with _disk_refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _clear_leftovers(path)
             handle, name = tempfile.mkstemp(
                 prefix=f".{path.name}.", suffix=".part", dir=path.parent
             )
@@ -93,6 +98,24 @@ def write_whole(path: Path | str, write: Callable[[Path], object]) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove the temporary files and folders that killed writers of `path` left beside it.
+
+    One that was changed within `_ABANDONED` may be a living writer's, and stays.
+    """
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}\.part")
+    for name in filter(pattern.fullmatch, os.listdir(path.parent)):
+        left = path.with_name(name)
+        with suppress(OSError):  # another process may be clearing it, too
+            changed = max(part.stat().st_mtime for part in (left, *left.rglob("*")))
+            if time.time() - changed < _ABANDONED:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -124,6 +147,7 @@ def write_folder(path: Path | str, fill: Callable[[Path], object]) -> None:
     try:
         with _disk_refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _clear_leftovers(path)
             name = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
             temporary = Path(name)
             fill(temporary)

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,27 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path: Path) -> None:
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("write", [write_text, write_folder])
+def test_what_killed_writers_left_is_cleared_by_the_next(write: Any, tmp_path: Path) -> None:
+    old = time.time() - 7200
+    for name in (".a.abcd_123.part", ".a.x.abcd_123.part", ".a.short.part", ".b.abcd_123.part"):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (old, old))
+    for name, ages in (("folder_1", (old, old)), ("living_2", (old, old + 7000))):
+        folder = tmp_path / f".a.{name}.part"
+        folder.mkdir()
+        for part, age in zip(("first", "last"), ages, strict=True):
+            (folder / part).write_text("half")
+            os.utime(folder / part, (age, age))
+        os.utime(folder, (old, old))
+    (tmp_path / ".a.recent_3.part").write_text("half")
+    write(tmp_path / "a", "text" if write is write_text else lambda folder: None)
+    assert names(tmp_path) == [
+        ".a.living_2.part", ".a.recent_3.part", ".a.short.part", ".a.x.abcd_123.part",
+        ".b.abcd_123.part", "a",
+    ]  # fmt: skip
 
 
 def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path: Path) -> None:

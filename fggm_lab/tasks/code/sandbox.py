@@ -31,6 +31,10 @@ from fggm_lab.tasks.code.protections import Isolation
 from fggm_lab.tasks.code.reasons import NOT_STARTED, reason_and_detail
 
 _GUARD = Path(__file__).parent / "guard"
+_PREFIX = "fggm-code-"
+"""How the names of working folders begin."""
+_ABANDONED = 24 * 3600.0
+"""Seconds after which a working folder is a killed lab's."""
 _PATIENCE = 10.0
 """Seconds the guard may take beyond the clock's limit before it is killed itself."""
 
@@ -57,6 +61,7 @@ def isolation() -> Isolation:
     Raises:
         SettingError: this system cannot run programs under limits.
     """
+    _clear_abandoned()
     problem = "the lab runs as root"
     for plan in _plans():
         outcome = _run(_PROBE, Limits(seconds=20), plan)
@@ -166,7 +171,7 @@ def _run(source: str, limits: Limits, plan: str) -> Outcome:
             "programs are run only where processes can be limited (Linux, macOS); score code "
             "tasks without allow_code_execution (--allow-code-execution) here"
         )
-    folder = tempfile.mkdtemp(prefix="fggm-code-")
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
     job = {
         "plan": plan,
         "source": source.encode("utf-8", "replace").decode("utf-8"),
@@ -262,6 +267,17 @@ def _end(guard: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         guard.kill()
         guard.wait()
+
+
+def _clear_abandoned() -> None:
+    """Remove the working folders that labs of this user left when they were killed."""
+    for entry in os.scandir(tempfile.gettempdir()):
+        with suppress(OSError):  # another lab may be clearing it, too
+            status = entry.stat(follow_symlinks=False)
+            named = entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)
+            own = hasattr(os, "getuid") and status.st_uid == os.getuid()
+            if named and own and time.time() - status.st_mtime > _ABANDONED:
+                _remove(entry.path)
 
 
 def _remove(folder: str) -> None:
