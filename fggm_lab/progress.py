@@ -67,9 +67,11 @@ class MethodsProgress:
         self._all = self._bars.add_task(
             "all", total=len(methods), note="", visible=len(methods) > 1
         )
-        shown = {"total": 1.0, "note": "", "visible": False}
         self._sequences = {
-            method: _Sequence(self._bars.add_task(visible(method), **shown)) for method in methods
+            method: _Sequence(
+                self._bars.add_task(visible(method), total=1.0, note="", visible=False)
+            )
+            for method in methods
         }
 
     @contextmanager

@@ -143,4 +143,5 @@ def _tell_isolation() -> None:
     """One line: what keeps a program in on this machine, and what does not."""
     from fggm_lab.tasks.code import isolation
 
-    console.print(f"programs are shut in; {isolation().summary()}", highlight=False)
+    line = f"programs are shut in; {isolation().summary()}"
+    console.print(line, highlight=False, soft_wrap=True)

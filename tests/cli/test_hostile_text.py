@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -44,9 +45,9 @@ def _clean(text: str) -> bool:
 def test_tables_show_names_on_any_console(folder: Path, width: int) -> None:
     runs = find_runs(folder)
     rows = comparison(runs)
-    for made in (Console, PlainConsole):
+    for kind in (Console, PlainConsole):
         stream = io.StringIO()
-        printer = made(file=stream, width=width)
+        printer = kind(file=stream, width=width)
         printer.print(comparison_table(rows, title="[/x] \x1b"))
         printer.print(comparison_table(over_seeds(rows)))
         printer.print(paired_table(paired(runs, METHODS[0]), METHODS[0]))
@@ -116,14 +117,17 @@ def test_lines_and_progress_are_clean(capsys: pytest.CaptureFixture[str]) -> Non
     stream = io.StringIO()
     printer = Console(file=stream, force_terminal=True, width=120, color_system=None)
     progress = MethodsProgress(printer, METHODS[:2])
+    scores = {name: {"score": 0.5} for name in TASKS}
+    events: list[Any] = [
+        {"kind": "start", "names": TASKS, "steps": [1]},
+        {"kind": "step", "step": 1, "task": 1, "loss": 1.0},
+        {"kind": "evaluation", "task": 0, "final": True, "tasks": scores},
+        {"kind": "task", "task": 0, "name": TASKS[0]},
+    ]
     with progress.shown():
         for method in METHODS[:2]:
-            progress.tell(method, {"kind": "start", "names": TASKS, "steps": [1]})  # type: ignore[typeddict-item]
-            progress.tell(method, {"kind": "step", "step": 1, "task": 1, "loss": 1.0})  # type: ignore[typeddict-item]
-            scores = {name: {"score": 0.5} for name in TASKS}
-            evaluation = {"kind": "evaluation", "task": 0, "final": True, "tasks": scores}
-            progress.tell(method, evaluation)  # type: ignore[arg-type]
-            progress.tell(method, {"kind": "task", "task": 0, "name": TASKS[0]})  # type: ignore[typeddict-item]
+            for event in events:
+                progress.tell(method, event)
     text = stream.getvalue()
     assert "\x1b]0;" not in text and "\x1b[31m" not in text
     assert "[red]m[/red] · task 2/4 \\x1b]0;title\\x07" in text

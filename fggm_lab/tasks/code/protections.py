@@ -35,7 +35,7 @@ class Isolation:
         return (
             (
                 True,
-                "limits on time, memory, open files and file size",
+                "time, memory, open files and file size are limited",
                 "time, memory, open files and file size are limited, in a process of its own",
                 "",
             ),

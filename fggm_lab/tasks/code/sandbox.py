@@ -275,8 +275,8 @@ def _clear_abandoned() -> None:
         with suppress(OSError):  # another lab may be clearing it, too
             status = entry.stat(follow_symlinks=False)
             named = entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)
-            own = hasattr(os, "getuid") and status.st_uid == os.getuid()
-            if named and own and time.time() - status.st_mtime > _ABANDONED:
+            of_user = hasattr(os, "getuid") and status.st_uid == os.getuid()
+            if named and of_user and time.time() - status.st_mtime > _ABANDONED:
                 _remove(entry.path)
 
 

@@ -430,6 +430,6 @@ def test_what_is_in_force_is_said_line_by_line_and_in_one(protection: Isolation)
     weak = Isolation("plain", *7 * [False])
     assert [line.startswith("not in force: ") for line in weak.lines()] == [False] + 7 * [True]
     held, lacking = weak.summary().split("; not in force: ")
-    assert held.startswith("in force: limits on time") and len(lacking.split(", ")) == 7
+    assert held.startswith("in force: time, memory") and len(lacking.split(", ")) == 7
     strong = Isolation("namespaces", *7 * [True])
     assert strong.summary().endswith("; not in force: nothing")

@@ -149,7 +149,7 @@ def install(children: bool) -> None:
         OSError: the kernel refuses; `gain_nothing_by_exec` must have come first.
     """
     instructions = program(os.uname().machine, os.getpid(), children)
-    array = (_Instruction * len(instructions))(*(_Instruction(*each) for each in instructions))
+    array = (_Instruction * len(instructions))(*(_Instruction(*fields) for fields in instructions))
     if libc.prctl(PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(array), array))) != 0:
         raise OSError(ctypes.get_errno(), "seccomp: " + os.strerror(ctypes.get_errno()))
 
