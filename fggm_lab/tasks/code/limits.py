@@ -22,12 +22,12 @@ class Limits:
         memory: bytes of all its processes and of its working folder together (an interpreter
             itself takes about 20 MiB).
         processes: how many there may be at once, threads included, the program itself counted.
-        children: whether it may start processes, not only threads; each then gets an equal share
-            of the memory, so that the sum holds.
         open_files: for each process.
         file_size: bytes in one file.
         disk: bytes in the working folder, where it is a file system of its own.
         output: bytes of standard output and error together.
+        children: whether it may start processes, not only threads; each then gets an equal share
+            of the memory, so that the sum holds.
 
     Raises:
         SettingError: one of them is not above 0, or `disk` leaves nothing of the memory.
@@ -36,12 +36,12 @@ class Limits:
     seconds: float = 5.0
     memory: int = 512 * MIB
     processes: int = 8
-    children: bool = False
     open_files: int = 64
     file_size: int = 16 * MIB
     disk: int = 32 * MIB
     output: int = 64 * 1024
     wall_seconds: float | None = None
+    children: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
