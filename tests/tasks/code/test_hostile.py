@@ -54,6 +54,12 @@ def test_nothing_is_left_in_the_folder_of_temporary_files(protection: Isolation)
     assert os.listdir(tempfile.gettempdir()) == []
 
 
+def test_the_filter_is_in_force_where_its_calls_are_known(protection: Isolation) -> None:
+    assert protection.filtered_calls == (os.uname().machine in ("x86_64", "aarch64"))
+    shut = protection.plan == "namespaces"
+    assert protection.memory_in_sum == (shut and protection.filtered_calls)
+
+
 def test_the_kernel_refuses_what_a_program_must_not_have(protection: Isolation) -> None:
     if not protection.filtered_calls:
         pytest.skip("no filter of system calls here")
