@@ -35,6 +35,8 @@ real: setup  ## Train a real chat model (135 M, fetched) on real tasks
 	$(OFFLINE) $(BIN)/fggm-lab real --out runs/real --resume
 
 lab: setup  ## Open JupyterLab on the first notebook
+	@test "$$(id -u)" != 0 || { echo 'JupyterLab does not start as root; run make lab as an ordinary user, or, where' \
+	  'there is only root: $(BIN)/jupyter lab --allow-root notebooks/00_forgetting_and_fggm.ipynb' >&2; exit 2; }
 	$(BIN)/jupyter lab notebooks/00_forgetting_and_fggm.ipynb
 
 test: setup  ## Lint, types, documentation, tests, notebooks

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from fggm_lab.escaping import visible
 from fggm_lab.runs.events import EvaluationEvent, Event
 
 REPLAY_SECONDS = 1.0
@@ -56,7 +57,7 @@ class MethodsProgress:
         self._console = console
         self._begun = time.monotonic()
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[note]}"),
@@ -67,7 +68,9 @@ class MethodsProgress:
             "all", total=len(methods), note="", visible=len(methods) > 1
         )
         self._sequences = {
-            method: _Sequence(self._bars.add_task(method, total=1.0, note="", visible=False))
+            method: _Sequence(
+                self._bars.add_task(visible(method), total=1.0, note="", visible=False)
+            )
             for method in methods
         }
 
@@ -99,7 +102,7 @@ class MethodsProgress:
                 f"task {event['task'] + 1}/{len(sequence.names)} {sequence.names[event['task']]}"
             )
             note = "" if event["loss"] is None else f"loss {event['loss']:.3f}"
-            description = f"{method} · {position}"
+            description = visible(f"{method} · {position}")
             self._bars.update(
                 sequence.bar, completed=sequence.share, description=description, note=note
             )
@@ -115,7 +118,8 @@ class MethodsProgress:
                 sequence.steps -= until["at_most"] - until["steps"]
                 line += f" · held-out loss {until['best']:.3g} after {until['steps']} steps"
             position = f"{event['task'] + 1}/{len(sequence.names)}"
-            self._console.print(f"{method} {position} {line}{self._time_left()}", highlight=False)
+            line = visible(f"{method} {position} {line}{self._time_left()}")
+            self._console.print(line, highlight=False, markup=False, emoji=False)
 
     def finish(self, method: str) -> None:
         """A method's run is at its end; it may have been before the command began."""

@@ -1,6 +1,7 @@
 """The command line: look, demo, lab, run, sweep, compare, report, figure, info, check, …"""
 
 import sys
+import traceback
 import warnings
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from fggm_lab.cli.check import check
 from fggm_lab.cli.code import code
+from fggm_lab.cli.console import tell
 from fggm_lab.cli.course import demo, lab, real
 from fggm_lab.cli.estimate import estimate
 from fggm_lab.cli.exercises import grade, progress
@@ -25,6 +27,7 @@ from fggm_lab.cli.tasks import tasks
 from fggm_lab.cli.train import run
 from fggm_lab.cli.verify import verify
 from fggm_lab.errors import LabError
+from fggm_lab.escaping import visible
 from fggm_lab.extras import check_versions
 from fggm_lab.project import NAME, version
 
@@ -67,7 +70,7 @@ for command in (
 
 def _format_warning(message: Warning | str, *rest: object, **more: object) -> str:
     """A warning as one line, without the place in the code, which is not the user's."""
-    return f"warning: {message}\n"
+    return f"warning: {visible(str(message))}\n"
 
 
 def main() -> None:
@@ -84,8 +87,11 @@ def main() -> None:
         sys.stdout.flush()
         sentence = lost_sentence(sys.stdout)
         if sentence is not None and end.code in (0, None):
-            print(f"error: {sentence}", file=sys.stderr)
+            tell(f"error: {sentence}", err=True)
             sys.exit(1)
         raise
+    except Exception as error:  # a fault of the lab's or of a plugin's: its message may hold data
+        tell("".join(traceback.format_exception(error)), err=True)
+        sys.exit(1)
     except KeyboardInterrupt:  # before a command began; typer ends those that did with 130
         sys.exit(130)

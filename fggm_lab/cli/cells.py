@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 from fggm_lab.cli.methods import method_settings
 from fggm_lab.cli.options import read_setting, settings_from, shown_settings
 from fggm_lab.cli.prepare import prepare
@@ -150,22 +148,22 @@ class Cells:
         if problem is None:
             return
         if isinstance(problem, Exception) and not isinstance(problem, LabError):
-            traceback.print_exception(problem)
+            tell("".join(traceback.format_exception(problem)), err=True)
             problem = f"{type(problem).__name__}: {problem}"
         self.failures[name] = str(problem)
-        console.print(f"[red]failed[/] {name}: {problem}", highlight=False)
+        console.print_marked("failed", "red", f"{name}: {problem}")
 
     def print_failures(self) -> None:
         """Print every failure once, with the cells that failed with it."""
         for sentence in dict.fromkeys(self.failures.values()):
             names = [name for name, reason in self.failures.items() if reason == sentence]
-            typer.echo(f"failed: {_first(names)}: {sentence}", err=True)
+            tell(f"failed: {_first(names)}: {sentence}", err=True)
 
     def print_elsewhere(self) -> None:
         """Print which cells another process is training, if any."""
         if self.elsewhere:
             names = [name for name in self.by_name if name in self.elsewhere]
-            typer.echo(
+            tell(
                 f"elsewhere: another process is training {_first(names)}; the same command says "
                 "what they came to",
                 err=True,

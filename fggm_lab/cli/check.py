@@ -4,10 +4,9 @@ import json
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 
 
 def check(
@@ -27,13 +26,13 @@ def check(
     network, tokenizer = load_model(model, device=device)
     result = check_model(network, tokenizer)
     if json_:
-        typer.echo(json.dumps(result.to_json(), indent=1, ensure_ascii=False))
+        tell(json.dumps(result.to_json(), indent=1, ensure_ascii=False))
     else:
-        table = Table(title=f"Check of {escape(model)} ({result.model})")
+        table = Table(title=f"Check of {model} ({result.model})")
         for heading in ("question", "outcome", "finding"):
             table.add_column(heading, overflow="fold")
         for finding in result.findings:
-            table.add_row(finding.question, finding.outcome, escape(finding.detail))
+            table.add_row(finding.question, finding.outcome, finding.detail)
         console.print(table)
     _exit_unless(result.ok)
 

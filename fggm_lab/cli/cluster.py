@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import psutil
-import typer
 
 from fggm_lab.checks import check_choice, check_count
 from fggm_lab.cli.cells import CellJob
+from fggm_lab.cli.console import tell
 from fggm_lab.cli.side_by_side import WAITING
 from fggm_lab.errors import LabError, SettingError, first_line, nearest
 from fggm_lab.extras import require
@@ -228,7 +228,7 @@ def _leave(executor: "AutoExecutor", running: "Sequence[Job[None]]") -> None:
     """Stop the jobs of this machine, and say of those of SLURM that they go on."""
     if running and executor.cluster == "slurm":
         array = running[0].job_id.partition("_")[0]
-        typer.echo(f"the jobs go on; to end them: scancel {array}", err=True)
+        tell(f"the jobs go on; to end them: scancel {array}", err=True)
     elif executor.cluster == "local":
         for job in running:
             _kill(int(job.job_id))  # a local job's id is its process's

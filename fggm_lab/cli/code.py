@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 
 if TYPE_CHECKING:  # the tasks' own imports would slow every command's start
     from fggm_lab.tasks import General, Task
@@ -98,7 +98,7 @@ def code(
     reasons = Counter(completion.reason for completion in completions).most_common()
     if json_:
         record = {"pass@k": estimates, "problems": len(problems), "reasons": dict(reasons)}
-        typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        tell(json.dumps(record, indent=1, ensure_ascii=False))
         return
     console.print(
         f"{model} on {on.name}: {len(problems)} problems, {samples} completions each",
@@ -140,8 +140,8 @@ def tell_about_code(tasks: "Sequence[Task]", general: "General | None", allowed:
 
 
 def _tell_isolation() -> None:
-    """What keeps a program in on this system, line by line."""
+    """One line: what keeps a program in on this machine, and what does not."""
     from fggm_lab.tasks.code import isolation
 
-    for line in isolation().lines():
-        console.print(f"  {line}", highlight=False)
+    line = f"programs are shut in; {isolation().summary()}"
+    console.print(line, highlight=False, soft_wrap=True)

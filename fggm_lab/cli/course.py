@@ -1,5 +1,7 @@
 """`fggm-lab demo` and `fggm-lab lab`: what a newcomer types first."""
 
+import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +16,7 @@ from fggm_lab.cli.out import not_inside_a_run
 from fggm_lab.cli.presets import choose_preset
 from fggm_lab.cli.results import print_comparison, report
 from fggm_lab.cli.train import train
+from fggm_lab.errors import SettingError
 from fggm_lab.extras import require
 from fggm_lab.settings import MEASURING, RESOURCES
 
@@ -136,6 +139,9 @@ def lab(
     """Open JupyterLab on a copy of the course; notebooks that are there stay as they are.
 
     Example: `fggm-lab lab my-course`
+
+    Raises:
+        SettingError: JupyterLab is to be opened by root.
     """
     from fggm_lab.course.folder import FIRST_NOTEBOOK, copy_course
 
@@ -145,10 +151,15 @@ def lab(
     unchanged = f", {len(copy.unchanged)} stay as they are" if copy.unchanged else ""
     console.print(
         f"course: {copy.folder.resolve()} ({len(copy.written)} files written{unchanged})",
-        soft_wrap=True, highlight=False, markup=False,
+        soft_wrap=True, highlight=False,
     )  # fmt: skip
     if open_:
         from jupyterlab.labapp import LabApp
 
         notebook = (copy.folder / FIRST_NOTEBOOK).resolve()
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            raise SettingError(
+                "JupyterLab does not start as root; repeat this as an ordinary user, or, where "
+                f"there is only root: jupyter lab --allow-root {shlex.quote(str(notebook))}"
+            )
         LabApp.launch_instance([str(notebook), f"--ServerApp.root_dir={notebook.parent}"])

@@ -4,10 +4,9 @@ import json
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 from fggm_lab.settings import TrainingSettings
 
 _BATCH = TrainingSettings().batch_size
@@ -78,7 +77,7 @@ def estimate(
         gradient_checkpointing=gradient_checkpointing,
     )
     if json_:
-        typer.echo(json.dumps(estimated.to_json(), indent=1))
+        tell(json.dumps(estimated.to_json(), indent=1))
         return
     console.print(_table(estimated))
     console.print(
@@ -90,7 +89,7 @@ def estimate(
 def _table(estimated: Any) -> Table:
     """The parts of a step, and the pass."""
     table = Table(
-        title=f"{escape(estimated.model)}, {estimated.parameters / 1e6:,.1f} million parameters "
+        title=f"{estimated.model}, {estimated.parameters / 1e6:,.1f} million parameters "
         f"in {estimated.dtype}, under {estimated.method}"
     )
     table.add_column("part")

@@ -1,6 +1,5 @@
 """`fggm-lab progress` and `fggm-lab grade`: which exercises of the course are right."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 from fggm_lab.errors import DataError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -72,14 +71,14 @@ def grade(
     from fggm_lab.course.grading import Handed, grade, notebooks_in
 
     def announce(notebook: Handed) -> None:
-        print(f"running {notebook.path}, at most {seconds:g} s", file=sys.stderr)
+        tell(f"running {notebook.path}, at most {seconds:g} s", err=True)
 
     if run:
         count = len(notebooks_in(paths))
-        print(
+        tell(
             f"the code in {count} notebook{'s' if count != 1 else ''} is run on this machine, as "
             "you would run it",
-            file=sys.stderr,
+            err=True,
         )
     grades = grade(paths, run=run, seconds=seconds, **({"starting": announce} if run else {}))
     if grades.results:
@@ -101,7 +100,7 @@ def _show(results: Any, as_json: bool, csv: Path | None, json_file: Path | None)
     if json_file is not None:
         write_text(json_file, to_json(rows))
     if as_json:
-        typer.echo(to_json(rows))
+        tell(to_json(rows))
         return
     table = Table(title="right exercises", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("student", overflow="fold")
@@ -110,4 +109,4 @@ def _show(results: Any, as_json: bool, csv: Path | None, json_file: Path | None)
     for row in results.by_notebook():
         table.add_row(*row)
     console.print(table)
-    console.print(results.words(), highlight=False, markup=False)
+    console.print(results.words(), highlight=False)

@@ -39,8 +39,8 @@ def figure(
     _check_of_runs(name)
     drawn = draw(name, as_runs(folders), **_settings(name, set_ or []))
     written = export(drawn, out)
-    console.print(describe(drawn), soft_wrap=True, highlight=False, markup=False)
-    console.print(f"figure: {written.resolve()}", soft_wrap=True, highlight=False, markup=False)
+    console.print(describe(drawn), soft_wrap=True, highlight=False)
+    console.print(f"figure: {written.resolve()}", soft_wrap=True, highlight=False)
 
 
 def _settings(name: str, texts: list[str]) -> dict[str, Any]:

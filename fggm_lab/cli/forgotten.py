@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 
 if TYPE_CHECKING:
     from fggm_lab.runs import AnswerChange
@@ -48,11 +48,11 @@ def forgotten(
     if csv is not None:
         write_text(csv, to_csv(rows))
     if json_:
-        typer.echo(to_json(rows))
+        tell(to_json(rows))
         return
     shown = examples[: limit or None]
     for example in shown:
-        console.print(_block(example), soft_wrap=True, highlight=False, markup=False)
+        console.print(_block(example), soft_wrap=True, highlight=False)
     console.print(_count(len(examples), len(shown), gained), highlight=False)
 
 

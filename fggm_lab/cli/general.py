@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from fggm_lab.cli.code import tell_about_code
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 from fggm_lab.errors import SettingError
 
 if TYPE_CHECKING:  # the tasks' own imports would slow every command's start
@@ -101,7 +101,7 @@ def general(
             include=include, limit=limit, max_length=max_length, chat=chat,
         )  # fmt: skip
     if json_:
-        typer.echo(json.dumps(measured, indent=1, ensure_ascii=False))
+        tell(json.dumps(measured, indent=1, ensure_ascii=False))
         return
     table = Table(title=f"General of {model}", show_header=False)
     for skill, score in measured["skills"].items():

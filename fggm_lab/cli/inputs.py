@@ -9,7 +9,7 @@ import typer
 from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.table import Table
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 from fggm_lab.errors import SettingError
 
 
@@ -103,7 +103,7 @@ def fisher(
         if stability:
             _print_stability(item.name, rows)
     if json_:
-        typer.echo(json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False))
+        tell(json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def _record(scores: Any, stability: list[dict[str, Any]], keep: float) -> dict[str, Any]:
@@ -190,10 +190,10 @@ def audit(
         record = findings.to_json()
         if model is not None:
             record["untrained"] = [{**asdict(row), "is_known": row.is_known} for row in scores]
-        typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        tell(json.dumps(record, indent=1, ensure_ascii=False))
         return
     for warning in [*findings.warnings(), *filter(None, (row.warning() for row in scores))]:
-        console.print(f"[yellow]warning[/] {warning}", highlight=False)
+        console.print_marked("warning", "yellow", warning)
     if findings.clean:
         console.print("clean: no duplicates, no leaks between splits, no empty answers")
     for row in scores:

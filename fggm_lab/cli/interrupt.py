@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
+from fggm_lab.cli.console import tell
 from fggm_lab.launch import launched_rank
 
 STATUS = 130
@@ -39,7 +40,7 @@ def stoppable(how_to_go_on: str) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         if launched_rank() == 0:
-            typer.echo(f"stopped; {how_to_go_on}", err=True)
+            tell(f"stopped; {how_to_go_on}", err=True)
         raise typer.Exit(STATUS) from None
 
 

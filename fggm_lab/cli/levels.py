@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from fggm_lab.cli.console import tell
+
 
 def levels(
     run: Annotated[Path, typer.Argument(help="The folder of one run, of plain fine-tuning.")],
@@ -30,6 +32,6 @@ def levels(
     count = read_setting(TrainingSettings, "until_examples", examples, f"--examples {examples}")
     losses = until_levels(one_run(run), examples=count, factor=factor)
     if json_:
-        typer.echo(json.dumps(losses, indent=1))
+        tell(json.dumps(losses, indent=1))
     else:
-        typer.echo(",".join(f"{task}={loss:.4g}" for task, loss in losses.items()))
+        tell(",".join(f"{task}={loss:.4g}" for task, loss in losses.items()))

@@ -50,7 +50,7 @@ def look(
     from fggm_lab.explorer.page import write_explorer
 
     write_explorer(find(), out)
-    console.print(f"explorer: {out.resolve()}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"explorer: {out.resolve()}", soft_wrap=True, highlight=False)
     if open_:
         webbrowser.open(out.resolve().as_uri())
 
@@ -90,7 +90,7 @@ def _wait_for(folders: list[Path]) -> None:
     """Return once each of these folders has a run that has begun."""
     if missing := [folder for folder in folders if not _begun(folder)]:
         names = ", ".join(map(str, missing))
-        console.print(f"waiting for a run in {names} … (Ctrl-C ends)", soft_wrap=True, markup=False)
+        console.print(f"waiting for a run in {names} … (Ctrl-C ends)", soft_wrap=True)
         while not all(_begun(folder) for folder in missing):
             time.sleep(_EVERY)
 
@@ -112,7 +112,7 @@ def _serve(find: Callable[[], list[Any]], port: int, open_: bool) -> None:
     except OSError as error:
         raise LabError(f"port {port} cannot be used ({error.strerror}); leave out --port") from None
     with server:
-        console.print(f"explorer: {server.address}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"explorer: {server.address}", soft_wrap=True, highlight=False)
         console.print("for this machine alone; Ctrl-C ends it")
         if open_:
             webbrowser.open(server.address)

@@ -258,7 +258,7 @@ def prepare(
     if missing and (allow_missing or part_of_trace) and not quiet:
         warnings.insert(0, f"going on without {', '.join(missing)}, which TRACE has")
     for warning in warnings:
-        console.print(f"[yellow]warning[/] {warning}", highlight=False)
+        console.print_marked("warning", "yellow", warning)
     if preset is not None:
         if model != "tiny":
             check_general(preset, general)

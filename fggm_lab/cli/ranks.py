@@ -7,7 +7,7 @@ import time
 import warnings
 from types import FrameType
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 from fggm_lab.errors import LabError, RankError, SettingError
 from fggm_lab.launch import check_launch, launched_rank, launched_world_size
 
@@ -98,14 +98,14 @@ def end_with(error: LabError) -> None:
         error: what a user can mend.
     """
     if launched_world_size() == 1:
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}", err=True)
         sys.exit(2)
     from fggm_lab.distributed import has_joined, is_first_to_say
 
     if not has_joined() and launched_rank() > 0:
         time.sleep(_GRACE)
     if not has_joined() or is_first_to_say(error):
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}", err=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(2)  # a process that waits for one that has ended may never come to its end

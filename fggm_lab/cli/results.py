@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 from fggm_lab.errors import RunError, SettingError
 
 
@@ -20,17 +19,18 @@ def print_comparison(runs: list[Any]) -> None:
     from fggm_lab.tables import comparison_table
 
     if sentence := finding(runs):
-        console.print(sentence, style="bold", highlight=False, markup=False)
+        console.print(sentence, style="bold", highlight=False)
     rows = comparison(runs)
     console.print(comparison_table(rows))
     means = over_seeds(rows)
     if len(means) < len(rows):
         console.print(comparison_table(means))
     for task, (before, after) in unlearned_tasks(runs).items():
-        console.print(
-            f"[yellow]warning[/] no method learned {escape(task)}: {before:.2f} untrained, "
-            f"{after:.2f} at best right after it; it tells nothing about methods",
-            highlight=False,
+        console.print_marked(
+            "warning",
+            "yellow",
+            f"no method learned {task}: {before:.2f} untrained, {after:.2f} at best right after "
+            "it; it tells nothing about methods",
         )
 
 
@@ -120,7 +120,7 @@ def compare(
     if json_file is not None:
         write_text(json_file, to_json(rows))
     if json_:
-        typer.echo(to_json(rows))
+        tell(to_json(rows))
         return
     if groupings is not None:
         print_gathered(groupings)
@@ -144,7 +144,7 @@ def _beside_published(
     if json_file is not None:
         write_text(json_file, to_json(rows))
     if as_json:
-        typer.echo(to_json(rows))
+        tell(to_json(rows))
     else:
         console.print(published_table(rows))
 
@@ -197,10 +197,10 @@ def info(
         table.add_row(f"estimator {estimator.name}", estimator.description)
     for name, method in (METHODS | installed_methods()).items():
         if isinstance(method, SettingError):
-            table.add_row(f"method {name}", f"[red]cannot be used:[/] {escape(str(method))}")
+            table.add_row(f"method {name}", f"cannot be used: {method}")
             continue
         summary = (method.__doc__ or "").strip().partition("\n")[0]
-        table.add_row(f"method {name}", f"{escape(summary)} [dim]({escape(method.paper)})[/]")
+        table.add_row(f"method {name}", f"{summary} ({method.paper})")
     for name, preset in PRESETS.items():
         table.add_row(f"preset {name}", preset.about)
     table.add_row("several methods", "joined by a plus: replay+fggm, lora+fggm, replay+lora+migu")
@@ -216,7 +216,7 @@ def _print_environment(path: Path | None) -> None:
             "--json describes the installation, not a run; a run's own files are JSON, "
             f"see {path / 'config.json'}"
         )
-    typer.echo(json.dumps(environment(), indent=2))
+    tell(json.dumps(environment(), indent=2))
 
 
 def _describe_run(path: Path) -> None:

@@ -13,7 +13,7 @@ import typer
 from fggm_lab.checks import check_count
 from fggm_lab.cli.cells import BESIDE, Cells, option_value
 from fggm_lab.cli.cluster import FOLDER, MINUTES, make_executor, train_on_cluster
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 from fggm_lab.cli.environment import usable_cores
 from fggm_lab.cli.interrupt import go_on, stoppable
 from fggm_lab.cli.methods import make_methods, method_names, method_settings
@@ -121,7 +121,7 @@ def _train_side_by_side(cells: Cells, names: Sequence[str], jobs: int) -> None:
             if isinstance(problem, LabError):
                 cells.ended(name, problem)
                 return
-            typer.echo(str(problem), err=True)  # the other process's traceback
+            tell(str(problem), err=True)  # the other process's traceback
             cells.ended(name, str(problem).strip().splitlines()[-1])
 
         cell_jobs = {name: cells.job(name) for name in names}
@@ -307,7 +307,7 @@ def sweep(
     if json_file is not None:
         write_text(json_file, text)
     if json_:
-        typer.echo(text, nl=False)
+        tell(text.removesuffix("\n"))
     elif runs:
         print_gathered(record)
         if record["paired"]:
@@ -348,11 +348,11 @@ def _print_plan(cells: Cells, unfinished: Sequence[str], as_json: bool) -> None:
             }
             for name, cell in cells.by_name.items()
         ]
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        tell(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     for name in cells.by_name:
         state = "to train" if name in unfinished else "finished"
-        typer.echo(f"{state}  {cells.out / name}\n          {shlex.join(cells.command(name))}")
+        tell(f"{state}  {cells.out / name}\n          {shlex.join(cells.command(name))}")
 
 
 def _exit(status: int) -> NoReturn:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fggm_lab.cli.console import console
+from fggm_lab.cli.console import console, tell
 
 DAMAGED = 1
 """The exit status where something is damaged."""
@@ -29,7 +29,7 @@ def verify(
 
     found = [runs.verify(run) for folder in folders for run in runs.find_runs(folder)]
     if as_json:
-        typer.echo(json.dumps([verification.to_json() for verification in found], indent=2))
+        tell(json.dumps([verification.to_json() for verification in found], indent=2))
     else:
         for verification in found:
             count = len(verification.problems)
@@ -37,9 +37,9 @@ def verify(
             old = "" if verification.digests else ", without digests: an older version wrote it"
             console.print(
                 f"{verification.run}: {verification.checked} files, {state}{old}",
-                soft_wrap=True, highlight=False, markup=False,
+                soft_wrap=True, highlight=False,
             )  # fmt: skip
             for problem in verification.problems:
-                console.print(f"  {problem}", soft_wrap=True, highlight=False, markup=False)
+                console.print(f"  {problem}", soft_wrap=True, highlight=False)
     if any(verification.problems for verification in found):
         raise typer.Exit(DAMAGED)

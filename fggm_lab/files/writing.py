@@ -7,11 +7,15 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fggm_lab.errors import LabError
+
+_ABANDONED = 3600.0
+"""Seconds after which a temporary file that nobody wrote to is a killed writer's."""
 
 
 def _sync_folder(folder: Path) -> None:
@@ -76,6 +80,7 @@ def write_whole(path: Path | str, write: Callable[[Path], object]) -> None:
             return
         goal = Path(os.path.realpath(path))
         goal.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(goal)
         temporary = _temporary_name(goal)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         try:
@@ -86,6 +91,28 @@ def write_whole(path: Path | str, write: Callable[[Path], object]) -> None:
             _sync_folder(goal.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _clear_leftovers(goal: Path) -> None:
+    """Remove the temporary files and folders that killed writers of `goal` left beside it.
+
+    One that was changed within `_ABANDONED` may be a living writer's, and stays.
+    """
+    pattern = re.compile(rf"\.{re.escape(goal.name)}\.[a-z0-9_]{{8}}\.part")
+    with suppress(OSError):  # a folder that may be written to need not be readable
+        for name in filter(pattern.fullmatch, os.listdir(goal.parent)):
+            _remove_if_abandoned(goal.with_name(name))
+
+
+def _remove_if_abandoned(left: Path) -> None:
+    with suppress(OSError):  # another process may be clearing it, too
+        changed = max(part.stat().st_mtime for part in (left, *left.rglob("*")))
+        if time.time() - changed < _ABANDONED:
+            return
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def _temporary_name(goal: Path) -> Path:
@@ -165,6 +192,7 @@ def write_folder(path: Path | str, fill: Callable[[Path], object]) -> None:
         goal = Path(os.path.realpath(path))
         old = goal.with_name(f".{goal.name}.old")
         goal.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(goal)
         temporary = _temporary_name(goal)
         temporary.mkdir()
         try:

@@ -17,6 +17,7 @@ from fggm_lab.errors import RunError
 from fggm_lab.fisher.ranks import rank_correlation
 from fggm_lab.masks import expected_jaccard, jaccard
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.runs import Run, RunsLike, as_runs
 from fggm_lab.runs.compare import check_comparable, group_labels
 
@@ -150,7 +151,8 @@ def overlap_correlation(pairs: Sequence[TaskPair]) -> float | None:
 
 def _hover(pair: TaskPair) -> str:
     return (
-        f"<b>{pair.earlier}</b> while {pair.later} was trained<br>{pair.label}, seed {pair.seed}"
+        f"<b>{as_label(pair.earlier)}</b> while {as_label(pair.later)} was trained<br>"
+        f"{as_label(pair.label)}, seed {pair.seed}"
         f"<br>Jaccard index {pair.jaccard:.3f} (by chance {pair.expected:.3f})<br>"
         f"change of score {pair.change:+.3f}"
     )

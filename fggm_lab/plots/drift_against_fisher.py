@@ -10,6 +10,7 @@ from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.models.names import own_weight
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 
 BINS = 40
 
@@ -53,8 +54,8 @@ def drift_against_fisher(
             x=x, y=mean, customdata=share, mode="lines", name=name, legendgroup=name,
             meta={"name": name},
             line={"color": style.colour, "dash": style.dash, "width": 2},
-            hovertemplate="top %{x:.0%} by " + name + ": mean %{y:.2e}, %{customdata:.0%} of the "
-                          "units moved<extra></extra>",
+            hovertemplate="top %{x:.0%} by " + as_label(name) + ": mean %{y:.2e}, "
+                          "%{customdata:.0%} of the units moved<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(title_text="units by Fisher score on the earlier task, highest first",
                         tickformat=".0%", range=[0, 1])  # fmt: skip

@@ -12,8 +12,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
+from fggm_lab.escaping import csv_cell
 from fggm_lab.extras import require
 from fggm_lab.files import write_whole
+from fggm_lab.plots.labels import plain
 from fggm_lab.plots.plotly_js import plotly_js
 from fggm_lab.plots.theme import PAGE_STYLE, bare, caption_of, description_of
 from fggm_lab.plots.token_text import TokenText
@@ -117,7 +119,7 @@ def _rows(figure: go.Figure, trace: Any) -> Iterator[dict[str, Any]]:
     titles = {f"{letter}_axis": _axis_title(figure, trace, letter) for letter in "xyz"}
     titles["panel"] = _panel(figure, trace)
     axis_titles = {column: text for column, text in titles.items() if text}
-    name = trace.name or trace.legendgroup or ""
+    name = plain(trace.name or trace.legendgroup or "")
     if trace.type == "heatmap":
         for i, cells in enumerate(trace.z):
             for j, z in enumerate(cells):
@@ -181,9 +183,11 @@ def _plain_text(text: str) -> str:
 
 
 def _plain_value(value: Any) -> Any:
-    """A numpy value as a plain Python number or text; None for NaN."""
+    """A numpy value as a plain Python number, a label as its name; None for NaN."""
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, str):
+        return plain(value)
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
@@ -192,7 +196,7 @@ def _csv(figure: go.Figure) -> bytes:
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(rows[0]) if rows else ["trace", "x", "y"])
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
     return table.getvalue().encode()
 
 

@@ -10,6 +10,7 @@ from fggm_lab.checks import check_choice
 from fggm_lab.errors import RunError
 from fggm_lab.fisher.ranks import rank_correlation
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.score_curves import run_labels
 from fggm_lab.runs import Run, RunsLike, as_runs
 from fggm_lab.runs.compare import check_comparable, group_labels
@@ -133,7 +134,8 @@ def distance_points(runs: Sequence[Run], texts: Texts) -> list[DistancePoint]:
 
 def _hover(point: DistancePoint, key: str) -> str:
     return (
-        f"<b>{point.run}</b> after {point.task}<br>KL {point.distance:.4f} nats per token<br>"
+        f"<b>{as_label(point.run)}</b> after {as_label(point.task)}<br>"
+        f"KL {point.distance:.4f} nats per token<br>"
         f"{_MEASURES[key]} {getattr(point, key):+.3f}"
     )
 

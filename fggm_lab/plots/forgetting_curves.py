@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 from fggm_lab.errors import RunError
 from fggm_lab.plots import forgetting_curves_text as text
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.score_curves import GENERAL, Curves, Measurement, Segment, curves_of
 from fggm_lab.runs import RunsLike, as_runs
 
@@ -59,7 +60,7 @@ def _checked_curves(runs: RunsLike, task: str | None) -> list[Curves]:
 def _all_tasks(curves: Sequence[Curves]) -> go.Figure:
     loss = any(c.general and c.general_better == "lower" for c in curves)
     rows = len(curves) + loss
-    titles = [f"<b>{c.label}</b>{'' if c.finished else ' (unfinished)'}" for c in curves]
+    titles = [f"<b>{as_label(c.label)}</b>{'' if c.finished else ' (unfinished)'}" for c in curves]
     figure = make_subplots(
         rows,
         1,
@@ -105,7 +106,7 @@ def _one_task(curves: Sequence[Curves], task: str) -> go.Figure:
         1,
         shared_xaxes=True,
         vertical_spacing=0.1,
-        subplot_titles=[f"<b>{name}</b>" for name in panels],
+        subplot_titles=[f"<b>{as_label(name)}</b>" for name in panels],
     )
     _left_titles(figure)
     styles = theme.method_styles([c.label for c in curves])
@@ -212,7 +213,7 @@ def _line(
             for p in points
         ],
         hovertemplate=(
-            f"<b>{name}</b> · {label}<br>step %{{x:,d}}<br>score %{{y:.4f}} "
+            f"<b>{as_label(name)}</b> · {as_label(label)}<br>step %{{x:,d}}<br>score %{{y:.4f}} "
             "(%{customdata[2]} examples, %{customdata[3]})<br>exact match %{customdata[0]}<br>"
             "NLL %{customdata[1]} nats per token<extra></extra>"
         ),
@@ -243,7 +244,8 @@ def _general_line(curves: Curves, style: theme.Style) -> go.Scatter:
         },
         customdata=[["whole test sets" if p.final else "sample"] for p in curves.general],
         hovertemplate=(
-            f"<b>General</b> ({curves.general_name}) · {curves.label}<br>step %{{x:,d}}<br>"
+            f"<b>General</b> ({as_label(curves.general_name or '')}) · "
+            f"{as_label(curves.label)}<br>step %{{x:,d}}<br>"
             f"{what} %{{y:.4f}} (%{{customdata[0]}})<extra></extra>"
         ),
     )
@@ -305,7 +307,7 @@ def _name_axis(figure: go.Figure, segments: Sequence[Segment], number: int, pane
                 "anchor": f"y{panel}",
                 "title": {"text": "task in training"},
                 "tickvals": [(s.start + s.end) / 2 for s in segments],
-                "ticktext": [s.name for s in segments],
+                "ticktext": [as_label(s.name) for s in segments],
                 "autotickangles": [0, 90],
                 "ticks": "",
                 "showgrid": False,

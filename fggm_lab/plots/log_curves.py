@@ -4,6 +4,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.score_curves import Segment, curves_of
 from fggm_lab.plots.smoothing import smoothed, smoothing_text
 from fggm_lab.plots.thinning import MAX_POINTS, thin_line
@@ -94,7 +95,7 @@ def _line(label: str, points: Series, style: theme.Style, most: int) -> go.Scatt
         mode="lines+markers" if len(points) <= _MAX_MARKERS else "lines",
         line={"color": style.colour, "dash": style.dash, "width": 1.8},
         marker={"color": style.colour, "symbol": style.symbol, "size": 6},
-        hovertemplate=f"<b>{label}</b><br>step %{{x:,d}}: %{{y:.4g}}<extra></extra>",
+        hovertemplate=f"<b>{as_label(label)}</b><br>step %{{x:,d}}: %{{y:.4g}}<extra></extra>",
     )  # fmt: skip
 
 
@@ -106,8 +107,8 @@ def _mark_tasks(figure: go.Figure, segments: list[Segment]) -> None:
             line={"color": theme.INK, "width": 1, "dash": "dot"}, opacity=0.6, layer="below",
         )  # fmt: skip
         figure.add_annotation(
-            text=segment.name, x=(segment.start + segment.end) / 2, xref="x", y=1, yref="paper",
-            yanchor="bottom", showarrow=False, font={"size": theme.SMALL},
+            text=as_label(segment.name), x=(segment.start + segment.end) / 2, xref="x",
+            y=1, yref="paper", yanchor="bottom", showarrow=False, font={"size": theme.SMALL},
             textangle=-30 if len(segments) > 4 else 0,
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ from fggm_lab.fisher.concentration import all_units, gini, lorenz
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.mask_settings import kept_count
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill
 from fggm_lab.plots.thinning import MAX_POINTS, thin_sorted
 
@@ -78,7 +79,8 @@ def _template(curves: Mapping[str, _Curve], layer: int | None) -> Template:
             name=f"{name} (Gini {gini_coefficient:.2f})",
             line={"color": style.colour, "dash": style.dash, "width": 2},
             meta={"name": name},
-            hovertemplate="the top %{x:.1%} of units hold %{y:.1%}<extra>" + name + "</extra>",
+            hovertemplate="the top %{x:.1%} of units hold %{y:.1%}"
+            f"<extra>{as_label(name)}</extra>",
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": theme.INK, "dash": "dash", "width": 1})
     figure.update_xaxes(title_text="units, highest score first (share of all units)",

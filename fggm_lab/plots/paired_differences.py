@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.runs import NUMBERS, Run, RunsLike, as_runs
 from fggm_lab.runs.paired import COVERS, comparisons_note, paired
 
@@ -59,12 +60,12 @@ def paired_differences(
         line = {"color": theme.INK, "width": 1.2}
         figure.add_vline(x=0, row=number, col=1, line=line, layer="below")
     figure.update_yaxes(
-        tickvals=list(range(len(methods))), ticktext=methods, range=[len(methods) - 0.5, -0.5],
-        showgrid=False, ticks="",
+        tickvals=list(range(len(methods))), ticktext=list(map(as_label, methods)),
+        range=[len(methods) - 0.5, -0.5], showgrid=False, ticks="",
     )  # fmt: skip
     figure.update_yaxes(title_text="method", row=1, col=1)
     _scale(figure, panels)
-    figure.update_xaxes(title_text=f"difference from {baseline}", row=len(panels), col=1)
+    figure.update_xaxes(title_text=f"difference from {as_label(baseline)}", row=len(panels), col=1)
     figure.update_layout(
         height=height + 100, margin={"t": 36, "l": 110, "r": 20}, hovermode="closest"
     )
@@ -104,7 +105,8 @@ def _traces(row: dict[str, Any], position: int, style: theme.Style) -> list[go.S
         x=row["differences"], y=[position + 0.2] * row["n"], mode="markers", name=method,
         marker={"color": style.colour, "symbol": f"{style.symbol}-open", "size": 7},
         customdata=row["seeds"], meta={"part": "seeds", "metric": row["metric"]},
-        hovertemplate=f"<b>{method}</b>, seed %{{customdata}}: %{{x:+.4f}}<extra></extra>",
+        hovertemplate=f"<b>{as_label(method)}</b>, seed %{{customdata}}: %{{x:+.4f}}"
+        "<extra></extra>",
     )  # fmt: skip
     if row["low"] is None:
         return [seeds.update(y=[position] * row["n"], marker_size=9)]
@@ -115,7 +117,7 @@ def _traces(row: dict[str, Any], position: int, style: theme.Style) -> list[go.S
         marker={"color": style.colour, "symbol": style.symbol, "size": 10},
         customdata=[f"{row['low']:+.4f} to {row['high']:+.4f}, {row['n']} seeds"],
         meta={"part": "mean", "metric": row["metric"]},
-        hovertemplate=f"<b>{method}</b>: %{{x:+.4f}}<br>95 % interval %{{customdata}}"
+        hovertemplate=f"<b>{as_label(method)}</b>: %{{x:+.4f}}<br>95 % interval %{{customdata}}"
                       "<extra></extra>",
     )  # fmt: skip
     return [seeds, mean]

@@ -12,6 +12,7 @@ from fggm_lab.fisher.concentration import all_units
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.models.names import names_by_layer
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.parameter_groups import Groups, by_module, merging_note
 from fggm_lab.plots.thinning import MAX_POINTS
 
@@ -152,7 +153,8 @@ def _outline(name: str, values: np.ndarray, bins: Bins, style: theme.Style) -> g
         x=bins.middles, y=counts / len(values), mode="lines", name=name, meta={"name": name},
         line={"color": style.colour, "dash": style.dash, "width": 2, "shape": "hvh"},
         customdata=np.column_stack([counts, bins.edges[:-1], bins.edges[1:]]),
-        hovertemplate=f"<b>{name}</b><br>%{{customdata[0]:,}} of {len(values):,} units (%{{y:.2%}})"
+        hovertemplate=f"<b>{as_label(name)}</b><br>%{{customdata[0]:,}} of {len(values):,} units "
+        "(%{y:.2%})"
         "<br>score from %{customdata[1]:.2e} to %{customdata[2]:.2e}<extra></extra>",
     )  # fmt: skip
 

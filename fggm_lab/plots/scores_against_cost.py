@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 
 from fggm_lab.errors import RunError, SettingError, nearest
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.runs import NUMBERS, RunsLike, as_runs, comparison, over_seeds
 from fggm_lab.runs.numbers import better_of
 
@@ -75,7 +76,8 @@ def _point(row: dict[str, Any], cost: str, key: str, style: theme.Style) -> go.S
         mode="markers", name=name, legendgroup=name, meta={"name": name},
         marker={"color": style.colour, "symbol": style.symbol, "size": 12,
                 "line": {"color": theme.INK, "width": 1}},
-        customdata=[hover], hovertemplate=f"<b>{name}</b><br>%{{customdata}}<extra></extra>",
+        customdata=[hover],
+        hovertemplate=f"<b>{as_label(name)}</b><br>%{{customdata}}<extra></extra>",
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from fggm_lab.fisher.concentration import all_units, lorenz
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask, overlap_coefficient
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.lorenz_curves import share_held
 from fggm_lab.plots.score_histograms import SCORE, by_name
 from fggm_lab.plots.thinning import MAX_POINTS, thin_sorted
@@ -65,7 +66,8 @@ def _curve(name: str, values: np.ndarray, max_points: int, style: theme.Style) -
     return go.Scatter(
         x=(indices + 1) / len(values), y=above[indices], mode="lines", name=name,
         meta={"name": name}, line={"color": style.colour, "dash": style.dash, "width": 2},
-        hovertemplate=f"<b>{name}</b><br>the top %{{x:.3%}} of units score %{{y:.2e}} or more"
+        hovertemplate=f"<b>{as_label(name)}</b><br>the top %{{x:.3%}} of units score "
+        "%{y:.2e} or more"
         "<extra></extra>",
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.masks.stability import examples_needed
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 
 Rows = Sequence[Mapping[str, Any]]
 """The rows that `mask_stability` returns."""
@@ -37,7 +38,7 @@ def stability_curves(rows: Rows | Mapping[str, Rows], reach: float = 0.8) -> go.
             mode="lines+markers", name=name, meta={"name": name},
             line={"color": style.colour, "dash": style.dash},
             marker={"symbol": style.symbol, "size": 8},
-            hovertemplate="%{x} examples: %{y:.3f}<extra>" + name + "</extra>",
+            hovertemplate="%{x} examples: %{y:.3f}<extra>" + as_label(name) + "</extra>",
         )  # fmt: skip
     first = next(iter(rows_by_name.values()))
     figure.add_scatter(

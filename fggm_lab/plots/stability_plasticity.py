@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.runs import NUMBERS, Run, RunsLike, as_runs
 from fggm_lab.runs.trajectories import (
     Stability,
@@ -119,7 +120,7 @@ def _path(
                        for i in range(len(trajectory.steps))],
         },
         customdata=[_hover(step, stability, tasks[step.tasks - 1]) for step in trajectory.steps],
-        hovertemplate=f"<b>{trajectory.label}</b> %{{customdata}}<extra></extra>",
+        hovertemplate=f"<b>{as_label(trajectory.label)}</b> %{{customdata}}<extra></extra>",
         meta={"part": "path"},
     )  # fmt: skip
 
@@ -137,7 +138,7 @@ def _end(trajectory: Trajectory, style: theme.Style, stability: Stability) -> go
         marker={"color": style.colour, "symbol": style.symbol, "size": 14,
                 "line": {"color": theme.INK, "width": 1}},
         customdata=[_hover(last, stability)],
-        hovertemplate=f"<b>{trajectory.label}</b> %{{customdata}}<extra></extra>",
+        hovertemplate=f"<b>{as_label(trajectory.label)}</b> %{{customdata}}<extra></extra>",
         meta={"part": "end"},
     )  # fmt: skip
 
@@ -146,7 +147,7 @@ def _hover(step: TrajectoryPoint, stability: Stability, task: str | None = None)
     def value_text(value: float, sd: float | None) -> str:
         return f"{value:.3f}" + ("" if sd is None else f" ± {sd:.3f}")
 
-    after = f"after {_tasks(step.tasks)}" + (f" ({task})" if task else "")
+    after = f"after {_tasks(step.tasks)}" + (f" ({as_label(task)})" if task else "")
     return (
         f"{after}<br>{_LEARNING} {value_text(step.learned, step.learned_sd)}<br>"
         f"{NAMES[stability]} {value_text(step.retained, step.retained_sd)}<br>{_seeds(step.seeds)}"

@@ -115,7 +115,7 @@ class Scale:
             texts = axis.ticktext if axis.ticktext is not None else [f"{v:g}" for v in values]
             return [(self(v), lines_of(str(t))[0]) for v, t in zip(values, texts, strict=True)]
         if self._names:
-            return [(self(name), escape(name)) for name in self._names]
+            return [(self(name), escape(unescape(name))) for name in self._names]
         if self._log:
             powers = range(math.ceil(self._low), math.floor(self._high) + 1)
             if len(powers) > 1:

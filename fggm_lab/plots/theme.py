@@ -18,6 +18,8 @@ from zlib import crc32
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
+from fggm_lab.escaping import visible
+from fggm_lab.plots.labels import as_label, with_labels
 from fggm_lab.plots.notebook_figure import in_notebooks
 
 BLUE, OCHRE, GREEN, VERMILLION = "#0072B2", "#9B6200", "#009E73", "#D55E00"
@@ -283,10 +285,14 @@ def finish(figure: go.Figure, title: str, caption: str, description: str) -> go.
     lines = wrap(caption, _CAPTION_WIDTH, break_long_words=False, break_on_hyphens=False)
     lay_out(figure).update_layout(
         title={
-            "text": f"<b>{title}</b>",
-            "subtitle": {"text": "<br>".join(lines), "font": {"size": SMALL}},
+            "text": f"<b>{as_label(title)}</b>",
+            "subtitle": {"text": "<br>".join(map(as_label, lines)), "font": {"size": SMALL}},
         },
-        meta={"title": title, "caption": caption, "description": description},
+        meta={
+            "title": visible(title),
+            "caption": visible(caption),
+            "description": visible(description),
+        },
     )
     return in_notebooks(raise_top(figure, _texts_height(len(lines))))
 
@@ -300,7 +306,7 @@ def lay_out(figure: go.Figure) -> go.Figure:
     Returns:
         The figure.
     """
-    height = (figure.layout.height or 450) + legend_height(figure)
+    height = (figure.layout.height or 450) + legend_height(with_labels(figure))
     return raise_top(figure.update_layout(template=TEMPLATE, height=height), _BAR_ROW)
 
 

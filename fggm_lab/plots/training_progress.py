@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
+from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.run_state import RunState
 from fggm_lab.plots.score_curves import GENERAL
 from fggm_lab.plots.smoothing import smoothed, smoothing_text
@@ -156,7 +157,7 @@ def _line(name: str, style: theme.Style) -> go.Scatter:
         name=name, mode="lines+markers", line={"color": style.colour, "dash": style.dash},
         marker={"color": style.colour, "symbol": style.symbol, "line": {"width": 0}, "opacity": 1},
         meta={"name": name},
-        hovertemplate=f"<b>{name}</b><br>step %{{x:,d}}: %{{y:.4f}}<extra></extra>",
+        hovertemplate=f"<b>{as_label(name)}</b><br>step %{{x:,d}}: %{{y:.4f}}<extra></extra>",
     )  # fmt: skip
 
 
@@ -224,6 +225,6 @@ def _mark_tasks(figure: go.Figure, state: RunState) -> None:
     middles = [(start + end) / 2 for start, end in zip([0, *state.ends], state.ends, strict=False)]
     figure.update_layout(
         shapes=edges, xaxis_range=span, xaxis2_range=span,
-        xaxis3={"range": span, "tickvals": middles, "ticktext": state.names, "ticks": "",
-                "autotickangles": [0, 90]},
+        xaxis3={"range": span, "tickvals": middles, "ticks": "", "autotickangles": [0, 90],
+                "ticktext": list(map(as_label, state.names))},
     )  # fmt: skip

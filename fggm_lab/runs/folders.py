@@ -1,5 +1,7 @@
 """Which folders are runs: told by their `config.json`, without reading more of them."""
 
+import os
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,12 @@ from fggm_lab.files import read_json
 
 CONFIG = "config.json"
 """The file of a run's configuration, written first and present in every run."""
+
+MOST_FOLDERS = 50_000
+"""Folders that are searched before the search is given up: some seconds' work."""
+
+_MADE_UP = ("/proc", "/sys", "/dev")
+"""Folders without files of anybody's, and without an end."""
 
 
 def holds_run(folder: Path) -> bool:
@@ -24,7 +32,9 @@ def holds_run(folder: Path) -> bool:
 def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
     """The folders of runs at or under a folder, sorted by path.
 
-    What lies inside a run is not searched, nor are hidden folders.
+    What lies inside a run is not searched, nor are hidden folders and those that the kernel makes
+    up. A folder that several links lead to is searched once, by its own name where that is under
+    `folder`, too.
 
     Args:
         folder: a folder.
@@ -34,20 +44,51 @@ def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
         The folders of runs.
 
     Raises:
-        RunError: a folder cannot be searched.
+        RunError: a folder cannot be searched, or there are more than `MOST_FOLDERS`.
     """
-    if holds_run(folder):
-        return [folder]
-    if depth == 0:
-        return []
+    runs: list[Path] = []
+    searched: set[tuple[int, int]] = set()
+    folders, links = [(folder, depth)], deque[tuple[Path, int | None]]()
+    while folders or links:
+        path, levels = folders.pop() if folders else links.popleft()
+        identity = _identity(path)
+        if identity in searched or (path != folder and os.path.realpath(path) in _MADE_UP):
+            continue
+        searched.add(identity)
+        if len(searched) > MOST_FOLDERS:
+            raise RunError(
+                f"more than {MOST_FOLDERS:,} folders under {folder} were searched for runs; name a "
+                "folder nearer to them"
+            )
+        if holds_run(path):
+            runs.append(path)
+        elif levels != 0:
+            deeper = None if levels is None else levels - 1
+            for inner in _visible_folders(path):
+                (links if inner.is_symlink() else folders).append((inner, deeper))
+    return sorted(runs)
+
+
+def _visible_folders(folder: Path) -> list[Path]:
     try:
-        inner = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        return [p for p in folder.iterdir() if not p.name.startswith(".") and p.is_dir()]
     except OSError as problem:
-        raise RunError(
-            f"{folder} cannot be searched for runs: {problem.strerror}; check its permissions"
-        ) from None
-    deeper = None if depth is None else depth - 1
-    return [run_folder for path in inner for run_folder in run_folders(path, deeper)]
+        raise _unsearchable(folder, problem) from None
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What tells a folder from others, by whichever path it is reached."""
+    try:
+        status = folder.stat()
+    except OSError as problem:
+        raise _unsearchable(folder, problem) from None
+    return status.st_dev, status.st_ino
+
+
+def _unsearchable(folder: Path, problem: OSError) -> RunError:
+    return RunError(
+        f"{folder} cannot be searched for runs: {problem.strerror}; check its permissions"
+    )
 
 
 def in_words(folders: Sequence[Path], most: int = 8) -> str:

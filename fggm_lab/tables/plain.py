@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from fggm_lab.escaping import csv_cell
 from fggm_lab.runs.compare import columns
 
 
@@ -15,12 +16,19 @@ def to_json(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def to_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as CSV with a header; a number over seeds takes columns KEY_mean, KEY_sd, KEY_n."""
+    """The rows as CSV with a header; a number over seeds takes columns KEY_mean, KEY_sd, KEY_n.
+
+    Args:
+        rows: of `comparison`, `over_seeds` or other flat records.
+
+    Returns:
+        The text; in it a cell that a spreadsheet would run as a formula begins with an apostrophe.
+    """
     flat = [_flat(row) for row in rows]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(flat[0]) if flat else list(columns()), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat)
+    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in flat)
     return text.getvalue()
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from fggm_lab.escaping import visible
 from fggm_lab.runs.bootstrap import COVERAGE
 from fggm_lab.runs.first_task import first_task_note
 from fggm_lab.runs.numbers import NUMBERS
@@ -66,8 +66,8 @@ def _wide(
     rows: Sequence[dict[str, Any]], headings: dict[str, str], title: str | None, notes: list[str]
 ) -> Table:
     """A row for each method, a column for each number."""
-    table = Table(title=title, box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    table.caption = "\n".join(notes) or None
+    table = Table(title=_text(title), box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.caption = _text("\n".join(notes) or None)
     table.add_column("method", overflow="fold")
     averaged = any(isinstance(row["seed"], list) for row in rows)
     table.add_column("seeds" if averaged else "seed", justify="right", no_wrap=True)
@@ -77,7 +77,7 @@ def _wide(
     for row in rows:
         seeds, shown = _seeds(row)
         cells = ["\n".join(_lines(key, row[key], seeds)) for key in headings]
-        table.add_row(escape(row["method"]) + _mark(row), shown, *cells)
+        table.add_row(_text(row["method"] + _mark(row)), shown, *cells)
     return table
 
 
@@ -85,7 +85,7 @@ def _blocks(
     rows: Sequence[dict[str, Any]], headings: dict[str, str], title: str | None, notes: list[str]
 ) -> RenderableType:
     """A block for each method, a line for each number."""
-    blocks: list[RenderableType] = [] if title is None else [Text(title, style="italic")]
+    blocks: list[RenderableType] = [] if title is None else [Text(visible(title), style="italic")]
     for row in rows:
         seeds, shown = _seeds(row)
         table = Table(box=None, padding=(0, 1), show_header=False)
@@ -94,8 +94,14 @@ def _blocks(
         for key, text in headings.items():
             table.add_row(text, " ".join(_lines(key, row[key], seeds)))
         name = f"{row['method']}{_mark(row)}"
-        blocks += [Text(f"{name} ({shown if seeds > 1 else f'seed {shown}'})", "bold"), table]
-    return Group(*blocks, *(Text(note, style="dim") for note in notes))
+        heading = f"{name} ({shown if seeds > 1 else f'seed {shown}'})"
+        blocks += [Text(visible(heading), "bold"), table]
+    return Group(*blocks, *(Text(visible(note), style="dim") for note in notes))
+
+
+def _text(text: str | None) -> Text | None:
+    """Text that holds names, as a cell, title or caption in which nothing is read as markup."""
+    return None if text is None else Text(visible(text))
 
 
 def _notes(rows: Sequence[dict[str, Any]], keys: Sequence[str], marked: set[str]) -> list[str]:
@@ -147,7 +153,7 @@ def paired_table(rows: Sequence[dict[str, Any]], baseline: str) -> Table:
         so many miss by chance.
     """
     table = Table(
-        title=f"minus {baseline}, paired by seed and order; 95 % intervals",
+        title=_text(f"minus {baseline}, paired by seed and order; 95 % intervals"),
         box=SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
@@ -166,7 +172,7 @@ def paired_table(rows: Sequence[dict[str, Any]], baseline: str) -> Table:
                 f"{row[end]:+.{number.decimals}f}" for end in (low, high) if row[end] is not None
             ]
             cells.append(" to ".join(ends) or "–")
-        table.add_row(number.label, escape(row["method"]), str(row["n"]), *cells)
+        table.add_row(number.label, _text(row["method"]), str(row["n"]), *cells)
     if intervals := sum(row["low"] is not None for row in rows):
         table.caption = "\n".join([comparisons_note(intervals), COVERS, _bootstrap_note()])
     return table
@@ -201,12 +207,12 @@ def published_table(rows: Sequence[dict[str, Any]]) -> Table:
         note = _note(row, several)
         mark = " " + marks.setdefault(note, f"*{len(marks) + 1}") if note else ""
         cells = (_percent(row, key) for key in keys)
-        table.add_row(row["kind"], escape(row["method"]) + mark, *cells)
-    notes = [f"{mark} {escape(note)}" for note, mark in marks.items()]
+        table.add_row(row["kind"], _text(row["method"] + mark), *cells)
+    notes = [f"{mark} {note}" for note, mark in marks.items()]
     notes += [f"{kind}: {source}" for kind, source in published()["sources"].items()]
     undetermined = definitions["op_undetermined"]
     notes.append(f"{undetermined['label']}: {undetermined['definition']}")
-    table.caption = "\n".join(notes)
+    table.caption = _text("\n".join(notes))
     return table
 
 

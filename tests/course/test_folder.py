@@ -103,9 +103,21 @@ def test_jupyterlab_opens_the_first_notebook_of_the_copy(
 ) -> None:
     opened: list[list[str]] = []
     monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", opened.append)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     call("lab", tmp_path)
     notebook = str((tmp_path / FIRST_NOTEBOOK).resolve())
     assert opened == [[notebook, f"--ServerApp.root_dir={Path(notebook).parent}"]]
+
+
+def test_root_is_told_how_to_open_jupyterlab(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[list[str]] = []
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", opened.append)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    refusal = call("lab", tmp_path).refusal
+    assert "ordinary user" in refusal and "jupyter lab --allow-root" in refusal
+    assert opened == [] and (tmp_path / FIRST_NOTEBOOK).is_file()
 
 
 def test_links_out_of_the_course_lead_to_the_repository(

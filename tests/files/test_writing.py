@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,6 +131,27 @@ def test_standard_output_by_name_is_written_after_what_was_printed(
         )
     printed = log.read_bytes() if plain_file else done.stdout
     assert printed == b"first\nsecond\nthird\n"
+
+
+@pytest.mark.parametrize("write", [write_text, write_folder])
+def test_what_killed_writers_left_is_cleared_by_the_next(write: Any, tmp_path: Path) -> None:
+    old = time.time() - 7200
+    for name in (".a.abcd_123.part", ".a.x.abcd_123.part", ".a.short.part", ".b.abcd_123.part"):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (old, old))
+    for name, ages in (("folder_1", (old, old)), ("living_2", (old, old + 7000))):
+        folder = tmp_path / f".a.{name}.part"
+        folder.mkdir()
+        for part, age in zip(("first", "last"), ages, strict=True):
+            (folder / part).write_text("half")
+            os.utime(folder / part, (age, age))
+        os.utime(folder, (old, old))
+    (tmp_path / ".a.recent_3.part").write_text("half")
+    write(tmp_path / "a", "text" if write is write_text else lambda folder: None)
+    assert names(tmp_path) == [
+        ".a.living_2.part", ".a.recent_3.part", ".a.short.part", ".a.x.abcd_123.part",
+        ".b.abcd_123.part", "a",
+    ]  # fmt: skip
 
 
 def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path: Path) -> None:

@@ -44,9 +44,10 @@ def chromium() -> None:
 def test_rows_are_the_points_of_every_trace(figure: go.Figure) -> None:
     rows = figure_rows(figure)
     for trace in figure.data:
-        points = [(row["x"], row["y"]) for row in rows if row["trace"] == trace.name]
+        points = [(row["x"], row["y"]) for row in rows if row["trace"] == unescape(trace.name)]
         assert points == [(float(x), float(y)) for x, y in zip(trace.x, trace.y, strict=True)]
     assert len(rows) == sum(len(t.x) for t in figure.data)
+    assert any("b <i>" in row["trace"] for row in rows)
     assert rows[-1]["y_axis"] == "share of all Fisher information"
 
 

@@ -21,6 +21,40 @@ def test_runs_are_found_at_any_depth_in_order(tmp_path: Path, config: Make) -> N
     assert [run.name for run in find_runs(tmp_path / "seed2" / "sft")] == ["sft"]
 
 
+def test_a_folder_that_links_lead_to_is_searched_once(tmp_path: Path, config: Make) -> None:
+    run = Run.create(tmp_path / "z" / "sft", config())
+    elsewhere = Run.create(tmp_path / "outside" / "fggm", config())
+    search = tmp_path / "search"
+    search.mkdir()
+    (search / "round").symlink_to(search, target_is_directory=True)
+    (search / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "z").rename(search / "z")
+    for link, target in (("a", search / "z"), ("b", elsewhere.path), ("c", elsewhere.path.parent)):
+        (search / link).symlink_to(target, target_is_directory=True)
+    paths = [r.path.relative_to(search).as_posix() for r in find_runs(search)]
+    assert paths == ["b", f"z/{run.name}"]
+    assert [r.path for r in find_runs(search / "a")] == [search / "a" / "sft"]
+
+
+def test_a_search_without_an_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        (tmp_path / str(number)).mkdir()
+    monkeypatch.setattr("fggm_lab.runs.folders.MOST_FOLDERS", 9)
+    with pytest.raises(RunError, match=r"more than 9 folders under .* nearer to them"):
+        find_runs(tmp_path)
+
+
+def test_folders_that_the_kernel_makes_up_are_not_searched(
+    tmp_path: Path, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Run.create(tmp_path / "proc" / "sft", config())
+    real = Run.create(tmp_path / "home" / "sft", config())
+    monkeypatch.setattr("fggm_lab.runs.folders._MADE_UP", (str(tmp_path / "proc"),))
+    assert [r.path for r in find_runs(tmp_path)] == [real.path]
+
+
 def test_models_and_half_made_folders_are_no_runs(tmp_path: Path, config: Make) -> None:
     run = Run.create(tmp_path / "sft", config())
     for folder in (run.file("checkpoints", 0), tmp_path / "model", tmp_path / ".hidden"):

@@ -7,7 +7,8 @@ from fggm_lab.tasks.code.pass_at import mean_pass_at_k, pass_at_k
 from fggm_lab.tasks.code.problem import CodeProblem, program_text
 from fggm_lab.tasks.code.problem_files import read_problems
 from fggm_lab.tasks.code.program_pool import passes, run_programs, score_programs
-from fggm_lab.tasks.code.sandbox import Isolation, check_allowed, isolation, run_program
+from fggm_lab.tasks.code.protections import Isolation
+from fggm_lab.tasks.code.sandbox import check_allowed, isolation, run_program
 from fggm_lab.tasks.shipped import CODE_MINI
 
 __all__ = [

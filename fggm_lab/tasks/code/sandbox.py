@@ -4,8 +4,9 @@ The lab starts a guard (`guard/__main__.py`), the guard starts the program. What
 by system: `isolation` tries the plans from the strongest on and says which one works.
 
 What it does not promise: tests and program share an interpreter, as HumanEval's do. A program that
-ends early, prints what it likes or closes its files does not pass; one written to deceive (an
-answer equal to everything, a search through the interpreter's frames for the tests) can.
+ends early, prints what it likes, closes its files or changes the runner does not pass; one written
+to deceive its tests can. Which ways remain, and what closing them takes, is in
+docs/howto/researcher.md.
 """
 
 import marshal
@@ -18,7 +19,7 @@ import tempfile
 import time
 from ast import literal_eval
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -26,67 +27,33 @@ from typing import Any
 
 from fggm_lab.errors import LabError, SettingError
 from fggm_lab.tasks.code.limits import Limits, Outcome
+from fggm_lab.tasks.code.protections import Isolation
 from fggm_lab.tasks.code.reasons import NOT_STARTED, reason_and_detail
 
 _GUARD = Path(__file__).parent / "guard"
+_PREFIX = "fggm-code-"
+"""How the names of working folders begin."""
+_ABANDONED = 24 * 3600.0
+"""Seconds after which a working folder is a killed lab's."""
 _PATIENCE = 10.0
 """Seconds the guard may take beyond the clock's limit before it is killed itself."""
 
 
-@dataclass(frozen=True)
-class Isolation:
-    """What keeps a program in, on this system; each a fact that was tried, not assumed.
-
-    Attributes:
-        plan: `namespaces` (own root, network, process numbers), `user` (another user's rights
-            only, where the lab runs as root), `plain` (limits and killing only; never as root).
-        no_network: whether it has no network.
-        own_files: whether it sees only the interpreter and the system's libraries, read-only, and
-            its own folder, and can write nowhere else.
-        own_processes: whether it cannot see or signal any process but its own.
-        process_limit: whether the number of its processes is bounded.
-        kills_all: whether every child is killed with it, however it hides.
-    """
-
-    plan: str
-    no_network: bool
-    own_files: bool
-    own_processes: bool
-    process_limit: bool
-    kills_all: bool
-
-    def lines(self) -> list[str]:
-        """One sentence for each, in force or not."""
-        facts = (
-            (self.no_network, "no network", "the network is within reach"),
-            (
-                self.own_files,
-                "files: only its own folder is writable, yours are not visible",
-                "files: it may read and write whatever the user it runs as may",
-            ),
-            (
-                self.own_processes,
-                "processes: it sees none but its own",
-                "processes: it sees those of the system",
-            ),
-            (
-                self.process_limit,
-                "the number of its processes is limited",
-                "the number of its processes is not limited",
-            ),
-            (
-                self.kills_all,
-                "all its children are killed with it",
-                "a child that leaves its process group may survive it",
-            ),
-        )
-        always = "time, memory, open files and file size are limited, in a process of its own"
-        return [always] + [yes if holds else f"not in force: {no}" for holds, yes, no in facts]
+_PROBE = """
+import os
+try:
+    os.memfd_create("probe")
+except PermissionError:
+    print("refused")
+except AttributeError:
+    pass
+"""
+"""Does nothing but try what the filter of system calls refuses."""
 
 
 @cache
 def isolation() -> Isolation:
-    """What is in force when a program runs here; tried once, with a program that does nothing.
+    """What is in force when a program runs here; tried once, with a program that does nothing else.
 
     Returns:
         The strongest isolation that works here.
@@ -94,13 +61,24 @@ def isolation() -> Isolation:
     Raises:
         SettingError: this system cannot run programs under limits.
     """
+    _clear_abandoned()
     problem = "the lab runs as root"
     for plan in _plans():
-        outcome = _run("pass", Limits(seconds=20), plan)
+        outcome = _run(_PROBE, Limits(seconds=20), plan)
         if outcome.passed:
             shut = plan == "namespaces"
             linux = sys.platform == "linux"
-            return Isolation(plan, shut, shut, shut, linux, linux)
+            filtered = outcome.output == "refused\n"
+            return Isolation(
+                plan,
+                no_network=shut or filtered,
+                own_files=shut,
+                own_processes=shut,
+                process_limit=linux,
+                kills_all=linux,
+                filtered_calls=filtered,
+                memory_in_sum=shut and filtered,
+            )
         problem = f"{outcome.reason}, {outcome.detail}"
     raise SettingError(
         f"programs cannot be run in a process of their own here ({problem}); score code tasks "
@@ -193,11 +171,15 @@ def _run(source: str, limits: Limits, plan: str) -> Outcome:
             "programs are run only where processes can be limited (Linux, macOS); score code "
             "tasks without allow_code_execution (--allow-code-execution) here"
         )
-    folder = tempfile.mkdtemp(prefix="fggm-code-")
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
     job = {
         "plan": plan,
         "source": source.encode("utf-8", "replace").decode("utf-8"),
-        "limits": {**asdict(limits), "wall_seconds": limits.clock},
+        "limits": {
+            **asdict(limits),
+            "wall_seconds": limits.clock,
+            "address_space": limits.address_space,
+        },
         "folder": os.path.realpath(folder),
         "python": _interpreter(),
         "shown": _shown(),
@@ -285,6 +267,17 @@ def _end(guard: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         guard.kill()
         guard.wait()
+
+
+def _clear_abandoned() -> None:
+    """Remove the working folders that labs of this user left when they were killed."""
+    for entry in os.scandir(tempfile.gettempdir()):
+        with suppress(OSError):  # another lab may be clearing it, too
+            status = entry.stat(follow_symlinks=False)
+            named = entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)
+            of_user = hasattr(os, "getuid") and status.st_uid == os.getuid()
+            if named and of_user and time.time() - status.st_mtime > _ABANDONED:
+                _remove(entry.path)
 
 
 def _remove(folder: str) -> None:

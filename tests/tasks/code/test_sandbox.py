@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +21,8 @@ from fggm_lab.tasks.code.sandbox import Isolation
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at Linux's /proc")
 
 QUICK = Limits(seconds=2.0)
-PLAIN = Isolation("plain", False, False, False, False, True)
+CHILDREN = Limits(seconds=2.0, children=True)
+PLAIN = Isolation("plain", True, False, False, True, True, True, False)
 NAME = "import ctypes; ctypes.CDLL(None).prctl(15, b'{mark}', 0, 0, 0)\n"
 
 
@@ -110,8 +112,11 @@ def test_the_detail_names_message_and_line_and_what_was_printed_is_kept() -> Non
     ],
 )
 def test_ending_early_is_not_passing(source: str) -> None:
-    assert _reason(source + "\nassert False, 'the tests'") in ("early exit", "wrong answer")
-    assert not run_program(source, QUICK, allow=True).passed
+    assert _reason(source + "\nassert False, 'the tests'", CHILDREN) in (
+        "early exit",
+        "wrong answer",
+    )
+    assert not run_program(source, CHILDREN, allow=True).passed
 
 
 def test_closing_every_file_is_not_passing() -> None:
@@ -156,8 +161,8 @@ for _ in range(2):
         os._exit(0)
     os.wait()
 """
-    assert _reason(source, Limits(seconds=1.0)) == "timeout"
-    assert _reason(source, Limits(seconds=4.0)) == "passed"
+    assert _reason(source, Limits(seconds=1.0, children=True)) == "timeout"
+    assert _reason(source, Limits(seconds=4.0, children=True)) == "passed"
 
 
 def test_ignoring_every_signal_does_not_help(mark: str) -> None:
@@ -178,7 +183,7 @@ def test_a_fork_bomb_is_stopped(protection: Isolation, mark: str) -> None:
     if not protection.process_limit:
         pytest.skip("the number of processes cannot be limited here")
     bomb = NAME.format(mark=mark) + "import os\nwhile True: os.fork()"
-    assert _reason(bomb) == "too many processes"
+    assert _reason(bomb) == _reason(bomb, CHILDREN) == "too many processes"
 
 
 def test_a_fork_bomb_that_will_not_take_no_is_stopped(protection: Isolation, mark: str) -> None:
@@ -193,7 +198,8 @@ while True:
     except OSError:
         pass
 """
-    assert _reason(NAME.format(mark=mark) + bomb, Limits(wall_seconds=1.0)) == "timeout"
+    limits = Limits(wall_seconds=1.0, children=True)
+    assert _reason(NAME.format(mark=mark) + bomb, limits) == "timeout"
 
 
 def test_threads_count_as_processes(protection: Isolation, mark: str) -> None:
@@ -218,7 +224,7 @@ for _ in range(3):
         time.sleep(600)
 """
     )
-    assert _reason(source) == "passed"
+    assert _reason(source, CHILDREN) == "passed"
 
 
 @pytest.mark.parametrize(
@@ -282,6 +288,19 @@ def test_nothing_runs_as_root_with_limits_alone(
         isolation.__wrapped__()
     assert tried == ["namespaces", last]
     assert ("ordinary user instead of root" in str(refused.value)) is root
+
+
+def test_folders_of_labs_that_were_killed_are_removed(tmp_path: Path) -> None:
+    folder = Path(tempfile.gettempdir())
+    day = 25 * 3600
+    for name in ("fggm-code-old", "other-old", "fggm-code-new"):
+        (folder / name / "deep").mkdir(parents=True)
+        age = 0 if name.endswith("new") else day
+        os.utime(folder / name, (time.time() - age,) * 2)
+    isolation.__wrapped__()
+    assert {path.name for path in folder.iterdir()} == {"other-old", "fggm-code-new"}
+    for path in folder.iterdir():
+        shutil.rmtree(path)
 
 
 def test_deleting_everything_leaves_the_interpreter(protection: Isolation) -> None:
@@ -390,17 +409,27 @@ def test_without_namespaces_limits_and_killing_still_hold(
     source: str, reason: str, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fggm_lab.tasks.code.sandbox.isolation", lambda: PLAIN)
-    assert _reason(NAME.format(mark=mark) + source, Limits(seconds=1.0)) == reason
+    limits = Limits(seconds=1.0, children=True)
+    assert _reason(NAME.format(mark=mark) + source, limits) == reason
 
 
 @pytest.mark.parametrize("name", ["seconds", "memory", "output"])
 def test_a_limit_of_nothing_is_refused(name: str) -> None:
     with pytest.raises(SettingError, match=f"limit {name} is 0"):
-        Limits(**{name: 0})
+        Limits(**{name: 0})  # type: ignore[arg-type]
 
 
-def test_what_is_in_force_is_said_line_by_line(protection: Isolation) -> None:
+def test_a_working_folder_larger_than_the_memory_is_refused() -> None:
+    with pytest.raises(SettingError, match="disk must be below memory"):
+        Limits(memory=32 << 20)
+
+
+def test_what_is_in_force_is_said_line_by_line_and_in_one(protection: Isolation) -> None:
     lines = protection.lines()
-    assert len(lines) == 6
-    weak = Isolation("plain", False, False, False, False, False).lines()
-    assert [line.startswith("not in force: ") for line in weak] == [False] + 5 * [True]
+    assert len(lines) == 8
+    weak = Isolation("plain", *7 * [False])
+    assert [line.startswith("not in force: ") for line in weak.lines()] == [False] + 7 * [True]
+    held, lacking = weak.summary().split("; not in force: ")
+    assert held.startswith("in force: time, memory") and len(lacking.split(", ")) == 7
+    strong = Isolation("namespaces", *7 * [True])
+    assert strong.summary().endswith("; not in force: nothing")

@@ -65,10 +65,12 @@ def _guarded(job: Job) -> dict[str, object]:
     if namespaces:
         enter_namespaces(job, uid, gid)
     else:
+        if sys.platform == "linux":
+            linux.hide_memory()  # the token is in it, and the program may be of the same user
         if switch:
             os.chown(job["folder"], uid, gid)
         os.chdir(job["folder"])
-    token = os.urandom(16).hex()
+    token = os.urandom(16).hex().encode()
     verdict_read, verdict = os.pipe()
     status_read, status_write = os.pipe()
     text_read, text_write = os.pipe()
@@ -92,7 +94,7 @@ def _guarded(job: Job) -> dict[str, object]:
     for file in (verdict, status_write, text_read, failed):
         os.close(file)
     try:
-        _hand_over({"source": job["source"], "token": token}, text_write)
+        _hand_over(job["source"].encode(), token, text_write)
         ended = wait(child, job["limits"]["wall_seconds"])
         seconds = time.monotonic() - started
     finally:
@@ -112,18 +114,19 @@ def _guarded(job: Job) -> dict[str, object]:
     return {
         "ended": ended,
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-        "passed": ended == "exit" and status == 0 and report == token.encode(),
+        "passed": ended == "exit" and status == 0 and report == token,
         "verdict": report.decode(errors="replace"),
         "seconds": seconds,
     }
 
 
-def _hand_over(job: dict[str, str], file: int) -> None:
+def _hand_over(source: bytes, token: bytes, file: int) -> None:
     """Write the job to the runner; a program that cannot be started reads none of it."""
-    data = memoryview(marshal.dumps(job))
+    data = memoryview(len(source).to_bytes(8, "big") + source)
     try:
         while data:
             data = data[os.write(file, data) :]
+        os.write(file, token)  # so short that a pipe takes and gives it whole
     except BrokenPipeError:
         pass
     finally:

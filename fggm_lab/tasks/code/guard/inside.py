@@ -6,6 +6,7 @@ import resource
 import sys
 
 import linux
+import system_calls
 
 TYPE_CHECKING = False  # as in typing, without importing it
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def become_program(
             linux.gain_nothing_by_exec()
             if job["plan"] != "namespaces":
                 linux.die_with_parent(signal.SIGKILL)
+            if system_calls.available():
+                system_calls.install(job["limits"]["children"])
         home = os.getcwd()
         environment = {
             "HOME": home,
@@ -140,7 +143,7 @@ def _limit(job: Job, processes: int | None) -> None:
     limits = job["limits"]
     for name, value in (
         ("RLIMIT_CPU", cpu_seconds(job)),
-        ("RLIMIT_AS", limits["memory"]),
+        ("RLIMIT_AS", limits["address_space"]),
         ("RLIMIT_FSIZE", limits["file_size"]),
         ("RLIMIT_NOFILE", limits["open_files"]),
         ("RLIMIT_CORE", 0),

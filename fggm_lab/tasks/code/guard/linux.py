@@ -12,15 +12,19 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_THREAD = 0x00010000
+PR_SET_SECCOMP = 22
 
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
+_PR_SET_DUMPABLE = 4
 _SYS_MOUNT_SETATTR = 442  # the same number on every architecture, since Linux 5.12
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _READ_ONLY, _NO_SETUID = 0x1, 0x2
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _checked(result: int, what: str) -> None:
@@ -31,7 +35,7 @@ def _checked(result: int, what: str) -> None:
 
 def unshare(flags: int) -> None:
     """Leave the namespaces named by `flags` for new ones."""
-    _checked(_libc.unshare(flags), "unshare")
+    _checked(libc.unshare(flags), "unshare")
 
 
 def become_unprivileged_root_of_own_namespace(uid: int, gid: int) -> None:
@@ -49,17 +53,22 @@ def become_unprivileged_root_of_own_namespace(uid: int, gid: int) -> None:
 
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends."""
-    _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+    _checked(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+
+
+def hide_memory() -> None:
+    """No other process of this user reads this one's memory through /proc."""
+    _checked(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl")
 
 
 def die_with_parent(signal: int) -> None:
     """Get this signal when the parent ends."""
-    _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
+    _checked(libc.prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
 
 
 def gain_nothing_by_exec() -> None:
     """No set-uid program gives this process or its children more rights."""
-    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+    _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
 
 
 def enter_small_root(
@@ -93,13 +102,13 @@ def enter_small_root(
         os.chown(mount_point, owner, group)
         os.chmod(mount_point, 0o755)
     os.chdir(folder)
-    _checked(_libc.pivot_root(b".", b"."), "pivot_root")
-    _checked(_libc.umount2(b".", _MNT_DETACH), "umount2")
+    _checked(libc.pivot_root(b".", b"."), "pivot_root")
+    _checked(libc.umount2(b".", _MNT_DETACH), "umount2")
     os.chdir("/work")
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
-    result = _libc.mount(
+    result = libc.mount(
         source.encode(),
         target.encode(),
         None if kind is None else kind.encode(),
@@ -118,7 +127,7 @@ class _Attributes(ctypes.Structure):
 def _protect(mount_point: str) -> None:
     """Make what is mounted at `place`, and below it, read-only and its set-uid programs plain."""
     attributes = _Attributes(set=_READ_ONLY | _NO_SETUID)
-    result = _libc.syscall(
+    result = libc.syscall(
         _SYS_MOUNT_SETATTR,
         _AT_FDCWD,
         mount_point.encode(),

@@ -1,43 +1,55 @@
 """Runs one program in its own interpreter and says how it ended; given to `python -c`.
 
-The job comes on standard input: the program's text and a token. Standard input is then empty. A
-full stop on file 3 says that the program begins. Only a program that comes to its end without an
-exception gets the token written there, too. Until then it lies in a local variable of this file,
-out of the program's text and names; a program that searches the interpreter's own frames could find
-it, as it could find the tests.
+The job comes on standard input: the length of the program's text, the text, and a token. Standard
+input is then empty. A full stop on file 3 says that the program begins. Only a program that comes
+to its end without an exception gets the token written there, too.
+
+The verdict hangs on that token alone, so that nothing a program assigns (to `__main__`, `builtins`,
+a frame's locals) turns a failure into a pass. While the program runs the token is on the
+interpreter's evaluation stack, which no frame, no module and no collector shows; an exception drops
+it from there. What remains are the deceits that docs/howto/researcher.md lists.
 """
 
-import marshal
 import os
 import sys
 
 sys.path[:] = filter(None, sys.path)  # not the working folder, which Python 3.10 puts first
 
 _VERDICT = 3
+_TOKEN_SIZE = 32
 _LONGEST = 500
 
 
 def main() -> None:
     """Read the job, run it, report, leave."""
     write, leave, getpid, flush = os.write, os._exit, os.getpid, sys.stdout.flush
-    with open(0, "rb", closefd=False) as file:
-        job = marshal.loads(file.read())
-    token, source = job["token"].encode(), job["source"]
-    del job
+    read, close = os.read, os.close
+    source = _exactly(int.from_bytes(_exactly(8), "big")).decode()
+    tokens = os.dup(0)
     reading, writing = os.pipe()
     os.dup2(reading, 0)
-    os.close(reading)
-    os.close(writing)
+    close(reading)
+    close(writing)
     own_pid = getpid()
+    namespace = _program_module().__dict__
+    sys.addaudithook(_refuse)
     write(_VERDICT, b".")  # from here on it is the program's doing
     reserve = bytearray(1 << 20)  # lets a program out of memory still be reported
     failure: str | None = None
+    token = b""
     try:
-        failure = _run(source)
-    except BaseException as error:
-        del reserve
-        failure = _described(error)
-        error.__traceback__ = None
+        code = compile(source, "<program>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        failure = "SyntaxError" + _described(error)[len(type(error).__name__) :]
+    else:
+        try:
+            # One expression, so that the token is in no variable before the program has ended.
+            ended = read(tokens, _TOKEN_SIZE), close(tokens), exec(code, namespace)  # type: ignore[func-returns-value]
+            token = ended[0]
+        except BaseException as error:
+            del reserve
+            failure = _described(error)
+            error.__traceback__ = None
     if getpid() != own_pid:
         leave(1)
     try:  # noqa: SIM105 - contextlib is slow to import
@@ -53,6 +65,33 @@ def main() -> None:
     leave(1)
 
 
+def _exactly(size: int) -> bytes:
+    parts = []
+    while size:
+        parts.append(os.read(0, min(size, 1 << 20)))
+        size -= len(parts[-1])
+        if not parts[-1]:
+            os._exit(1)  # the guard is gone
+    return b"".join(parts)
+
+
+def _refuse(event: str, arguments: tuple[object, ...]) -> None:
+    """An audit hook: no tracing, by which a program could jump over its tests.
+
+    Nothing but constants decides, and `__code__` of this file's functions is not to be replaced, so
+    that the hook cannot be changed either.
+
+    Raises:
+        PermissionError: that is what the event is about.
+    """
+    if event in ("sys.settrace", "sys.monitoring.register_callback"):
+        raise PermissionError(f"{event} is refused: a program could jump over its tests")
+    if event == "object.__setattr__" and arguments[1] == "__code__":
+        function: object = arguments[0]
+        if function.__code__.co_filename == "<string>":  # type: ignore[attr-defined]
+            raise PermissionError("the code of a function of the runner is not to be replaced")
+
+
 def _folder_is_gone() -> bool:
     """Whether the folder this process is in was deleted; its path may be too long to ask for."""
     try:
@@ -61,16 +100,11 @@ def _folder_is_gone() -> bool:
         return True
 
 
-def _run(source: str) -> str | None:
-    """Run the text as a module named `program`; what is wrong with its grammar, or None."""
+def _program_module() -> object:
+    """An empty module named `program`, which the program's names go to."""
     module = type(sys)("program")
     sys.modules["program"] = module
-    try:
-        code = compile(source, "<program>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return "SyntaxError" + _described(error)[len(type(error).__name__) :]
-    exec(code, module.__dict__)
-    return None
+    return module
 
 
 def _described(error: BaseException) -> str:
