@@ -10,6 +10,7 @@ import torch
 
 from fggm_lab import plots
 from fggm_lab.errors import SettingError
+from fggm_lab.files import read_record
 from fggm_lab.fisher import FisherInfo, FisherScores
 from fggm_lab.mask_settings import check_keep, check_scope
 from fggm_lab.masks import SCOPES, Mask, Ranking
@@ -95,7 +96,7 @@ def test_a_run_of_an_earlier_version_resumes_and_compares_equal(
     run = run_sequence(*ingredients, tmp_path / "new", **QUICK)
     shutil.copytree(tmp_path / "new", tmp_path / "old")
     path = tmp_path / "old" / "config.json"
-    record = json.loads(path.read_text())
+    record = read_record(path)
     record["method_settings"]["scope"] = "layer"
     path.write_text(json.dumps(record))
     recwarn.clear()

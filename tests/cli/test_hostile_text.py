@@ -14,6 +14,7 @@ from rich.console import Console
 
 from fggm_lab.cli.console import PlainConsole, console, tell
 from fggm_lab.errors import LabError, SettingError
+from fggm_lab.files import read_record
 from fggm_lab.progress import MethodsProgress
 from fggm_lab.runs import comparison, find_runs, over_seeds, paired
 from fggm_lab.tables import comparison_table, paired_table
@@ -32,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     for number, method in enumerate(METHODS):
         run = made_run(folder / str(number), "sft", TASKS)
-        config = json.loads((run.path / "config.json").read_text())
+        config = read_record(run.path / "config.json")
         (run.path / "config.json").write_text(json.dumps(config | {"method": method}))
     return folder
 

@@ -9,6 +9,7 @@ import pytest
 
 from fggm_lab.errors import DataError
 from fggm_lab.evaluation import evaluate
+from fggm_lab.files import read_record
 from fggm_lab.methods import FGGM, SFT
 from fggm_lab.runs import Run
 from fggm_lab.tasks import Choice, Example, General, Task, TaskSequence
@@ -71,7 +72,7 @@ def test_it_resumes_and_so_does_a_run_of_a_version_without_the_setting(tmp_path:
             small_run(SFT(), tmp_path / name / "parts", listener=StopAt("step", 9), **settings)
         if name == "older":
             file = tmp_path / name / "parts" / "config.json"
-            config = json.loads(file.read_text())
+            config = read_record(file)
             assert config.pop("skip_too_long") is False
             file.write_text(json.dumps(config))
         resumed = small_run(SFT(), tmp_path / name / "parts", resume=True, **settings)
