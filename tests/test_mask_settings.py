@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, safe_open, save_file
 
 from fggm_lab import plots
 from fggm_lab.errors import SettingError
@@ -80,11 +81,12 @@ def test_a_mask_file_of_an_earlier_version_is_read_without_a_warning(
 ) -> None:
     mask = Mask.top(scores, 0.3)
     mask.save(tmp_path / "new")
-    data = (tmp_path / "new.safetensors").read_bytes()
-    assert data.count(b'parameter\\"') == 1
-    length = int.from_bytes(data[:8], "little") - len("parameter") + len("layer")
-    old = length.to_bytes(8, "little") + data[8:].replace(b'parameter\\"', b'layer\\"')
-    (tmp_path / "old.safetensors").write_bytes(old)
+    with safe_open(tmp_path / "new.safetensors", framework="pt") as file:
+        record = json.loads(file.metadata()["fggm_lab"])
+    assert record["made"]["scope"] == "parameter" and record.pop("digest")
+    record["made"]["scope"] = "layer"
+    tensors = load_file(tmp_path / "new.safetensors")
+    save_file(tensors, tmp_path / "old.safetensors", metadata={"fggm_lab": json.dumps(record)})
     read = Mask.load(tmp_path / "old")
     assert read == mask and read.info == mask.info and not recwarn.list
 

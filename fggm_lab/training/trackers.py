@@ -127,7 +127,7 @@ class _TrackerLog:
 
     def __call__(self, event: Event) -> None:
         """Log the numbers of an event, unless they are logged already."""
-        self._heard += 1
+        self._heard += event["kind"] != "resume"  # which is in the log only where it was stopped
         if event["kind"] == "step" or event["kind"] == "evaluation":
             self._step = event["step"]
         numbers = {name: value for name, value in event_scalars(event) if value is not None}
