@@ -1,6 +1,7 @@
 """Scores along a run, read from its events: the data of forgetting curves."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fggm_lab.runs import Run
@@ -49,6 +50,7 @@ class Curves:
 
     Attributes:
         label: the run's method, with settings and seed where those tell runs apart.
+        order: every task's name, in the order they are learned.
         tasks: name → points in the order of steps; a task not measured yet has none.
         general: points of General; empty if it was not measured.
         general_name: what General was measured on.
@@ -58,6 +60,7 @@ class Curves:
     """
 
     label: str
+    order: list[str]
     tasks: dict[str, list[Measurement]]
     general: list[Measurement]
     general_name: str | None
@@ -77,9 +80,19 @@ class Curves:
         return max([self.step, *(s.end for s in self.segments)])
 
 
-def curves_of(runs: Sequence[Run]) -> list[Curves]:
-    """The curves of each run, labelled so that no two share a name."""
-    return [_curves_of_run(run, label) for run, label in zip(runs, run_labels(runs), strict=True)]
+def curves_of(runs: Sequence[Run], tasks: Collection[str] | None = None) -> list[Curves]:
+    """The curves of each run, labelled so that no two share a name.
+
+    Args:
+        runs: finished or not.
+        tasks: the names of those to read; None: every task.
+
+    Returns:
+        One entry per run, in order.
+    """
+    return [
+        _curves_of_run(run, label, tasks) for run, label in zip(runs, run_labels(runs), strict=True)
+    ]
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
@@ -89,20 +102,26 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
         [f"seed {run.config.training.seed}" for run in runs],
         [str(run.path) for run in runs],
     ):
+        counts = Counter(names)
         names = [
-            f"{name} ({extra_text})" if names.count(name) > 1 else name
+            f"{name} ({extra_text})" if counts[name] > 1 else name
             for name, extra_text in zip(names, extra, strict=True)
         ]
     return names
 
 
-def _curves_of_run(run: Run, label: str) -> Curves:
+def _curves_of_run(run: Run, label: str, tasks: Collection[str] | None) -> Curves:
     events = run.events()
     evaluations = [event for event in events if event["kind"] == "evaluation"]
     scores = run.scores
     return Curves(
         label=label,
-        tasks={name: points_of(evaluations, name) for name in run.config.task_names},
+        order=list(run.config.task_names),
+        tasks={
+            name: points_of(evaluations, name)
+            for name in run.config.task_names
+            if tasks is None or name in tasks
+        },
         general=general_points(evaluations),
         general_name=scores.general["name"] if scores else run.config.general,
         general_better=scores.general["better"] if scores else "higher",
@@ -145,21 +164,14 @@ def _segments(names: Sequence[str], events: Sequence[Event]) -> list[Segment]:
     for event in events if planned is not None else ():
         if event["kind"] == "task" and "until" in event and planned is not None:
             planned[event["task"]] = event["until"]["steps"]
+    reached: dict[int, int] = {}
+    for event in events:
+        if event["kind"] == "step" or event["kind"] == "evaluation":
+            reached[event["task"]] = max(event["step"], reached.get(event["task"], 0))
     segments: list[Segment] = []
     start = 0
     for index, name in enumerate(names):
-        if planned is not None:
-            end = start + int(planned[index])
-        else:
-            end = max(
-                (
-                    event["step"]
-                    for event in events
-                    if (event["kind"] == "step" or event["kind"] == "evaluation")
-                    and event["task"] == index
-                ),
-                default=start,
-            )
+        end = reached.get(index, start) if planned is None else start + int(planned[index])
         if end > start:
             segments.append(Segment(name, start, end))
         start = end
