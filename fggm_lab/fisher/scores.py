@@ -138,7 +138,10 @@ class FisherScores(UnitTable):
         return self if len(names) == len(self.units) else self.restricted(names)
 
     def table(self) -> list[dict[str, Any]]:
-        """One row per parameter: name, layer, module, units, total, median, max, share of zero."""
+        """One row per parameter: name, layer, module, units, total, median, max, share of zero.
+
+        A number that is not finite is None, for JSON has none.
+        """
         rows = []
         for name, scores in self.units.items():
             position = split_name(name)
@@ -149,9 +152,9 @@ class FisherScores(UnitTable):
                     "layer": position.layer,
                     "module": position.module,
                     "units": scores.numel(),
-                    "total": float(scores.double().sum()),
-                    "median": None if empty else float(scores.median()),
-                    "max": None if empty else float(scores.max()),
+                    "total": _finite(scores.double().sum()),
+                    "median": None if empty else _finite(scores.median()),
+                    "max": None if empty else _finite(scores.max()),
                     "zero": None if empty else float((scores == 0).double().mean()),
                 }
             )
@@ -252,3 +255,7 @@ def read_record(file: Path, kind: str, what: str) -> tuple[dict[str, Tensor], di
 def dtype_name(dtype: torch.dtype) -> str:
     """`torch.float32` → `float32`."""
     return str(dtype).removeprefix("torch.")
+
+
+def _finite(value: Tensor) -> float | None:
+    return float(value) if value.isfinite() else None

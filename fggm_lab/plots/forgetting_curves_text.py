@@ -51,6 +51,8 @@ def left_out(curves: Sequence[Curves], task: str | None, names: int, marked: int
         sentence = f" Of {names} tasks {marked} are "
         sentence += "drawn, evenly spaced; name a task to see another." if task is None \
             else "marked, evenly spaced."  # fmt: skip
+    if infinite := sum(c.infinite for c in curves):
+        sentence += f" Left out: {infinite} measurements of General that are not finite numbers."
     if any(len(ps) > most for c in curves for ps in (*c.tasks.values(), c.general)):
         sentence += " Long curves show every k-th measurement of a whole split, and no samples."
     return sentence

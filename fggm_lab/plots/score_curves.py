@@ -57,6 +57,7 @@ class Curves:
         general_better: `higher` if General is a score from 0 to 1, `lower` if it is a loss.
         segments: where each task begins and ends, planned ones included where known.
         finished: whether the run is.
+        infinite: how many measurements of General were not finite numbers; they are no points.
     """
 
     label: str
@@ -67,6 +68,7 @@ class Curves:
     general_better: str
     segments: list[Segment]
     finished: bool
+    infinite: int = 0
 
     @property
     def step(self) -> int:
@@ -127,6 +129,9 @@ def _curves_of_run(run: Run, label: str, tasks: Collection[str] | None) -> Curve
         general_better=scores.general["better"] if scores else "higher",
         segments=_segments(run.config.task_names, events),
         finished=any(event["kind"] == "end" for event in events),
+        infinite=sum(
+            1 for e in evaluations if (general := e.get("general")) and general["score"] is None
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
+from fggm_lab.fisher.concentration import is_finite
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.mask_settings import MaskSettings
 from fggm_lab.masks import Mask
@@ -14,11 +15,12 @@ from fggm_lab.plots.mask_overlap import MEASURES
 from fggm_lab.plots.score_curves import GENERAL, run_labels
 from fggm_lab.report.block import Block, Variant
 from fggm_lab.report.selection import (
-    MOST_METHODS,
     MOST_SPECTRA,
     MOST_TASKS,
     compared_runs,
+    infinite_note,
     methods_note,
+    runs_of_curves,
     seeds_note,
     sentences,
     shown_tasks,
@@ -68,20 +70,32 @@ def figure_blocks(runs: Sequence[Run]) -> list[Block]:
         label: {task: of_run[task] for task in shown_tasks(list(of_run))}
         for label, of_run in masks.items()
     }
-    scores = {label: scored for label, run in named.items() if (scored := scores_of(run))}
+    recorded = {label: scores_of(run) for label, run in named.items()}
+    infinite = [
+        f"{label} before {task}"
+        for label, of_run in recorded.items()
+        for task, item in of_run.items()
+        if not is_finite(item.units.values())
+    ]
+    scores = {
+        label: finite
+        for label, of_run in recorded.items()
+        if (finite := {t: s for t, s in of_run.items() if is_finite(s.units.values())})
+    }
+    of_scores = sentences(of_tasks, infinite_note(infinite))
     return [
         _forgetting(compared, methods),
         _plane(compared, methods),
         _paired(compared, methods),
         _cost(compared, methods),
         _distance(compared, methods),
-        _spectra(named, scores, note),
-        _of_methods("lorenz", "lorenz_curves", "wide", scores, NO_SCORES, of_tasks),
+        _spectra(named, scores, sentences(note, infinite_note(infinite))),
+        _of_methods("lorenz", "lorenz_curves", "wide", scores, NO_SCORES, of_scores),
         _overlap(some_masks, of_tasks),
         _of_methods("depth", "overlap_per_layer", "wide", some_masks, NO_MASKS, of_tasks),
         _of_methods("shared", "shared_units", "narrow", masks, NO_MASKS, note),
         _of_methods("union", "union_growth", "narrow", masks, NO_MASKS, note),
-        _drift(named, scores, of_tasks),
+        _drift(named, scores, of_scores),
     ]
 
 
@@ -99,7 +113,7 @@ def scores_of(run: Run) -> dict[str, FisherScores]:
 
 def _forgetting(runs: Sequence[Run], note: str) -> Block:
     kind = FIGURES["forgetting_curves"]
-    shown = runs if len(runs) <= MOST_METHODS else first_seeds(runs)[:MOST_METHODS]
+    shown = runs_of_curves(runs)
     names = runs[0].config.task_names
     measured = any(event.get("general") for run in shown for event in run.events("evaluation"))
     variants = [Variant("all tasks", kind.draw(shown))]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from fggm_lab.plots.thinning import evenly
 from fggm_lab.runs import Run
-from fggm_lab.runs.compare import group_labels
+from fggm_lab.runs.compare import first_seeds, group_labels
 
 MOST_METHODS = 12
 """The most methods, each with its settings, that figures show."""
@@ -39,6 +39,11 @@ def compared_runs(runs: Sequence[Run]) -> list[Run]:
         settings[method] += 1
     shown = sorted(names, key=turns.__getitem__)[:MOST_METHODS]
     return [run for run, label in zip(runs, group_labels(runs), strict=True) if label in shown]
+
+
+def runs_of_curves(runs: Sequence[Run]) -> list[Run]:
+    """The runs with curves of their own: all of few, else the first seed of each method."""
+    return list(runs) if len(runs) <= MOST_METHODS else first_seeds(runs)[:MOST_METHODS]
 
 
 def methods_note(shown: Sequence[Run], runs: Sequence[Run]) -> str:
@@ -72,6 +77,22 @@ def tasks_note(names: Sequence[str], most: int = MOST_TASKS) -> str:
     if len(names) <= most:
         return ""
     return f"Of {len(names)} tasks {most} are shown, evenly spaced."
+
+
+def infinite_note(left_out: Sequence[str]) -> str:
+    """Say which Fisher scores cannot be drawn.
+
+    Args:
+        left_out: such as `fggm before FOMC`.
+
+    Returns:
+        A sentence; empty if there are none.
+    """
+    if not left_out:
+        return ""
+    listed = ", ".join(evenly(left_out, MOST_TASKS))
+    more = f" (of {len(left_out)})" if len(left_out) > MOST_TASKS else ""
+    return f"Left out, since some of their Fisher scores are not finite: {listed}{more}."
 
 
 def sentences(*notes: str) -> str:
