@@ -138,10 +138,7 @@ class FisherScores(UnitTable):
         return self if len(names) == len(self.units) else self.restricted(names)
 
     def table(self) -> list[dict[str, Any]]:
-        """One row per parameter: name, layer, module, units, total, median, max, share of zero.
-
-        A number that is not finite is None, for JSON has none.
-        """
+        """One row per parameter: name, layer, module, units, total, median, max, share of zero."""
         rows = []
         for name, scores in self.units.items():
             position = split_name(name)
@@ -258,4 +255,5 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 def _finite(value: Tensor) -> float | None:
+    """A number that JSON has; None of what is infinite or NaN."""
     return float(value) if value.isfinite() else None

@@ -209,9 +209,9 @@ def _fewer(points: Sequence[Measurement], most: int, task: int) -> Sequence[Meas
     """
     if len(points) <= most:
         return points
-    whole = [p for p in points if p.final] or points
+    finals = [p for p in points if p.final] or points
     return sorted(
-        {*thin_evenly(whole, most), *(p for p in whole if p.task == task and p.final)},
+        {*thin_evenly(finals, most), *(p for p in finals if p.task == task and p.final)},
         key=lambda p: p.step,
     )
 
