@@ -20,6 +20,7 @@ from benchmarks import (
     page,
     peers,
     real,
+    reports,
     steps,
     traffic,
     trainer,
@@ -46,6 +47,7 @@ CASES: dict[str, Case] = {
     "demo": demo.run,
     "page": page.run,
     "real": real.run,
+    "reports": reports.run,
 }
 
 

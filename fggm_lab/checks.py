@@ -1,10 +1,14 @@
 """Checks of single settings, each with a sentence that says what the setting may be."""
 
-import math
+import errno
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, get_args
 
-from fggm_lab.errors import SettingError, nearest
+from fggm_lab.errors import SettingError, nearest, shortened
+
+_LONGEST_NAME = "x" * 255
+"""As long as file systems let a file's name be; those of a run are shorter."""
 
 
 def check_choice(name: str, value: object, choices: Any) -> None:
@@ -21,7 +25,9 @@ def check_choice(name: str, value: object, choices: Any) -> None:
     words: Sequence[str] = get_args(choices) or tuple(choices)
     if value not in words:
         close = nearest(value, words) if isinstance(value, str) else ""
-        raise SettingError(f"{name} is '{value}'; choose one of: {', '.join(words)}{close}")
+        raise SettingError(
+            f"{name} is '{shortened(value)}'; choose one of: {', '.join(words)}{close}"
+        )
 
 
 def check_range(
@@ -41,7 +47,7 @@ def check_range(
     """
     inside = (
         is_number(value)
-        and math.isfinite(value)
+        and float("-inf") < value < float("inf")
         and (minimum < value if above else minimum <= value)
         and value <= maximum
     )
@@ -51,7 +57,7 @@ def check_range(
         bounds = f"in ({minimum:g}, {maximum:g}]" if above else f"from {minimum:g} to {maximum:g}"
     else:
         bounds = f"above {minimum:g}" if above else f"{minimum:g} or more"
-    raise SettingError(f"{name} is {value}; it must be {bounds}")
+    raise SettingError(f"{name} is {shortened(value)}; it must be {bounds}")
 
 
 def check_count(name: str, value: int, minimum: int = 1) -> None:
@@ -67,7 +73,7 @@ def check_count(name: str, value: int, minimum: int = 1) -> None:
     """
     check_range(name, value, minimum)
     if not isinstance(value, int):
-        raise SettingError(f"{name} is {value}; it must be a whole number")
+        raise SettingError(f"{name} is {shortened(value)}; it must be a whole number")
 
 
 def check_optional_count(name: str, value: int | None) -> None:
@@ -82,6 +88,30 @@ def check_optional_count(name: str, value: int | None) -> None:
     """
     if value is not None:
         check_count(name, value)
+
+
+def check_path(path: Path | str, inside: str = "") -> None:
+    """Check that a path is one that the file system can take, whether anything is there or not.
+
+    Args:
+        path: of a file or a folder.
+        inside: a folder to be made in it, into which files of any name shall fit.
+
+    Raises:
+        SettingError: it is too long, or holds a character that no path may.
+    """
+    longest = Path(path, inside, _LONGEST_NAME) if inside else Path(path)
+    try:
+        longest.lstat()
+    except ValueError:
+        raise SettingError(
+            f"{shortened(repr(str(path)))} is no path, for it holds the character 0; leave it out"
+        ) from None
+    except OSError as problem:
+        if problem.errno == errno.ENAMETOOLONG:
+            raise SettingError(
+                f"the path {shortened(path)} is too long for this file system; choose a shorter one"
+            ) from None
 
 
 def is_number(value: object) -> bool:

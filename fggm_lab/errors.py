@@ -65,6 +65,23 @@ def nearest(name: str, names: Sequence[str]) -> str:
     return f"; did you mean '{spelled[close[0]]}'?" if close else ""
 
 
+def shortened(value: object, most: int = 200) -> str:
+    """What a message quotes of a value: a longer one loses its middle, never the sentence its end.
+
+    Args:
+        value: as it was given.
+        most: how many characters of it to quote.
+
+    Returns:
+        Its text; what cannot be written as UTF-8 is escaped.
+    """
+    text = str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    if len(text) <= most:
+        return text
+    end = most // 4
+    return f"{text[: most - end - 1]}…{text[-end:]}"
+
+
 def first_line(problem: BaseException) -> str:
     """The first line of what an error says, without its full stop; its class where it is silent."""
     lines = str(problem).strip().splitlines()

@@ -1,5 +1,6 @@
 """The two settings by which a mask is cut: the share of units it keeps, and its scope."""
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
 from fggm_lab.checks import check_choice, is_number
@@ -54,6 +55,27 @@ def kept_count(keep: float, units: int) -> int:
     """
     check_keep(keep)
     return round(keep * units)
+
+
+def check_moves(keep: float, scope: Scope, sizes: Mapping[str, int]) -> None:
+    """Check that a keep share lets anything move, before anything is scored or trained.
+
+    Args:
+        keep: the share of units that may move, in (0, 1].
+        scope: where that share holds.
+        sizes: name of a parameter → how many units it has.
+
+    Raises:
+        SettingError: it rounds to no unit at all.
+    """
+    units = sum(sizes.values()) if scope == "global" else max(sizes.values(), default=0)
+    if not sizes or kept_count(keep, units):
+        return
+    of = "all parameters have" if scope == "global" else "the largest parameter has"
+    raise SettingError(
+        f"keep is {keep:g}, and round(keep · {units:,}), of the units that {of}, is 0: nothing "
+        f"would move; keep more than {0.5 / units:.2g}"
+    )
 
 
 def check_scope(scope: str, *, stored: bool = False) -> Scope:

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fggm_lab.errors import SettingError, nearest
+from fggm_lab.errors import SettingError, nearest, shortened
 
 METHODS_GROUP = "fggm_lab.methods"
 """The entry-point group of methods; each name is the method's `name`."""
@@ -122,7 +122,8 @@ def look_up(kind: str, name: str, shipped: Mapping[str, Any], group: str) -> Any
         return load_entry_point(installed[name])
     names = list(dict.fromkeys([*shipped, *installed]))
     raise SettingError(
-        f"no {kind} is named '{name}'; there are: {', '.join(names)}{nearest(name, names)}"
+        f"no {kind} is named '{shortened(name)}'; there are: {', '.join(names)}"
+        f"{nearest(name, names)}"
     )
 
 

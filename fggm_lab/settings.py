@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import Self
 
 from fggm_lab.deprecation import warn_renamed
-from fggm_lab.errors import SettingError, nearest
+from fggm_lab.errors import SettingError, nearest, shortened
 
 __all__ = ["Option", "TrainingSettings"]
 
@@ -75,7 +75,10 @@ def _form(value: Any) -> str:
     return "@in order" if isinstance(value, list | tuple) else "@all"
 
 
-_Epochs = Annotated[float, Field(gt=0)]
+# More can only be slips: batches are drawn ahead, task seeds stay below 2⁶³, weights below 1e38.
+_MOST_EPOCHS, _LARGEST_SEED, _MOST_TEXTS, _LARGEST_RATE = 10_000, 10**15, 1_000_000, 1e6
+
+_Epochs = Annotated[float, Field(gt=0, le=_MOST_EPOCHS)]
 _Tokens = Annotated[int, Field(ge=1)]
 Epochs = Annotated[
     Annotated[_Epochs, Tag("@all")]
@@ -117,7 +120,7 @@ class TrainingSettings(BaseModel):
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
-    seed: Annotated[int, Option(sweep=False)] = Field(default=0, ge=0)
+    seed: Annotated[int, Option(sweep=False)] = Field(default=0, ge=0, le=_LARGEST_SEED)
     """Orders the data and draws random masks and whatever else a method draws."""
     epochs: Epochs = 5.0
     """Passes over each task's training split: `5`, one for each task (`5,3,7`), or by name
@@ -130,9 +133,9 @@ class TrainingSettings(BaseModel):
     """Steps from one look at that loss to the next."""
     until_examples: Annotated[int | None, Option(sweep=False)] = Field(default=64, ge=1)
     """Examples of the eval split that it is of, the first ones; `none` takes all."""
-    batch_size: int = Field(default=32, ge=1)
+    batch_size: int = Field(default=32, ge=1, le=_MOST_TEXTS)
     """Examples per step."""
-    lr: float = Field(default=5e-4, ge=0)
+    lr: float = Field(default=5e-4, ge=0, le=_LARGEST_RATE)
     """Peak learning rate."""
     schedule: Schedule = "linear"
     """How the learning rate goes on from its peak: `linear` falls to 0, `constant` stays."""
@@ -141,7 +144,7 @@ class TrainingSettings(BaseModel):
     its peak; the schedule goes on from there."""
     optimizer: OptimizerName = "adamw"
     """The optimiser; it starts fresh with each task."""
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0, le=_LARGEST_RATE)
     """The optimiser's weight decay."""
     clip: float | None = Field(default=1.0, gt=0)
     """Largest gradient norm, after masking; `none` switches clipping off."""
@@ -185,7 +188,7 @@ class TrainingSettings(BaseModel):
     )
     """Evaluations inside each task."""
     probe: Annotated[int, Option(panel=MEASURING)] = Field(default=8, ge=0)
-    """Examples per task for each of them."""
+    """Examples per task for each of them; 0 only where there are none of them."""
     fisher_points: Annotated[
         int | None, Option(panel=MEASURING, default="only what a method itself scores")
     ] = Field(default=None, ge=0)
@@ -193,8 +196,9 @@ class TrainingSettings(BaseModel):
     is the same, bit for bit."""
     fisher_examples: Annotated[int | None, Option(panel=MEASURING)] = Field(default=128, ge=1)
     """Training examples for each of those scores, drawn by the seed; `none` uses all."""
-
-    distance_samples: Annotated[int, Option(panel=MEASURING, sweep=False)] = Field(default=0, ge=0)
+    distance_samples: Annotated[int, Option(panel=MEASURING, sweep=False)] = Field(
+        default=0, ge=0, le=_MOST_TEXTS
+    )
     """Measure after each task how far the model is from the untrained one, KL in nats per token: on
     N texts that the untrained model drew, and on N examples of the task."""
 
@@ -213,9 +217,19 @@ class TrainingSettings(BaseModel):
                     f"{', '.join(names)}"
                 ) from None
             raise SettingError(
-                f"setting {dotted(first)}: {first['msg'].lower()} (it is {first['input']!r}); "
+                f"setting {dotted(first)}: {first['msg'].lower()} (it is "
+                f"{shortened(repr(first['input']))}); "
                 f"write {allowed_values(cls.model_fields[name])}"
             ) from None
+
+    @model_validator(mode="after")
+    def _samples_hold_examples(self) -> Self:
+        if self.points_per_task > 1 and self.probe == 0:
+            raise SettingError(
+                f"probe is 0, so the {self.points_per_task} evaluations inside each task would "
+                "score nothing; write a number of 1 or more, or points_per_task=0 (--points 0)"
+            )
+        return self
 
     def with_changes(self, **changes: Any) -> Self:
         """The same settings with some changed.
@@ -297,10 +311,11 @@ def allowed_values(field: FieldInfo) -> str:
         words = "true or false"
     else:
         words = "a whole number" if int in types else "a number"
-        for mark in [*field.metadata, *types]:
+        for mark in sorted([*field.metadata, *types], key=lambda mark: isinstance(mark, Lt | Le)):
             words += f" above {mark.gt:g}" if isinstance(mark, Gt) else ""
             words += f" of {mark.ge:g} or more" if isinstance(mark, Ge) else ""
             words += f", below {mark.lt:g}" if isinstance(mark, Lt) else ""
+            words += f", at most {mark.le:,.0f}" if isinstance(mark, Le) else ""
         words += ", one for each task, or numbers by task name" if is_per_task(field) else ""
     return words + (", or none" if takes_none(field) else "")
 

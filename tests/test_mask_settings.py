@@ -13,7 +13,7 @@ from fggm_lab import plots
 from fggm_lab.errors import SettingError
 from fggm_lab.files import read_record
 from fggm_lab.fisher import FisherInfo, FisherScores
-from fggm_lab.mask_settings import check_keep, check_scope
+from fggm_lab.mask_settings import check_keep, check_moves, check_scope
 from fggm_lab.masks import SCOPES, Mask, Ranking
 from fggm_lab.methods import FGGM, make_method
 from fggm_lab.runs import Run
@@ -108,3 +108,14 @@ def test_a_run_of_an_earlier_version_resumes_and_compares_equal(
     ingredients = (small_model(), character_tokenizer(), small_tasks(1), FGGM())
     assert run_sequence(*ingredients, tmp_path / "old", resume=True, **QUICK).finished
     assert not [warning for warning in recwarn if warning.category is FutureWarning]
+
+
+def test_a_share_too_small_for_any_unit_is_refused_with_one_that_is_large_enough() -> None:
+    sizes = {"w": 400, "norm": 10}
+    check_moves(0.0013, "parameter", sizes)  # round(0.52)
+    check_moves(0.00123, "global", sizes)  # round(0.5043)
+    with pytest.raises(SettingError, match=r"round\(keep · 400\).* is 0.*; keep more than 0.0013$"):
+        check_moves(0.00124, "parameter", sizes)
+    with pytest.raises(SettingError, match=r"round\(keep · 410\).* is 0.*; keep more than 0.0012$"):
+        check_moves(0.0012, "global", sizes)
+    check_moves(1e-9, "global", {})

@@ -4,9 +4,11 @@ import inspect
 from typing import Any
 
 import pytest
+import torch
 
 import fggm_lab as lab
 from fggm_lab.errors import SettingError
+from fggm_lab.seeds import derived_seed
 from fggm_lab.settings import TrainingSettings
 
 
@@ -27,9 +29,19 @@ def test_run_sequence_names_them_with_the_defaults_of_the_record() -> None:
     ("changes", "sentence"),
     [
         ({"clip": 0}, r"^setting clip: .* \(it is 0\); write a number above 0, or none$"),
-        ({"batch_size": 1.5}, r"^setting batch_size: .*; write a whole number of 1 or more$"),
+        ({"batch_size": 1.5}, r"^setting batch_size: .*; write a whole number of 1 or more, at"),
         ({"schedule": "cosine"}, r"^setting schedule: .*; write one of: constant, linear$"),
-        ({"epochs": {"A": 0}}, r"^setting epochs.A: .*; write a number above 0, one for each task"),
+        (
+            {"epochs": {"A": 0}},
+            r"^setting epochs.A: .*; write a number above 0, at most 10,000, one",
+        ),
+        ({"epochs": 1e9}, r"^setting epochs: .*; write a number above 0, at most 10,000, one for"),
+        ({"lr": 1e300}, r"^setting lr: .*; write a number of 0 or more, at most 1,000,000$"),
+        ({"clip": float("inf")}, r"^setting clip: .*finite number .*; write a number above 0, or"),
+        ({"seed": 10**22}, r"^setting seed: .*, at most 1,000,000,000,000,000$"),
+        ({"distance_samples": 10**9}, r"^setting distance_samples: .*, at most 1,000,000$"),
+        ({"probe": 0}, r"^probe is 0, so the 12 evaluations .*, or points_per_task=0 \(--points 0"),
+        ({"schedule": "s" * 999}, r"^setting schedule: .*s…s+'\); write one of: constant, linear$"),
         ({"autocast": "perhaps"}, r"^setting autocast: .*; write true or false$"),
         ({"point_per_task": 3}, r"there is no such setting; did you mean 'points_per_task'\?"),
     ],
@@ -62,3 +74,13 @@ def test_numbers_of_traces_other_tasks_are_left_out() -> None:
     )
     with pytest.raises(SettingError, match=r"^epochs names a task 'mine' .* did you mean 'mined'"):
         settings.for_tasks(["mined", "FOMC"])
+
+
+def test_no_examples_are_needed_where_nothing_is_measured_inside_a_task() -> None:
+    assert TrainingSettings(points_per_task=0, probe=0).probe == 0
+
+
+def test_the_largest_seed_gives_every_task_one_that_generators_take() -> None:
+    purposes = ("data order", "random mask", "own samples", "adapters", "anything else")
+    for purpose in purposes:
+        torch.Generator().manual_seed(derived_seed(10**15, 999, purpose))

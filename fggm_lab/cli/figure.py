@@ -58,7 +58,7 @@ def _settings(name: str, texts: list[str]) -> dict[str, Any]:
             )
         try:
             settings[setting] = json.loads(value)
-        except json.JSONDecodeError:
+        except ValueError:  # no JSON, or a number of more digits than Python reads
             settings[setting] = value
     return settings
 

@@ -129,7 +129,9 @@ def _print_scores(scores: Any) -> None:
     for column in ("parameter", "units", "total", "median", "max"):
         table.add_column(column, justify="left" if column == "parameter" else "right")
     for row in scores.table():
-        numbers = (f"{row[c]:.3g}" for c in ("total", "median", "max"))
+        numbers = (
+            "not finite" if row[c] is None else f"{row[c]:.3g}" for c in ("total", "median", "max")
+        )
         table.add_row(row["name"], str(row["units"]), *numbers)
     console.print(table)
 

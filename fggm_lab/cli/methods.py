@@ -110,5 +110,5 @@ def _value(text: str) -> Any:
     """A setting's value: JSON where it is JSON, else the text itself."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:  # no JSON, or a number of more digits than Python reads
         return text

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from fggm_lab.deprecation import warn_renamed
-from fggm_lab.errors import SettingError
+from fggm_lab.errors import SettingError, shortened
 from fggm_lab.settings import (
     Option,
     TrainingSettings,
@@ -112,7 +112,9 @@ def read_setting(record: type[TrainingSettings], field_name: str, value: Any, wr
         first = error.errors()[0]
         # Of a wrong word pydantic lists the right ones, as does what follows.
         reason = "no such choice" if first["type"] == "literal_error" else first["msg"].lower()
-        raise SettingError(f"{written}: {reason}; write {allowed_values(field)}") from None
+        raise SettingError(
+            f"{shortened(written)}: {reason}; write {allowed_values(field)}"
+        ) from None
 
 
 def numbers(
@@ -142,7 +144,7 @@ def numbers(
     if not in_order:
         example = 512 if kind is int else 5
         raise SettingError(
-            f"{written}: write a number ({example}), one for each task in order "
+            f"{shortened(written)}: write a number ({example}), one for each task in order "
             f"({example},3), or numbers by task name (FOMC={example},Py150=3)"
         )
     return in_order[0] if len(in_order) == 1 else list(in_order)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from fggm_lab.checks import check_path
 from fggm_lab.errors import SettingError
 
 
@@ -26,6 +27,7 @@ def not_inside_a_run(context: typer.Context, folder: Path) -> Path:
 
     if context.resilient_parsing:
         return folder
+    check_path(folder)
     run = next((path for path in (folder, *folder.parents) if holds_run(path)), None)
     if run is None:
         return folder

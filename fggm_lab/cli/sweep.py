@@ -23,7 +23,7 @@ from fggm_lab.cli.prepare import check_saving_and_logging, prepare
 from fggm_lab.cli.results import print_gathered, print_paired, rows_and_means
 from fggm_lab.cli.side_by_side import train_side_by_side
 from fggm_lab.cli.train import train
-from fggm_lab.errors import LabError, RunInUse, SettingError, nearest
+from fggm_lab.errors import LabError, RunInUse, SettingError, nearest, shortened
 from fggm_lab.runs.sweep import Variation, plan, record_lock, remember
 from fggm_lab.settings import RESOURCES
 
@@ -34,6 +34,7 @@ PER_CELL = ("out", "quiet", "seed", "methods", "order", "resume", "from_", "task
 """What a sweep sets itself for every run."""
 COMBINATIONS, CLUSTER, RESULTS = "Combinations", "Cluster", "Results"
 """Headings under which the help lists a sweep's own options."""
+_MOST_SEEDS = 10_000
 FAILED, ELSEWHERE = 1, 3
 """Exit statuses: a run failed; all others are trained, but another process is still at some."""
 
@@ -43,9 +44,20 @@ def _seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise SettingError(f"--seeds {text}: write whole numbers, such as 1,2,3 or 1-5")
-        seeds += range(int(first), int(last or first) + 1)
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise SettingError(
+                f"--seeds {shortened(text)}: write whole numbers, such as 1,2,3 or 1-5"
+            )
+        low, high = int(first), int(last or first)
+        if high < low:
+            raise SettingError(
+                f"--seeds {shortened(text)}: {part.strip()} runs backwards; write {high}-{low}"
+            )
+        if len(seeds) + high - low >= _MOST_SEEDS:
+            raise SettingError(
+                f"--seeds {shortened(text)}: these are more than {_MOST_SEEDS:,} seeds; write fewer"
+            )
+        seeds += range(low, high + 1)
     return seeds
 
 

@@ -1,6 +1,9 @@
 """How unequally Fisher information is spread over a model's units."""
 
+from collections.abc import Iterable
+
 import numpy as np
+from torch import Tensor
 
 from fggm_lab.errors import DataError
 from fggm_lab.fisher.scores import FisherScores
@@ -22,9 +25,33 @@ def all_units(scores: FisherScores) -> np.ndarray:
     values = np.sort(np.concatenate(parts))[::-1] if parts else np.zeros(0)
     if not values.size:
         raise DataError("the Fisher scores have no units; score a model's parameters")
-    if not np.isfinite(values).all() or values[-1] < 0:
-        raise DataError("a Fisher score is negative or not finite; score the model anew")
+    check_finite(scores.units.values())
     return values
+
+
+def is_finite(scores: Iterable[Tensor]) -> bool:
+    """Whether no score is negative, infinite or NaN.
+
+    Args:
+        scores: of one parameter each.
+
+    Returns:
+        Whether they can be drawn and compared.
+    """
+    return all(bool((units.isfinite() & (units >= 0)).all()) for units in scores)
+
+
+def check_finite(scores: Iterable[Tensor]) -> None:
+    """Refuse scores that are none, as those of a training that diverged.
+
+    Args:
+        scores: of one parameter each.
+
+    Raises:
+        DataError: one is negative, infinite or NaN.
+    """
+    if not is_finite(scores):
+        raise DataError("a Fisher score is negative or not finite; score the model anew")
 
 
 def lorenz(values: np.ndarray) -> np.ndarray:

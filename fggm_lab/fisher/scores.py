@@ -145,9 +145,9 @@ class FisherScores(UnitTable):
                     "layer": position.layer,
                     "module": position.module,
                     "units": scores.numel(),
-                    "total": float(scores.double().sum()),
-                    "median": None if empty else float(scores.median()),
-                    "max": None if empty else float(scores.max()),
+                    "total": _finite(scores.double().sum()),
+                    "median": None if empty else _finite(scores.median()),
+                    "max": None if empty else _finite(scores.max()),
                     "zero": None if empty else float((scores == 0).double().mean()),
                 }
             )
@@ -203,3 +203,8 @@ class FisherScores(UnitTable):
 def dtype_name(dtype: torch.dtype) -> str:
     """`torch.float32` → `float32`."""
     return str(dtype).removeprefix("torch.")
+
+
+def _finite(value: Tensor) -> float | None:
+    """A number that JSON has; None of what is infinite or NaN."""
+    return float(value) if value.isfinite() else None

@@ -224,6 +224,13 @@ class Method:
     def check(self, tasks: int) -> None:
         """Raise a `SettingError` if it cannot learn a sequence of so many tasks."""
 
+    def check_model(self, model: PreTrainedModel) -> None:
+        """Raise a `SettingError` if it would train nothing of a model, before anything is scored.
+
+        Args:
+            model: as it is before the first task.
+        """
+
     def check_data(self, names: Sequence[str], encoded: Sequence[list[Encoded]], seed: int) -> None:
         """Raise a `DataError` if it cannot learn from the tasks' examples.
 

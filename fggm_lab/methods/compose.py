@@ -88,6 +88,11 @@ class Composed(Method):
         for part in self.parts:
             part.check(tasks)
 
+    def check_model(self, model: PreTrainedModel) -> None:
+        """Raise a `SettingError` if a part would train nothing of a model."""
+        for part in self.parts:
+            part.check_model(model)
+
     def check_data(self, names: Sequence[str], encoded: Sequence[list[Encoded]], seed: int) -> None:
         """Raise a `DataError` if a part cannot learn from the tasks' examples."""
         for part in self.parts:

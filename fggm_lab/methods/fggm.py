@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
+from transformers import PreTrainedModel
 
 from fggm_lab.checks import check_choice, check_optional_count
 from fggm_lab.deprecation import present_name
@@ -12,9 +13,10 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores
 from fggm_lab.fisher.registry import check_answers, check_before_training, find_estimator
 from fggm_lab.fisher.scoring import Aggregation, drawn_examples
+from fggm_lab.mask_settings import check_moves
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import MaskOrder, Memory, Plan, TaskContext
-from fggm_lab.methods.masking import TaskMasking, masked_scores
+from fggm_lab.methods.masking import TaskMasking, masked_names, masked_scores
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.plugins import ESTIMATORS_GROUP, entry_points, is_reference
 
@@ -92,6 +94,15 @@ class FGGM(TaskMasking):
                 f"protect_used: at keep {self.keep:g} all units are used up before the last of "
                 f"{tasks} tasks; keep less than {1 / (tasks - 1):.3f}, or learn fewer tasks"
             )
+
+    def check_model(self, model: PreTrainedModel) -> None:
+        """`keep` must let a unit of the model move; of columns there are fewer than entries."""
+        if self.aggregation == "input":
+            super().check_model(model)
+            return
+        sizes = dict(model.named_parameters())
+        names = masked_names(model, self.parameters)
+        check_moves(self.keep, self.scope, {name: sizes[name].numel() for name in names})
 
     def check_data(self, names: Sequence[str], encoded: Sequence[list[Encoded]], seed: int) -> None:
         """The estimator must take the answers of every task's examples that it will score."""

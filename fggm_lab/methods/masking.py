@@ -10,7 +10,7 @@ from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.checks import check_choice
 from fggm_lab.fisher import FisherScores
-from fggm_lab.mask_settings import check_keep, check_scope
+from fggm_lab.mask_settings import check_keep, check_moves, check_scope
 from fggm_lab.masks import Mask, Scope
 from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.models import unit_axes
@@ -51,6 +51,10 @@ class TaskMasking(Method):
         object.__setattr__(self, "scope", check_scope(self.scope))
         check_choice("parameters", self.parameters, Parameters)
         check_choice("others", self.others, Others)
+
+    def check_model(self, model: PreTrainedModel) -> None:
+        """Raise a `SettingError` if `keep` lets no unit of the model move."""
+        check_moves(self.keep, self.scope, unit_sizes(model, self.parameters))
 
     def plan(self, context: TaskContext) -> Plan:
         """Cut the mask, and let parameters it does not cover train or freeze, as `others` says."""
@@ -112,6 +116,12 @@ def masked_names(model: PreTrainedModel, parameters: Parameters) -> list[str]:
         return names
     linear = linear_weights(model)
     return [name for name in names if name in linear]
+
+
+def unit_sizes(model: PreTrainedModel, parameters: Parameters) -> dict[str, int]:
+    """How many units each parameter has that a mask covers, as `masked_names` takes them."""
+    axes, shapes = unit_axes(model), {n: tuple(p.shape) for n, p in model.named_parameters()}
+    return {name: unit_count(shapes[name], axes[name]) for name in masked_names(model, parameters)}
 
 
 def masked_scores(

@@ -12,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 
 from fggm_lab.checks import check_choice
 from fggm_lab.distributed import all_reduce, world_size
-from fggm_lab.mask_settings import check_keep
+from fggm_lab.mask_settings import check_keep, check_moves
 from fggm_lab.methods.base import Method, TaskContext
 
 Magnitude = Literal["share", "sum"]
@@ -68,6 +68,15 @@ class MIGU(Method):
     def __post_init__(self) -> None:
         check_keep(self.keep)
         check_choice("magnitude", self.magnitude, Magnitude)
+
+    def check_model(self, model: PreTrainedModel) -> None:
+        """Raise a `SettingError` if `keep` lets no row of any linear layer move."""
+        rows = {
+            name: module.weight.shape[isinstance(module, Conv1D)]
+            for name, module in model.named_modules()
+            if isinstance(module, nn.Linear | Conv1D)
+        }
+        check_moves(self.keep, "parameter", rows)
 
     def start(self, context: TaskContext) -> None:
         """Watch the outputs of linear layers, unless this is an unmasked first task."""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
@@ -102,6 +103,26 @@ def check_language_model(model: Any, tokenizer: PreTrainedTokenizerBase | None =
                 "one device, without device_map"
             )
     _check_vocabulary(inner, tokenizer)
+
+
+def check_trainable_dtype(model: nn.Module) -> None:
+    """Refuse to train weights in float16.
+
+    AdamW's eps, 1e-8, is 0 in float16, so that a weight without a gradient becomes 0 / 0, and
+    gradients below 6e-8 are 0. Scoring and evaluating such a model is fine.
+
+    Args:
+        model: to be trained.
+
+    Raises:
+        ModelError: a parameter that trains is in float16.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and parameter.dtype == torch.float16:
+            raise ModelError(
+                f"{name} is in float16, in which AdamW's eps and small gradients are 0, so that "
+                "training ends in NaN; load the model in bfloat16 or float32"
+            )
 
 
 def unread_weights(info: Mapping[str, Any]) -> set[str]:

@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
-from fggm_lab.checks import check_choice
+from fggm_lab.checks import check_choice, check_path
 from fggm_lab.errors import ModelError, SettingError, first_line
 from fggm_lab.models.check import unread_weights
 from fggm_lab.models.gguf import SMOLLM2, SMOLLM2_HUB, dequantised, gguf_file
@@ -35,6 +35,7 @@ TINY = "tiny"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _HUB_SECONDS = 10
+_FLOATING_TYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _COMPLETE_IN_ITSELF = ("TokenizersBackend", "PreTrainedTokenizerFast")
 """Tokenizer classes that tokenizer.json describes completely."""
 
@@ -160,9 +161,24 @@ def _device(device: str | torch.device | None) -> torch.device:
         checked = torch.device(device)
     except RuntimeError:
         raise SettingError(f"no device is named '{device}'; choose cpu or cuda") from None
-    if checked.type == "cuda" and not torch.cuda.is_available():
-        raise SettingError(f"device '{device}' is not available on this machine; choose cpu")
+    if not _computes(checked):
+        available = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+        raise SettingError(
+            f"device '{device}' is not available on this machine; choose "
+            f"{' or '.join(['cpu', *available])}"
+        )
     return checked
+
+
+def _computes(device: torch.device) -> bool:
+    """Whether a device holds numbers and gives them back: each backend refuses in its own way."""
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return False
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError):
+        return False
+    return True
 
 
 def floating_type(dtype: str | torch.dtype | None) -> torch.dtype:
@@ -178,9 +194,10 @@ def floating_type(dtype: str | torch.dtype | None) -> torch.dtype:
         SettingError: there is no such floating type.
     """
     number_type = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype or torch.float32
-    if not isinstance(number_type, torch.dtype) or not number_type.is_floating_point:
+    if number_type not in _FLOATING_TYPES:
         raise SettingError(
-            f"dtype '{dtype}' is no floating type; choose float32, bfloat16, float16 or float64"
+            f"dtype '{dtype}' is no floating type that models compute in; choose float32, "
+            "bfloat16, float16 or float64"
         )
     return number_type
 
@@ -189,6 +206,7 @@ def _locate(source: str | Path) -> str:
     """A folder whose files were checked, or the id of a model the hub is known to have."""
     if str(source) == TINY:
         return str(_checked_folder(data_folder("base", error=ModelError)))
+    check_path(source)
     if (file := gguf_file(source)) is not None:
         return str(_checked_folder(dequantised(file)))
     if str(source) == SMOLLM2:

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from fggm_lab.errors import DataError, SettingError
+from fggm_lab.fisher.concentration import check_finite
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.models.names import own_weight
 from fggm_lab.plots import theme
@@ -34,7 +35,7 @@ def drift_against_fisher(
 
     Raises:
         SettingError: there are no scores, or more bins than units.
-        DataError: scores and movements are of different units.
+        DataError: scores and movements are of different units, or a score is not finite.
     """
     moved = _sorted_movements(scores, drift)
     bands = {name: _binned(movement, bins) for name, movement in moved.items()}
@@ -107,8 +108,9 @@ def _sorted_movement(scores: FisherScores, drift: Mapping[str, Tensor]) -> np.nd
         (units,) movements, that of the highest score first.
 
     Raises:
-        DataError: scores and movements are of different units.
+        DataError: scores and movements are of different units, or a score is not finite.
     """
+    check_finite(scores.units.values())
     weights = {name: weight for name in scores.units if (weight := own_weight(name)) is not None}
     for name, weight in weights.items():
         if weight not in drift or drift[weight].numel() != scores.units[name].numel():

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from fggm_lab.fisher.concentration import check_finite
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.mask_settings import check_scope
 from fggm_lab.masks import SCOPES, Scope
@@ -44,6 +45,7 @@ def fisher_spectra(
 
     Raises:
         SettingError: `keep` or `scope` is outside what it may be.
+        DataError: a score is negative or not finite.
     """
     template = fisher_spectra_template(scores)
     figure = fill(template, fisher_spectra_numbers(scores, keep, scope))
@@ -60,7 +62,11 @@ def fisher_spectra_template(scores: FisherScores) -> Template:
 
     Returns:
         The template that `fisher_spectra_numbers` fills.
+
+    Raises:
+        DataError: a score is negative or not finite.
     """
+    check_finite(scores.units.values())
     layers = _layers(scores)
     figure = make_subplots(
         1, 2, column_widths=[0.7, 0.3], horizontal_spacing=theme.gap(layers),

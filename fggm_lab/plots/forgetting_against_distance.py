@@ -14,7 +14,7 @@ from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.score_curves import run_labels
 from fggm_lab.runs import Run, RunsLike, as_runs
 from fggm_lab.runs.compare import check_comparable, group_labels
-from fggm_lab.runs.metrics import forgetting, so_far
+from fggm_lab.runs.metrics import forgetting_along
 from fggm_lab.runs.trajectories import general_after_tasks
 
 Texts = Literal["own_samples", "new_task"]
@@ -117,6 +117,7 @@ def distance_points(runs: Sequence[Run], texts: Texts) -> list[DistancePoint]:
         if scores is None:
             continue
         after, before = general_after_tasks(run), scores.general["before"]
+        forgotten = forgetting_along(scores.matrix)
         sign = -1 if scores.general["better"] == "lower" else 1
         for event in run.events("task"):
             if "distance" not in event:
@@ -126,7 +127,7 @@ def distance_points(runs: Sequence[Run], texts: Texts) -> list[DistancePoint]:
             points.append(
                 DistancePoint(
                     label, name, event["name"], event["distance"][texts], lost,
-                    forgetting(so_far(scores.matrix, index + 1)),
+                    forgotten[index],
                 )
             )  # fmt: skip
     return points

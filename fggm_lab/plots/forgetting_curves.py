@@ -1,6 +1,7 @@
 """Forgetting curves: each task's score, and General, while later tasks are trained."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -10,19 +11,25 @@ from fggm_lab.plots import forgetting_curves_text as text
 from fggm_lab.plots import theme
 from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.score_curves import GENERAL, Curves, Measurement, Segment, curves_of
+from fggm_lab.plots.thinning import MAX_POINTS, evenly, thin_evenly
 from fggm_lab.runs import RunsLike, as_runs
 
 PANEL = 210
 """Height in pixels of one method's panel when all tasks are shown."""
 SINGLE_PANEL = 330
 """Height of a panel that shows one task."""
+MOST_TASKS = 20
+"""The most tasks that a figure draws and marks: more lines or names cannot be told apart."""
+MIN_POINTS = 30
+"""How many points a curve may have however many curves there are."""
 
 
 def forgetting_curves(runs: RunsLike, task: str | None = None) -> go.Figure:
     """Each task's score over all training, task boundaries marked.
 
     Small markers are samples of a few examples taken inside a task, big markers the whole split at
-    its end. Before a task is trained its line is dotted.
+    its end. Before a task is trained its line is dotted. Of more than `MOST_TASKS` tasks as many
+    are drawn, evenly spaced, and long curves are thinned; the caption says so.
 
     Args:
         runs: a run, a folder of runs or several of either, finished or still being written.
@@ -35,29 +42,37 @@ def forgetting_curves(runs: RunsLike, task: str | None = None) -> go.Figure:
     Raises:
         RunError: there is no run, or none has such a task.
     """
-    curves = _checked_curves(runs, task)
+    run_list = as_runs(runs)
+    names = list(dict.fromkeys(name for run in run_list for name in run.config.task_names))
+    marked = evenly(names, MOST_TASKS)
     if task is None:
-        figure = _all_tasks(curves)
+        curves = curves_of(run_list, marked)
+        figure = _all_tasks(curves, marked)
         title = "Forgetting curves"
     else:
-        figure = _one_task(curves, task)
+        if task != GENERAL and task not in names:
+            listed = ", ".join(names)
+            raise RunError(f"no run has a task named '{task}'; there are: {listed}, {GENERAL}")
+        # General's samples are as large as those of any task: the caption gives their size.
+        curves = curves_of(run_list, names[:1] if task == GENERAL else [task])
+        figure = _one_task(curves, task, [*marked, task])
         title = f"Forgetting curves: {task}"
-    return theme.finish(figure, title, text.caption(curves, task), text.describe(curves, task))
+    most = _points_per_curve(curves)
+    caption = text.caption(curves, task) + text.left_out(
+        curves, task, len(names), len(marked), most
+    )
+    return theme.finish(figure, title, caption, text.describe(curves, task))
 
 
-def _checked_curves(runs: RunsLike, task: str | None) -> list[Curves]:
-    curves = curves_of(as_runs(runs))
-    task_names = dict.fromkeys(name for c in curves for name in c.tasks)
-    if task is not None and task != GENERAL and task not in task_names:
-        names = ", ".join(task_names)
-        raise RunError(f"no run has a task named '{task}'; there are: {names}, {GENERAL}")
-    return curves
+def _points_per_curve(curves: Sequence[Curves]) -> int:
+    """The most points of one curve."""
+    return max(MAX_POINTS // max(1, sum(len(c.tasks) + 1 for c in curves)), MIN_POINTS)
 
 
 # All tasks: a panel per run
 
 
-def _all_tasks(curves: Sequence[Curves]) -> go.Figure:
+def _all_tasks(curves: Sequence[Curves], marked: Sequence[str]) -> go.Figure:
     loss = any(c.general and c.general_better == "lower" for c in curves)
     rows = len(curves) + loss
     titles = [f"<b>{as_label(c.label)}</b>{'' if c.finished else ' (unfinished)'}" for c in curves]
@@ -70,34 +85,39 @@ def _all_tasks(curves: Sequence[Curves]) -> go.Figure:
     )
     _left_titles(figure)
     styles = theme.task_styles(list(dict.fromkeys(n for c in curves for n in c.tasks)))
+    most = _points_per_curve(curves)
     in_legend: set[str] = set()
+    lines: list[tuple[int, go.Scatter]] = []
     for row, run_curves in enumerate(curves, start=1):
-        for index, (name, points) in enumerate(run_curves.tasks.items()):
-            before, since = _split(points, index)
+        for name, points in run_curves.tasks.items():
+            index = run_curves.order.index(name)
+            before, since = _split(_fewer(points, most, index), index)
             style = styles[name]
             if before:
-                figure.add_trace(_line(before, name, style, run_curves.label, early=True), row, 1)
+                lines.append((row, _line(before, name, style, run_curves.label, early=True)))
             if since:
                 line = _line(since, name, style, run_curves.label)
                 line.showlegend = name not in in_legend
                 in_legend.add(name)
-                figure.add_trace(line, row, 1)
+                lines.append((row, line))
         if run_curves.general and run_curves.general_better == "higher":
-            line = _general_line(run_curves, theme.Style(theme.INK, "solid", "circle-open"))
+            style = theme.Style(theme.INK, "solid", "circle-open")
+            line = _general_line(run_curves, style, most)
             line.showlegend = GENERAL not in in_legend
             in_legend.add(GENERAL)
-            figure.add_trace(line, row, 1)
+            lines.append((row, line))
         _score_axis(figure, row)
+    _add_lines(figure, lines)
     if loss:
-        _add_general(figure, curves, rows, legend=True, prefix=f"{GENERAL}: ")
-    _mark_tasks(figure, [*curves, *curves[:1]][:rows])
+        _add_general(figure, curves, rows, most, legend=True, prefix=f"{GENERAL}: ")
+    _mark_tasks(figure, [*curves, *curves[:1]][:rows], marked)
     return _set_layout(figure, rows, PANEL)
 
 
 # One task: a line per run
 
 
-def _one_task(curves: Sequence[Curves], task: str) -> go.Figure:
+def _one_task(curves: Sequence[Curves], task: str, marked: Sequence[str]) -> go.Figure:
     general = any(c.general for c in curves)
     panels = [name for name in (task, GENERAL) if name != GENERAL or general or task == GENERAL]
     panels = list(dict.fromkeys(panels))
@@ -110,20 +130,23 @@ def _one_task(curves: Sequence[Curves], task: str) -> go.Figure:
     )
     _left_titles(figure)
     styles = theme.method_styles([c.label for c in curves])
+    most = _points_per_curve(curves)
     if task != GENERAL:
+        lines: list[tuple[int, go.Scatter]] = []
         for run_curves in curves:
             points = run_curves.tasks.get(task, [])
-            before, since = _split(points, list(run_curves.tasks).index(task) if points else 0)
+            index = run_curves.order.index(task) if points else 0
+            before, since = _split(_fewer(points, most, index), index)
             for part, early in ((before, True), (since, False)):
                 if part:
                     line = _line(part, task, styles[run_curves.label], run_curves.label, early)
-                    figure.add_trace(
-                        line.update(name=run_curves.label, legendgroup=run_curves.label), 1, 1
-                    )
+                    line.update(name=run_curves.label, legendgroup=run_curves.label)
+                    lines.append((1, line))
+        _add_lines(figure, lines)
         _score_axis(figure, 1)
     if GENERAL in panels:
-        _add_general(figure, curves, len(panels), legend=task == GENERAL)
-    _mark_tasks(figure, list(curves[:1]) * len(panels), shaded=task)
+        _add_general(figure, curves, len(panels), most, legend=task == GENERAL)
+    _mark_tasks(figure, list(curves[:1]) * len(panels), marked, shaded=task)
     return _set_layout(figure, len(panels), SINGLE_PANEL if len(panels) == 1 else 250)
 
 
@@ -131,6 +154,7 @@ def _add_general(
     figure: go.Figure,
     curves: Sequence[Curves],
     row: int,
+    most: int,
     legend: bool = False,
     prefix: str = "",
 ) -> None:
@@ -140,15 +164,18 @@ def _add_general(
         figure: changed in place.
         curves: of every run; those that have not measured General are left out.
         row: of the panel, counted from 1.
+        most: the most points of a line.
         legend: put the runs' names into the figure's legend.
         prefix: of these names, where the legend has other lines, too.
     """
     measured = [c for c in curves if c.general]
     styles = theme.method_styles([c.label for c in curves])
+    lines = []
     for run_curves in measured:
-        line = _general_line(run_curves, styles[run_curves.label])
         name = prefix + run_curves.label
-        figure.add_trace(line.update(name=name, legendgroup=name, showlegend=legend), row, 1)
+        line = _general_line(run_curves, styles[run_curves.label], most)
+        lines.append((row, line.update(name=name, legendgroup=name, showlegend=legend)))
+    _add_lines(figure, lines)
     if any(c.general_better == "lower" for c in measured):
         figure.update_yaxes(title_text="loss<br>(nats per token)", row=row, col=1)
     else:
@@ -162,6 +189,32 @@ def _left_titles(figure: go.Figure) -> None:
     """Put panel titles at the left, the first one above the axis of steps."""
     figure.update_annotations(x=0, xanchor="left", font_size=theme.TEXT)
     figure.layout.annotations[0].yshift = 38
+
+
+def _add_lines(figure: go.Figure, lines: Sequence[tuple[int, go.Scatter]]) -> None:
+    """Add lines, each to the panel of its row, all at once: Plotly copies its list every time."""
+    rows = [row for row, _ in lines]
+    figure.add_traces([line for _, line in lines], rows=rows, cols=[1] * len(rows))
+
+
+def _fewer(points: Sequence[Measurement], most: int, task: int) -> Sequence[Measurement]:
+    """At most about `most` points: first samples are left out, then all but every k-th.
+
+    Args:
+        points: of one curve, in the order of steps.
+        most: how many to keep.
+        task: the index of the curve's task, whose score when it was learned always stays.
+
+    Returns:
+        The points, the last one among them.
+    """
+    if len(points) <= most:
+        return points
+    finals = [p for p in points if p.final] or points
+    return sorted(
+        {*thin_evenly(finals, most), *(p for p in finals if p.task == task and p.final)},
+        key=lambda p: p.step,
+    )
 
 
 def _split(points: Sequence[Measurement], task: int) -> tuple[list[Measurement], list[Measurement]]:
@@ -226,11 +279,12 @@ def _size(point: Measurement, early: bool = False) -> int:
     return 9 if point.final else 4
 
 
-def _general_line(curves: Curves, style: theme.Style) -> go.Scatter:
+def _general_line(curves: Curves, style: theme.Style, most: int) -> go.Scatter:
     what = "score" if curves.general_better == "higher" else "loss"
+    points = _fewer(curves.general, most, len(curves.order) - 1)
     return go.Scatter(
-        x=[p.step for p in curves.general],
-        y=[p.score for p in curves.general],
+        x=[p.step for p in points],
+        y=[p.score for p in points],
         name=GENERAL,
         legendgroup=GENERAL,
         mode="lines+markers",
@@ -238,11 +292,11 @@ def _general_line(curves: Curves, style: theme.Style) -> go.Scatter:
         marker={
             "color": style.colour,
             "symbol": style.symbol,
-            "size": [_size(p) for p in curves.general],
+            "size": [_size(p) for p in points],
             "opacity": 1,
             "line": {"width": 1.5 if style.symbol.endswith("open") else 0},
         },
-        customdata=[["whole test sets" if p.final else "sample"] for p in curves.general],
+        customdata=[["whole test sets" if p.final else "sample"] for p in points],
         hovertemplate=(
             f"<b>General</b> ({as_label(curves.general_name or '')}) · "
             f"{as_label(curves.label)}<br>step %{{x:,d}}<br>"
@@ -252,13 +306,22 @@ def _general_line(curves: Curves, style: theme.Style) -> go.Scatter:
 
 
 def _score_axis(figure: go.Figure, row: int) -> None:
-    figure.update_yaxes(
-        title_text="score (0–1)", range=[-0.04, 1.06], tickvals=[0, 0.25, 0.5, 0.75, 1], row=row,
-        col=1,
-    )  # fmt: skip
+    figure.layout[f"yaxis{_number(row)}"].update(
+        title_text="score (0–1)", range=[-0.04, 1.06], tickvals=[0, 0.25, 0.5, 0.75, 1]
+    )
 
 
-def _mark_tasks(figure: go.Figure, curves: Sequence[Curves], shaded: str | None = None) -> None:
+def _number(row: int) -> str:
+    """What a row's axes have behind their names."""
+    return "" if row == 1 else str(row)
+
+
+def _mark_tasks(
+    figure: go.Figure,
+    curves: Sequence[Curves],
+    marked: Sequence[str],
+    shaded: str | None = None,
+) -> None:
     """A line where each task ends, steps above the first panel, the tasks' names below the last.
 
     The names are the ticks of a second axis, so that they turn when there is little room. Panels
@@ -267,13 +330,16 @@ def _mark_tasks(figure: go.Figure, curves: Sequence[Curves], shaded: str | None 
     Args:
         figure: changed in place.
         curves: for each panel, the run whose tasks it marks.
+        marked: the names of the tasks to mark.
         shaded: the task whose own training is shaded.
     """
     rows = len(curves)
+    shapes: list[dict[str, Any]] = []
     for row, run_curves in enumerate(curves, start=1):
-        number = "" if row == 1 else str(row)
-        for segment in run_curves.segments:
-            box = {
+        number = _number(row)
+        segments = [segment for segment in run_curves.segments if segment.name in marked]
+        for segment in segments:
+            box: dict[str, Any] = {
                 "xref": f"x{number}",
                 "yref": f"y{number} domain",
                 "x1": segment.end,
@@ -282,13 +348,14 @@ def _mark_tasks(figure: go.Figure, curves: Sequence[Curves], shaded: str | None 
                 "layer": "below",
             }
             if segment.name == shaded:
-                figure.add_shape(
-                    box, type="rect", x0=segment.start, fillcolor=theme.SHADE, line_width=0
-                )
+                area = {"x0": segment.start, "fillcolor": theme.SHADE, "line": {"width": 0}}
+                shapes.append(box | area | {"type": "rect"})
             edge = {"color": theme.INK, "width": 1, "dash": "dot"}
-            figure.add_shape(box, type="line", x0=segment.end, line=edge, opacity=0.6)
+            line = {"type": "line", "x0": segment.end, "line": edge, "opacity": 0.6}
+            shapes.append(box | line)
         if row == rows or run_curves.segments != curves[-1].segments:
-            _name_axis(figure, run_curves.segments, rows + row, number)
+            _name_axis(figure, segments, rows + row, number)
+    figure.update_layout(shapes=shapes)
     last = max(c.planned for c in curves) or 1
     figure.update_xaxes(range=[-0.015 * last, 1.015 * last], showgrid=False)
     figure.update_xaxes(showticklabels=False, ticks="", row=rows, col=1)

@@ -33,15 +33,40 @@ def caption(curves: Sequence[Curves], task: str | None) -> str:
     return text
 
 
+def left_out(curves: Sequence[Curves], task: str | None, names: int, marked: int, most: int) -> str:
+    """What the figure does not show of many tasks and long curves; empty if it shows all.
+
+    Args:
+        curves: as they were measured.
+        task: as `forgetting_curves` takes it.
+        names: how many tasks there are.
+        marked: how many of them are drawn, or marked where one task is drawn.
+        most: how many points of a curve are drawn.
+
+    Returns:
+        Sentences that follow the caption.
+    """
+    sentence = ""
+    if marked < names:
+        sentence = f" Of {names} tasks {marked} are "
+        sentence += "drawn, evenly spaced; name a task to see another." if task is None \
+            else "marked, evenly spaced."  # fmt: skip
+    if infinite := sum(c.infinite for c in curves):
+        sentence += f" Left out: {infinite} measurements of General that are not finite numbers."
+    if any(len(ps) > most for c in curves for ps in (*c.tasks.values(), c.general)):
+        sentence += " Long curves show every k-th measurement of a whole split, and no samples."
+    return sentence
+
+
 def describe(curves: Sequence[Curves], task: str | None) -> str:
     """The scores when learned and at the end, a sentence per run."""
     sentences = []
     for run_curves in curves:
-        names = list(run_curves.tasks)
         state = "" if run_curves.finished else f" so far ({run_curves.step:,} steps)"
         parts = []
-        for index, name in enumerate(names):
-            if task in (None, name) and (part := _story(name, index, run_curves.tasks[name])):
+        for name, points in run_curves.tasks.items():
+            index = run_curves.order.index(name)
+            if task in (None, name) and (part := _story(name, index, points)):
                 parts.append(part)
         if run_curves.general and (task in (None, GENERAL) or parts):
             first, last = run_curves.general[0], run_curves.general[-1]

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 from torch import Tensor
 
 from fggm_lab.errors import SettingError
+from fggm_lab.fisher.concentration import check_finite
 from fggm_lab.models.heads import HeadUnits, Projection
 from fggm_lab.plots import theme
 from fggm_lab.plots.thinning import MAX_POINTS
@@ -44,7 +45,10 @@ def head_heatmap(heads: HeadUnits, task: str | None = None) -> go.Figure:
 
     Raises:
         SettingError: there are more heads than a figure may hold.
+        DataError: a score is negative or not finite.
     """
+    if not _is_mask(heads):
+        check_finite(scores for by_layer in heads.values() for scores in by_layer.values())
     panels = {projection: _panel(by_layer) for projection, by_layer in heads.items()}
     cells = sum(panel.shares.size for panel in panels.values())
     if cells > MAX_POINTS:

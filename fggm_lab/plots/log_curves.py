@@ -25,6 +25,8 @@ _TITLES = {
 """The first or the last part of a scalar's name → the title of its axis."""
 _MAX_MARKERS = 60
 """The most points of a curve with markers."""
+_MIN_POINTS = 8
+"""How many points a curve may have however many curves there are."""
 
 
 def log_curves(
@@ -61,7 +63,7 @@ def log_curves(
     if not any(series.values()):
         raise SettingError(f"'{scalar}' has no value above 0 for a log axis; draw it without")
     figure = go.Figure()
-    most = MAX_POINTS // (len(series) * (2 if smoothing else 1)) - 4
+    most = max(MAX_POINTS // (len(series) * (2 if smoothing else 1)) - 4, _MIN_POINTS)
     for (label, points), style in zip(
         series.items(), theme.method_styles(list(series)).values(), strict=True
     ):
@@ -101,16 +103,19 @@ def _line(label: str, points: Series, style: theme.Style, most: int) -> go.Scatt
 
 def _mark_tasks(figure: go.Figure, segments: list[Segment]) -> None:
     """A dotted line where each task ends, and the tasks' names above."""
-    for segment in segments:
-        figure.add_shape(
-            type="line", x0=segment.end, x1=segment.end, xref="x", y0=0, y1=1, yref="paper",
-            line={"color": theme.INK, "width": 1, "dash": "dot"}, opacity=0.6, layer="below",
-        )  # fmt: skip
-        figure.add_annotation(
-            text=as_label(segment.name), x=(segment.start + segment.end) / 2, xref="x",
-            y=1, yref="paper", yanchor="bottom", showarrow=False, font={"size": theme.SMALL},
-            textangle=-30 if len(segments) > 4 else 0,
-        )  # fmt: skip
+    edges = [
+        {"type": "line", "x0": segment.end, "x1": segment.end, "xref": "x", "y0": 0, "y1": 1,
+         "yref": "paper", "line": {"color": theme.INK, "width": 1, "dash": "dot"}, "opacity": 0.6,
+         "layer": "below"}
+        for segment in segments
+    ]  # fmt: skip
+    names = [
+        {"text": as_label(segment.name), "x": (segment.start + segment.end) / 2, "xref": "x",
+         "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "font": {"size": theme.SMALL},
+         "textangle": -30 if len(segments) > 4 else 0}
+        for segment in segments
+    ]  # fmt: skip
+    figure.update_layout(shapes=edges, annotations=names)
 
 
 def _axis_title(scalar: str) -> str:

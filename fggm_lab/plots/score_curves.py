@@ -1,6 +1,7 @@
 """Scores along a run, read from its events: the data of forgetting curves."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fggm_lab.runs import Run
@@ -49,21 +50,25 @@ class Curves:
 
     Attributes:
         label: the run's method, with settings and seed where those tell runs apart.
+        order: every task's name, in the order they are learned.
         tasks: name → points in the order of steps; a task not measured yet has none.
         general: points of General; empty if it was not measured.
         general_name: what General was measured on.
         general_better: `higher` if General is a score from 0 to 1, `lower` if it is a loss.
         segments: where each task begins and ends, planned ones included where known.
         finished: whether the run is.
+        infinite: how many measurements of General were not finite numbers; they are no points.
     """
 
     label: str
+    order: list[str]
     tasks: dict[str, list[Measurement]]
     general: list[Measurement]
     general_name: str | None
     general_better: str
     segments: list[Segment]
     finished: bool
+    infinite: int = 0
 
     @property
     def step(self) -> int:
@@ -77,9 +82,19 @@ class Curves:
         return max([self.step, *(s.end for s in self.segments)])
 
 
-def curves_of(runs: Sequence[Run]) -> list[Curves]:
-    """The curves of each run, labelled so that no two share a name."""
-    return [_curves_of_run(run, label) for run, label in zip(runs, run_labels(runs), strict=True)]
+def curves_of(runs: Sequence[Run], tasks: Collection[str] | None = None) -> list[Curves]:
+    """The curves of each run, labelled so that no two share a name.
+
+    Args:
+        runs: finished or not.
+        tasks: the names of those to read; None: every task.
+
+    Returns:
+        One entry per run, in order.
+    """
+    return [
+        _curves_of_run(run, label, tasks) for run, label in zip(runs, run_labels(runs), strict=True)
+    ]
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
@@ -89,25 +104,34 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
         [f"seed {run.config.training.seed}" for run in runs],
         [str(run.path) for run in runs],
     ):
+        counts = Counter(names)
         names = [
-            f"{name} ({extra_text})" if names.count(name) > 1 else name
+            f"{name} ({extra_text})" if counts[name] > 1 else name
             for name, extra_text in zip(names, extra, strict=True)
         ]
     return names
 
 
-def _curves_of_run(run: Run, label: str) -> Curves:
+def _curves_of_run(run: Run, label: str, tasks: Collection[str] | None) -> Curves:
     events = run.events()
     evaluations = [event for event in events if event["kind"] == "evaluation"]
     scores = run.scores
     return Curves(
         label=label,
-        tasks={name: points_of(evaluations, name) for name in run.config.task_names},
+        order=list(run.config.task_names),
+        tasks={
+            name: points_of(evaluations, name)
+            for name in run.config.task_names
+            if tasks is None or name in tasks
+        },
         general=general_points(evaluations),
         general_name=scores.general["name"] if scores else run.config.general,
         general_better=scores.general["better"] if scores else "higher",
         segments=_segments(run.config.task_names, events),
         finished=any(event["kind"] == "end" for event in events),
+        infinite=sum(
+            1 for e in evaluations if (general := e.get("general")) and general["score"] is None
+        ),
     )
 
 
@@ -145,21 +169,14 @@ def _segments(names: Sequence[str], events: Sequence[Event]) -> list[Segment]:
     for event in events if planned is not None else ():
         if event["kind"] == "task" and "until" in event and planned is not None:
             planned[event["task"]] = event["until"]["steps"]
+    reached: dict[int, int] = {}
+    for event in events:
+        if event["kind"] == "step" or event["kind"] == "evaluation":
+            reached[event["task"]] = max(event["step"], reached.get(event["task"], 0))
     segments: list[Segment] = []
     start = 0
     for index, name in enumerate(names):
-        if planned is not None:
-            end = start + int(planned[index])
-        else:
-            end = max(
-                (
-                    event["step"]
-                    for event in events
-                    if (event["kind"] == "step" or event["kind"] == "evaluation")
-                    and event["task"] == index
-                ),
-                default=start,
-            )
+        end = reached.get(index, start) if planned is None else start + int(planned[index])
         if end > start:
             segments.append(Segment(name, start, end))
         start = end

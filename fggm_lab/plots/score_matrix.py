@@ -30,11 +30,11 @@ def score_matrix(run: Run | str | Path) -> go.Figure:
     states = [UNTRAINED, *(f"after {name}" for name in scores.tasks)]
     table = [scores.untrained, *scores.matrix]
     figure = go.Figure(table_heatmap(scores.tasks, states, table, _hover(scores), "%{x} · %{y}"))
-    for index in range(len(scores.tasks)):
-        figure.add_shape(
-            type="rect", x0=index - 0.46, x1=index + 0.46, y0=index + 0.56, y1=index + 1.44,
-            line={"color": theme.VERMILLION, "width": 2.5},
-        )  # fmt: skip
+    figure.update_layout(shapes=[
+        {"type": "rect", "x0": index - 0.46, "x1": index + 0.46, "y0": index + 0.56,
+         "y1": index + 1.44, "line": {"color": theme.VERMILLION, "width": 2.5}}
+        for index in range(len(scores.tasks))
+    ])  # fmt: skip
     set_table_layout(figure, len(states), "score (0–1)")
     figure.update_xaxes(title_text=f"scored on the {run.config.training.split} split of task")
     figure.update_yaxes(title_text="state of the model")

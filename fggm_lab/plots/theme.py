@@ -133,8 +133,11 @@ def method_styles(labels: list[str]) -> dict[str, Style]:
         return methods.index(name) if name in methods else len(methods), label != name
 
     styles: dict[str, Style] = {}
+    in_use: Counter[tuple[str, ...]] = Counter()
     for label in sorted(labels, key=rank):
-        styles[label] = _distinct(_style_of_name(label.split(" ")[0]), list(styles.values()))
+        if label not in styles:
+            styles[label] = _distinct(_style_of_name(label.split(" ")[0]), in_use)
+            in_use.update(_looks(styles[label]))
     return {label: styles[label] for label in labels}
 
 
@@ -148,17 +151,29 @@ def _style_of_name(name: str) -> Style:
     )
 
 
-def _distinct(style: Style, others: list[Style]) -> Style:
-    """The style, but for a colour, dash or symbol that others have more often than another."""
+def _distinct(style: Style, in_use: Counter[tuple[str, ...]]) -> Style:
+    """The style, but for a colour, dash or symbol that others have more often than another.
 
-    def rarest(default: str, choices: tuple[str, ...], in_use: Iterable[str]) -> str:
-        counts = Counter(in_use)
-        return min((default, *choices), key=lambda choice: counts[choice])
+    Args:
+        style: the one that a label would have alone.
+        in_use: how often others have each of their `_looks`.
+
+    Returns:
+        A style of the rarest colour, of that colour's rarest dash, and of the rarest symbol.
+    """
+
+    def rarest(default: str, choices: tuple[str, ...], *of: str) -> str:
+        return min((default, *choices), key=lambda choice: in_use[(*of, choice)])
 
     colours = (*PALETTE[4:], *PALETTE[:4])  # the first four are the demo's methods'
-    colour = rarest(style.colour, colours, (other.colour for other in others))
-    dash = rarest(style.dash, DASHES, (s.dash for s in others if s.colour == colour))
-    return Style(colour, dash, rarest(style.symbol, SYMBOLS, (other.symbol for other in others)))
+    colour = rarest(style.colour, colours)
+    dash = rarest(style.dash, DASHES, colour)
+    return Style(colour, dash, rarest(style.symbol, SYMBOLS))
+
+
+def _looks(style: Style) -> list[tuple[str, ...]]:
+    """What tells a style from others: its colour, its dash in that colour, its symbol."""
+    return [(style.colour,), (style.colour, style.dash), (style.symbol,)]
 
 
 def task_styles(names: list[str]) -> dict[str, Style]:

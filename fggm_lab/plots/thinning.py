@@ -5,6 +5,8 @@ Three ways, for three kinds of curve; each keeps real points and averages none:
 - `thin_sorted`: values sorted from the largest down; of each stretch its maximum, median, minimum.
 - `thin_evenly`: measurements in the order of steps; every k-th one, the last always.
 - `thin_line`: a line that goes up and down, in pixels; of each stretch its ends and extremes.
+
+`evenly` does the same for whole lines: of more tasks than a reader can tell apart it chooses some.
 """
 
 from collections.abc import Sequence
@@ -53,6 +55,21 @@ def thin_evenly(points: Sequence[T], max_points: int) -> list[T]:
     """Every k-th point, counted back from the last, so that at most `max_points` remain."""
     step = max(1, -(-len(points) // max_points))
     return list(points[::-1][::step][::-1])
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most `most` of the items, evenly spaced, the first and the last among them.
+
+    Args:
+        items: in order, such as the names of tasks.
+        most: at least 2.
+
+    Returns:
+        All of them, if there are no more.
+    """
+    if len(items) <= most:
+        return list(items)
+    return [items[index] for index in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def thin_line(

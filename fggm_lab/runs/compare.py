@@ -17,7 +17,7 @@ from fggm_lab.html_table import html_table, plain_lines
 from fggm_lab.runs.config import RunConfig
 from fggm_lab.runs.first_task import first_task_note
 from fggm_lab.runs.listing import RunsLike, as_runs
-from fggm_lab.runs.numbers import NUMBERS, shown_numbers
+from fggm_lab.runs.numbers import NUMBERS, read_numbers, shown_numbers
 from fggm_lab.runs.run import Run
 
 Row = dict[str, Any]
@@ -37,6 +37,7 @@ _BEFORE, _AFTER = (
 _SAME = ("task_names", "task_fingerprint", "split", "limit", "score_limit", "code_execution")
 _LOOKING = ("fisher_points", "fisher_examples", "score_unlearned", "distance_samples")
 """What is recorded or scored beside, and changes nothing in training or in any score."""
+_OF_METHOD = "method_settings."
 _LEVELS = "until_loss"
 """A setting by task of which a label gives the mean."""
 _NOT_A_SETTING = {
@@ -193,19 +194,33 @@ def labels(configs: Sequence[RunConfig]) -> list[str]:
         A name for each configuration, in order, such as `fggm (keep=0.5)`.
     """
     settings = [_settings(config) for config in configs]
+    peers: dict[str, list[Row]] = {}
+    for config, config_settings in zip(configs, settings, strict=True):
+        peers.setdefault(config.method, []).append(config_settings)
+    shared = {name for name in _different(settings) if not name.startswith(_OF_METHOD)}
+    telling = {
+        method: sorted(shared | {n for n in _different(of_method) if n.startswith(_OF_METHOD)})
+        for method, of_method in peers.items()
+    }
     names = []
     for config, config_settings in zip(configs, settings, strict=True):
-        peers = [s for s, c in zip(settings, configs, strict=True) if c.method == config.method]
-        parts = []
-        for name in sorted({name for other in settings for name in other}):
-            among = peers if name.startswith("method_settings.") else settings
-            values = {json.dumps(other.get(name)) for other in among}
-            if name.endswith("_fingerprint"):
-                values.discard("null")  # older versions do not know it
-            if len(values) > 1 and config_settings.get(name) is not None:
-                parts.append(f"{name.removeprefix('method_settings.')}={config_settings[name]}")
+        parts = [
+            f"{name.removeprefix(_OF_METHOD)}={config_settings[name]}"
+            for name in telling[config.method]
+            if config_settings.get(name) is not None
+        ]
         names.append(config.method + (f" ({', '.join(parts)})" if parts else ""))
     return names
+
+
+def _different(settings: Sequence[Row]) -> set[str]:
+    """The names of the settings that are not the same in all."""
+    texts: dict[str, set[str]] = {name: set() for single in settings for name in single}
+    for name, values in texts.items():
+        values.update(json.dumps(single.get(name)) for single in settings)
+        if name.endswith("_fingerprint"):
+            values.discard("null")  # older versions do not know it
+    return {name for name, values in texts.items() if len(values) > 1}
 
 
 def _settings(config: RunConfig) -> Row:
@@ -271,7 +286,7 @@ def row_of(run: Run, label: str) -> Row:
         "method": label,
         "seed": run.config.training.seed,
         "first_task_masked": run.config.first_task_masked,
-        **{key: number.read(run) for key, number in NUMBERS.items()},
+        **read_numbers(run),
         "general_name": general and general["name"],
         "general_better": general and general["better"],
         "finished": run.finished,

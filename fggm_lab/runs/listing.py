@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from fggm_lab.checks import check_path
 from fggm_lab.errors import RunError
 from fggm_lab.runs.folders import in_words, run_folders
 from fggm_lab.runs.run import Run
@@ -27,6 +28,7 @@ def find_runs(folder: Path | str) -> list[Run]:
         RunError: there is no such folder, or a run in it is damaged.
     """
     folder = Path(folder)
+    check_path(folder)
     if not folder.is_dir():
         raise RunError(f"there is no folder {folder}; check the path")
     return [Run.open(path) for path in run_folders(folder)]

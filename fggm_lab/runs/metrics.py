@@ -51,9 +51,13 @@ def so_far(matrix: Matrix, t: int) -> list[list[float | None]]:
     Raises:
         SettingError: `t` is outside 1 to T, or the matrix is not square.
     """
+    _check_step(matrix, t)
+    return [list(row[:t]) for row in matrix[:t]]
+
+
+def _check_step(matrix: Matrix, t: int) -> None:
     if not 1 <= t <= _size(matrix):
         raise SettingError(f"t is {t}; it must be from 1 to the number of tasks, {len(matrix)}")
-    return [list(row[:t]) for row in matrix[:t]]
 
 
 def op_after(matrix: Matrix, t: int) -> float | None:
@@ -66,7 +70,8 @@ def op_after(matrix: Matrix, t: int) -> float | None:
     Returns:
         The mean, in the unit of the scores; None where a cell is missing.
     """
-    return _mean(so_far(matrix, t)[-1])
+    _check_step(matrix, t)
+    return _mean(matrix[t - 1][:t])
 
 
 def op_final(matrix: Matrix) -> float | None:
@@ -79,19 +84,25 @@ def op_mean_over_steps(matrix: Matrix) -> float | None:
     return _mean(op_after(matrix, t) for t in range(1, _size(matrix) + 1))
 
 
-def _backward_changes(matrix: Matrix) -> list[float | None]:
-    """R[T][j] - R[j][j] for each j < T."""
-    return [_minus(matrix[-1][j], matrix[j][j]) for j in range(_size(matrix) - 1)]
+def _backward_changes(matrix: Matrix, t: int) -> list[float | None]:
+    """R[t][j] - R[j][j] for each j < t."""
+    return [_minus(matrix[t - 1][j], matrix[j][j]) for j in range(t - 1)]
 
 
 def bwt_gem(matrix: Matrix) -> float | None:
     """Backward transfer, divided by T - 1 (GEM, arXiv 1706.08840); negative is forgetting."""
-    return _mean(_backward_changes(matrix))
+    return bwt_gem_after(matrix, len(matrix)) if _size(matrix) else None
+
+
+def bwt_gem_after(matrix: Matrix, t: int) -> float | None:
+    """`bwt_gem` of the first t tasks, after training task t."""
+    _check_step(matrix, t)
+    return _mean(_backward_changes(matrix, t))
 
 
 def bwt_trace(matrix: Matrix) -> float | None:
     """Backward transfer, divided by T (TRACE, arXiv 2310.06762); negative is forgetting."""
-    mean = _mean(_backward_changes(matrix))
+    mean = bwt_gem(matrix)
     return None if mean is None else mean * (len(matrix) - 1) / len(matrix)
 
 
@@ -116,15 +127,6 @@ def fwt(matrix: Matrix, untrained: Row) -> float | None:
     return _mean(_minus(matrix[j - 1][j], untrained[j]) for j in range(1, len(matrix)))
 
 
-def _fall(matrix: Matrix, j: int) -> float | None:
-    """max over i < T of R[i][j], less R[T][j]; cells before task j count where measured."""
-    since_learned = [matrix[i][j] for i in range(j, len(matrix) - 1)]
-    if None in since_learned:
-        return None
-    best = max(x for i in range(len(matrix) - 1) if (x := matrix[i][j]) is not None)
-    return _minus(best, matrix[-1][j])
-
-
 def forgetting(matrix: Matrix) -> float | None:
     """Mean over j < T of the fall from the best earlier score on task j to the last one.
 
@@ -137,9 +139,45 @@ def forgetting(matrix: Matrix) -> float | None:
     Returns:
         The mean, in the unit of the scores; more is more forgotten. None where a cell is missing.
     """
-    return _mean(_fall(matrix, j) for j in range(_size(matrix) - 1))
+    return forgetting_along(matrix)[-1] if _size(matrix) else None
+
+
+def forgetting_along(matrix: Matrix) -> list[float | None]:
+    """`forgetting` of the tasks so far, after each of them.
+
+    Args:
+        matrix: (T, T).
+
+    Returns:
+        (T,) as many numbers as tasks, the last that of all tasks; None after the first.
+    """
+    size = _size(matrix)
+    best: list[float | None] = [None] * size  # of each task, over the steps so far
+    gaps = [False] * size  # a step since the task was learned was not measured
+    means = []
+    for i, row in enumerate(matrix):
+        means.append(
+            _mean(
+                None if gap else _minus(b, x)
+                for b, gap, x in zip(best[:i], gaps, row, strict=False)
+            )
+        )
+        best = [
+            x if b is None else b if x is None else max(b, x)
+            for b, x in zip(best, row, strict=True)
+        ]
+        gaps = [
+            gap or (x is None and j <= i) for j, (gap, x) in enumerate(zip(gaps, row, strict=True))
+        ]
+    return means
 
 
 def learning_accuracy(matrix: Matrix) -> float | None:
     """Mean of R[j][j]: how well each task was learned when its turn came (arXiv 1810.11910)."""
-    return _mean(matrix[j][j] for j in range(_size(matrix)))
+    return learning_accuracy_after(matrix, len(matrix)) if _size(matrix) else None
+
+
+def learning_accuracy_after(matrix: Matrix, t: int) -> float | None:
+    """`learning_accuracy` of the first t tasks."""
+    _check_step(matrix, t)
+    return _mean(matrix[j][j] for j in range(t))

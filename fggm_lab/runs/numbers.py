@@ -268,6 +268,23 @@ NUMBERS: dict[str, RunNumber] = {
 """Every number of a run by its key, in the order of the columns."""
 
 
+def read_numbers(run: "Run") -> dict[str, float | None]:
+    """Every number of a run, its score matrix read once.
+
+    Args:
+        run: finished or not.
+
+    Returns:
+        Key in `NUMBERS` → the number; None where it is not measured (yet).
+    """
+    scores = run.scores
+    of_scores = {} if scores is None else measure(scores.matrix, scores.untrained)
+    return {
+        key: of_scores.get(key) if number.of_run is None else number.of_run(run)
+        for key, number in NUMBERS.items()
+    }
+
+
 def measure(matrix: Matrix, untrained: Row) -> dict[str, float | None]:
     """The numbers of a score matrix.
 

@@ -9,7 +9,7 @@ from typing import Literal
 from fggm_lab.checks import check_choice
 from fggm_lab.runs.compare import check_comparable, group_labels
 from fggm_lab.runs.listing import RunsLike, as_runs
-from fggm_lab.runs.metrics import bwt_gem, learning_accuracy, so_far
+from fggm_lab.runs.metrics import bwt_gem_after, learning_accuracy_after
 from fggm_lab.runs.run import Run
 
 Stability = Literal["bwt", "general"]
@@ -99,9 +99,8 @@ def run_trajectory(run: Run, stability: Stability = "bwt") -> dict[int, TradeOff
     general = general_after_tasks(run)
     points = {}
     for t in range(1, len(scores.tasks) + 1):
-        matrix = so_far(scores.matrix, t)
-        learned = learning_accuracy(matrix)
-        retained = bwt_gem(matrix) if stability == "bwt" else general[t - 1]
+        learned = learning_accuracy_after(scores.matrix, t)
+        retained = bwt_gem_after(scores.matrix, t) if stability == "bwt" else general[t - 1]
         if learned is not None and retained is not None:
             points[t] = (round(learned, _DIGITS), round(retained, _DIGITS))
     return points
@@ -150,9 +149,9 @@ def pareto_front(points: Sequence[TradeOff], lower: bool = False) -> list[int]:
     """
     sign = -1 if lower else 1
     pairs = [(x, sign * y) for x, y in points]
-
-    def beaten(x: float, y: float) -> bool:
-        return any(a >= x and b >= y and (a, b) != (x, y) for a, b in pairs)
-
-    front = [index for index, (x, y) in enumerate(pairs) if not beaten(x, y)]
-    return sorted(front, key=lambda index: pairs[index])
+    front: list[int] = []
+    for index in sorted(range(len(pairs)), key=pairs.__getitem__, reverse=True):
+        # All before it are at least as good in the first number: the last unbeaten is their best.
+        if not front or pairs[index][1] > pairs[front[-1]][1] or pairs[index] == pairs[front[-1]]:
+            front.append(index)
+    return sorted(front, key=lambda index: (pairs[index], index))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from reprlib import Repr
 from typing import Literal, get_args, overload
 
-from fggm_lab.errors import DataError, SettingError, nearest
+from fggm_lab.errors import DataError, SettingError, nearest, shortened
 from fggm_lab.html_table import html_table, plain_lines
 from fggm_lab.tasks.chat import ChatPrompt
 
@@ -16,6 +16,10 @@ ScoredSplit = Literal["eval", "test"]
 """The splits that a model is scored on: `eval` to choose settings, `test` only to report."""
 
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+LONGEST_NAME = 200
+"""The most bytes of a task's name: file names may have 255, and a run's begin with the task's
+place and end with a step, a suffix and the mark of an unfinished file."""
 
 _SHORT = Repr()
 _SHORT.maxstring = 80  # a longer text loses its middle
@@ -52,6 +56,9 @@ class Task:
         test: the examples that results are reported on.
         metric: a key of `fggm_lab.tasks.METRICS`, or `pass_at_1` of a code task, whose examples
             have tests.
+
+    Raises:
+        DataError: the name is not UTF-8, or longer than a file's name may be.
     """
 
     name: str
@@ -59,6 +66,9 @@ class Task:
     eval: tuple[Example, ...] = ()
     test: tuple[Example, ...] = ()
     metric: str = "accuracy"
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
 
     def split(self, name: str) -> tuple[Example, ...]:
         """The examples of a split.
@@ -128,6 +138,22 @@ class Task:
                 for index, example in enumerate(self.train)
             ],
             limit=3,
+        )
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that the files of a run cannot have."""
+    try:
+        size = len(name.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise DataError(
+            f"the task name '{shortened(name)}' is not UTF-8, as a run's files need it; rename "
+            "the task's folder"
+        ) from None
+    if size > LONGEST_NAME:
+        raise DataError(
+            f"the task name '{shortened(name, 60)}' has {size} bytes, and a run's files are named "
+            f"by it; rename the task to {LONGEST_NAME} bytes or fewer"
         )
 
 

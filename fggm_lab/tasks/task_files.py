@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fggm_lab.checks import check_path
 from fggm_lab.errors import DataError, SettingError, nearest
 from fggm_lab.files import digest
 from fggm_lab.tasks.chat import ChatPrompt
@@ -80,6 +81,7 @@ def load_tasks(
         names = list(tables) if order is None else _ordered(IN_MEMORY, tables, order, allow_missing)
         return TaskSequence([tables[name] for name in names], IN_MEMORY).limited(limit)
     named = str(source) in SEQUENCES
+    check_path(source)
     folder = data_folder(str(source)) if named else Path(source).expanduser()
     chosen = variant_folder(folder, variant)
     folders = _task_folders(chosen)

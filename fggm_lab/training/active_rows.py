@@ -20,6 +20,7 @@ from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
+from fggm_lab.models.check import check_trainable_dtype
 from fggm_lab.models.sharding import is_sharded
 from fggm_lab.models.units import COLUMN, ROW
 from fggm_lab.training.active_layers import active_forward
@@ -174,7 +175,7 @@ class ActiveRows:
             mask: by unit; parameters it does not name train whole.
 
         Raises:
-            ModelError: the mask was made for another model.
+            ModelError: the mask was made for another model, or the model trains in float16.
             SettingError: the model is compiled already, or the mask is one of single entries.
         """
         if hasattr(model, "_orig_mod"):
@@ -185,6 +186,7 @@ class ActiveRows:
         if isinstance(model, DistributedDataParallel):
             model = model.module
         mask.check(model)
+        check_trainable_dtype(model)
         if name := parameter_not_by_unit(mask, model):
             raise SettingError(
                 f"the mask of {name} is not by row; train it with MaskedGradients, which computes "

@@ -19,10 +19,11 @@ from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.registry import check_before_training, find_estimator
-from fggm_lab.mask_settings import check_keep, check_scope
+from fggm_lab.mask_settings import check_keep, check_moves, check_scope
 from fggm_lab.masks import Mask, Scope
-from fggm_lab.methods.masking import Parameters, masked_scores
+from fggm_lab.methods.masking import Parameters, masked_scores, unit_sizes
 from fggm_lab.methods.own_samples import contrast, self_fisher
+from fggm_lab.models.check import check_trainable_dtype
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
 from fggm_lab.models.loss import own_loss_differs
 from fggm_lab.training.open_maskings import close_earlier, open_maskings, warn_of_earlier
@@ -127,6 +128,8 @@ class FGGMCallback(TrainerCallback):
         if state.global_step > 0:
             self.mask, self.scores = self._resumed(state, file), None
         elif self.mask is None or not retried:
+            check_trainable_dtype(model)
+            check_moves(self.keep, self.scope, unit_sizes(model, self.parameters))
             self.mask = shared(self._cut(trainer, kwargs))
         if state.global_step == 0:
             optimizer.state.clear()  # of the task before

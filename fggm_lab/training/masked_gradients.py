@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from fggm_lab.masks import Mask
+from fggm_lab.models.check import check_trainable_dtype
 from fggm_lab.models.sharding import local
 from fggm_lab.training.changed_entries import ChangedEntries
 from fggm_lab.training.frozen_units import FrozenUnits
@@ -35,8 +36,9 @@ class MaskedGradients:
         mask: which units may move; None lets all.
 
         Raises:
-            ModelError: the mask was made for another model.
+            ModelError: the mask was made for another model, or the model trains in float16.
         """
+        check_trainable_dtype(model)
         close_earlier(model)
         self.model = model
         self.owner: object = None

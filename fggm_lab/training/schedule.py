@@ -79,6 +79,7 @@ def measuring_steps(steps: int, points: int) -> set[int]:
     """
     if points <= 0:
         return set()
+    points = min(points, steps)
     return {round(steps * i / points) for i in range(1, points)} - {0, steps}
 
 
@@ -92,4 +93,7 @@ def recording_steps(steps: int, points: int | None) -> set[int]:
     Returns:
         Numbers of steps, from 1 to `steps`.
     """
-    return {round(steps * i / points) for i in range(1, points + 1)} - {0} if points else set()
+    if not points:
+        return set()
+    points = min(points, steps)
+    return {round(steps * i / points) for i in range(1, points + 1)}

@@ -9,6 +9,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_path
 from fggm_lab.distributed import barrier, is_main, on_main, world
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.held_out import check_eval_split, held_out_examples
@@ -17,7 +18,11 @@ from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.heap import keep_freed_memory
 from fggm_lab.methods import Method, as_method, class_references
 from fggm_lab.models import context_length, example_length
-from fggm_lab.models.check import check_language_model, check_without_adapters
+from fggm_lab.models.check import (
+    check_language_model,
+    check_trainable_dtype,
+    check_without_adapters,
+)
 from fggm_lab.models.checkpointing import check_checkpointing
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.quantised import check_unquantised
@@ -125,6 +130,8 @@ def run_sequence(
     check_language_model(model, tokenizer)
     check_without_adapters(model)
     check_causal(model)
+    check_trainable_dtype(model)
+    check_path(out, inside="checkpoints")
     method = as_method(method)
     check_divisible(model, method)
     interval = CheckpointInterval.parse(checkpoint_every)
@@ -134,6 +141,7 @@ def run_sequence(
     tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
     general = None if general is None else general.limited(training.score_limit)
     method.check(len(tasks))
+    method.check_model(model)
     check_metrics(task.metric for task in tasks)
     for task in tasks:
         if not task.split(split):

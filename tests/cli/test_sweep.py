@@ -143,6 +143,8 @@ BROKEN = {
     "whose keep": (("--vary", "keep=0.1"), "such as fggm.keep=0.1,0.3"),
     "another method's": (("--vary", "migu.keep=0.1"), "migu is not among the sweep's methods"),
     "seeds": (("--seeds", "one"), "--seeds one: write whole numbers"),
+    "seeds backwards": (("--seeds", "1,5-3"), "--seeds 1,5-3: 5-3 runs backwards; write 3-5"),
+    "endless seeds": (("--seeds", "1-99999999999"), "these are more than 10,000 seeds"),
     "a seed twice": (("--seeds", "1-3,2"), "names a seed twice"),
 }
 

@@ -130,8 +130,13 @@ def test_settings_that_do_not_exist_are_named(
         load_model(folder, device="gpu")
     with pytest.raises(SettingError, match=r"device 'cuda' is not available"):
         load_model(folder, device="cuda")
-    for dtype in ("float31", "int64", torch.int8):
-        with pytest.raises(SettingError, match=r"is no floating type; choose float32"):
+    for device in ("meta", "mps", "xpu"):
+        with pytest.raises(
+            SettingError, match=rf"device '{device}' is not available .* choose cpu"
+        ):
+            load_model(folder, device=device)
+    for dtype in ("float31", "int64", torch.int8, "float8_e4m3fn"):
+        with pytest.raises(SettingError, match=r"is no floating type .*; choose float32"):
             load_model(folder, dtype=dtype)
 
 

@@ -220,7 +220,7 @@ def _evaluate(
     for name in measured:
         task_index = names.index(name)
         if task_index > index:
-            score = 0.1 + 0.02 * task_index
+            score = min(0.1 + 0.02 * task_index, 0.5)
         elif task_index == index:
             score = 0.1 + 0.85 * share
         else:

@@ -50,3 +50,15 @@ def test_a_limit_can_be_that_of_one_split() -> None:
     limited = TaskSequence([task("A", 5)], "here").limited(1, ["test"])["A"]
     assert (limited.train, limited.eval) == (task("A", 5).train, task("A", 5).eval)
     assert limited.test == task("A", 5).test[:1]
+
+
+@pytest.mark.parametrize("name", ["n" * 215, "ü" * 101])
+def test_names_longer_than_a_file_may_have_are_refused(name: str) -> None:
+    with pytest.raises(DataError, match=r"has 2\d\d bytes, .*; rename the task to 200"):
+        task(name)
+    assert task("ü" * 100).name == "ü" * 100
+
+
+def test_names_that_are_no_utf8_are_refused_and_shown_escaped() -> None:
+    with pytest.raises(DataError, match=r"the task name 'caf\\udce9' is not UTF-8"):
+        task("caf\udce9")
