@@ -110,11 +110,19 @@ def _mark_tasks(figure: go.Figure, segments: list[Segment]) -> None:
         for segment in segments
     ]  # fmt: skip
     names = [
-        {"text": as_label(segment.name), "x": (segment.start + segment.end) / 2, "xref": "x",
-         "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "font": {"size": theme.SMALL},
-         "textangle": -30 if len(segments) > 4 else 0}
+        {
+            "text": as_label(segment.name),
+            "x": (segment.start + segment.end) / 2,
+            "xref": "x",
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "showarrow": False,
+            "font": {"size": theme.SMALL},
+            "textangle": -30 if len(segments) > 4 else 0,
+        }
         for segment in segments
-    ]  # fmt: skip
+    ]
     figure.update_layout(shapes=edges, annotations=names)
 
 
