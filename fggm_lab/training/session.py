@@ -13,20 +13,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.distributed import is_main, on_main
 from fggm_lab.errors import RunError, SettingError, TrainingError
-from fggm_lab.evaluation import held_out_loss, kl_per_token
-from fggm_lab.evaluation.held_out import held_out_examples
 from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.files import folder_damage
 from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.models import unit_axes
-from fggm_lab.models.encoding import Encoded, encode
-from fggm_lab.models.sampling import own_samples
+from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.token_counts import count_tokens, counted_as, uncounted
 from fggm_lab.runs import Run
-from fggm_lab.runs.events import MeasuredDistance, ReachedLevel
-from fggm_lab.seeds import derived_seed
+from fggm_lab.runs.events import MeasuredDistance
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.branch import branch_point
@@ -34,6 +30,7 @@ from fggm_lab.training.changed_entries import FEW_CHANGED, changed_share, is_hal
 from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.checkpoints import saved_model
 from fggm_lab.training.drift import unit_drift
+from fggm_lab.training.held_out_level import HeldOutLevel
 from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.measuring import measured_after
 from fggm_lab.training.peak_memory import forget_peak, peak_mb
@@ -62,10 +59,8 @@ from fggm_lab.training.task import (
     masking_for,
     train_task,
 )
+from fggm_lab.training.untrained_distance import UntrainedDistance
 from fggm_lab.training.writer import Listener, RunWriter
-
-DISTANCE_LENGTH = 64
-"""The most tokens of a text on which the distance from the untrained model is measured."""
 
 Pause = Callable[[], bool]
 """Asked after every step whether to stop there, to go on another time."""
@@ -107,8 +102,8 @@ class Session:
         self.mask: Mask | None = None
         self.paused = False
         self._saved_at = time.monotonic()
-        self._base_samples: list[Encoded] | None = None
-        self._held_out: dict[int, list[Encoded]] = {}
+        self._distance = UntrainedDistance(model, tokenizer, run.config)
+        self._level = HeldOutLevel(model, tokenizer, run.config)
 
     def _steps(self) -> list[int]:
         """How many steps each task takes."""
@@ -333,7 +328,9 @@ class Session:
         self.writer.step(report, self.progress)
         if report.task_step in measuring_steps(self.steps[index], self.settings.points_per_task):
             self.measure(index, final=False)
-        self._look_at_held_out(context)
+        if self._level.is_due(self.tasks[index], report.task_step, self.steps[index]):
+            with self._timed("evaluate"):
+                self._level.look(self.tasks[index], self.progress)
         recording = recording_steps(self.steps[index], self.settings.fisher_points)
         if report.task_step in recording or (recording and self.progress.reached):
             self._record(context, report.task_step, masking)
@@ -342,51 +339,6 @@ class Session:
             self._save_state(optimizer)
         forget_peak(self.model.device)  # what was measured and saved is no part of learning
         return not (self.paused or self.progress.reached)
-
-    def _look_at_held_out(self, context: TaskContext) -> None:
-        """Find out, where that is due, whether the held-out loss is as low as it has to be."""
-        level, step = self.settings.level_of(context.name), self.progress.task_step
-        last = step == self.steps[context.index]
-        if level is None or not (last or step % self.settings.until_every == 0):
-            return
-        if context.index not in self._held_out:
-            self._held_out[context.index] = held_out_examples(
-                self.tokenizer,
-                self.tasks[context.index],
-                self.settings.until_examples,
-                self.config.max_length,
-            )
-        with self._timed("evaluate"):
-            loss = held_out_loss(
-                self.model,
-                self._held_out[context.index],
-                pad=self.tokenizer.pad_token_id,
-                autocast=self.settings.autocast,
-            )
-        if self.progress.best_loss is None or loss < self.progress.best_loss:
-            self.progress.best_loss, self.progress.best_step = loss, step
-        self.progress.reached = loss <= level
-
-    def _ended(self, context: TaskContext) -> ReachedLevel | None:
-        """How the task's training ended, where a level ends it; a level not reached is said."""
-        level, best = self.settings.level_of(context.name), self.progress.best_loss
-        if level is None or best is None:
-            return None
-        steps = self.progress.task_step
-        if not self.progress.reached:
-            warnings.warn(
-                f"task {context.name} did not reach the held-out loss {level:g} in {steps} steps; "
-                f"the best was {best:.4g}, after step {self.progress.best_step}",
-                stacklevel=2,
-            )
-        return ReachedLevel(
-            level=level,
-            reached=self.progress.reached,
-            steps=steps,
-            at_most=self.steps[context.index],
-            best=best,
-            best_step=self.progress.best_step,
-        )
 
     def _note_peak(self) -> None:
         peak = peak_mb(self.model.device)
@@ -446,9 +398,10 @@ class Session:
         changed = self._record_drift(index) if is_main() else None
         distance = None
         if self.settings.distance_samples:
-            distance = on_main(lambda: self._distance(context))
+            distance = on_main(lambda: self._measure_distance(index))
         add_up(self.progress)
-        self.writer.task(context, moving, self.progress, distance, self._ended(context), changed)
+        until = self._level.ended(self.tasks[index], self.progress, self.steps[index])
+        self.writer.task(context, moving, self.progress, distance, until, changed)
         if self.memory:
             self.writer.save_tensors("memory", index, self.memory)
         self.writer.save_model(index)
@@ -475,30 +428,15 @@ class Session:
         share = changed_share(before, self.model, self.mask)
         return None if share is None or share >= FEW_CHANGED else share
 
-    def _distance(self, context: TaskContext) -> MeasuredDistance | None:
+    def _measure_distance(self, index: int) -> MeasuredDistance | None:
         """How far the model is from the untrained one, now that a task is learned."""
-        count = self.settings.distance_samples
         with self._timed("record"):
             try:
                 base = self._model_before(0).to(self.model.device)
             except RunError as problem:
                 warnings.warn(f"the distance is not measured: {problem}", stacklevel=2)
                 return None
-            if self._base_samples is None:
-                self._base_samples = own_samples(
-                    base,
-                    self.tokenizer,
-                    count,
-                    length=min(DISTANCE_LENGTH, self.config.max_length - 1),
-                    seed=derived_seed(self.settings.seed, 0, "distance"),
-                )
-            examples = self.tasks[context.index].split(self.settings.split)[:count]
-            encoded = encode(self.tokenizer, examples, self.config.max_length)
-            on_samples, on_examples = (
-                kl_per_token(base, self.model, texts, pad=self.tokenizer.pad_token_id)
-                for texts in (self._base_samples, encoded)
-            )
-        return MeasuredDistance(own_samples=on_samples, new_task=on_examples)
+            return self._distance.measure(base, self.tasks[index])
 
     def _checkpoint_is_due(self, task_step: int) -> bool:
         elapsed = time.monotonic() - self._saved_at
