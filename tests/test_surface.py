@@ -12,7 +12,7 @@ import fggm_lab as lab
 ROOMS = sorted(
     path.parent.name
     for path in Path(lab.__file__).parent.glob("*/__init__.py")
-    if path.parent.name not in ("cli", "explorer")  # used through other rooms alone
+    if path.parent.name not in ("cli", "explorer", "files")  # used through other rooms alone
 )
 
 

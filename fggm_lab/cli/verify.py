@@ -27,11 +27,11 @@ def verify(
     """
     from fggm_lab import runs
 
-    found = [runs.verify(run) for folder in folders for run in runs.find_runs(folder)]
+    verifications = [runs.verify(run) for folder in folders for run in runs.find_runs(folder)]
     if as_json:
-        tell(json.dumps([verification.to_json() for verification in found], indent=2))
+        tell(json.dumps([verification.to_json() for verification in verifications], indent=2))
     else:
-        for verification in found:
+        for verification in verifications:
             count = len(verification.problems)
             state = "as written" if not count else f"{count} problem{'s' if count > 1 else ''}"
             old = "" if verification.digests else ", without digests: an older version wrote it"
@@ -41,5 +41,5 @@ def verify(
             )  # fmt: skip
             for problem in verification.problems:
                 console.print(f"  {problem}", soft_wrap=True, highlight=False)
-    if any(verification.problems for verification in found):
+    if any(verification.problems for verification in verifications):
         raise typer.Exit(DAMAGED)

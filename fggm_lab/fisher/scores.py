@@ -195,7 +195,7 @@ class FisherScores(UnitTable):
         """
         file = Path(f"{_stem(path)}.safetensors")
         content = read_scores(file)
-        info = checked(FisherInfo, content.made, partial(damaged, file))
+        info = checked(FisherInfo, content.info, partial(damaged, file))
         info = replace(info, estimator=present_name("estimator", info.estimator, stored=True))
         return cls(content.units, content.axes, content.elementwise, info, content.errors)
 

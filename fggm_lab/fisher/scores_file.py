@@ -38,14 +38,14 @@ class ScoresContent:
         axes: parameter name → the axis its units lie along.
         elementwise: parameter name → the scores of its entries, in its shape; None if not kept.
         errors: parameter name → (units,) standard errors; None if not kept.
-        made: how the scores were computed.
+        info: how the scores were computed, as JSON has it.
     """
 
     units: dict[str, Tensor]
     axes: dict[str, int]
     elementwise: dict[str, Tensor] | None
     errors: dict[str, Tensor] | None
-    made: dict[str, Any]
+    info: dict[str, Any]
 
 
 def read_scores(file: Path) -> ScoresContent:

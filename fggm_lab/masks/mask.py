@@ -334,8 +334,8 @@ class Mask(UnitTable):
             DataError: there is no such file, or it holds no mask.
         """
         file = _file(path)
-        units, axes, made = read_mask(file)
-        info = checked(MaskInfo, made, partial(damaged, file))
+        units, axes, record = read_mask(file)
+        info = checked(MaskInfo, record, partial(damaged, file))
         return cls(units, axes, replace(info, scope=check_scope(info.scope, stored=True)))
 
 

@@ -38,20 +38,20 @@ def pack(units: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def record_of(
-    units: Mapping[str, Tensor], axes: Mapping[str, int], made: Mapping[str, Any]
+    units: Mapping[str, Tensor], axes: Mapping[str, int], info: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the file says beside the bits.
 
     Args:
         units: the mask's bits.
         axes: parameter name → the axis its units lie along.
-        made: how the mask was cut.
+        info: how the mask was cut.
 
     Returns:
         The record in the header.
     """
     counts = {name: bits.numel() for name, bits in units.items()}
-    return {"format": FORMAT, "made": made, "axes": axes, "counts": counts}
+    return {"format": FORMAT, "made": info, "axes": axes, "counts": counts}
 
 
 def read_mask(file: Path) -> tuple[dict[str, Tensor], dict[str, int], dict[str, Any]]:

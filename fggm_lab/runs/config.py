@@ -259,13 +259,13 @@ class RunConfig(BaseModel):
         Returns:
             The lines; empty where all settings are the same.
         """
-        here, there = self.settings(), other.settings()
+        settings, others = self.settings(), other.settings()
         for fingerprint, name in _CONTENT.items():
-            if None in (here[fingerprint], there[fingerprint]):
-                here[fingerprint] = there[fingerprint] = None  # one of them is not known
-            elif name is not None and here[fingerprint] == there[fingerprint]:
-                here[name] = there[name]
-        return _lines(here, there)
+            if None in (settings[fingerprint], others[fingerprint]):
+                settings[fingerprint] = others[fingerprint] = None  # one of them is not known
+            elif name is not None and settings[fingerprint] == others[fingerprint]:
+                settings[name] = others[name]
+        return _lines(settings, others)
 
     def renamed(self, other: "RunConfig") -> dict[str, tuple[str, str]]:
         """What has the same content in `other`, and was loaded from elsewhere.

@@ -18,14 +18,14 @@ class Counts:
 
     Attributes:
         tried: how many bits were flipped, one at a time.
-        told: how many of them were one sentence of the lab's.
+        noticed: how many of them were one sentence of the lab's.
         harmless: how many were not, and left what is read as it was: a Parquet file's footer has
             numbers of which nothing depends.
         unnoticed: where the others were: file and bit.
     """
 
     tried: int = 0
-    told: int = 0
+    noticed: int = 0
     harmless: int = 0
     unnoticed: list[str] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ def count_flips(run: Run, kind: str, flips: int, rng: random.Random) -> Counts:
             try:
                 content = read(Run.open(run.path))
             except LabError:
-                counts.told += 1
+                counts.noticed += 1
             else:
                 if kind == "predictions" and content == before:
                     counts.harmless += 1

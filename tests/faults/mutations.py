@@ -75,8 +75,8 @@ def mutated(text: str, rng: random.Random, by_line: bool = False) -> str:
     if way < 0.1:
         return text[: rng.randrange(len(text))]
     if way < 0.2:
-        place = rng.randrange(len(text))
-        return text[:place] + rng.choice('{}[]",:0x\x00\xff9e-') + text[place + 1 :]
+        index = rng.randrange(len(text))
+        return text[:index] + rng.choice('{}[]",:0x\x00\xff9e-') + text[index + 1 :]
     value = json.loads(text)
     parent, key = rng.choice(list(_places(value)))
     if way < 0.3 and parent is not None:
@@ -102,9 +102,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     )
     for key in keys:
         yield value, key
-        for place in _places(value[key]):
-            if place[0] is not None:
-                yield place
+        yield from list(_places(value[key]))[1:]
 
 
 def _replaced(value: Any, parent: Any, key: Any, new: Any) -> Any:
@@ -148,7 +146,7 @@ def _of_runs(run: Run) -> list[Kind]:
         "events.jsonl": "\n".join(lines) + "\n",
         "scores.json": _without_digest((run.path / "scores.json").read_text()),
     }
-    made = []
+    changed_files = []
     for name, text in texts.items():
         path = run.path / name
         path.write_text(text)
@@ -156,8 +154,10 @@ def _of_runs(run: Run) -> list[Kind]:
         def write(text: str, path: Path = path) -> None:
             path.write_text(text, encoding="utf-8", errors="surrogatepass")
 
-        made.append(Kind(name, text, write, lambda: read_run(run.path), name == "events.jsonl"))
-    return made
+        changed_files.append(
+            Kind(name, text, write, lambda: read_run(run.path), name == "events.jsonl")
+        )
+    return changed_files
 
 
 def _of_tensors(run: Run) -> list[Kind]:
@@ -170,7 +170,7 @@ def _of_tensors(run: Run) -> list[Kind]:
     }
     TextMemory({"a": torch.zeros(2)}, 1, 3).save(run.path)
     readers["texts"] = (run.path / "_self_kl.safetensors", TextMemory.load)
-    made = []
+    changed_files = []
     for name, (path, read) in readers.items():
         with safe_open(path, framework="pt") as file:
             record = json.loads(file.metadata()[RECORD])
@@ -182,8 +182,8 @@ def _of_tensors(run: Run) -> list[Kind]:
             save_file(tensors, path, metadata={RECORD: text})
 
         text = json.dumps(record)
-        made.append(Kind(name, text, write, partial(read, path)))
-    return made
+        changed_files.append(Kind(name, text, write, partial(read, path)))
+    return changed_files
 
 
 def _of_tables(run: Run, folder: Path) -> list[Kind]:
@@ -194,7 +194,7 @@ def _of_tables(run: Run, folder: Path) -> list[Kind]:
         "predictions": (run.file("predictions", 0), lambda: run.predictions(0)),
         "completions": (completions, lambda: read_completions(completions)),
     }
-    made = []
+    changed_files = []
     for name, (path, read) in readers.items():
         rows = parquet.read_table(path).to_pylist()
 
@@ -204,8 +204,8 @@ def _of_tables(run: Run, folder: Path) -> list[Kind]:
             except Exception:  # Arrow or JSON refuses it: a file that is no table
                 path.write_bytes(text.encode("utf-8", "replace"))
 
-        made.append(Kind(name, json.dumps(rows), write, read))
-    return made
+        changed_files.append(Kind(name, json.dumps(rows), write, read))
+    return changed_files
 
 
 def _fields_of(kind: Any) -> dict[str, Any]:

@@ -44,11 +44,11 @@ class Soak:
             rng: chooses.
         """
         self._folder, self._rng = folder, rng
-        self._whole = small_run(FGGM(), folder / "whole")
+        self._uninterrupted = small_run(FGGM(), folder / "whole")
         self._every_kind = small_run(
             make_method("replay+fggm"), folder / "kinds", tasks=small_tasks(2), epochs=1
         )
-        self._events = len(self._whole.events())
+        self._events = len(self._uninterrupted.events())
         self.tried: Counter[str] = Counter()
         self.held: Counter[str] = Counter()
         self.failures: list[str] = []
@@ -70,7 +70,7 @@ class Soak:
             problems = verify(run).problems
             assert not problems, problems
             Run.open(folder).metrics()
-        assert_same_run(self._whole, small_run(FGGM(), folder, resume=True))
+        assert_same_run(self._uninterrupted, small_run(FGGM(), folder, resume=True))
         self._note("kills resumed", kills, kills)
 
     def flip(self) -> None:
@@ -78,7 +78,7 @@ class Soak:
         kind = self._rng.choice(list(READERS))
         counts = count_flips(self._every_kind, kind, 50, self._rng)
         failure = "; ".join(counts.unnoticed)
-        self._note(f"flips in {kind}", counts.tried, counts.told + counts.harmless, failure)
+        self._note(f"flips in {kind}", counts.tried, counts.noticed + counts.harmless, failure)
 
     def mutate(self) -> None:
         """Put odd content into files of every kind."""

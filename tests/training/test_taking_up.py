@@ -111,8 +111,8 @@ def test_what_can_go_on_without_a_model_goes_on_and_says_so_at_once(
     with pytest.warns(UserWarning, match="01-task-0 cannot be read .*how far units move"):
         resumed = go_on(run)
     assert resumed.finished and resumed.drift(1) is None and resumed.drift(2) is not None
-    whole = small_run(make_method("fggm"), tmp_path / "whole")
-    assert whole.scores == resumed.scores
+    uninterrupted = small_run(make_method("fggm"), tmp_path / "whole")
+    assert uninterrupted.scores == resumed.scores
 
 
 def test_the_same_data_at_another_path_is_the_same_data(tmp_path: Path) -> None:
