@@ -76,7 +76,7 @@ def _form(value: Any) -> str:
 
 
 # More can only be slips: batches are drawn ahead, task seeds stay below 2⁶³, weights below 1e38.
-_MOST_EPOCHS, _LARGEST_SEED, _MOST_TEXTS, _LARGEST_RATE = 10_000, 10**15, 1_000_000, 1e6
+_MOST_EPOCHS, _LARGEST_SEED, _MOST_TEXTS, _LARGEST_RATE = 10_000, 2**63 - 1, 1_000_000, 1e6
 
 _Epochs = Annotated[float, Field(gt=0, le=_MOST_EPOCHS)]
 _Tokens = Annotated[int, Field(ge=1)]

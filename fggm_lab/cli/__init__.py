@@ -76,7 +76,8 @@ def _format_warning(message: Warning | str, *rest: object, **more: object) -> st
 def main() -> None:
     """Entry point: a user's mistake is one sentence on standard error and exit status 2."""
     warnings.formatwarning = _format_warning
-    sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)
+    if sys.stdout is not None and sys.stderr is not None:  # closed, as `>&-` does
+        sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)
     quiet_unless_main()
     try:
         check_versions()
@@ -84,7 +85,8 @@ def main() -> None:
     except LabError as error:
         end_with(error)
     except SystemExit as end:
-        sys.stdout.flush()
+        if isinstance(sys.stdout, Stream):
+            sys.stdout.flush()
         sentence = lost_sentence(sys.stdout)
         if sentence is not None and end.code in (0, None):
             tell(f"error: {sentence}", err=True)

@@ -61,6 +61,7 @@ def lost_sentence(stream: Any) -> str | None:
         The sentence; None if nothing was lost, or if whoever read it had enough (a closed pipe).
     """
     lost = stream.lost if isinstance(stream, Stream) else None
-    if lost is None or lost.errno == errno.EPIPE:
+    closed_pipe = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
+    if lost is None or lost.errno in closed_pipe:
         return None
     return f"cannot write to standard output: {lost.strerror}; what was to be printed is lost"

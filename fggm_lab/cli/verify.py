@@ -36,7 +36,7 @@ def verify(
             state = "as written" if not count else f"{count} problem{'s' if count > 1 else ''}"
             old = "" if verification.digests else ", without digests: an older version wrote it"
             console.print(
-                f"{verification.run}: {verification.checked} files, {state}{old}",
+                f"{verification.run}: {verification.checks} checks, {state}{old}",
                 soft_wrap=True, highlight=False,
             )  # fmt: skip
             for problem in verification.problems:

@@ -82,7 +82,7 @@ def read_progress(path: Path | str) -> dict[str, ExerciseProgress]:
     if not path.exists():
         return {}
     content = read_record(path, DataError)
-    remedy = "repair it, or move it away to begin anew"
+    remedy = "restore it, or move it away to begin anew"
     if not isinstance(content.get("exercises"), dict):
         raise DataError(f"{path} is no file of progress: it has no object 'exercises'; {remedy}")
     if content.get("version") != VERSION:

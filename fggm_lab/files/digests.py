@@ -36,7 +36,12 @@ def with_digest(text: str) -> str:
 
     Returns:
         The text with `"digest"` before the closing brace; of several lines, ended by a line break.
+
+    Raises:
+        ValueError: the object is empty.
     """
+    if text == "{}":
+        raise ValueError("an object without members has no place for a digest")
     in_lines = text.endswith("\n}")
     body = text[: -len("\n}" if in_lines else "}")]
     return body + (_TEXT if in_lines else _LINE).format(digest(body.encode()))

@@ -40,11 +40,11 @@ def folder_damage(folder: Path) -> str | None:
         written = checked(dict[str, str], record.get("files"), LabError)
     except LabError as problem:
         return str(problem)
-    present = _digests(folder)
     for name, digest in written.items():
-        if name not in present:
+        file = folder / name
+        if not file.is_file():
             return f"{name} is missing"
-        if present[name] != digest:
+        if _file_digest(file) != digest:
             return f"{name} was changed since it was written"
     return None
 

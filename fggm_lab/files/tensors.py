@@ -148,7 +148,8 @@ def tensors_digest(tensors: "Mapping[str, Tensor]", record: Mapping[str, Any] | 
 
 
 def _header(tensors: "Mapping[str, Tensor]", record: Mapping[str, Any]) -> dict[str, str]:
-    return {RECORD: json.dumps({**record, _DIGEST: tensors_digest(tensors, record)})}
+    content = {**record, _DIGEST: tensors_digest(tensors, record)}
+    return {RECORD: json.dumps(content, allow_nan=False)}
 
 
 def _apart(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":

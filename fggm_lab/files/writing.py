@@ -85,8 +85,8 @@ def write_whole(path: Path | str, write: Callable[[Path], object]) -> None:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         try:
             write(temporary)
-            _take_over_mode(goal, temporary)
             _sync_file(temporary)
+            _take_over_mode(goal, temporary)
             os.replace(temporary, goal)
             _sync_folder(goal.parent)
         finally:
@@ -151,7 +151,8 @@ def _write_through(path: Path, write: Callable[[Path], object]) -> None:
         temporary = Path(folder, "content")
         temporary.touch()
         write(temporary)
-        sys.stdout.flush()  # which may be this stream; what was printed before goes first
+        if sys.stdout is not None:
+            sys.stdout.flush()  # which may be this stream; what was printed before goes first
         # Opening /dev/stdout anew would write over what the shell's own handle writes later.
         opened: Path | int = path if descriptor is None else os.dup(descriptor)
         with open(temporary, "rb") as source, open(opened, "wb") as stream:

@@ -50,9 +50,17 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
         16 hex digits.
     """
     content = [
-        sorted(tokenizer.get_vocab().items()),
+        sorted((repr(token), index) for token, index in tokenizer.get_vocab().items()),
         sorted((name, str(token)) for name, token in tokenizer.special_tokens_map.items()),
         str(tokenizer.chat_template),
-        [tokenizer.encode(text) for text in _PROBES],
+        [_probed(tokenizer, text) for text in _PROBES],
     ]
     return digest(json.dumps(content).encode())
+
+
+def _probed(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int] | str:
+    """The tokens of a text; where a closed vocabulary has none for it, the kind of error."""
+    try:
+        return list(tokenizer.encode(text))
+    except Exception as problem:  # of whatever class the tokenizer's library has for it
+        return type(problem).__name__

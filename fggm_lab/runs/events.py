@@ -74,7 +74,7 @@ class TaskScores(TypedDict):
     score: Annotated[float, "mean of the task's own metric over greedy answers, 0 to 1"]
     exact: NotRequired[Annotated[float, "share of answers right token by token, 0 to 1"]]
     nll: NotRequired[
-        Annotated[float, "negative log-likelihood of the right answers, nats per token"]
+        Annotated[float | None, "negative log-likelihood of the right answers, nats per token"]
     ]
     examples: NotRequired[Annotated[int, "how many examples were scored"]]
     empty: NotRequired[Annotated[int, "how many answers were empty or white space; each scores 0"]]
@@ -92,7 +92,7 @@ class MeasuredGeneral(TypedDict):
         float | None, "mean score over the skills, 0 to 1; of a text its loss, nats per token"
     ]
     skills: NotRequired[
-        Annotated[Mapping[str, float], "skill → its score, 0 to 1; of a text empty"]
+        Annotated[Mapping[str, float | None], "skill → its score, 0 to 1; of a text its loss"]
     ]
     truncated: NotRequired[Annotated[int, "how many prompts were cut from the left to fit"]]
     skipped: NotRequired[
@@ -208,8 +208,8 @@ class ResumeEvent(TypedDict):
     step: Annotated[int, "steps taken since the start of the run by then"]
     changed: Annotated[
         Mapping[str, Sequence[str]],
-        "package, or `processor` → what it was when the run began, and what it is now; empty where "
-        "the numbers go on bit for bit",
+        "package, `processor` or `threads` → what it was when the run began, and what it is now; "
+        "empty where the numbers go on bit for bit",
     ]
 
 
@@ -261,6 +261,8 @@ def append_event(path: Path, event: Mapping[str, Any]) -> None:
     """
     if not isinstance(event.get("kind"), str):
         raise RunError(f'an event for {path} has no "kind"; name it step, evaluation, task or so')
+    if "digest" in event:
+        raise RunError(f'an event for {path} has a field "digest", which each line gets; rename it')
     line = json.dumps(_plain(event), ensure_ascii=False, allow_nan=False)
     append_line(path, with_digest(line))
 
@@ -316,7 +318,7 @@ def _read_event(
         )
 
     try:
-        text = line.decode()
+        text = line.decode().removesuffix("\r")  # of a copy that Git or an editor made on Windows
     except UnicodeDecodeError:
         raise refusal("it is not UTF-8 text") from None
     event = parse_json(text, str(path), RunError, distinct_keys=False, line=number)

@@ -1,5 +1,6 @@
 """Which folders are runs: told by their `config.json`, without reading more of them."""
 
+import math
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -47,20 +48,22 @@ def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
         RunError: a folder cannot be searched, or there are more than `MOST_FOLDERS`.
     """
     runs: list[Path] = []
-    searched: set[tuple[int, int]] = set()
+    searched: dict[object, float] = {}  # folder → how many levels deep
     folders, links = [(folder, depth)], deque[tuple[Path, int | None]]()
     while folders or links:
         path, levels = folders.pop() if folders else links.popleft()
-        identity = _identity(path)
-        if identity in searched or (path != folder and os.path.realpath(path) in _MADE_UP):
+        identity, depth_left = _identity(path), math.inf if levels is None else levels
+        made_up = path != folder and os.path.realpath(path) in _MADE_UP
+        if made_up or searched.get(identity, -1) >= depth_left:
             continue
-        searched.add(identity)
+        searched[identity] = depth_left
         if len(searched) > MOST_FOLDERS:
             raise RunError(
                 f"more than {MOST_FOLDERS:,} folders under {folder} were searched for runs; name a "
                 "folder nearer to them"
             )
         if holds_run(path):
+            searched[identity] = math.inf
             runs.append(path)
         elif levels != 0:
             deeper = None if levels is None else levels - 1
@@ -76,13 +79,14 @@ def _visible_folders(folder: Path) -> list[Path]:
         raise _unsearchable(folder, problem) from None
 
 
-def _identity(folder: Path) -> tuple[int, int]:
+def _identity(folder: Path) -> object:
     """What tells a folder from others, by whichever path it is reached."""
     try:
         status = folder.stat()
     except OSError as problem:
         raise _unsearchable(folder, problem) from None
-    return status.st_dev, status.st_ino
+    # Some network drives number no files.
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
 
 
 def _unsearchable(folder: Path, problem: OSError) -> RunError:

@@ -86,6 +86,20 @@ class TaskRecords:
         files |= {int(path.stem.rpartition("@")[2]): path for path in later}
         return dict(sorted(files.items()))
 
+    def remove_later(self, kind: Kind, task: int, step: int) -> None:
+        """Delete a task's records of a kind that were made after a step.
+
+        Args:
+            kind: of the records.
+            task: the task's index; T, if all are learned: nothing is deleted.
+            step: the step of the task.
+        """
+        if task < len(self.config.task_names):
+            for made_after, path in self._files_along(kind, task).items():
+                if made_after > step:
+                    path.unlink(missing_ok=True)
+                    path.with_suffix(".json").unlink(missing_ok=True)  # the scores' readable copy
+
     def fisher(self, task: int | str) -> "FisherScores | None":
         """The Fisher scores before a task, None if none were kept.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from fggm_lab.errors import LabError, RunError
-from fggm_lab.files import folder_damage, read_tensors
+from fggm_lab.files import folder_damage, read_record, read_tensors
 from fggm_lab.runs.config import DIGESTS_SINCE
 from fggm_lab.runs.events import EvaluationEvent, TaskEvent
 from fggm_lab.runs.records import STATE_ENTRY
@@ -24,14 +24,14 @@ class Verification:
 
     Attributes:
         run: its folder.
-        checked: how many files and folders of models were read.
+        checks: how many were made.
         problems: one sentence for each that is damaged, missing or contradicts another.
         digests: whether the run's files have digests; without, as in runs of older versions, a
             changed number can only be seen where another file contradicts it.
     """
 
     run: Path
-    checked: int
+    checks: int
     problems: tuple[str, ...]
     digests: bool
 
@@ -87,6 +87,9 @@ def _checks(run: Run) -> Iterator[Callable[[], object]]:
     if (run.path / "masks").exists():  # a copy may leave out all of a kind
         for task_event in run.events("task"):
             yield partial(_check_mask, run, task_event)
+    for path in sorted(run.path.rglob("*.json")):
+        if "checkpoints" not in path.relative_to(run.path).parts:
+            yield partial(read_record, path, RunError)
     for folder in map(run.checkpoint, (None, *run.config.task_names)):
         if folder is not None:
             yield partial(_check_folder, folder)

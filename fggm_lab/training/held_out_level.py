@@ -1,5 +1,6 @@
 """Training a task only until its held-out loss is low enough (`until_loss`)."""
 
+import math
 import warnings
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -53,7 +54,8 @@ class HeldOutLevel:
             pad=self._tokenizer.pad_token_id,
             autocast=settings.autocast,
         )
-        if progress.best_loss is None or loss < progress.best_loss:
+        is_best = progress.best_loss is None or loss < progress.best_loss
+        if is_best and math.isfinite(loss):
             progress.best_loss, progress.best_step = loss, progress.task_step
         level = settings.level_of(task.name)
         progress.reached = level is not None and loss <= level

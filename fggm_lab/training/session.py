@@ -1,5 +1,6 @@
 """One process's work on one run: begin, branch or resume, train task after task, save."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -155,7 +156,7 @@ class Session:
         saved: dict[str, Tensor] | None = None
         if on_main(self.run.resume_file.exists):
             saved = self._resume()
-        elif on_main(lambda: bool(self.run.events("step"))):
+        elif on_main(partial(self._trained_beyond, -1 if branch is None else branch[1])):
             raise RunError(
                 f"{self.run.resume_file} is gone, and without it the steps that were trained "
                 "cannot be gone on from; restore it, branch from a finished task with "
@@ -170,6 +171,10 @@ class Session:
                 return
             saved = None
         self.writer.end()
+
+    def _trained_beyond(self, task: int) -> bool:
+        """Whether the log has steps of later tasks; those before a branch are another run's."""
+        return any(event["task"] > task for event in self.run.events("step"))
 
     def _announce(self) -> None:
         self.writer.take_back_events(0)
@@ -436,7 +441,11 @@ class Session:
             except RunError as problem:
                 warnings.warn(f"the distance is not measured: {problem}", stacklevel=2)
                 return None
-            return self._distance.measure(base, self.tasks[index])
+            distance = self._distance.measure(base, self.tasks[index])
+        if not all(math.isfinite(distance[on]) for on in ("own_samples", "new_task")):
+            warnings.warn("the distance is not a finite number, and is left out", stacklevel=2)
+            return None
+        return distance
 
     def _checkpoint_is_due(self, task_step: int) -> bool:
         elapsed = time.monotonic() - self._saved_at

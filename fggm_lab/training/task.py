@@ -180,8 +180,7 @@ def _backward(
         for j in range(0, len(group), size)
     ]
     tokens = sum(_answer_tokens(part) for part in parts)
-    # Read once, at the end: a GPU's number is waited for.
-    total = torch.zeros((), dtype=torch.float64, device=model.device)
+    losses: list[tuple[float, Tensor]] = []
     for part in parts:
         rank_part = {name: _shard(tensor) for name, tensor in part.items()}
         if not len(rank_part["labels"]):
@@ -210,13 +209,14 @@ def _backward(
                     further.append(method.extra_loss(batch, logits))
                 loss = data_loss + sum(term for term in further if term is not None)
                 terms.append(loss * share)
-                total += share * data_loss.detach().double()
+                losses.append((share, data_loss.detach()))
             if reads_logits:
                 terms.append(method.summed_loss(batch, logits))
             summed = [term for term in terms if term is not None]
         if summed:
             torch.stack(summed).sum().backward()
-    return float(total)
+    # Read at the end, for a GPU's number is waited for.
+    return sum((share * float(loss) for share, loss in losses), 0.0)
 
 
 def _shard(tensor: Tensor) -> Tensor:

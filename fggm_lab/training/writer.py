@@ -132,6 +132,8 @@ class RunWriter:
         """A run goes on from a saved state; what it is made of may have other names now."""
         if is_main():
             self.run.save_config()
+            self.run.remove_later("masks", progress.task, progress.task_step)
+            self.run.remove_later("fisher", progress.task, progress.task_step)
         changed = self._changed_since_start()
         if changed:
             lines = [f"{name} {before}, now {now}" for name, (before, now) in changed.items()]

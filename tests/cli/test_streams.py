@@ -62,3 +62,9 @@ def test_a_result_that_cannot_be_printed_is_an_error(command: str) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: cannot write to standard output: No space left")
     assert done.stderr.count("\n") == 1
+
+
+def test_without_standard_output_a_command_is_silent() -> None:
+    program = f"{sys.executable} -m fggm_lab.cli tasks >&-"
+    done = subprocess.run(["sh", "-c", program], stderr=subprocess.PIPE, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

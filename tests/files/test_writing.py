@@ -78,6 +78,22 @@ def test_a_replaced_file_keeps_its_mode_and_owner(tmp_path: Path) -> None:
     )
 
 
+def test_the_content_is_safe_before_a_mode_forbids_to_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    path.chmod(0o444)
+    steps: list[str] = []
+    for name in ("fsync", "chmod", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *values, n=name, f=real: (steps.append(n), f(*values))[1]
+        )
+    write_text(path, "new")
+    assert steps[:3] == ["fsync", "chmod", "replace"] and path.read_text() == "new"
+
+
 def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     goal, link = tmp_path / "deep" / "goal.csv", tmp_path / "link.csv"

@@ -117,6 +117,12 @@ def test_a_changed_line_is_named_whatever_was_changed(log: Path) -> None:
             read_events(log, digest_required=True)
 
 
+def test_a_copy_with_line_ends_of_windows_is_the_same_log(log: Path) -> None:
+    events = read_events(log, digest_required=True)
+    log.write_bytes(log.read_bytes().replace(b"\n", b"\r\n"))
+    assert read_events(log, digest_required=True) == events
+
+
 def test_a_log_of_an_older_version_has_no_digests(log: Path) -> None:
     log.write_text("".join(json.dumps(step_event(step)) + "\n" for step in range(3)))
     assert steps(read_events(log)) == [0, 1, 2]
@@ -148,8 +154,9 @@ def test_an_event_that_no_run_writes_is_refused(
 
 
 def test_an_event_without_a_kind_is_refused(log: Path) -> None:
-    with pytest.raises(RunError, match="kind"):
-        append_event(log, {"step": 1})
+    for event, field in (({"step": 1}, "kind"), ({"kind": "note", "digest": 1}, "digest")):
+        with pytest.raises(RunError, match=field):
+            append_event(log, event)
     assert len(read_events(log)) == 3
 
 

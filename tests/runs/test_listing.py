@@ -8,6 +8,7 @@ import pytest
 
 from fggm_lab.errors import RunError
 from fggm_lab.runs import Run, RunConfig, RunsLike, as_runs, find_runs
+from fggm_lab.runs.folders import run_folders
 
 Make = Callable[..., RunConfig]
 
@@ -19,6 +20,15 @@ def test_runs_are_found_at_any_depth_in_order(tmp_path: Path, config: Make) -> N
     paths = [run.path.relative_to(tmp_path).as_posix() for run in find_runs(tmp_path)]
     assert paths == ["seed1/fggm", "seed1/sft", "seed2/sft"]
     assert [run.name for run in find_runs(tmp_path / "seed2" / "sft")] == ["sft"]
+
+
+def test_a_folder_reached_too_deep_is_searched_where_it_is_near(
+    tmp_path: Path, config: Make
+) -> None:
+    deep = tmp_path / "a" / "b"
+    Run.create(deep / "run", config())
+    (tmp_path / "near").symlink_to(deep, target_is_directory=True)
+    assert [path.name for path in run_folders(tmp_path, depth=2)] == ["run"]
 
 
 def test_a_folder_that_links_lead_to_is_searched_once(tmp_path: Path, config: Make) -> None:

@@ -34,7 +34,7 @@ def run(trained: Run, tmp_path: Path) -> Run:
 def test_an_untouched_run_is_as_written(run: Run) -> None:
     verification = verify(run)
     assert verification.problems == () and verification.digests
-    assert verification.checked >= 15
+    assert verification.checks >= 15
 
 
 def _other_scores(run: Run) -> None:
@@ -116,7 +116,7 @@ def test_a_run_of_an_older_version_is_said_to_have_no_digests(run: Run) -> None:
 
 def test_the_command_names_each_run_and_its_problems(run: Run) -> None:
     result = CliRunner().invoke(app, ["verify", str(run.path)])
-    assert result.exit_code == 0 and "files, as written" in result.output
+    assert result.exit_code == 0 and "checks, as written" in result.output
     _other_mask(run)
     result = CliRunner().invoke(app, ["verify", str(run.path.parent)])
     assert result.exit_code == 1 and "1 problem" in result.output

@@ -140,3 +140,25 @@ def test_a_state_with_other_weights_is_one_sentence(tmp_path: Path) -> None:
     for tensors in ({}, {"model.weight": torch.zeros(2, 2)}):
         with pytest.raises(RunError, match=r"no weights weight of shape \(3, 2\)"):
             restore_model(model, tensors)
+
+
+def test_a_branch_that_was_killed_before_its_state_is_branched_again(tmp_path: Path) -> None:
+    source = small_run(make_method("fggm"), tmp_path / "source")
+    branch = {"branch": (source, 0), "lr": 1e-3}
+    run = small_run(make_method("fggm"), tmp_path / "branch", **branch)
+    scores = run.scores
+    own_start = next(e for e in run.events("step") if e["task"] == 1)
+    lines = (run.path / "events.jsonl").read_bytes().splitlines(keepends=True)
+    index = run.events().index(own_start)
+    (run.path / "events.jsonl").write_bytes(b"".join(lines[: index - 1]))
+    run.resume_file.unlink()
+    assert go_on(run, **branch).scores == scores
+
+
+def test_a_mask_chosen_after_the_saved_state_is_gone_when_the_run_goes_on(tmp_path: Path) -> None:
+    run = stopped(tmp_path / "run")
+    mask = run.mask(1)
+    assert mask is not None
+    (~mask).save(run.file("masks", 1, 5))
+    resumed = go_on(run)
+    assert resumed.mask_steps(1) == [0] and resumed.mask(1) == mask

@@ -271,7 +271,11 @@ def _end(guard: subprocess.Popen[bytes]) -> None:
 
 def _clear_abandoned() -> None:
     """Remove the working folders that labs of this user left when they were killed."""
-    for entry in os.scandir(tempfile.gettempdir()):
+    try:
+        entries = list(os.scandir(tempfile.gettempdir()))
+    except OSError:  # it may be written to, and not read
+        return
+    for entry in entries:
         with suppress(OSError):  # another lab may be clearing it, too
             status = entry.stat(follow_symlinks=False)
             named = entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)

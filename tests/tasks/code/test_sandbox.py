@@ -99,6 +99,15 @@ def test_the_detail_names_message_and_line_and_what_was_printed_is_kept() -> Non
     assert outcome.output == "so far\n"
 
 
+def test_a_program_may_run_doctests() -> None:
+    """They end with `sys.settrace(None)`, which jumps over nothing."""
+    source = (
+        'def add(a, b):\n    """\n    >>> add(1, 2)\n    3\n    """\n    return a + b\n'
+        "import doctest\ndoctest.testmod()\nassert add(1, 2) == 3\n"
+    )
+    assert run_program(source, allow=True).passed
+
+
 @pytest.mark.parametrize(
     "source",
     [

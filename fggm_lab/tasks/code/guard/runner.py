@@ -32,6 +32,7 @@ def main() -> None:
     close(writing)
     own_pid = getpid()
     namespace = _program_module().__dict__
+    _allow_no_tracing()
     sys.addaudithook(_refuse)
     write(_VERDICT, b".")  # from here on it is the program's doing
     reserve = bytearray(1 << 20)  # lets a program out of memory still be reported
@@ -90,6 +91,17 @@ def _refuse(event: str, arguments: tuple[object, ...]) -> None:
         function: object = arguments[0]
         if function.__code__.co_filename == "<string>":  # type: ignore[attr-defined]
             raise PermissionError("the code of a function of the runner is not to be replaced")
+
+
+def _allow_no_tracing() -> None:
+    """Let `sys.settrace(None)` be what it is without tracing: nothing. doctest ends with it."""
+    settrace = sys.settrace
+
+    def settrace_or_refuse(function: object) -> None:
+        if function is not None:
+            settrace(function)  # type: ignore[arg-type]  # the audit hook refuses it
+
+    sys.settrace = settrace_or_refuse
 
 
 def _folder_is_gone() -> bool:
