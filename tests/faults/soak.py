@@ -18,11 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fggm_lab.methods import FGGM, make_method
-from fggm_lab.runs import Run
-from fggm_lab.runs.verification import verify
+from fggm_lab.runs import Run, verify
+from fggm_lab.tasks.code import Limits, isolation, run_programs
 from tests.faults.flips import READERS, count_flips
 from tests.faults.kills import killed_run
 from tests.faults.mutations import count_mutations
+from tests.support.hostile import DECEITS, REACHING
 from tests.support.resuming import assert_same_run
 from tests.support.small import small_run, small_tasks
 
@@ -89,9 +90,23 @@ class Soak:
         answers, leaks = count_mutations(500, seed, folder)
         self._note("odd contents", 500, answers.total(), "".join(leaks))
 
+    def hostile(self) -> None:
+        """Run hostile programs, each of which must neither pass nor reach what it must not."""
+        filtered = isolation().filtered_calls
+        programs = {**DECEITS, **(REACHING if filtered else {})}
+        names = self._rng.sample(list(programs), 10)
+        texts = [f"{programs[name]}\nassert False, 'the tests'" for name in names]
+        outcomes = run_programs(texts, limits=Limits(seconds=2.0), allow=True)
+        out = [
+            name
+            for name, outcome in zip(names, outcomes, strict=True)
+            if outcome.passed or "ESCAPED" in outcome.output
+        ]
+        self._note("hostile programs contained", len(names), len(names) - len(out), ", ".join(out))
+
     def go_on(self, minutes: float) -> None:
         """Try faults until the time is over."""
-        faults: list[Callable[[], None]] = [self.kill, self.flip, self.flip, self.mutate]
+        faults: list[Callable[[], None]] = [self.kill, self.flip, self.mutate, self.hostile]
         end = time.monotonic() + 60 * minutes
         while time.monotonic() < end:
             fault = self._rng.choice(faults)
