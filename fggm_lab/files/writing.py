@@ -1,5 +1,6 @@
 """Writing files and folders whole or not at all."""
 
+import errno
 import os
 import re
 import secrets
@@ -53,9 +54,11 @@ def _disk_refusals(path: Path) -> Iterator[None]:
             reason = match[1]
         else:
             raise
+        too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        remedy = "choose a shorter name" if too_long else "free some space or choose another folder"
         raise LabError(
-            f"cannot write {path}: {reason}; free some space or choose another folder, then "
-            "repeat (nothing that was there before is lost)"
+            f"cannot write {path}: {reason}; {remedy}, then repeat (nothing that was there before "
+            "is lost)"
         ) from error
 
 

@@ -124,6 +124,11 @@ def test_a_device_and_a_pipe_take_what_is_written_and_stay(tmp_path: Path) -> No
     assert names(tmp_path) == ["pipe"]
 
 
+def test_a_name_that_no_file_system_takes_is_said_to_be_too_long(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="File name too long; choose a shorter name"):
+        write_text(tmp_path / ("x" * 300), "x")
+
+
 def test_a_full_device_is_a_sentence() -> None:
     with pytest.raises(LabError, match="cannot write /dev/full: No space left"):
         write_text("/dev/full", "x")
