@@ -65,10 +65,12 @@ def _losses(run: Run) -> dict[str, Any]:
     evaluations = [event["tasks"] for event in run.events("evaluation") if event["final"]]
     names = run.config.task_names
     after = evaluations[-len(names) :]  # one before the first task, where there is one
-    learned = {name: tasks[name]["nll"] for name, tasks in zip(names, after, strict=True)}
+    learned = {
+        name: _finite(run, tasks[name]["nll"]) for name, tasks in zip(names, after, strict=True)
+    }
     return {
         "loss_learned": fmean(learned.values()),
-        "loss_end": fmean(after[-1][name]["nll"] for name in names),
+        "loss_end": fmean(_finite(run, after[-1][name]["nll"]) for name in names),
         "losses_learned": learned,
     }
 
@@ -82,7 +84,17 @@ def _general_losses(run: Run) -> dict[str, list[float]] | None:
     ]
     if run.scores is None or run.scores.general["better"] != "lower":
         return None
-    return {name: [measured[0][name], after] for name, after in measured[-1].items()} or None
+    return {
+        name: [_finite(run, measured[0][name]), _finite(run, after)]
+        for name, after in measured[-1].items()
+    } or None
+
+
+def _finite(run: Run, loss: float | None) -> float:
+    """A loss that was measured; a log has null for one that is not finite."""
+    if loss is None:
+        raise RunError(f"{run.path} has a loss that is not finite; leave the run out")
+    return loss
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,11 +85,16 @@ def test_the_content_is_safe_before_a_mode_forbids_to_open_it(
     path.write_text("old")
     path.chmod(0o444)
     steps: list[str] = []
+
+    def noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*values: Any) -> Any:
+            steps.append(name)
+            return function(*values)
+
+        return call
+
     for name in ("fsync", "chmod", "replace"):
-        real = getattr(os, name)
-        monkeypatch.setattr(
-            os, name, lambda *values, n=name, f=real: (steps.append(n), f(*values))[1]
-        )
+        monkeypatch.setattr(os, name, noted(name, getattr(os, name)))
     write_text(path, "new")
     assert steps[:3] == ["fsync", "chmod", "replace"] and path.read_text() == "new"
 
