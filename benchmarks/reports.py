@@ -85,6 +85,7 @@ def make_run(path: Path, method: str, tasks: int, **settings: Any) -> Run:
         run.append(event)
     for index in range(tasks):
         run.append({"kind": "task", "task": index, "name": names[index],
+                    "kept": 3, "units": 10,
                     "seconds": {"score": 1.0, "train": 8.0, "evaluate": 2.0}})  # fmt: skip
         if method in ("fggm", "random"):
             scores = made_scores(names[index], index)

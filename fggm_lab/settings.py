@@ -315,9 +315,14 @@ def allowed_values(field: FieldInfo) -> str:
             words += f" above {mark.gt:g}" if isinstance(mark, Gt) else ""
             words += f" of {mark.ge:g} or more" if isinstance(mark, Ge) else ""
             words += f", below {mark.lt:g}" if isinstance(mark, Lt) else ""
-            words += f", at most {mark.le:,.0f}" if isinstance(mark, Le) else ""
+            words += f", at most {_digits(mark.le)}" if isinstance(mark, Le) else ""
         words += ", one for each task, or numbers by task name" if is_per_task(field) else ""
     return words + (", or none" if takes_none(field) else "")
+
+
+def _digits(bound: Any) -> str:
+    """A bound that is a whole number, all its digits in groups of three."""
+    return f"{int(bound):,}"
 
 
 def number_type(field: FieldInfo) -> type[int] | type[float]:

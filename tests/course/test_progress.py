@@ -84,7 +84,8 @@ def test_a_check_that_serves_elsewhere_is_no_try_there(copy: Path) -> None:
     ("text", "names"),
     [
         ("{", "not valid JSON"),
-        ("[]", "'exercises'"),
+        ("{}", "'exercises'"),
+        ("[]", "is not a JSON object"),
         ('{"version": 9, "exercises": {}}', "version"),
         ('{"version": 1, "exercises": {"00a": {"tries": -1}}}', "00a: tries is -1"),
         ('{"version": 1, "exercises": {"00a": {"passed": "today"}}}', "00a"),

@@ -31,6 +31,7 @@ SHELL_NOT_RUN = {
     "accelerate": "starts several processes, as test_data_parallel does",
     "torchrun": "starts several processes, as test_data_parallel does",
     "fggm-lab": "trains; test_quoted checks its command and options",
+    "python": "asks the reader's machine; test_sandbox checks what it prints",
     "make": "installs, trains or tests for minutes; test_quoted checks its target",
     "pip": "installs; test_packaging checks the extras",
     "export": "sets a path of the reader's machine",

@@ -113,7 +113,7 @@ def test_what_was_half_written_is_made_anew(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(gguf_module, "write_json", full)
+        broken.setattr(gguf_module, "write_record", full)
         with pytest.raises(Exception, match="no space left"):
             load_model(file, device="cpu")
     with pytest.warns(UserWarning, match="dequantised"):

@@ -159,7 +159,7 @@ def test_what_the_disk_refuses_leaves_the_old_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fggm_lab.files.os.replace", full)
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(LabError, match="No space left"):
         export(figure, path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

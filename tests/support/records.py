@@ -1,6 +1,5 @@
 """Small made-up runs, scores and masks with numbers a test can foresee."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors.torch import save_file
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.runs import Run, RunConfig, ScoreMatrix
+from fggm_lab.runs.events import append_event
 
 TASKS = ["C-STANCE", "FOMC", "MeetingBank", "Py150", "ScienceQA", "NumGLUE-cm", "NumGLUE-ds",
          "20Minuten"]  # fmt: skip
@@ -155,14 +155,16 @@ def with_costs(run: Run) -> Run:
     if not folder.exists():
         shutil.copytree(run.path, folder)
         log = folder / "events.jsonl"
-        events = [json.loads(line) for line in log.read_text().splitlines()]
+        events: list[dict[str, Any]] = [{**event} for event in run.events()]
         ways = {"forward": 1000, "backward": 3000, "forward_padded": 2000, "backward_padded": 4000}
         for event in events:
             if event["kind"] == "task":
                 moved = event["task"] + 1
                 event["tokens"] = {"train": ways}
                 event["distance"] = {"own_samples": moved / 10, "new_task": moved / 5}
-        log.write_text("".join(f"{json.dumps(event)}\n" for event in events))
+        log.unlink()
+        for event in events:
+            append_event(log, event)
     return Run.open(folder)
 
 

@@ -138,9 +138,13 @@ def test_an_error_inside_brings_the_model_back(model: PreTrainedModel) -> None:
     with pytest.raises(RuntimeError, match="on purpose"), zeroed(model, ~Mask.full(model)):
         assert not any(bool(p.any()) for p in model.parameters())
         raise RuntimeError("on purpose")
+    broken = small_model()
+    with torch.no_grad():
+        next(broken.parameters()).fill_(torch.nan)
+    before = fingerprint(broken)
     with pytest.raises(TrainingError):
-        freezing(model, TOKENIZER, TASKS, Mask.full(model), **{**STEPS, "lr": 1e30, "steps": 9},
-                 **ASK)  # fmt: skip
+        freezing(broken, TOKENIZER, TASKS, Mask.full(broken), **STEPS, **ASK)
+    assert fingerprint(broken) == before
 
 
 def test_bad_input_is_refused_in_a_sentence(model: PreTrainedModel) -> None:
