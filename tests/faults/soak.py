@@ -106,7 +106,9 @@ class Soak:
 
     def go_on(self, minutes: float) -> None:
         """Try faults until the time is over."""
-        faults: list[Callable[[], None]] = [self.kill, self.flip, self.mutate, self.hostile]
+        faults: list[Callable[[], None]] = [
+            self.kill, self.kill, self.kill, self.flip, self.mutate, self.hostile,
+        ]  # fmt: skip
         end = time.monotonic() + 60 * minutes
         while time.monotonic() < end:
             fault = self._rng.choice(faults)
