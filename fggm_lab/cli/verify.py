@@ -21,9 +21,6 @@ def verify(
     Exits with status 1 if anything is damaged, missing or contradicts another file.
 
     Example: `fggm-lab verify runs/demo`
-
-    Raises:
-        Exit: something is damaged.
     """
     from fggm_lab import runs
 
@@ -41,5 +38,10 @@ def verify(
             )  # fmt: skip
             for problem in verification.problems:
                 console.print(f"  {problem}", soft_wrap=True, highlight=False)
-    if any(verification.problems for verification in verifications):
+    _end([problem for verification in verifications for problem in verification.problems])
+
+
+def _end(problems: list[str]) -> None:
+    """End the command with a status of its own if there are problems."""
+    if problems:
         raise typer.Exit(DAMAGED)
