@@ -12,6 +12,9 @@ from fggm_lab.files import read_json
 CONFIG = "config.json"
 """The file of a run's configuration, written first and present in every run."""
 
+_NAMED_DEPTH = 3
+"""How many folders deep to look for the runs that a message names."""
+
 MOST_FOLDERS = 50_000
 """Folders that are searched before the search is given up: some seconds' work."""
 
@@ -99,3 +102,17 @@ def in_words(folders: Sequence[Path], most: int = 8) -> str:
     """The paths of folders for a message, the first few of many."""
     more = f" and {len(folders) - most} more" if len(folders) > most else ""
     return ", ".join(map(str, folders[:most])) + more
+
+
+def no_run_sentence(folder: Path) -> str:
+    """What to say of a folder that is no run: which runs are in it, if any."""
+    try:
+        inner = run_folders(folder, _NAMED_DEPTH)
+    except RunError:
+        inner = []
+    if not inner:
+        return (
+            f"{folder} holds no run (it has no {CONFIG}); name the folder of one run, such as "
+            "runs/fggm"
+        )
+    return f"{folder} is not one run but holds {len(inner)}; name one of: {in_words(inner)}"

@@ -26,15 +26,12 @@ from fggm_lab.runs.events import (
     read_events,
     truncate_events,
 )
-from fggm_lab.runs.folders import CONFIG, in_words, run_folders
+from fggm_lab.runs.folders import CONFIG, no_run_sentence
 from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.runs.records import TaskRecords
 from fggm_lab.runs.scores import ScoreMatrix
 
 LOCK = "run.lock"
-
-NAMED_DEPTH = 3
-"""How many folders deep to look for the runs that a message names."""
 
 
 class Run(TaskRecords):
@@ -130,7 +127,7 @@ class Run(TaskRecords):
         if not path.is_dir():
             raise RunError(f"there is no run folder {path}; check the path")
         if not (path / CONFIG).is_file():
-            raise RunError(_not_a_run(path))
+            raise RunError(no_run_sentence(path))
         content = read_record(path / CONFIG, RunError, check=partial(_check_schema, path / CONFIG))
         schema = content.get("schema_version", 1)
         try:
@@ -390,17 +387,3 @@ def _check_schema(path: Path, content: Mapping[str, Any]) -> None:
             f"{path} has schema {schema}, and this version of fggm-lab reads up to {SCHEMA}; "
             "upgrade fggm-lab to read this run"
         )
-
-
-def _not_a_run(path: Path) -> str:
-    """What to say of a folder that is no run: which runs are in it, if any."""
-    try:
-        inner = run_folders(path, NAMED_DEPTH)
-    except RunError:
-        inner = []
-    if not inner:
-        return (
-            f"{path} holds no run (it has no {CONFIG}); name the folder of one run, such as "
-            "runs/fggm"
-        )
-    return f"{path} is not one run but holds {len(inner)}; name one of: {in_words(inner)}"
