@@ -3,14 +3,23 @@
 import hashlib
 from pathlib import Path
 
+from typing_extensions import TypedDict
+
 from fggm_lab.errors import LabError
-from fggm_lab.files.checked import checked
+from fggm_lab.files.checked import checked, closed_record
 from fggm_lab.files.json_files import read_record, write_record
 
 NAME = "fggm_lab_digests.json"
 """The file that holds the digests; without it a folder is read as it is."""
 
 _BLOCK = 1 << 20
+
+
+@closed_record
+class _Record(TypedDict):
+    """What that file holds."""
+
+    files: dict[str, str]
 
 
 def write_folder_digests(folder: Path) -> None:
@@ -36,8 +45,7 @@ def folder_damage(folder: Path) -> str | None:
     if not (folder / NAME).exists():
         return None  # an older version or somebody else wrote it
     try:
-        record = read_record(folder / NAME)
-        written = checked(dict[str, str], record.get("files"), LabError)
+        written = checked(_Record, read_record(folder / NAME), LabError)["files"]
     except LabError as problem:
         return str(problem)
     for name, digest in written.items():

@@ -9,6 +9,7 @@ generated from these classes.
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -325,12 +326,26 @@ def _read_event(
     if not isinstance(event, dict) or not isinstance(event.get("kind"), str):
         raise refusal('it is no object with a "kind"')
     check_digest(text, event, where, RunError, digest_required)
+    if _MANY_DIGITS.search(text) and _has_huge_number(event):
+        raise refusal("it holds a whole number of more than 64 bits")
     kind = EVENT_TYPES.get(event["kind"])
     if kind is not None:
         checked(kind, event, refusal)
         if tasks is not None and (reason := _contradiction(event, tasks)):
             raise refusal(reason)
     return cast(Event, event)
+
+
+_MANY_DIGITS = re.compile(r"\d{19}")
+
+
+def _has_huge_number(value: Any) -> bool:
+    """Whether a JSON value holds a whole number that no float comes near."""
+    if isinstance(value, dict):
+        return any(map(_has_huge_number, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_huge_number, value))
+    return isinstance(value, int) and abs(value) >= 2**63
 
 
 def _contradiction(event: Mapping[str, Any], tasks: Sequence[str]) -> str | None:

@@ -123,7 +123,8 @@ def _check_scores(run: Run) -> None:
     evaluations = [event for event in run.events("evaluation") if event["final"]]
     stored = run.scores
     if stored is None:
-        if evaluations:
+        # A run may have been stopped between logging its first evaluation and writing the matrix.
+        if len(evaluations) > 1 or run.finished:
             raise RunError(f"{run.path / 'scores.json'} is missing")
         return
     # A run may have been stopped between logging an evaluation and writing the matrix.

@@ -30,12 +30,21 @@ def _flip(folder: Path) -> None:
     (folder / "a").write_bytes(content)
 
 
+def _rename_digest(folder: Path) -> None:
+    file = folder / "fggm_lab_digests.json"
+    file.write_text(file.read_text().replace('"digest"', '"digesu"'))
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
         (_flip, "a was changed since it was written"),
         (lambda folder: (folder / "deep" / "b").unlink(), "deep/b is missing"),
-        (lambda folder: (folder / "fggm_lab_digests.json").write_text("{}"), "dict"),
+        (
+            lambda folder: (folder / "fggm_lab_digests.json").write_text("{}"),
+            "files: field required",
+        ),
+        (_rename_digest, "extra inputs"),
         (lambda folder: (folder / "fggm_lab_digests.json").write_text("{"), "not valid JSON"),
     ],
 )

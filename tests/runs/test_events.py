@@ -142,6 +142,7 @@ def test_a_log_of_an_older_version_has_no_digests(log: Path) -> None:
         ({"task": -1}, "task -1 of 2"),
         ({"kind": ["step"]}, "it is no object with a"),
         ({"step": ...}, "step: field required"),
+        ({"step": 10**400}, "it holds a whole number of more than 64 bits"),
     ],
 )
 def test_an_event_that_no_run_writes_is_refused(

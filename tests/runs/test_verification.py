@@ -106,6 +106,15 @@ def test_a_stopped_run_and_a_copy_without_its_models_are_no_damage(run: Run) -> 
     assert verify(run).problems == ()
 
 
+def test_a_run_stopped_before_its_first_matrix_is_no_damage(run: Run) -> None:
+    lines = (run.path / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (run.path / "events.jsonl").write_bytes(b"".join(lines[:2]))
+    for kind in ("masks", "predictions", "fisher"):
+        shutil.rmtree(run.path / kind)
+    (run.path / "scores.json").unlink()
+    assert verify(run).problems == ()
+
+
 def test_a_run_of_an_older_version_is_said_to_have_no_digests(run: Run) -> None:
     config = read_json(run.path / "config.json")
     del config["digest"]
