@@ -4,7 +4,7 @@ What the files mean is said elsewhere; here are JSON, Parquet and safetensors.
 """
 
 from fggm_lab.files.checked import checked, closed_record, file_record
-from fggm_lab.files.digests import digest, with_digest
+from fggm_lab.files.digests import digest, digest_of, with_digest
 from fggm_lab.files.folder_digests import folder_damage, write_folder_digests
 from fggm_lab.files.json_files import (
     check_digest,
@@ -24,6 +24,7 @@ from fggm_lab.files.tensors import (
     read_tensors,
     tensor_bytes,
     tensors_digest,
+    unreadable,
     write_tensors,
 )
 from fggm_lab.files.writing import (
@@ -43,6 +44,7 @@ __all__ = [
     "checked",
     "closed_record",
     "digest",
+    "digest_of",
     "file_record",
     "folder_damage",
     "locked",
@@ -56,6 +58,7 @@ __all__ = [
     "read_tensors",
     "tensor_bytes",
     "tensors_digest",
+    "unreadable",
     "whole_lines",
     "with_digest",
     "write_folder",

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 _LINE = ', "digest": "{}"}}'
 _TEXT = ',\n "digest": "{}"\n}}\n'
@@ -9,6 +10,11 @@ _END = re.compile(r"""(?:, "digest": "([0-9a-f]{16})"\}|,\n "digest": "([0-9a-f]
 
 
 def digest(*parts: bytes | memoryview) -> str:
+    """As `digest_of`, of parts that are all at hand."""
+    return digest_of(parts)
+
+
+def digest_of(parts: Iterable[bytes | memoryview]) -> str:
     """The first 16 hex digits of SHA-256 over the bytes of all parts, one after another.
 
     Single flipped bits, torn blocks and edits by hand change it; it is no signature.

@@ -1,12 +1,12 @@
 """A folder of files that others write, such as a model's, with a digest of each beside them."""
 
-import hashlib
 from pathlib import Path
 
 from typing_extensions import TypedDict
 
 from fggm_lab.errors import LabError
 from fggm_lab.files.checked import checked, closed_record
+from fggm_lab.files.digests import digest_of
 from fggm_lab.files.json_files import read_record, write_record
 
 NAME = "fggm_lab_digests.json"
@@ -64,8 +64,5 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _file_digest(path: Path) -> str:
     """The digest of a file that need not fit into memory."""
-    sha256 = hashlib.sha256()
     with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            sha256.update(block)
-    return sha256.hexdigest()[:16]
+        return digest_of(iter(lambda: file.read(_BLOCK), b""))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,13 +119,16 @@ def read_recorded(
     if not path.is_file():
         raise DataError(f"{path} does not exist; check the path of the {what}")
 
-    def refusal(reason: str) -> DataError:
-        return DataError(f"{path} cannot be read as {what} ({reason}); make it anew")
-
+    refusal = partial(unreadable, path, what)
     tensors, record = read_tensors(path, refusal)
     if record.get("format") != format_name:
         raise DataError(f"{path} holds no {what} of this lab; choose another file")
     return tensors, checked(kind, record, refusal)
+
+
+def unreadable(path: Path, what: str, reason: str) -> DataError:
+    """The error for a file of tensors that does not hold what it should, or is damaged."""
+    return DataError(f"{path} cannot be read as {what} ({reason}); make it anew")
 
 
 def tensors_digest(tensors: "Mapping[str, Tensor]", record: Mapping[str, Any] | None = None) -> str:

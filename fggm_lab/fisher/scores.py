@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from fggm_lab.deprecation import present_name, warn_renamed
-from fggm_lab.files import checked, write_record, write_tensors
-from fggm_lab.fisher.scores_file import ENTRIES, ERRORS, FORMAT, UNITS, damaged, read_scores
+from fggm_lab.files import checked, unreadable, write_record, write_tensors
+from fggm_lab.fisher.scores_file import ENTRIES, ERRORS, FORMAT, UNITS, WHAT, read_scores
 from fggm_lab.html_table import plain_lines
 from fggm_lab.models.names import own_weight, split_name
 from fggm_lab.models.unit_table import UnitTable
@@ -195,7 +195,7 @@ class FisherScores(UnitTable):
         """
         file = Path(f"{_stem(path)}.safetensors")
         content = read_scores(file)
-        info = checked(FisherInfo, content.info, partial(damaged, file))
+        info = checked(FisherInfo, content.info, partial(unreadable, file, WHAT))
         info = replace(info, estimator=present_name("estimator", info.estimator, stored=True))
         return cls(content.units, content.axes, content.elementwise, info, content.errors)
 

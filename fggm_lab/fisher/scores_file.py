@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from typing_extensions import NotRequired, TypedDict
 
-from fggm_lab.errors import DataError
-from fggm_lab.files import closed_record, read_recorded
+from fggm_lab.files import closed_record, read_recorded, unreadable
 
 FORMAT = "fggm-lab fisher 1"
+WHAT = "Fisher scores"
+"""What its file holds, for errors."""
 
 UNITS, ENTRIES, ERRORS = "units/", "all/", "errors/"
 """What a tensor's name begins with: scores of units, of single entries, standard errors."""
@@ -60,7 +61,7 @@ def read_scores(file: Path) -> ScoresContent:
     Raises:
         DataError: there is no such file, or it holds no Fisher scores.
     """
-    tensors, record = read_recorded(file, _ScoresRecord, FORMAT, "Fisher scores")
+    tensors, record = read_recorded(file, _ScoresRecord, FORMAT, WHAT)
     axes = record["axes"]
     units = _numbers(tensors, UNITS, axes, file)
     elementwise = None
@@ -85,9 +86,9 @@ def _numbers(
     for name in names:
         values = tensors.get(folder + name)
         if values is None or not values.is_floating_point():
-            raise damaged(file, f"it has no numbers {folder}{name}")
+            raise unreadable(file, WHAT, f"it has no numbers {folder}{name}")
         if folder != ENTRIES and values.ndim != 1:
-            raise damaged(file, f"{folder}{name} has {values.ndim} dimensions, not one")
+            raise unreadable(file, WHAT, f"{folder}{name} has {values.ndim} dimensions, not one")
         numbers[name] = values.to(torch.promote_types(values.dtype, torch.float32))
     return numbers
 
@@ -100,11 +101,8 @@ def _shaped(
     for name, scores in units.items():
         shape = shapes.get(name)
         if shape is None or min(shape, default=0) < 0 or math.prod(shape) != scores.numel():
-            raise damaged(file, f"{name} has {scores.numel()} scores and the shape {shape}")
+            raise unreadable(
+                file, WHAT, f"{name} has {scores.numel()} scores and the shape {shape}"
+            )
         shaped[name] = scores.view(shape)
     return shaped
-
-
-def damaged(file: Path, reason: str) -> DataError:
-    """The error for a file that holds no scores, or damaged ones."""
-    return DataError(f"{file} cannot be read as Fisher scores ({reason}); make it anew")

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from fggm_lab.deprecation import warn_renamed
 from fggm_lab.errors import ModelError, SettingError
-from fggm_lab.files import checked, tensor_bytes, tensors_digest, write_tensors
+from fggm_lab.files import checked, tensor_bytes, tensors_digest, unreadable, write_tensors
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.html_table import plain_lines
 from fggm_lab.mask_settings import Scope, check_scope
-from fggm_lab.masks.mask_file import damaged, pack, read_mask, record_of
+from fggm_lab.masks.mask_file import WHAT, pack, read_mask, record_of
 from fggm_lab.masks.selection import select
 from fggm_lab.models.sharding import local, local_part
 from fggm_lab.models.unit_table import UnitTable
@@ -335,7 +335,7 @@ class Mask(UnitTable):
         """
         file = _file(path)
         units, axes, record = read_mask(file)
-        info = checked(MaskInfo, record, partial(damaged, file))
+        info = checked(MaskInfo, record, partial(unreadable, file, WHAT))
         return cls(units, axes, replace(info, scope=check_scope(info.scope, stored=True)))
 
 

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from typing_extensions import TypedDict
 
-from fggm_lab.errors import DataError
-from fggm_lab.files import closed_record, read_recorded
+from fggm_lab.files import closed_record, read_recorded, unreadable
 
 FORMAT = "fggm-lab mask 1"
+WHAT = "mask"
+"""What its file holds, for errors."""
 
 
 @closed_record
@@ -66,7 +67,7 @@ def read_mask(file: Path) -> tuple[dict[str, Tensor], dict[str, int], dict[str, 
     Raises:
         DataError: there is no such file, or it holds no mask.
     """
-    packed, record = read_recorded(file, _MaskRecord, FORMAT, "mask")
+    packed, record = read_recorded(file, _MaskRecord, FORMAT, WHAT)
     counts, axes = record["counts"], record["axes"]
     return {name: _bits(packed, name, counts, file) for name in axes}, axes, record["made"]
 
@@ -80,10 +81,5 @@ def _bits(packed: Mapping[str, Tensor], name: str, counts: Mapping[str, int], fi
         or stored.dtype != torch.uint8
         or tuple(stored.shape) != (-(-count // 8),)
     ):
-        raise damaged(file, f"it does not hold the units of {name}")
+        raise unreadable(file, WHAT, f"it does not hold the units of {name}")
     return torch.from_numpy(np.unpackbits(stored.numpy(), count=count).view(np.bool_))
-
-
-def damaged(file: Path, reason: str) -> DataError:
-    """The error for a file that holds no mask, or a damaged one."""
-    return DataError(f"{file} cannot be read as mask ({reason}); make it anew")

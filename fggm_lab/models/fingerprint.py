@@ -1,13 +1,13 @@
 """Short names for exact weights and for a tokenizer, to tell whether a record belongs to them."""
 
-import hashlib
 import json
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from fggm_lab.files import digest
+from fggm_lab.files import digest, digest_of
 
 _PROBES = (
     "The quick brown fox, 12,345.67 of them, doesn't jump.",
@@ -28,13 +28,16 @@ def fingerprint(model: nn.Module) -> str:
     Returns:
         16 hex digits.
     """
-    digest = hashlib.sha256()
+    return digest_of(_parts(model))
+
+
+def _parts(model: nn.Module) -> Iterator[bytes | memoryview]:
+    """What every parameter is called and holds, one after the other."""
     for name, parameter in model.named_parameters():
-        digest.update(f"{name}:{parameter.dtype}:{tuple(parameter.shape)};".encode())
+        yield f"{name}:{parameter.dtype}:{tuple(parameter.shape)};".encode()
         # A copy, for NumPy pins the memory that it looks at, and FSDP has to give it back.
         values = parameter.detach().to("cpu", copy=True).contiguous()
-        digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+        yield values.reshape(-1).view(torch.uint8).numpy().data
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:

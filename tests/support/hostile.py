@@ -245,7 +245,7 @@ except OSError:
 }
 """Programs that hold as much as they can in files: name → text; `HOLD_MEMORY` comes after it."""
 
-HOLD_MEMORY = """
+_HOLD = """
 blocks = []
 try:
     while True:
@@ -253,10 +253,12 @@ try:
         mib += 1
 except MemoryError:
     blocks.pop()
-print(mib)
 """
 
-SHARED_HOARD = """
+HOLD_MEMORY = f"{_HOLD}print(mib)\n"
+
+SHARED_HOARD = (
+    """
 import os
 mib = 0
 first = os.getpid()
@@ -269,17 +271,14 @@ try:
         forked += 1
 except OSError:
     pass
-blocks = []
-try:
-    while True:
-        blocks.append(bytearray(b'x' * (1 << 20)))
-        mib += 1
-except MemoryError:
-    blocks.pop()
+"""
+    + _HOLD
+    + """
 os.write(writing, bytes([mib]))
 if os.getpid() != first:
     import time
     time.sleep(60)
 print(sum(os.read(reading, 1)[0] for _ in range(forked + 1)))
 """
+)
 """Prints the MiB that it and as many children as it gets hold at once."""
