@@ -1,16 +1,18 @@
 """A sweep's cells as jobs of a cluster, by submitit: SLURM, this machine, or this process."""
 
 import json
-import logging
+import os
 import shutil
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
+from unittest import mock
 
 import psutil
 
@@ -63,6 +65,7 @@ def make_executor(
     if pairs and cluster != "slurm":
         raise SettingError("--slurm goes with --cluster slurm")
     require("a sweep on a cluster", "submitit")
+    _import_submitit()
     missing = [name for name in ("sbatch", "srun") if shutil.which(name) is None]
     if cluster == "slurm" and missing:
         raise SettingError(
@@ -71,7 +74,6 @@ def make_executor(
         )
     from submitit import AutoExecutor
 
-    logging.getLogger("submitit").handlers.clear()  # standard output may be a program's to read
     if cluster == "debug":
         return AutoExecutor(folder, cluster)
     executor = AutoExecutor(folder, cluster, **{f"{cluster}_max_num_timeout": _REQUEUES})
@@ -86,6 +88,16 @@ def make_executor(
     except (AssertionError, TypeError, ValueError) as problem:
         raise SettingError(f"--slurm: {first_line(problem)}") from None
     return executor
+
+
+def _import_submitit() -> None:
+    """Import submitit without its set-up of logging.
+
+    That set-up prints to standard output, which may be a program's to read, and closes the handlers
+    of the whole process; absl's closes with it the stream that was standard error at absl's import.
+    """
+    with mock.patch.dict(os.environ, SUBMITIT_LOG_LEVEL="NOCONFIG"):
+        import_module("submitit")
 
 
 def slurm_parameters(pairs: Sequence[str]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +79,24 @@ def test_a_preempted_job_goes_on_and_comes_to_the_same(
     assert "Requeued job" in log.read_text()
     assert call(*asking(tmp_path / "here", *more)).status == 0
     assert_same_numbers(Run.open(tmp_path / "here" / CELL), Run.open(out / CELL))
+
+
+def test_the_handlers_of_logging_that_a_process_has_stay_open(tmp_path: Path) -> None:
+    """A handler may close with itself the stream that pytest or a notebook reads, as absl's does."""
+    program = f"""
+import logging
+from pathlib import Path
+from fggm_lab.cli.cluster import make_executor
+closings = []
+class Handler(logging.StreamHandler):
+    def close(self):
+        closings.append(self)
+handler = Handler()
+make_executor("debug", Path({str(tmp_path)!r}), None, [])
+print(closings, logging.getLogger("submitit").handlers)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[] []\n", done.stderr
 
 
 def test_slurm_is_sent_one_array_and_a_job_that_dies_is_a_failure(
