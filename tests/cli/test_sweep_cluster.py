@@ -82,7 +82,7 @@ def test_a_preempted_job_goes_on_and_comes_to_the_same(
 
 
 def test_the_handlers_of_logging_that_a_process_has_stay_open(tmp_path: Path) -> None:
-    """A handler may close with itself the stream that pytest or a notebook reads, as absl's does."""
+    """A handler may close with itself the stream that pytest or a notebook reads; absl's does."""
     program = f"""
 import logging
 from pathlib import Path
