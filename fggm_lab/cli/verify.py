@@ -22,23 +22,28 @@ def verify(
 
     Example: `fggm-lab verify runs/demo`
     """
-    from fggm_lab import runs
+    from fggm_lab.runs.verification import verify_all
 
-    verifications = [runs.verify(run) for folder in folders for run in runs.find_runs(folder)]
+    verifications = [verification for folder in folders for verification in verify_all(folder)]
     if as_json:
         tell(json.dumps([verification.to_json() for verification in verifications], indent=2))
     else:
         for verification in verifications:
-            count = len(verification.problems)
-            state = "as written" if not count else f"{count} problem{'s' if count > 1 else ''}"
+            problems = len(verification.problems)
+            state = _counted(problems, "problem") if problems else "as written"
+            checks = _counted(verification.checks, "check")
             old = "" if verification.digests else ", without digests: an older version wrote it"
             console.print(
-                f"{verification.run}: {verification.checks} checks, {state}{old}",
+                f"{verification.run}: {checks}, {state}{old}",
                 soft_wrap=True, highlight=False,
             )  # fmt: skip
             for problem in verification.problems:
                 console.print(f"  {problem}", soft_wrap=True, highlight=False)
     _end([problem for verification in verifications for problem in verification.problems])
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' if number > 1 else ''}"
 
 
 def _end(problems: list[str]) -> None:

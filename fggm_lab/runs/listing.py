@@ -27,11 +27,16 @@ def find_runs(folder: Path | str) -> list[Run]:
     Raises:
         RunError: there is no such folder, or a run in it is damaged.
     """
+    return [Run.open(path) for path in run_folders(checked_folder(folder))]
+
+
+def checked_folder(folder: Path | str) -> Path:
+    """A folder to look for runs in, refused if there is none."""
     folder = Path(folder)
     check_path(folder)
     if not folder.is_dir():
         raise RunError(f"there is no folder {folder}; check the path")
-    return [Run.open(path) for path in run_folders(folder)]
+    return folder
 
 
 def as_runs(runs: RunsLike) -> list[Run]:

@@ -1,6 +1,6 @@
 """Verifying a run: every file is as it was written, and its scores follow from its events."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -10,9 +10,12 @@ from fggm_lab.errors import LabError, RunError
 from fggm_lab.files import folder_damage, read_record, read_tensors
 from fggm_lab.runs.config import DIGESTS_SINCE
 from fggm_lab.runs.events import EvaluationEvent, TaskEvent
+from fggm_lab.runs.folders import run_folders
+from fggm_lab.runs.listing import checked_folder
 from fggm_lab.runs.records import STATE_ENTRY
 from fggm_lab.runs.run import Run
 from fggm_lab.runs.scores import ScoreMatrix
+from fggm_lab.runs.sweep import RECORD, asked_before
 
 _TOLERANCE = 1e-9
 """How far the mean of stored scores may be from the score that was logged: rounding of a sum."""
@@ -20,10 +23,10 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of verifying a run.
+    """What came of verifying a run, or the record of a sweep.
 
     Attributes:
-        run: its folder.
+        run: the folder of the run or the sweep.
         checks: how many were made.
         problems: one sentence for each that is damaged, missing or contradicts another.
         digests: whether the run's files have digests; without, as in runs of older versions, a
@@ -60,14 +63,53 @@ def verify(run: Run | Path | str) -> Verification:
     opened = Run.open(run if isinstance(run, Path | str) else run.path)
     opened.events()
     checks = list(_checks(opened))
-    problems = []
+    digests = opened.config.schema_version >= DIGESTS_SINCE
+    return Verification(opened.path, 2 + len(checks), _refusals(checks), digests)
+
+
+def verify_all(folder: Path | str) -> list[Verification]:
+    """Verify every run at or under a folder, and the records of sweeps there.
+
+    Args:
+        folder: as `find_runs` takes it.
+
+    Returns:
+        One verification per run, and one per sweep, whose only check is its record. A run that
+        `verify` refuses has this refusal as its problem, and hides no other.
+
+    Raises:
+        RunError: there is no such folder, or no run in it.
+    """
+    folder = checked_folder(folder)
+    paths = run_folders(folder)
+    if not paths:
+        raise RunError(f"there is no run under {folder}; check the path")
+    above = {parent for path in paths for parent in path.parents if parent.is_relative_to(folder)}
+    sweeps = sorted(path for path in {folder, *above} if (path / RECORD).exists())
+    records = [
+        Verification(path, 1, _refusals([partial(asked_before, path)]), digests=True)
+        for path in sweeps
+    ]
+    return records + [_verified(path) for path in paths]
+
+
+def _verified(path: Path) -> Verification:
+    """A run's verification, even if nothing can be judged."""
+    try:
+        return verify(path)
+    except RunError as problem:
+        return Verification(path, 1, (str(problem),), digests=True)
+
+
+def _refusals(checks: Iterable[Callable[[], object]]) -> tuple[str, ...]:
+    """What those checks say that fail."""
+    refusals = []
     for check in checks:
         try:
             check()
         except LabError as problem:
-            problems.append(str(problem))
-    digests = opened.config.schema_version >= DIGESTS_SINCE
-    return Verification(opened.path, 2 + len(checks), tuple(problems), digests)
+            refusals.append(str(problem))
+    return tuple(refusals)
 
 
 def _checks(run: Run) -> Iterator[Callable[[], object]]:

@@ -15,6 +15,8 @@ from fggm_lab.files import read_json, write_json
 from fggm_lab.methods import make_method
 from fggm_lab.runs import Run, verify
 from fggm_lab.runs.events import append_event, read_events
+from fggm_lab.runs.sweep import remember
+from fggm_lab.runs.verification import verify_all
 from tests.support.small import small_run, small_tasks
 
 
@@ -121,6 +123,24 @@ def test_a_run_of_an_older_version_is_said_to_have_no_digests(run: Run) -> None:
     write_json(run.path / "config.json", config | {"schema_version": 3})
     verification = verify(run)
     assert verification.problems == () and not verification.digests
+
+
+def test_a_run_that_cannot_be_opened_hides_no_other_and_a_sweeps_record_is_read(run: Run) -> None:
+    folder = run.path.parent
+    shutil.copytree(run.path, folder / "sweep" / "other")
+    config = run.path / "config.json"
+    config.write_text(config.read_text().replace('"seed": ', '"seed": 1'))
+    remember(folder / "sweep", {"other": {"method": "fggm"}})
+    sweep, broken, other = verify_all(folder)
+    assert sweep.run == folder / "sweep" and other.run == folder / "sweep" / "other"
+    assert sweep.problems == other.problems == () and len(broken.problems) == 1
+    record = folder / "sweep" / "sweep.json"
+    record.write_text(record.read_text().replace("fggm", "sft"))
+    sweep, *_ = verify_all(folder)
+    assert "sweep.json is damaged" in sweep.problems[0]
+    (folder / "empty").mkdir()
+    with pytest.raises(RunError, match="no run under"):
+        verify_all(folder / "empty")
 
 
 def test_the_command_names_each_run_and_its_problems(run: Run) -> None:
