@@ -42,8 +42,8 @@ def verify(
     _end([problem for verification in verifications for problem in verification.problems])
 
 
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' if number > 1 else ''}"
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number > 1 else ''}"
 
 
 def _end(problems: list[str]) -> None:
