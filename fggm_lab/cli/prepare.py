@@ -162,6 +162,14 @@ def prepare(
     dtype: Annotated[
         str | None, typer.Option(help="`float32`, `bfloat16`, …", rich_help_panel=RESOURCES)
     ] = None,
+    attention: Annotated[
+        str | None,
+        typer.Option(
+            help="The kernels of attention: `eager`, `sdpa`, `flash_attention_2`, … [default: what "
+            "transformers chooses]",
+            rich_help_panel=RESOURCES,
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -284,7 +292,12 @@ def prepare(
             method_settings=own_settings[name],
             out=out / method.name,
             model=model,
-            loading={"device": device, "dtype": dtype, "trust_remote_code": trust_remote_code},
+            loading={
+                "device": device,
+                "dtype": dtype,
+                "attn_implementation": attention,
+                "trust_remote_code": trust_remote_code,
+            },
             tasks=sequence,
             general=ability,
             settings=settings,

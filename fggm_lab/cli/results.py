@@ -228,7 +228,7 @@ def _describe_run(path: Path) -> None:
     table.add_row("state", f"{done} of {len(run.config.task_names)} tasks done")
     for name, value in run.config.settings().items():
         table.add_row(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
-    for name in ("preset", "processor", "threads"):
+    for name in ("preset", "processor", "threads", "attention"):
         if (value := getattr(run.config, name)) is not None:
             table.add_row(name, str(value))
     for name, value in run.metrics().items():

@@ -83,10 +83,22 @@ def attention_patterns(
     )
 
 
+def attention_name(model: PreTrainedModel) -> str | None:
+    """Transformers' name of the kernels that a model's attention runs on, such as `sdpa`.
+
+    Args:
+        model: any model of transformers.
+
+    Returns:
+        The name; None where the model does not say.
+    """
+    return getattr(model.config, "_attn_implementation", None)
+
+
 @contextmanager
 def _eager(model: PreTrainedModel) -> Iterator[None]:
     """A model that computes attention so that its weights can be had, until the block ends."""
-    used = model.config._attn_implementation
+    used = attention_name(model)
     if used == "eager":
         yield
         return

@@ -20,6 +20,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from fggm_lab.models.attention import attention_name
 from fggm_lab.models.positions import generation_positions
 from fggm_lab.models.token_counts import uncounted
 
@@ -135,7 +136,7 @@ def handles_left_padding(
     Returns:
         False where padding changes the logits, by more than `PROBE_TOLERANCE` of the largest.
     """
-    setting = (model.dtype, getattr(model.config, "_attn_implementation", None), model.device)
+    setting = (model.dtype, attention_name(model), model.device)
     verdicts = _HANDLES_PADDING.setdefault(model, {})
     if setting not in verdicts:
         long = max(map(list, prompts), key=len)[-PROBE_TOKENS:]

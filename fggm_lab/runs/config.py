@@ -103,8 +103,10 @@ class RunConfig(BaseModel):
         processor, threads: what it was trained on, such as `NVIDIA H200`, and torch's threads; None
             in runs of older versions. The same seed gives the same numbers only where both are the
             same.
-        schema_version, versions: of the run folder, and of packages. These, the preset, processor
-            and threads are recorded, but no part of what was asked for.
+        attention: transformers' name of the attention's kernels, such as `sdpa`, by which numbers
+            differ in rounding; None where the model does not say, and in runs of older versions.
+        schema_version, versions: of the run folder, and of packages. These, the preset, processor,
+            threads and attention are recorded, but no part of what was asked for.
 
     Raises:
         SettingError: a setting is unknown, missing or outside what it may be.
@@ -134,6 +136,7 @@ class RunConfig(BaseModel):
     preset: str | None = None
     processor: str | None = None
     threads: int | None = None
+    attention: str | None = None
     versions: dict[str, str] = Field(default_factory=versions)
 
     @field_validator("method_settings", mode="after")
@@ -290,7 +293,7 @@ class RunConfig(BaseModel):
         return _lines(dict(self.versions), dict(other.versions))
 
 
-_ONLY_RECORDED = ("schema_version", "versions", "preset", "processor", "threads")
+_ONLY_RECORDED = ("schema_version", "versions", "preset", "processor", "threads", "attention")
 """Fields that say how a run came about and are no setting of it."""
 
 _CONTENT = {

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.errors import RunError, first_line
 from fggm_lab.files import folder_damage, write_folder, write_folder_digests
 from fggm_lab.models import quiet
+from fggm_lab.models.attention import attention_name
 
 
 def save_model(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -23,7 +24,7 @@ def save_model(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokeni
 
 
 def saved_model(folder: Path, like: PreTrainedModel) -> PreTrainedModel:
-    """A model that `save_model` saved, of the class and floating type of `like`, on the CPU.
+    """A model that `save_model` saved, on the CPU; class, floating type, attention as in `like`.
 
     Args:
         folder: where it was saved.
@@ -39,7 +40,12 @@ def saved_model(folder: Path, like: PreTrainedModel) -> PreTrainedModel:
     if reason is None:
         try:
             with quiet():
-                model = type(like).from_pretrained(folder, use_safetensors=True, dtype=like.dtype)
+                model = type(like).from_pretrained(
+                    folder,
+                    use_safetensors=True,
+                    dtype=like.dtype,
+                    attn_implementation=attention_name(like),
+                )
             return cast(PreTrainedModel, model)
         except Exception as problem:  # any class of error, by what is damaged
             reason = first_line(problem)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.models.attention import attention_name
 from fggm_lab.models.fingerprint import fingerprint, tokenizer_fingerprint
 from fggm_lab.runs import RunConfig
 from fggm_lab.tasks import General, TaskSequence, general_fingerprint, task_fingerprint
@@ -51,5 +52,6 @@ def run_config(
         dtype=str(model.dtype).removeprefix("torch."),
         processor=processor(model.device),
         threads=torch.get_num_threads(),
+        attention=attention_name(model),
         **settings,
     )

@@ -23,6 +23,7 @@ from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.methods import TaskContext
 from fggm_lab.methods.base import Memory
+from fggm_lab.models.attention import attention_name
 from fggm_lab.runs import Run, ScoreMatrix
 from fggm_lab.runs.config import versions
 from fggm_lab.runs.events import (
@@ -154,13 +155,19 @@ class RunWriter:
         )
 
     def _changed_since_start(self) -> dict[str, list[str]]:
-        """Package, `processor` or `threads` → what it was when the run began, and what it is."""
+        """Package, `processor`, `threads`, `attention` → what it was at the beginning, and is."""
         config = self.run.config
-        before = {**config.versions, "processor": config.processor, "threads": config.threads}
+        before = {
+            **config.versions,
+            "processor": config.processor,
+            "threads": config.threads,
+            "attention": config.attention,
+        }
         now = {
             **versions(),
             "processor": processor(self.model.device),
             "threads": torch.get_num_threads(),
+            "attention": attention_name(self.model),
         }
         return {
             name: [str(before[name]), str(value)]

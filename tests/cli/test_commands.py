@@ -55,7 +55,10 @@ def test_the_main_job(
 
     branch = ("run", "--model", model, "--tasks", tasks, "--methods", "fggm", "--from", out / "sft")
     after = ("--task", "FOMC", *settings[:4], "--out", tmp_path / "b", *QUICK)
-    assert call(*branch, *after).status == 0
+    refusal = call(*branch, *after, "--attention", "flash").refusal
+    assert "attn_implementation is 'flash'; choose one of: eager" in refusal
+    assert call(*branch, *after, "--attention", "eager").status == 0
+    assert Run.open(tmp_path / "b" / "fggm").config.attention == "eager"
     first = Run.open(out / "sft").scores
     second = Run.open(tmp_path / "b" / "fggm").scores
     assert first is not None and second is not None

@@ -96,14 +96,14 @@ def test_the_schema_is_recorded_and_is_no_setting(config: Make) -> None:
 
 
 def test_what_is_only_recorded_is_no_setting_and_older_runs_lack_it(config: Make) -> None:
-    new = config(preset="fggm-paper", processor="a processor", threads=2)
+    new = config(preset="fggm-paper", processor="a processor", threads=2, attention="sdpa")
     old = config()
     assert (old.preset, old.processor, old.threads) == (None, None, None)
     assert new.difference(old) == [] == old.difference(new)
     stored = json.loads(new.model_dump_json())
     assert RunConfig.model_validate(stored) == new
     assert (stored["processor"], stored["threads"]) == ("a processor", 2)
-    for name in ("preset", "processor", "threads"):
+    for name in ("preset", "processor", "threads", "attention"):
         del stored[name]
     assert RunConfig.model_validate(stored) == old
     assert "preset" not in json.loads(old.model_dump_json())

@@ -42,7 +42,7 @@ def test_a_resumed_run_says_where_it_goes_on(tmp_path: Path) -> None:
     assert event["changed"] == {}
 
 
-def test_other_versions_and_another_processor_are_told(
+def test_other_versions_another_processor_and_another_attention_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = stopped(tmp_path / "run")
@@ -50,12 +50,14 @@ def test_other_versions_and_another_processor_are_told(
     now = {**run.config.versions, "torch": "99.0"}
     monkeypatch.setattr("fggm_lab.training.writer.versions", lambda: now)
     monkeypatch.setattr("fggm_lab.training.writer.processor", lambda device: "abacus")
+    monkeypatch.setattr("fggm_lab.training.writer.attention_name", lambda model: "flex_attention")
     with pytest.warns(
         UserWarning, match=rf"torch {re.escape(before)}, now 99\.0; processor .*, now abacus"
     ):
         resumed = go_on(run)
     (event,) = [e for e in resumed.events() if e["kind"] == "resume"]
     assert event["changed"]["torch"] == [before, "99.0"]
+    assert event["changed"]["attention"] == [run.config.attention, "flex_attention"]
 
 
 @pytest.mark.parametrize("change", ["missing", "another", "damaged"])
