@@ -15,7 +15,7 @@ How many examples fit is measured, not computed from the architecture:
    line; beyond the largest size measured, nothing is claimed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,20 +40,25 @@ _SECOND_EXAMPLE = 1.5
 and an attention mask."""
 
 
-def free_budget(device: torch.device) -> int | None:
+def free_budget(devices: Iterable[torch.device]) -> int | None:
     """The bytes a pass may take if the user names no budget.
 
     Args:
-        device: where the model is.
+        devices: where the model's layers are.
 
     Returns:
-        The free bytes of a GPU, those that torch has reserved and does not use among them; None,
-        without a limit, elsewhere: the system can swap a computer's own memory.
+        The free bytes of the GPU that has fewest, those that torch has reserved and does not use
+        among them: a pass of so many fits, whatever share of it falls to which GPU. None, without a
+        limit, elsewhere: the system can swap a computer's own memory.
     """
-    if device.type != "cuda":
-        return None
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(torch.cuda.mem_get_info(device)[0] + unused)
+    free = [
+        torch.cuda.mem_get_info(device)[0]
+        + torch.cuda.memory_reserved(device)
+        - torch.cuda.memory_allocated(device)
+        for device in set(devices)
+        if device.type == "cuda"
+    ]
+    return int(min(free)) if free else None
 
 
 def chunk_for(budget: int | None) -> int:

@@ -150,7 +150,7 @@ def fisher_scores(
         )
     budget = memory_budget
     if budget is None and estimator_used.per_example:
-        budget = free_budget(model.device)
+        budget = free_budget(p.device for p in model.parameters())
     sums = SquareSums(parameters, axes, elementwise, chunk_for(budget))
     shard = _shard(len(encoded), 1 if estimator_used.per_example else batch_size)
     fisher_pass = FisherPass(

@@ -47,12 +47,14 @@ def keeps_positions(model: PreTrainedModel) -> bool:
 
     Returns:
         True if it takes `logits_to_keep` and slices by transformers' own function, which knows
-        positions that differ from text to text.
+        positions that differ from text to text. False if its layers lie on several devices: the
+        positions are sent to the first, and the head's input lies on the last.
     """
     forward = inspect.unwrap(type(model).forward)
     return (
         "logits_to_keep" in inspect.signature(forward).parameters
         and "slice_logits_to_keep" in forward.__globals__
+        and len({parameter.device for parameter in model.parameters()}) == 1
     )
 
 

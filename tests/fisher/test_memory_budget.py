@@ -70,7 +70,7 @@ def test_what_a_gpu_has_free_is_the_budget_unless_one_is_given(
     # No GPU is needed: this stands for one with as little free as one example takes.
     network = model()
     free, smallest = score(network, None), least(network)
-    monkeypatch.setattr(scoring, "free_budget", lambda device: smallest)
+    monkeypatch.setattr(scoring, "free_budget", lambda devices: smallest)
     results: list[FisherScores] = []
     peak = peak_bytes(lambda: results.append(score(network, None)))
     assert peak <= smallest
@@ -84,7 +84,20 @@ def test_what_a_gpu_has_free_is_the_budget_unless_one_is_given(
 
 
 def test_the_computers_own_memory_is_no_bound() -> None:
-    assert free_budget(torch.device("cpu")) is None
+    assert free_budget([torch.device("cpu")]) is None
+
+
+def test_of_several_gpus_the_one_with_the_least_free_is_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, numbers in (
+        ("mem_get_info", ((70, 100), (20, 100))), ("memory_reserved", (20, 50)),
+        ("memory_allocated", (15, 30)),
+    ):  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, lambda device, numbers=numbers: numbers[device.index])
+    devices = [torch.device("cuda:0"), torch.device("cuda:1"), torch.device("cpu")]
+    assert free_budget(devices) == 20 + 50 - 30
+    assert free_budget(devices[:1]) == 70 + 20 - 15
 
 
 def test_a_budget_that_does_not_fit_the_estimator_is_refused() -> None:
