@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from accelerate.hooks import AlignDevicesHook, add_hook_to_module
+from accelerate.hooks import (
+    AlignDevicesHook,
+    add_hook_to_module,
+    attach_execution_device_hook,
+)
 from torch import nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
@@ -70,7 +74,6 @@ def split_model(*, anything: bool = False) -> Iterator[PreTrainedModel]:
     with Places(anything=anything):
         for module in (inner.layers[1], inner.norm, model.lm_head):
             _move(module, DEVICES[1])
-            add_hook_to_module(module, AlignDevicesHook(execution_device=DEVICES[1]))
         for module in (inner.embed_tokens, inner.layers[0], inner.rotary_emb):
             _move(module, DEVICES[0])
         add_hook_to_module(model, AlignDevicesHook(DEVICES[0], io_same_device=True))
@@ -78,9 +81,12 @@ def split_model(*, anything: bool = False) -> Iterator[PreTrainedModel]:
 
 
 def _move(module: nn.Module, device: str) -> None:
-    """Give a module fake tensors of the same sizes elsewhere."""
+    """Give a module fake tensors of the same sizes elsewhere, and accelerate's hooks."""
     for part in module.modules():
         for name, weight in part.named_parameters(recurse=False):
             part.register_parameter(name, nn.Parameter(torch.empty_like(weight, device=device)))
         for name, buffer in part.named_buffers(recurse=False):
             setattr(part, name, torch.empty_like(buffer, device=device))
+    add_hook_to_module(module, AlignDevicesHook(device))
+    for child in module.children():
+        attach_execution_device_hook(child, device)
