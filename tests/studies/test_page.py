@@ -160,3 +160,16 @@ def test_the_picture_has_a_line_per_method_through_the_means_at_its_rates() -> N
     assert general.x == pytest.approx([0.25, 0.35]) and general.y == pytest.approx([0.85, 0.85])
     assert op.y == pytest.approx([0.5, 0.5])
     assert general.error_x.array == pytest.approx([0.1 / 2**0.5] * 2)
+
+
+def test_the_picture_of_the_real_model_has_what_texts_lost_over_what_was_learned() -> None:
+    row = {"method": "sft", "seed": 1, "settings": {}, "op_final": 0.4, "general_before": 2.5}
+    rows: list[Row] = [
+        row | {"lr": 2e-3, "loss_learned": 0.7, "general_after": 3.0},
+        row | {"lr": 1e-3, "loss_learned": 0.8, "general_after": 2.6},
+    ]
+    figure = picture.real_model(rows)
+    rise, op = figure.data
+    assert rise.x == pytest.approx([0.8, 0.7]) and rise.y == pytest.approx([0.1, 0.5])
+    assert op.y == pytest.approx([0.4, 0.4])
+    assert "one seed" in figure.layout.meta["caption"]
