@@ -5,7 +5,7 @@ Every masked parameter gets a small stand-in that holds its active units; the op
 stand-ins, and the parameter itself receives what moved. A frozen unit is never written to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,7 @@ from fggm_lab.models.check import check_trainable_dtype
 from fggm_lab.models.sharding import is_sharded
 from fggm_lab.models.units import COLUMN, ROW
 from fggm_lab.training.active_layers import active_forward
+from fggm_lab.training.frozen_units import MaskedParameters
 from fggm_lab.training.open_maskings import close_earlier, note_closed, note_open
 from fggm_lab.training.rows_gradient import RowsGradient
 from fggm_lab.training.stand_in_reduction import ActiveUnits, StandInReduction
@@ -122,14 +123,50 @@ class _StandIn(ActiveUnits):
             self.active.grad = None
 
 
-def _refuse_unattached(stand_ins: dict[int, _StandIn], optimizer: Optimizer, *_: Any) -> None:
-    """Refuse the step of an optimiser that was not attached, before it has written anything."""
-    if any(id(p) in stand_ins for group in optimizer.param_groups for p in group["params"]):
-        raise SettingError(
-            f"{type(optimizer).__name__} steps parameters whose active units ActiveRows trains; "
-            "attach the optimiser (rows.attach(optimizer)), or close ActiveRows (rows.close()) to "
-            "train the plain model"
-        )
+def _refuse_whole(
+    stand_ins: dict[int, _StandIn], thawed: dict[int, str], optimizer: Optimizer, *_: Any
+) -> None:
+    """Refuse a step of whole parameters that have frozen units, before it has written anything.
+
+    Args:
+        stand_ins: by the ids of the parameters whose active units train in their place.
+        thawed: the names, by id, of the masked parameters that did not train at first.
+        optimizer: that is about to step.
+
+    Raises:
+        SettingError: it would move frozen units.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if id(parameter) in stand_ins:
+                raise SettingError(
+                    f"{type(optimizer).__name__} steps parameters whose active units ActiveRows "
+                    "trains; attach the optimiser (rows.attach(optimizer)), or close ActiveRows "
+                    "(rows.close()) to train the plain model"
+                )
+            if id(parameter) in thawed and parameter.grad is not None:
+                raise SettingError(
+                    f"{thawed[id(parameter)]} did not require a gradient when ActiveRows was made, "
+                    "so its frozen units would train now; thaw it before, or make ActiveRows anew"
+                )
+
+
+def _freeze(parameter: nn.Parameter) -> None:
+    """Let no gradient of a parameter be computed, but of its copies."""
+    parameter.requires_grad_(False)
+    parameter.__dict__["__deepcopy__"] = partial(_thawed_copy, parameter)
+
+
+def _thaw(parameter: nn.Parameter) -> None:
+    parameter.requires_grad_(True)
+    parameter.__dict__.pop("__deepcopy__", None)
+
+
+def _thawed_copy(parameter: nn.Parameter, memo: dict[int, Any]) -> nn.Parameter:
+    """What `copy.deepcopy` makes of a frozen parameter: nobody would ever thaw the copy."""
+    copied = nn.Parameter(parameter.detach().clone())
+    memo[id(parameter)] = copied
+    return copied
 
 
 def _reduced_by_others() -> bool:
@@ -207,21 +244,29 @@ class ActiveRows:
         self._closed = False
         units: dict[str, ActiveUnits] = {}
         frozen: dict[str, nn.Parameter] = {}
+        thawed: dict[int, str] = {}
         for name, parameter in model.named_parameters():
             moving = mask.units.get(name)
-            if moving is None or not parameter.requires_grad or bool(moving.all()):
+            if moving is None or bool(moving.all()):
                 continue
-            if not bool(moving.any()):
-                parameter.requires_grad_(False)
+            if not parameter.requires_grad:
+                thawed[id(parameter)] = name
+            elif bool(moving.any()):
+                stand_in = _StandIn.of(parameter, moving, mask.axes[name])
+                # From before: clearing and clipping must reach it, as they reach the stand-in.
+                stand_in.move_gradient(parameter)
+                self._stand_ins[id(parameter)] = units[name] = stand_in
+            else:
+                parameter.grad = None
+                _freeze(parameter)
                 self._frozen.append(parameter)
                 frozen[name] = parameter
-                continue
-            stand_in = _StandIn.of(parameter, moving, mask.axes[name])
-            self._stand_ins[id(parameter)] = units[name] = stand_in
+        trained = {name: unit.parameter for name, unit in units.items()}
+        self._parameters = MaskedParameters(model, frozen | trained)
         self._reduction = StandInReduction(model, units, frozen)
         self._patch()
-        # The hook holds the stand-ins alone, so that rows which nobody holds can close themselves.
-        refuse = partial(_refuse_unattached, self._stand_ins)
+        # The hook holds no rows, so that those which nobody holds can close themselves.
+        refuse = partial(_refuse_whole, self._stand_ins, thawed)
         self._handles.append(register_optimizer_step_pre_hook(refuse))
         note_open(self)
 
@@ -299,7 +344,7 @@ class ActiveRows:
         """Inside, between two steps, the model is the plain one: no parameter is frozen."""
         forwards = [(module, module.__dict__.pop("forward")) for module in self._patched]
         for parameter in self._frozen:
-            parameter.requires_grad_(True)
+            _thaw(parameter)
         for stand_in in self._stand_ins.values():
             stand_in.drop_cleared()
             stand_in.unmark()
@@ -312,7 +357,7 @@ class ActiveRows:
             for module, forward in forwards:
                 module.forward = forward
             for parameter in self._frozen:
-                parameter.requires_grad_(False)
+                _freeze(parameter)
 
     def _stepped_by(self, optimizer: Optimizer) -> list[_StandIn]:
         held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
@@ -324,11 +369,30 @@ class ActiveRows:
                 f"{type(optimizer).__name__} steps the active units of ActiveRows that are closed, "
                 "and would train nothing; make a fresh optimiser of the model's parameters"
             )
-        for stand_in in self._stepped_by(optimizer):
+        self._parameters.check()
+        stand_ins = self._stepped_by(optimizer)
+        for stand_in in stand_ins:
             stand_in.drop_cleared()
             if not _reduced_by_others():
                 stand_in.move_gradient(stand_in.parameter)  # that a loop has written itself
+        self._refuse_without_gradients(optimizer, stand_ins)
+        for stand_in in stand_ins:
             stand_in.gather(optimizer.state.get(stand_in.active, {}).pop(_MASTER, None))
+
+    def _refuse_without_gradients(
+        self, optimizer: Optimizer, stand_ins: Sequence[_StandIn]
+    ) -> None:
+        """Refuse a step whose gradients were taken of the parameters that have stand-ins."""
+        weights = {id(module.weight) for module in self._patched}
+        layers = [stand_in for stand_in in stand_ins if id(stand_in.parameter) in weights]
+        stepped = (p for group in optimizer.param_groups for p in group["params"])
+        missed = all(stand_in.active.grad is None for stand_in in layers)
+        if layers and missed and any(parameter.grad is not None for parameter in stepped):
+            raise SettingError(
+                "no layer's active units have a gradient, and other parameters do: "
+                "torch.autograd.grad(loss, model.parameters()) does not reach them; call "
+                "loss.backward(), or take the gradients of rows.parameters()"
+            )
 
     def _scatter(self, optimizer: Optimizer, *_: Any) -> None:
         for stand_in in self._stepped_by(optimizer):
@@ -354,7 +418,7 @@ class ActiveRows:
         for module in self._patched:
             del module.forward
         for parameter in self._frozen:
-            parameter.requires_grad_(True)
+            _thaw(parameter)
         self._handles, self._patched, self._frozen, self._stand_ins = [], [], [], {}
         self._closed = True
         note_closed(self)

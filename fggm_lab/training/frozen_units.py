@@ -1,5 +1,6 @@
 """The frozen units of a model, as they were, so that they can be compared and put back."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -13,9 +14,37 @@ from fggm_lab.training.unit_index import UnitIndex
 class _Frozen(NamedTuple):
     name: str
     parameter: nn.Parameter
-    shape: torch.Size
     units: UnitIndex
     values: Tensor
+
+
+class MaskedParameters:
+    """The parameters that a mask was applied to, so that others in their places are seen.
+
+    Others would train whole: `load_state_dict(…, assign=True)` brings some, as do new layers.
+    """
+
+    def __init__(self, model: nn.Module, parameters: Mapping[str, nn.Parameter]) -> None:
+        """Args:
+        model: the model.
+        parameters: its masked ones, by name.
+        """
+        self._model = model
+        self._parameters = {name: (p, p.shape) for name, p in parameters.items()}
+
+    def check(self) -> None:
+        """See that the model still has them, in the same sizes.
+
+        Raises:
+            ModelError: one of them was replaced.
+        """
+        now = dict(self._model.named_parameters())
+        for name, (parameter, shape) in self._parameters.items():
+            if now.get(name) is not parameter or parameter.shape != shape:
+                raise ModelError(
+                    f"{name} was replaced while it was trained under a mask, so its frozen units "
+                    "cannot be held; change the model before training or after it"
+                )
 
 
 class FrozenUnits:
@@ -35,7 +64,6 @@ class FrozenUnits:
             ModelError: the mask was made for another model.
         """
         mask.check(model)
-        self._model = model
         self._frozen: list[_Frozen] = []
         for name, parameter in model.named_parameters():
             bits = mask.units.get(name)
@@ -43,7 +71,8 @@ class FrozenUnits:
                 units = UnitIndex.of(parameter, ~bits, mask.axes[name])
                 values = units.select(parameter)
                 values = values if device is None else values.to(device)
-                self._frozen.append(_Frozen(name, parameter, parameter.shape, units, values))
+                self._frozen.append(_Frozen(name, parameter, units, values))
+        self._parameters = MaskedParameters(model, self.parameters)
 
     def moved(self) -> list[str]:
         """Compare the frozen units with their copy.
@@ -54,21 +83,29 @@ class FrozenUnits:
         Raises:
             ModelError: a parameter was replaced, so that its units cannot be put back.
         """
-        now = dict(self._model.named_parameters())
-        moved = []
-        for name, parameter, shape, units, values in self._frozen:
-            if now.get(name) is not parameter or parameter.shape != shape:
-                raise ModelError(
-                    f"{name} was replaced while it was trained under a mask, so its frozen units "
-                    "cannot be put back; change the model before training or after it"
-                )
-            if not torch.equal(units.select(parameter).to(values.device), values):
-                moved.append(name)
-        return moved
+        self.check()
+        return [
+            name
+            for name, parameter, units, values in self._frozen
+            if not torch.equal(units.select(parameter).to(values.device), values)
+        ]
+
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters that have frozen units, by name."""
+        return {entry.name: entry.parameter for entry in self._frozen}
+
+    def check(self) -> None:
+        """See that the model has the parameters that the units were copied from.
+
+        Raises:
+            ModelError: one of them was replaced.
+        """
+        self._parameters.check()
 
     def restore(self) -> None:
         """Put every frozen unit back, to the bit."""
-        for _, parameter, _, units, values in self._frozen:
+        for _, parameter, units, values in self._frozen:
             units.put(parameter, values.to(parameter.device))
 
     def zero_gradients(self) -> bool:
@@ -78,7 +115,7 @@ class FrozenUnits:
             Whether any parameter with frozen units has a gradient.
         """
         graded = [entry for entry in self._frozen if entry.parameter.grad is not None]
-        for _, parameter, _, units, values in graded:
+        for _, parameter, units, values in graded:
             assert parameter.grad is not None
             units.put(parameter.grad, values.new_zeros((), device=parameter.grad.device))
         return bool(graded)

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
+from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.models.check import check_trainable_dtype
 from fggm_lab.models.sharding import local
@@ -43,7 +47,10 @@ class MaskedGradients:
         self.model = model
         self.owner: object = None
         self._handles: list[RemovableHandle] = []
+        self._guard = _Guard()
         self.change(mask)
+        # The guard holds no masking, so that one which nobody holds can close itself.
+        self._handles.append(register_optimizer_step_pre_hook(self._guard.refuse))
         note_open(self)
 
     def change(self, mask: Mask | None) -> None:
@@ -55,6 +62,8 @@ class MaskedGradients:
         self._mask = mask
         self._changed: ChangedEntries | None = None
         self._frozen = None if mask is None else FrozenUnits(self.model, mask)
+        parameters = {} if self._frozen is None else self._frozen.parameters
+        self._guard.names = {id(parameter): name for name, parameter in parameters.items()}
 
     def renew(self) -> None:
         """Hold frozen units from here on at the values they have now."""
@@ -77,6 +86,8 @@ class MaskedGradients:
             The same optimiser.
         """
         self._changed = ChangedEntries(self.model, self._mask)
+        self._guard.attached.add(optimizer)
+        self._handles.append(optimizer.register_step_pre_hook(self._before_step))
         self._handles.append(optimizer.register_step_post_hook(self._after_step))
         return optimizer
 
@@ -108,7 +119,13 @@ class MaskedGradients:
         if parameter.grad is not None:
             local(parameter.grad).masked_fill_(frozen, 0)
 
+    def _before_step(self, *_: Any) -> None:
+        self._guard.stepping = True
+        if self._frozen is not None:
+            self._frozen.check()
+
     def _after_step(self, *_: Any) -> None:
+        self._guard.stepping = False
         if self._frozen is not None:
             self._frozen.restore()
         if self._changed is not None:
@@ -128,3 +145,42 @@ class MaskedGradients:
             handle.remove()
         self._handles, self._frozen, self._changed = [], None, None
         note_closed(self)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handles"):  # what was refused holds nothing
+            self.close()
+
+
+@dataclass
+class _Guard:
+    """Sees that nobody steps frozen units but optimisers after which they are put back.
+
+    Attributes:
+        names: the parameters that have frozen units, by their ids.
+        attached: the optimisers after whose steps they are put back.
+        stepping: whether one of these is stepping; it may let another one step inside.
+    """
+
+    names: dict[int, str] = field(default_factory=dict)
+    attached: WeakSet[Optimizer] = field(default_factory=WeakSet)
+    stepping: bool = False
+
+    def refuse(self, optimizer: Optimizer, *_: Any) -> None:
+        """Refuse a step, before it has written anything.
+
+        Args:
+            optimizer: any that is about to step.
+
+        Raises:
+            SettingError: it was not attached, and would move frozen units.
+        """
+        if self.stepping or optimizer in self.attached:
+            return
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if id(parameter) in self.names and parameter.grad is not None:
+                    raise SettingError(
+                        f"{type(optimizer).__name__} would move frozen units of "
+                        f"{self.names[id(parameter)]}; attach it (masking.attach(optimizer)), or "
+                        "close the masking to train the plain model"
+                    )

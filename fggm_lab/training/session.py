@@ -288,6 +288,7 @@ class Session:
                 f"{self.method.name} freezes every unit in task {context.name}, so there is "
                 "nothing to train; let more units move, or leave the task out"
             )
+        self.model.zero_grad()  # of whatever came before: the caller's, or the method's plan
         with masking_for(self.model, self.mask, self.method) as masking:
             optimizer = masking.attach(make_optimizer(self.model, self.settings))
             if saved is not None:

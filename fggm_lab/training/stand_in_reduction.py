@@ -10,8 +10,9 @@ no parameters of the model, so DDP does not see them; what it does is done here 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -42,6 +43,28 @@ class ActiveUnits:
     index: Tensor
 
 
+class _Note(partial[None]):
+    """The hook on a model; a copy of the model, deep or pickled, gets one that does nothing."""
+
+    def __reduce__(self) -> Any:
+        return partial, (_ignore,)
+
+
+def _ignore(*_: Any) -> None:
+    """What a copy does before a forward pass: its parameters have no stand-ins."""
+
+
+class _IgnoredNames(list[str]):
+    """The names that DDP leaves out; a copy of the model has those that were there before."""
+
+    def __init__(self, before: Iterable[str] | None, names: Iterable[str]) -> None:
+        super().__init__([*(before or ()), *names])
+        self._before = list(before or ())
+
+    def __reduce__(self) -> Any:
+        return list, (self._before,)
+
+
 class StandInReduction:
     """Averages the gradients of stand-ins over the processes of a DDP, while it is open."""
 
@@ -60,8 +83,9 @@ class StandInReduction:
         self._handles: list[RemovableHandle] = []
         if not units:
             return
-        setattr(model, _IGNORED, [*(self._ignored_before or ()), *self._names_to_ignore()])
-        self._handles.append(model.register_forward_pre_hook(self._note))
+        names = _IgnoredNames(self._ignored_before, self._names_to_ignore())
+        setattr(model, _IGNORED, names)
+        self._handles.append(model.register_forward_pre_hook(_Note(self._note)))
         for unit in units.values():
             # A gradient comes to the stand-in or, from a use it does not serve, to the parameter.
             for leaf in (unit.active, unit.parameter):
