@@ -92,7 +92,7 @@ bench: setup  ## Measure speed and memory beside plain training and other librar
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers.txt
 	$(BIN)/python -m benchmarks --out runs/bench.json
 
-gpu: setup  ## Measure on a GPU, in eight minutes, what only one shows
+gpu: setup  ## Measure on a GPU, within about eight minutes, what only one shows
 	$(OFFLINE) $(BIN)/python -m benchmarks.gpu
 
 wheel: setup  ## Build sdist and wheel into dist/, try the wheel in a fresh environment

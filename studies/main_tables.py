@@ -1,13 +1,12 @@
 """The tables of the main comparison: at a glance, by order, in pairs, by rate, by cost."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from statistics import fmean, median
 
 from fggm_lab.methods import METHODS
 from fggm_lab.runs import NUMBERS
-from fggm_lab.runs.bootstrap import bootstrap_interval
+from fggm_lab.runs.bootstrap import COVERAGE, bootstrap_interval
 from fggm_lab.runs.paired import interval
 from studies import catalog
 from studies.compared import (
@@ -232,36 +231,13 @@ def _with_more(study: str) -> tuple[list[Row], bool]:
     return (rows + rows_of(more) if more in catalog.STUDIES and not former else rows), former
 
 
-@cache
-def bootstrap_coverage(pairs: int, samples: int = 2000, draws: int = 400) -> float:
-    """How often the percentile bootstrap's 95 % interval holds the mean of a normal distribution.
-
-    Args:
-        pairs: how many numbers a sample has.
-        samples: how many samples are drawn.
-        draws: how many resamples an interval is made of.
-
-    Returns:
-        A share; 0.95 is what the interval promises.
-    """
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    covering = 0
-    for _ in range(samples):
-        sample = rng.standard_normal(pairs)
-        means = np.sort(sample[rng.integers(0, pairs, (draws, pairs))].mean(axis=1))
-        low, high = means[round(0.025 * draws)], means[round(0.975 * draws) - 1]
-        covering += bool(low <= 0 <= high)
-    return covering / samples
-
-
 def coverage() -> str:
     """What both intervals hold of what they promise, at the numbers of pairs that there are."""
-    shares = ", ".join(f"{bootstrap_coverage(pairs):.2f} of {pairs}" for pairs in (3, 5, 10))
+    shares = ", ".join(f"{share:.2f} of {pairs}" for pairs, share in COVERAGE.items())
     return (
         "Of samples from a normal distribution, the percentile bootstrap's 95 % interval holds the "
-        f"mean in so many: {shares} numbers; Student's in 0.95 of any."
+        f"mean in so many: {shares} numbers; Student's in 0.95 of any (`python -m "
+        "tools.interval_coverage`)."
     )
 
 

@@ -24,9 +24,9 @@ from fggm_lab.tasks import (
     General,
     ScoredSplit,
     Task,
-    load_general,
     load_tasks,
 )
+from fggm_lab.tasks.general import as_general
 from fggm_lab.tasks.metrics import check_metrics
 
 PROBE_TEXT_TOKENS = 40
@@ -140,8 +140,7 @@ def evaluate(
     check_choice("split", split, ScoredSplit)
     check_optional_count("probe", probe)
     tasks = _tasks(tasks)
-    if isinstance(general, str | Path):
-        general = load_general(general, split)
+    general = as_general(general, split)
     for task in tasks:
         if not task.split(split):
             raise DataError(f"task {task.name} has no {split} split; choose another split")

@@ -204,6 +204,11 @@ def floating_type(dtype: str | torch.dtype | None) -> torch.dtype:
 
 def _locate(source: str | Path) -> str:
     """A folder whose files were checked, or the id of a model the hub is known to have."""
+    if not isinstance(source, str | Path):
+        raise ModelError(
+            f"a model is named by a folder or a hub id, and {source!r} is none; of a run that "
+            "keeps its last model alone, checkpoint(task) is None for the others"
+        )
     if str(source) == TINY:
         return str(_checked_folder(data_folder("base", error=ModelError)))
     check_path(source)

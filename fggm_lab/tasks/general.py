@@ -92,6 +92,22 @@ def general_fingerprint(general: General) -> str:
     return digest(json.dumps(content).encode())
 
 
+def as_general(general: "General | str | Path | None", split: Split) -> "General | None":
+    """What General is measured on, whatever form a caller has it in.
+
+    Args:
+        general: it, or what `load_general` takes; None: it is not measured.
+        split: as `load_general` takes it.
+
+    Returns:
+        It, or None.
+
+    Raises:
+        DataError: there is none at a path, or it is broken.
+    """
+    return load_general(general, split) if isinstance(general, str | Path) else general
+
+
 def load_general(source: str | Path, split: Split = "test", choose: ChooseBy = DEFAULT) -> General:
     """Load what general ability is measured on.
 

@@ -17,6 +17,7 @@ from fggm_lab.runs import Run
 from fggm_lab.runs.events import TaskEvent
 from fggm_lab.settings import TrainingSettings
 from fggm_lab.tasks import General, TaskSequence
+from fggm_lab.tasks.general import as_general
 from fggm_lab.training.callback import fggm_callbacks
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.measuring import measured_after
@@ -33,7 +34,7 @@ def record(
     tasks: TaskSequence,
     method: Method | str,
     *,
-    general: General | None = None,
+    general: General | str | Path | None = None,
     settings: TrainingSettings | None = None,
 ) -> "Recorder":
     """Begin the record of a model that a Trainer, or a loop of your own, trains task after task.
@@ -56,7 +57,7 @@ def record(
             them.
         method: what the tasks are learned by: one of the lab's, whose settings are recorded, or any
             name.
-        general: what General is measured on; None: not measured.
+        general: what General is measured on, or what `load_general` takes; None: not measured.
         settings: how the tasks are trained and scored (learning rate, batch size, seed, lengths,
             split), for the record and for scoring. What is trained with is known to you alone, so
             nothing checks it; None: the defaults.
@@ -76,6 +77,7 @@ def record(
     training = (settings or TrainingSettings()).for_tasks(tasks.names)
     training = training.with_changes(max_length=example_length(model, training.max_length))
     tasks = tasks.limited(training.limit).limited(training.score_limit, [training.split])
+    general = as_general(general, training.split)
     general = None if general is None else general.limited(training.score_limit)
     config = run_config(
         model,

@@ -37,6 +37,7 @@ from fggm_lab.tasks import (
     TaskSequence,
 )
 from fggm_lab.tasks.code import isolation
+from fggm_lab.tasks.general import as_general
 from fggm_lab.tasks.metrics import check_metrics
 from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.open_maskings import close_earlier
@@ -56,7 +57,7 @@ def run_sequence(
     out: str | Path,
     *,
     settings: TrainingSettings | None = None,
-    general: General | None = None,
+    general: General | str | Path | None = None,
     allow_code_execution: bool = False,
     model_name: str | None = None,
     preset: str | None = None,
@@ -91,7 +92,7 @@ def run_sequence(
             as `"fggm"`, `"replay+fggm"` or `"mymodule:MyMethod"`.
         out: the run folder; must not hold a run yet, unless `resume`.
         settings: how to train and what to measure, `TrainingSettings()` unless given.
-        general: what General is measured on (None: not measured).
+        general: what General is measured on, or what `load_general` takes (None: not measured).
         allow_code_execution: score code tasks, and General's skills with tests, by running what
             the model wrote, shut in as far as the system allows (`fggm_lab.tasks.code.isolation`);
             without, they are scored by exact match of the text.
@@ -139,6 +140,7 @@ def run_sequence(
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
     split = training.split
     tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
+    general = as_general(general, training.split)
     general = None if general is None else general.limited(training.score_limit)
     method.check(len(tasks))
     method.check_model(model)

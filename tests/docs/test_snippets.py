@@ -61,7 +61,7 @@ def small() -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
 
 
 def write_inputs(folder: Path) -> None:
-    """What the pages name: a model's folder, tasks, held-out problems, finished runs."""
+    """What the pages name: a model's folder, tasks, a held-out text, problems, finished runs."""
     model, tokenizer = small()
     model.save_pretrained(folder / "models/my-model")
     tokenizer.save_pretrained(folder / "models/my-model")
@@ -70,6 +70,7 @@ def write_inputs(folder: Path) -> None:
         for split in ("train", "test"):
             examples = [{"prompt": prompt, "answer": answer} for prompt, answer in TEXTS]
             (folder / "my_tasks" / name / f"{split}.json").write_text(json.dumps(examples))
+    (folder / "held_out.txt").write_text("the dog and the cat and the fox. " * 20)
     problem = {"task_id": "a", "prompt": "a = ", "canonical_solution": "1", "test": "assert a == 1"}
     (folder / "humaneval.jsonl").write_text(json.dumps(problem))
     tasks = lab.load_tasks(folder / "my_tasks")

@@ -80,6 +80,11 @@ def test_a_path_object_and_a_home_path_are_folders(
     assert load_model("~/model")[0].config.vocab_size == 12
 
 
+def test_a_checkpoint_that_is_not_there_is_no_model() -> None:
+    with pytest.raises(ModelError, match="None is none; of a run that keeps its last model alone"):
+        load_model(None)  # type: ignore[arg-type]
+
+
 def test_attention_is_computed_as_asked(folder: Path) -> None:
     eager, _ = load_model(folder, attn_implementation="eager", device="cpu")
     default, _ = load_model(folder, device="cpu")

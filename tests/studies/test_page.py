@@ -142,11 +142,6 @@ def test_tuning_shows_every_trial_and_whether_the_best_is_bracketed(rows: Memory
     assert "l2 (6)" in text
 
 
-def test_the_bootstrap_of_three_seeds_holds_the_mean_less_often_than_it_says() -> None:
-    assert main_tables.bootstrap_coverage(3) == pytest.approx(0.74, abs=0.03)
-    assert main_tables.bootstrap_coverage(10) > main_tables.bootstrap_coverage(3) + 0.1
-
-
 def test_the_picture_has_a_line_per_method_through_the_means_at_its_rates() -> None:
     rows: list[Row] = [
         {

@@ -155,6 +155,17 @@ def test_bad_data_is_named_before_anything_is_trained(tmp_path: Path) -> None:
         small_run(SFT(), tmp_path / "run", tasks=TaskSequence([long], "here"), split="eval")
 
 
+def test_general_is_named_by_its_file(tmp_path: Path) -> None:
+    text = tmp_path / "story.txt"
+    text.write_text("the dog and the cat and the fox. " * 20)
+    run = small_run(SFT(), tmp_path / "run", general=text, tasks=small_tasks(1), epochs=1)
+    assert run.scores is not None and run.scores.general["name"] == "story"
+    missing = tmp_path / "missing.txt"
+    with pytest.raises(DataError, match=r"there is no file or folder .*missing\.txt"):
+        small_run(SFT(), tmp_path / "other", general=missing)
+    assert not (tmp_path / "other").exists()
+
+
 def test_scores_json_has_the_keys_that_stored_runs_have(tmp_path: Path) -> None:
     run = small_run(SFT(), tmp_path / "run")
     stored = json.loads((run.path / "scores.json").read_text())
