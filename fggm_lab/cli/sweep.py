@@ -24,7 +24,7 @@ from fggm_lab.cli.results import print_gathered, print_paired, rows_and_means
 from fggm_lab.cli.side_by_side import train_side_by_side
 from fggm_lab.cli.train import train
 from fggm_lab.errors import LabError, RunInUse, SettingError, nearest, shortened
-from fggm_lab.runs.sweep import Variation, plan, record_lock, remember
+from fggm_lab.runs.sweep import DEFAULT_ORDER, Variation, plan, record_lock, remember
 from fggm_lab.settings import RESOURCES
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def sweep(
     order: Annotated[
         list[str] | None,
         typer.Option(
-            help="A task order as `fggm-lab run --order` takes it, or `default`; repeatable.",
+            help="A task order as `fggm-lab run --order` takes it; repeatable.",
             rich_help_panel=COMBINATIONS,
         ),
     ] = None,
@@ -283,7 +283,7 @@ def sweep(
     varied = [Variation.parse(text) for text in vary or []]
     for variation in varied:
         _check(variation)
-    orders = [None if name == "default" else name for name in order or ["default"]]
+    orders = [None if name == DEFAULT_ORDER else name for name in order or [DEFAULT_ORDER]]
     settings = method_settings(names, options.get("keep"), options.get("set_") or [])
     check_saving_and_logging(options["checkpoint_every"], options["log_with"])
     own_names = {name: method.name for name, method in make_methods(names, settings).items()}
