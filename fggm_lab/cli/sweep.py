@@ -145,12 +145,12 @@ def _train_on_cluster(
 ) -> None:
     """Train cells as jobs of a cluster; what they came to is read from the sweep's folder."""
 
-    def ended(name: str, last_line: str) -> None:
+    def ended(name: str, outcome: Exception | str) -> None:
         if not cells.unfinished([name]):
             console.print(f"finished {name}", highlight=False)
             cells.ended(name)
         else:
-            cells.ended(name, RunInUse() if cells.is_in_use(name) else last_line)
+            cells.ended(name, RunInUse() if cells.is_in_use(name) else outcome)
 
     _describe(cells, names)
     cell_jobs = {name: cells.job(name) for name in names}
