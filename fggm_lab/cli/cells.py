@@ -160,20 +160,20 @@ class Cells:
         """Print every failure once, with the cells that failed with it."""
         for sentence in dict.fromkeys(self.failures.values()):
             names = [name for name, reason in self.failures.items() if reason == sentence]
-            tell(f"failed: {_first(names)}: {sentence}", err=True)
+            tell(f"failed: {first_names(names)}: {sentence}", err=True)
 
     def print_elsewhere(self) -> None:
         """Print which cells another process is training, if any."""
         if self.elsewhere:
             names = [name for name in self.by_name if name in self.elsewhere]
             tell(
-                f"elsewhere: another process is training {_first(names)}; the same command says "
-                "what they came to",
+                f"elsewhere: another process is training {first_names(names)}; the same command "
+                "says what they came to",
                 err=True,
             )
 
 
-def _first(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
     """The first names of many."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
 

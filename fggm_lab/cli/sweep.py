@@ -23,6 +23,7 @@ from fggm_lab.cli.prepare import check_saving_and_logging, prepare
 from fggm_lab.cli.results import print_gathered, print_paired, rows_and_means
 from fggm_lab.cli.side_by_side import train_side_by_side
 from fggm_lab.cli.train import train
+from fggm_lab.cli.unchanged import check_unchanged
 from fggm_lab.errors import LabError, RunInUse, SettingError, nearest, shortened
 from fggm_lab.runs.sweep import DEFAULT_ORDER, Variation, plan, record_lock, remember
 from fggm_lab.settings import RESOURCES
@@ -268,10 +269,11 @@ def sweep(
 ) -> None:
     """Train every combination of methods, seeds, orders and varied settings, and compare.
 
-    The same command goes on where it was stopped; finished runs are skipped. A run that fails is
-    told at the end, with exit status 1, and the others are trained all the same. Started on several
-    machines over one shared folder, it trains each run once; exit status 3 says that all are
-    trained but those that another process is still at.
+    The same command goes on where it was stopped; finished runs are skipped, and refused if model
+    or data have changed since. A run that fails is told at the end, with exit status 1, and the
+    others are trained all the same. Started on several machines over one shared folder, it trains
+    each run once; exit status 3 says that all are trained but those that another process is still
+    at.
 
     Example: `fggm-lab sweep --methods sft,fggm --seeds 1-5 --vary lr=5e-4,1e-3 --out runs/sweep`
     """
@@ -297,8 +299,11 @@ def sweep(
     console.stderr = json_
     try:
         with stoppable(go_on(resumes=True)):
-            if done := len(planned) - len(unfinished):
-                console.print(f"{done} of {len(planned)} runs are finished", highlight=False)
+            if finished := [name for name in cells.by_name if name not in unfinished]:
+                check_unchanged(cells, finished)
+                console.print(
+                    f"{len(finished)} of {len(planned)} runs are finished", highlight=False
+                )
             with record_lock(out):  # where there are no locks this says so, before anything else
                 pass
             _train_all(cells, unfinished, train_some)
