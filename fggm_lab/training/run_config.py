@@ -57,7 +57,7 @@ def run_config(
 
 def model_fingerprints(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """What a run begins with, by content.
 
     Args:
@@ -73,7 +73,7 @@ def model_fingerprints(
     }
 
 
-def data_fingerprints(tasks: TaskSequence, general: General | None) -> dict[str, str | None]:
+def data_fingerprints(tasks: TaskSequence, general: General | None) -> dict[str, Any]:
     """What a run learns and is scored on, by content.
 
     Args:
