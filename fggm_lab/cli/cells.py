@@ -11,10 +11,11 @@ from fggm_lab.cli.console import console, tell
 from fggm_lab.cli.methods import method_settings
 from fggm_lab.cli.options import read_setting, settings_from, shown_settings
 from fggm_lab.cli.prepare import prepare
+from fggm_lab.cli.presets import preset_defaults
 from fggm_lab.cli.words import words
 from fggm_lab.errors import LabError, RunInUse
 from fggm_lab.plugins import split_setting
-from fggm_lab.runs.sweep import Cell, asked_before, is_finished, is_in_use, remember
+from fggm_lab.runs.sweep import DEFAULT_ORDER, Cell, asked_before, is_finished, is_in_use, remember
 from fggm_lab.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -117,9 +118,11 @@ class Cells:
 
     def command(self, name: str) -> list[str]:
         """The words of the command that trains a cell alone."""
-        out = self.out / self.by_name[name].folder
-        options = {"out": out, "resume": True, **self.options_of(name)}
-        return ["fggm-lab", "run", *words(prepare, options)]
+        cell = self.by_name[name]
+        options = {"out": self.out / cell.folder, "resume": True, **self.options_of(name)}
+        options["order"] = cell.order or DEFAULT_ORDER
+        defaults = {"order": DEFAULT_ORDER, **preset_defaults(options["preset"])}
+        return ["fggm-lab", "run", *words(prepare, options, defaults)]
 
     def unfinished(self, names: Sequence[str]) -> list[str]:
         """Those whose runs are not finished, or were asked to be something else."""
@@ -157,20 +160,20 @@ class Cells:
         """Print every failure once, with the cells that failed with it."""
         for sentence in dict.fromkeys(self.failures.values()):
             names = [name for name, reason in self.failures.items() if reason == sentence]
-            tell(f"failed: {_first(names)}: {sentence}", err=True)
+            tell(f"failed: {first_names(names)}: {sentence}", err=True)
 
     def print_elsewhere(self) -> None:
         """Print which cells another process is training, if any."""
         if self.elsewhere:
             names = [name for name in self.by_name if name in self.elsewhere]
             tell(
-                f"elsewhere: another process is training {_first(names)}; the same command says "
-                "what they came to",
+                f"elsewhere: another process is training {first_names(names)}; the same command "
+                "says what they came to",
                 err=True,
             )
 
 
-def _first(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
     """The first names of many."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from unittest import mock
 
 import psutil
@@ -148,7 +148,7 @@ def train_on_cluster(
     executor: "AutoExecutor",
     jobs: Mapping[str, CellJob],
     parallel: int | None,
-    ended: Callable[[str, str], None],
+    ended: Callable[[str, Exception | str], None],
 ) -> None:
     """Let a cluster train cells, one job each, and wait for them.
 
@@ -159,7 +159,8 @@ def train_on_cluster(
         executor: as `make_executor` gives it.
         jobs: name → cell.
         parallel: the most at a time; None: one after the other, on SLURM as many as it starts.
-        ended: called with a cell's name when its job has ended, and with the last line of its log.
+        ended: called with a cell's name when its job has ended, and with the last line of its log,
+            or what it raised in this process.
 
     Raises:
         LabError: the cluster refuses the jobs.
@@ -202,15 +203,13 @@ def _submit(executor: "AutoExecutor", jobs: Mapping[str, CellJob]) -> "dict[str,
         ) from None
 
 
-def _outcome(executor: "AutoExecutor", job: "Job[None]") -> str | None:
-    """What a job said last, None while it runs; submitit's debug jobs are run by asking."""
+def _outcome(executor: "AutoExecutor", job: "Job[None]") -> Exception | str | None:
+    """What a job said last, or raised; None while it runs."""
     if executor.cluster != "debug":
         return _last_line(job) if job.done() else None
-    try:
-        job.result()
-    except LabError as problem:
-        return str(problem)
-    return ""
+    # submitit's debug jobs are run by asking; asked for its result, one that fails opens pdb.
+    problem = job.exception()
+    return "" if problem is None else cast("Exception", problem)
 
 
 def _last_line(job: "Job[None]") -> str:

@@ -148,8 +148,8 @@ def prepare(
     order: Annotated[
         str | None,
         typer.Option(
-            help="`trace-1`, `trace-2` (TRACE's official ones), or task names, comma-separated. "
-            "[default: TRACE's order]",
+            help="`trace-1`, `trace-2` (TRACE's official ones), task names, comma-separated, or "
+            "`default`: TRACE's order, then by name.",
             rich_help_panel=TASKS,
         ),
     ] = None,
@@ -238,6 +238,7 @@ def prepare(
         SettingError: options cannot be used together, or one is outside what it may be.
     """
     from fggm_lab.runs import Run
+    from fggm_lab.runs.sweep import DEFAULT_ORDER
     from fggm_lab.tasks import (
         ORDERS,
         SHIPPED,
@@ -257,6 +258,7 @@ def prepare(
         raise SettingError("--from and --task go together: the run, and the task it is left after")
     source = None if from_ is None else Run.open(from_)
     branch = None if source is None else (source.path, _task_index(source, task or ""))
+    order = None if order == DEFAULT_ORDER else order  # which overrides a preset's
     sequence = load_tasks(tasks, order=order, variant=variant, allow_missing=allow_missing)
     if chat:
         sequence = sequence.as_conversations()

@@ -34,10 +34,35 @@ def choose_preset(context: typer.Context, name: str | None) -> str | None:
     """
     if name is None or context.resilient_parsing:
         return name
+    several = {p.name for p in context.command.params if getattr(p, "multiple", False)}
+    context.default_map = {
+        **(context.default_map or {}),
+        **{
+            key: [value] if key in several else value
+            for key, value in preset_defaults(name).items()
+        },
+    }
+    return name
+
+
+def preset_defaults(name: str | None) -> dict[str, Any]:
+    """The options that a preset chooses.
+
+    Args:
+        name: of the preset, if one is chosen.
+
+    Returns:
+        The option's name in Python → value; none without a preset.
+
+    Raises:
+        SettingError: there is no such preset.
+    """
+    if name is None:
+        return {}
     from fggm_lab.training.presets import preset
 
     chosen = preset(name)
-    values = {
+    return {
         **{name: choice.value for name, choice in chosen.options.items()},
         "methods": ",".join(chosen.options["methods"].value),
         **{
@@ -46,12 +71,6 @@ def choose_preset(context: typer.Context, name: str | None) -> str | None:
             if field_name in chosen.settings.model_fields_set
         },
     }
-    several = {p.name for p in context.command.params if getattr(p, "multiple", False)}
-    context.default_map = {
-        **(context.default_map or {}),
-        **{key: [value] if key in several else value for key, value in values.items()},
-    }
-    return name
 
 
 def check_general(name: str, general: str | None) -> None:

@@ -23,8 +23,9 @@ from fggm_lab.cli.prepare import check_saving_and_logging, prepare
 from fggm_lab.cli.results import print_gathered, print_paired, rows_and_means
 from fggm_lab.cli.side_by_side import train_side_by_side
 from fggm_lab.cli.train import train
+from fggm_lab.cli.unchanged import check_unchanged
 from fggm_lab.errors import LabError, RunInUse, SettingError, nearest, shortened
-from fggm_lab.runs.sweep import Variation, plan, record_lock, remember
+from fggm_lab.runs.sweep import DEFAULT_ORDER, Variation, plan, record_lock, remember
 from fggm_lab.settings import RESOURCES
 
 if TYPE_CHECKING:
@@ -145,12 +146,12 @@ def _train_on_cluster(
 ) -> None:
     """Train cells as jobs of a cluster; what they came to is read from the sweep's folder."""
 
-    def ended(name: str, last_line: str) -> None:
+    def ended(name: str, outcome: Exception | str) -> None:
         if not cells.unfinished([name]):
             console.print(f"finished {name}", highlight=False)
             cells.ended(name)
         else:
-            cells.ended(name, RunInUse() if cells.is_in_use(name) else last_line)
+            cells.ended(name, RunInUse() if cells.is_in_use(name) else outcome)
 
     _describe(cells, names)
     cell_jobs = {name: cells.job(name) for name in names}
@@ -189,7 +190,7 @@ def sweep(
     order: Annotated[
         list[str] | None,
         typer.Option(
-            help="A task order as `fggm-lab run --order` takes it, or `default`; repeatable.",
+            help="A task order as `fggm-lab run --order` takes it; repeatable.",
             rich_help_panel=COMBINATIONS,
         ),
     ] = None,
@@ -268,10 +269,11 @@ def sweep(
 ) -> None:
     """Train every combination of methods, seeds, orders and varied settings, and compare.
 
-    The same command goes on where it was stopped; finished runs are skipped. A run that fails is
-    told at the end, with exit status 1, and the others are trained all the same. Started on several
-    machines over one shared folder, it trains each run once; exit status 3 says that all are
-    trained but those that another process is still at.
+    The same command goes on where it was stopped; finished runs are skipped, and refused if model
+    or data have changed since. A run that fails is told at the end, with exit status 1, and the
+    others are trained all the same. Started on several machines over one shared folder, it trains
+    each run once; exit status 3 says that all are trained but those that another process is still
+    at.
 
     Example: `fggm-lab sweep --methods sft,fggm --seeds 1-5 --vary lr=5e-4,1e-3 --out runs/sweep`
     """
@@ -283,7 +285,7 @@ def sweep(
     varied = [Variation.parse(text) for text in vary or []]
     for variation in varied:
         _check(variation)
-    orders = [None if name == "default" else name for name in order or ["default"]]
+    orders = [None if name == DEFAULT_ORDER else name for name in order or [DEFAULT_ORDER]]
     settings = method_settings(names, options.get("keep"), options.get("set_") or [])
     check_saving_and_logging(options["checkpoint_every"], options["log_with"])
     own_names = {name: method.name for name, method in make_methods(names, settings).items()}
@@ -297,8 +299,11 @@ def sweep(
     console.stderr = json_
     try:
         with stoppable(go_on(resumes=True)):
-            if done := len(planned) - len(unfinished):
-                console.print(f"{done} of {len(planned)} runs are finished", highlight=False)
+            if finished := [name for name in cells.by_name if name not in unfinished]:
+                check_unchanged(cells, finished)
+                console.print(
+                    f"{len(finished)} of {len(planned)} runs are finished", highlight=False
+                )
             with record_lock(out):  # where there are no locks this says so, before anything else
                 pass
             _train_all(cells, unfinished, train_some)

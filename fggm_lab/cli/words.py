@@ -7,21 +7,25 @@ from typing import Any
 from fggm_lab.cli.options import option_flag
 
 
-def words(function: Callable[..., Any], options: Mapping[str, Any]) -> list[str]:
+def words(
+    function: Callable[..., Any], options: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> list[str]:
     """The words with which a command gets options, those that are its defaults left out.
 
     Args:
         function: annotated as typer asks, as the command is.
         options: name in Python → value.
+        defaults: those that are not the function's, such as a preset's.
 
     Returns:
         The words after the command's name, each one argument of a program.
     """
     parameters = inspect.signature(function).parameters
+    defaults = {name: parameter.default for name, parameter in parameters.items()} | {**defaults}
     return [
         word
         for name, value in options.items()
-        if name in parameters and value != parameters[name].default
+        if name in parameters and value != defaults[name]
         for word in _option(option_flag(name), value)
     ]
 

@@ -39,14 +39,12 @@ def run_config(
     """
     return RunConfig(
         model=model_name or str(model.config._name_or_path or type(model).__name__),
-        model_fingerprint=fingerprint(model),
-        tokenizer_fingerprint=tokenizer_fingerprint(tokenizer),
+        **model_fingerprints(model, tokenizer),
+        **data_fingerprints(tasks, general),
         tasks=tasks.source,
         task_names=tasks.names,
-        task_fingerprint=task_fingerprint(tasks),
         data_fingerprint=task_fingerprint(sorted(tasks, key=lambda task: task.name)),
         general=None if general is None else general.source,
-        general_fingerprint=None if general is None else general_fingerprint(general),
         general_choices=general.choose if general is not None and general.choices else None,
         device=model.device.type,
         dtype=str(model.dtype).removeprefix("torch."),
@@ -55,3 +53,37 @@ def run_config(
         attention=attention_name(model),
         **settings,
     )
+
+
+def model_fingerprints(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> dict[str, Any]:
+    """What a run begins with, by content.
+
+    Args:
+        model: before the first task.
+        tokenizer: the model's.
+
+    Returns:
+        Field of `RunConfig` → fingerprint.
+    """
+    return {
+        "model_fingerprint": fingerprint(model),
+        "tokenizer_fingerprint": tokenizer_fingerprint(tokenizer),
+    }
+
+
+def data_fingerprints(tasks: TaskSequence, general: General | None) -> dict[str, Any]:
+    """What a run learns and is scored on, by content.
+
+    Args:
+        tasks: as they are learned and scored.
+        general: what General is measured on; None: not measured.
+
+    Returns:
+        Field of `RunConfig` → fingerprint.
+    """
+    return {
+        "task_fingerprint": task_fingerprint(tasks),
+        "general_fingerprint": None if general is None else general_fingerprint(general),
+    }

@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from fggm_lab.checks import check_path
 from fggm_lab.distributed import barrier, is_main, on_main, world
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.held_out import check_eval_split, held_out_examples
-from fggm_lab.evaluation.too_long import Skipped, fitting_general, fitting_tasks
 from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.heap import keep_freed_memory
 from fggm_lab.methods import Method, as_method, class_references
@@ -45,6 +43,7 @@ from fggm_lab.training.ranks import check_divisible, check_started_alike, check_
 from fggm_lab.training.run_config import run_config
 from fggm_lab.training.session import Pause, Session
 from fggm_lab.training.trackers import Trackers, check_trackers, logging_to
+from fggm_lab.training.used_data import used_data
 from fggm_lab.training.writer import Listener
 
 
@@ -139,9 +138,6 @@ def run_sequence(
     trackers = check_trackers(log_with) if is_main() else []
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
     split = training.split
-    tasks = tasks.limited(training.limit).limited(training.score_limit, [split])
-    general = as_general(general, training.split)
-    general = None if general is None else general.limited(training.score_limit)
     method.check(len(tasks))
     method.check_model(model)
     check_metrics(task.metric for task in tasks)
@@ -151,15 +147,8 @@ def run_sequence(
         if training.level_of(task.name) is not None:
             check_eval_split(task)
     longest = example_length(model, training.max_length)
-    skipped: Mapping[str, Skipped] = {}
-    general_skipped: Skipped = {}
-    if training.skip_too_long:
-        splits: dict[Split, None] = {"train": None, split: None}
-        if training.until_loss is not None and all(task.eval for task in tasks):
-            splits["eval"] = None
-        tasks, skipped = fitting_tasks(tokenizer, tasks, list(splits), longest)
-        if general is not None:
-            general, general_skipped = fitting_general(tokenizer, general, longest)
+    used = used_data(model, tokenizer, tasks, as_general(general, split), training)
+    tasks, general = used.tasks, used.general
     if training.gradient_checkpointing:
         check_checkpointing(model)
     if training.distance_samples:
@@ -227,8 +216,8 @@ def run_sequence(
             encoded,
             method,
             general,
-            skipped,
-            general_skipped,
+            used.skipped,
+            used.general_skipped,
             tell,
             pause,
             interval,

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 import fggm_lab.cli.cluster
+from fggm_lab.cli.cells import CellJob
 from fggm_lab.cli.cluster import make_executor, train_on_cluster
 from fggm_lab.runs import Run
 from tests.support.command_line import Asking, CommandResult
@@ -86,6 +87,7 @@ def test_the_handlers_of_logging_that_a_process_has_stay_open(tmp_path: Path) ->
     program = f"""
 import logging
 from pathlib import Path
+from fggm_lab.cli.cells import CellJob
 from fggm_lab.cli.cluster import make_executor
 closings = []
 class Handler(logging.StreamHandler):
@@ -131,6 +133,29 @@ def test_debug_runs_the_cells_in_this_process(
     words = asking(tmp_path / "out", "--methods", "random", "--seeds", "1")
     result = call(*words, "--cluster", "debug", "--json")
     assert result.status == 0 and len(json.loads(result.out)["runs"]) == 1
+
+
+def test_a_crash_of_a_debug_job_does_not_end_the_sweep(
+    call: Callable[..., CommandResult],
+    asking: Asking,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = CellJob.__call__
+
+    def breaking(job: CellJob) -> None:
+        if job.name == CELL:
+            raise ValueError("a method's own mistake")
+        real(job)
+
+    monkeypatch.setattr(CellJob, "__call__", breaking)
+    words = asking(tmp_path / "out", "--methods", "random", "--seeds", "1-2")
+    result = call(*words, "--cluster", "debug", "--json")
+    assert result.status == 1
+    record = json.loads(result.out)
+    assert record["failures"] == {CELL: "ValueError: a method's own mistake"}
+    assert [row["seed"] for row in record["runs"]] == [2]
+    assert "in breaking" in result.err, "the traceback of what is no user's mistake"
 
 
 def test_an_interrupt_ends_the_jobs_of_this_machine(tmp_path: Path) -> None:

@@ -1,17 +1,22 @@
 """Several processes at one sweep: the same numbers, and each run trained once."""
 
+import dataclasses
 import errno
 import json
 import multiprocessing
 import shlex
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fggm_lab.cli.job import TrainingJob
+from fggm_lab.cli.prepare import prepare
 from fggm_lab.cli.side_by_side import train_side_by_side
-from fggm_lab.errors import SettingError, TrainingError
+from fggm_lab.errors import LabError, SettingError, TrainingError
 from fggm_lab.runs import Run
 from fggm_lab.runs.events import Event
 from fggm_lab.runs.sweep import asked_before, remember
@@ -102,6 +107,47 @@ def test_the_command_of_a_cell_trains_what_the_sweep_asks_for(
     assert result.status == 0, "other settings would be refused"
     assert (Path(row["run"]) / "events.jsonl").read_bytes() == log
     assert call(*words, "--dry-run").out.startswith("finished")
+
+
+PLAIN = ("--model", "tiny", "--tasks", "trace-mini", "--general", "trace-mini", "--methods", "sft")
+"""What no preset chooses, written out: some of it is a command's default without a preset."""
+
+UNDER_A_PRESET = {
+    "as the preset has it": (*PLAIN, "--preset", "fggm-paper"),
+    "a plain default": (*PLAIN, "--preset", "fggm-paper", "--lr", "5e-4", "--clip", "none"),
+    "a switch": (*PLAIN, "--preset", "fggm-paper", "--no-autocast", "--order", "default"),
+    "another preset": (*PLAIN, "--preset", "real", "--score-unlearned", "--epochs", "5"),
+    "varied": (*PLAIN, "--preset", "fggm-paper", "--vary", "lr=5e-4,1e-5", "--seeds", "1"),
+}
+
+
+@pytest.mark.parametrize("name", UNDER_A_PRESET)
+def test_the_command_of_a_cell_under_a_preset_trains_what_the_sweep_trains(
+    name: str,
+    call: Callable[..., CommandResult],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared: list[TrainingJob] = []
+
+    def prepare_only(**options: Any) -> None:
+        prepared.extend(prepare(**options).values())
+        raise LabError("nothing is trained")
+
+    monkeypatch.setattr(import_module("fggm_lab.cli.train"), "prepare", prepare_only)
+    words = ("sweep", *UNDER_A_PRESET[name], "--seeds", "1", "--out", tmp_path / "out")
+    assert call(*words).status == 1
+    by_sweep, prepared[:] = [*prepared], []
+    for row in json.loads(call(*words, "--dry-run", "--json").out):
+        assert call(*row["command"][1:]).status == 2
+    assert [asked(job) for job in prepared] == [asked(job) for job in by_sweep] != []
+
+
+def asked(job: TrainingJob) -> dict[str, Any]:
+    """What a run is asked to be, without the data itself."""
+    general = None if job.general is None else job.general.source
+    fields = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
+    return fields | {"tasks": (job.tasks.source, job.tasks.names), "general": general}
 
 
 def test_processes_that_record_at_the_same_time_lose_nothing(tmp_path: Path) -> None:

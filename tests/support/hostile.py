@@ -4,17 +4,31 @@ One that reaches what it must not prints ESCAPED. The tests append an assertion 
 """
 
 DECEITS = {
-    "forget": "import __main__\n__main__._described = lambda error: None",
+    "forget": "import sys\nsys._getframe(1).f_globals['_described'] = lambda error: None",
     "forget everything": """
-import __main__
-for name, value in list(vars(__main__).items()):
+import sys
+runner = sys._getframe(1).f_globals
+for name, value in list(runner.items()):
     if callable(value):
-        setattr(__main__, name, lambda *rest: None)
+        runner[name] = lambda *rest: None
 """,
     "other modules forget": """
 import sys
-sys.modules['__main__']._folder_is_gone = lambda: False
+sys._getframe(1).f_globals['_folder_is_gone'] = lambda: False
 sys.exit = sys.excepthook = lambda *rest: None
+""",
+    "an import leads to the runner": """
+import sys
+runner = sys._getframe(1).f_globals
+for module in sys.modules.values():
+    if vars(module) is runner:
+        print('ESCAPED')
+""",
+    "another main module": """
+import sys
+module = sys.modules['__main__'] = type(sys)('__main__')
+module.main = module._described = module._folder_is_gone = lambda *rest: None
+del sys.modules['__main__'], module
 """,
     "built-in names": """
 import builtins
@@ -100,7 +114,7 @@ except BaseException:
 else:
     print('ESCAPED')
 """,
-    "runner again": "import __main__\n__main__.main()",
+    "runner again": "import sys\nsys._getframe(1).f_globals['main']()",
     "at exit": "import atexit, os\natexit.register(os._exit, 0)\nraise SystemExit(0)",
     "thread": """
 import os, threading, time

@@ -108,6 +108,27 @@ def test_a_program_may_run_doctests() -> None:
     assert run_program(source, allow=True).passed
 
 
+LOOKS_AT_MAIN = {
+    "name": "if __name__ == '__main__':\n    assert double(1) == 2",
+    "doctest": "import doctest\nassert doctest.testmod().failed == 0",
+    "unittest": "import unittest\n"
+    "class Tests(unittest.TestCase):\n"
+    "    def test(self): self.assertEqual(double(1), 2)\n"
+    "assert unittest.main(exit=False).result.wasSuccessful()",
+    "timeit": "import timeit\n"
+    "timeit.timeit('assert double(1) == 2', 'from __main__ import double', number=1)",
+    "pickle": "import pickle\nassert pickle.loads(pickle.dumps(double))(1) == 2",
+}
+"""Tests that find the program as Python's own modules do: where they look → text."""
+
+
+@pytest.mark.parametrize("name", LOOKS_AT_MAIN)
+def test_a_program_is_the_main_module(name: str) -> None:
+    source = 'def double(x):\n    """\n    >>> double(1)\n    2\n    """\n    return {} * x\n{}\n'
+    assert _reason(source.format(2, LOOKS_AT_MAIN[name])) == "passed"
+    assert _reason(source.format(3, LOOKS_AT_MAIN[name])) == "wrong answer"
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -113,9 +113,9 @@ def _folder_is_gone() -> bool:
 
 
 def _program_module() -> object:
-    """An empty module named `program`, which the program's names go to."""
-    module = type(sys)("program")
-    sys.modules["program"] = module
+    """An empty `__main__`, which the program's names go to; no import leads to the runner's."""
+    module = type(sys)("__main__")
+    sys.modules["__main__"] = module
     return module
 
 
