@@ -145,7 +145,7 @@ class Run(TaskRecords):
 
         Args:
             path: the run's folder.
-            config: what is going to be trained.
+            config: what is going to be trained; without a branch, that of the run is meant.
 
         Returns:
             The run. Model, tasks and General are found under the names they have now.
@@ -155,6 +155,8 @@ class Run(TaskRecords):
             OtherSettings: its settings differ; the message lists the differences.
         """
         run = cls.open(path)
+        if config.branch is None:
+            config = config.model_copy(update={"branch": run.config.branch})
         different = config.difference(run.config)
         if different:
             raise OtherSettings(
