@@ -3,14 +3,17 @@
 import math
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fggm_lab.errors import LabError, RunError
-from fggm_lab.files import read_json
+from fggm_lab.files import parse_json, read_json
 
 CONFIG = "config.json"
 """The file of a run's configuration, written first and present in every run."""
+
+LOG = "events.jsonl"
+"""The file of a run's events, begun once its configuration is there."""
 
 _NAMED_DEPTH = 3
 """How many folders deep to look for the runs that a message names."""
@@ -33,6 +36,16 @@ def holds_run(folder: Path) -> bool:
     return isinstance(content, dict) and not {"method", "task_names"}.isdisjoint(content)
 
 
+def has_lost_config(folder: Path) -> bool:
+    """Whether `folder` is a run's whose config.json is gone or another's: it has a run's log."""
+    try:
+        with open(folder / LOG, encoding="utf-8") as log:
+            first = parse_json(log.readline(), str(folder / LOG), LabError, distinct_keys=False)
+    except (LabError, OSError, UnicodeDecodeError):
+        return False
+    return isinstance(first, dict) and first.get("kind") == "start" and not holds_run(folder)
+
+
 def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
     """The folders of runs at or under a folder, sorted by path.
 
@@ -50,7 +63,27 @@ def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
     Raises:
         RunError: a folder cannot be searched, or there are more than `MOST_FOLDERS`.
     """
-    runs: list[Path] = []
+    return sorted(path for path, is_run in _searched(folder, depth) if is_run)
+
+
+def damaged_folders(folder: Path) -> list[Path]:
+    """The folders under a folder that were runs and have lost their config.json, sorted by path.
+
+    Args:
+        folder: searched as `run_folders` does, all the way.
+
+    Returns:
+        The folders.
+
+    Raises:
+        RunError: as `run_folders` has it.
+    """
+    searched = _searched(folder, None)
+    return sorted(path for path, is_run in searched if not is_run and has_lost_config(path))
+
+
+def _searched(folder: Path, depth: int | None) -> Iterator[tuple[Path, bool]]:
+    """Every folder that is looked at, and whether it is a run's, as `run_folders` has it."""
     searched: dict[object, float] = {}  # folder → how many levels deep
     folders, links = [(folder, depth)], deque[tuple[Path, int | None]]()
     while folders or links:
@@ -65,14 +98,14 @@ def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
                 f"more than {MOST_FOLDERS:,} folders under {folder} were searched for runs; name a "
                 "folder nearer to them"
             )
-        if holds_run(path):
+        is_run = holds_run(path)
+        yield path, is_run
+        if is_run:
             searched[identity] = math.inf
-            runs.append(path)
         elif levels != 0:
             deeper = None if levels is None else levels - 1
             for inner in _visible_folders(path):
                 (links if inner.is_symlink() else folders).append((inner, deeper))
-    return sorted(runs)
 
 
 def _visible_folders(folder: Path) -> list[Path]:
@@ -106,6 +139,11 @@ def in_words(folders: Sequence[Path], most: int = 8) -> str:
 
 def no_run_sentence(folder: Path) -> str:
     """What to say of a folder that is no run: which runs are in it, if any."""
+    if has_lost_config(folder):
+        return (
+            f"{folder} holds a run's log ({LOG}) and not its {CONFIG}; restore that file, or "
+            "repeat the run"
+        )
     try:
         inner = run_folders(folder, _NAMED_DEPTH)
     except RunError:

@@ -209,16 +209,24 @@ class TaskRecords:
             RunError: the run has no such task, or the file is damaged.
         """
         name = None if task is None else self.config.task_names[self.task_index(task)]
-        path = self._predictions_file(after)
+        path = self.predictions_file(after)
         return read_predictions(path, name) if path.exists() else []
 
     def save_predictions(self, after: int | str | None, rows: Sequence[Prediction]) -> None:
         """Keep the scored answers given after a task (None: before any), whole or not at all."""
         name = None if after is None else self.config.task_names[self.task_index(after)]
         named = [replace(row, trained_after=name) for row in rows]
-        write_predictions(self._predictions_file(after), named)
+        write_predictions(self.predictions_file(after), named)
 
-    def _predictions_file(self, after: int | str | None) -> Path:
+    def predictions_file(self, after: int | str | None) -> Path:
+        """Where the answers given after a task are kept, whether they are there yet or not.
+
+        Args:
+            after: the task's index or name; None: the untrained model.
+
+        Returns:
+            The path of a Parquet file.
+        """
         if after is None:
             return self.path / "predictions" / f"{UNTRAINED}.parquet"
         return self.file("predictions", after)

@@ -18,6 +18,7 @@ from fggm_lab.runs.events import (
     EndEvent,
     EvaluationEvent,
     Event,
+    ResumeEvent,
     StartEvent,
     StepEvent,
     TaskEvent,
@@ -26,7 +27,7 @@ from fggm_lab.runs.events import (
     read_events,
     truncate_events,
 )
-from fggm_lab.runs.folders import CONFIG, no_run_sentence
+from fggm_lab.runs.folders import CONFIG, LOG, no_run_sentence
 from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.runs.records import TaskRecords
 from fggm_lab.runs.scores import ScoreMatrix
@@ -49,7 +50,7 @@ class Run(TaskRecords):
         """Use `create` or `open`, which look at the disk."""
         super().__init__(path, config)
         self._log = ParsedFile(
-            path / "events.jsonl",
+            path / LOG,
             partial(
                 read_events,
                 tasks=config.task_names,
@@ -239,6 +240,8 @@ class Run(TaskRecords):
     def events(self, kind: Literal["evaluation"]) -> list[EvaluationEvent]: ...
     @overload
     def events(self, kind: Literal["task"]) -> list[TaskEvent]: ...
+    @overload
+    def events(self, kind: Literal["resume"]) -> list[ResumeEvent]: ...
     @overload
     def events(self, kind: Literal["end"]) -> list[EndEvent]: ...
     @overload
