@@ -13,6 +13,7 @@ from fggm_lab.errors import RunError
 from fggm_lab.runs.config import DIGESTS_SINCE
 from fggm_lab.runs.events import EvaluationEvent
 from fggm_lab.runs.folders import LOG
+from fggm_lab.runs.records import is_there
 from fggm_lab.runs.run import Run
 
 
@@ -57,7 +58,7 @@ def training_has_begun(run: Run) -> bool:
         Whether its first state was saved, or it has trained.
     """
     first = 0 if run.config.branch is None else run.config.branch.task + 1
-    return run.resume_file.exists() or any(index >= first for index in _task_indices(run))
+    return is_there(run.resume_file) or any(index >= first for index in _task_indices(run))
 
 
 def _check_steps(run: Run, index: int) -> None:
@@ -128,7 +129,7 @@ def _owed(run: Run, files: Sequence[Path]) -> Sequence[Path]:
     Returns:
         Of a copy, those from the first that is there.
     """
-    present = [file.exists() for file in files]
+    present = [is_there(file) for file in files]
     if not any(present):
         return []
-    return files if run.resume_file.exists() else files[present.index(True) :]
+    return files if is_there(run.resume_file) else files[present.index(True) :]

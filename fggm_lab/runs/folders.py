@@ -27,7 +27,7 @@ _MADE_UP = ("/proc", "/sys", "/dev")
 
 def holds_run(folder: Path) -> bool:
     """Whether `folder` has a config.json that is a run's, or too broken to tell."""
-    if not (folder / CONFIG).is_file():
+    if not os.path.isfile(folder / CONFIG):  # which a folder that may not be read does not refuse
         return False
     try:
         content = read_json(folder / CONFIG)
@@ -49,9 +49,9 @@ def has_lost_config(folder: Path) -> bool:
 def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
     """The folders of runs at or under a folder, sorted by path.
 
-    What lies inside a run is not searched, nor are hidden folders and those that the kernel makes
-    up. A folder that several links lead to is searched once, by its own name where that is under
-    `folder`, too.
+    What lies inside a run is not searched, nor are hidden folders, those that the kernel makes up,
+    and those inside `folder` that may not be read. A folder that several links lead to is searched
+    once, by its own name where that is under `folder`, too.
 
     Args:
         folder: a folder.
@@ -88,47 +88,42 @@ def _searched(folder: Path, depth: int | None) -> Iterator[tuple[Path, bool]]:
     folders, links = [(folder, depth)], deque[tuple[Path, int | None]]()
     while folders or links:
         path, levels = folders.pop() if folders else links.popleft()
-        identity, depth_left = _identity(path), math.inf if levels is None else levels
-        made_up = path != folder and os.path.realpath(path) in _MADE_UP
-        if made_up or searched.get(identity, -1) >= depth_left:
-            continue
-        searched[identity] = depth_left
-        if len(searched) > MOST_FOLDERS:
+        try:
+            identity, depth_left = _identity(path), math.inf if levels is None else levels
+            made_up = path != folder and os.path.realpath(path) in _MADE_UP
+            if made_up or searched.get(identity, -1) >= depth_left:
+                continue
+            searched[identity] = depth_left
+            if len(searched) > MOST_FOLDERS:
+                raise RunError(
+                    f"more than {MOST_FOLDERS:,} folders under {folder} were searched for runs; "
+                    "name a folder nearer to them"
+                )
+            is_run = holds_run(path)
+            inner_folders = [] if is_run or levels == 0 else _visible_folders(path)
+        except OSError as problem:
+            if isinstance(problem, PermissionError) and path != folder:
+                continue  # another user's, such as lost+found
             raise RunError(
-                f"more than {MOST_FOLDERS:,} folders under {folder} were searched for runs; name a "
-                "folder nearer to them"
-            )
-        is_run = holds_run(path)
+                f"{path} cannot be searched for runs: {problem.strerror}; check its permissions"
+            ) from None
         yield path, is_run
         if is_run:
             searched[identity] = math.inf
-        elif levels != 0:
-            deeper = None if levels is None else levels - 1
-            for inner in _visible_folders(path):
-                (links if inner.is_symlink() else folders).append((inner, deeper))
+        deeper = None if levels is None else levels - 1
+        for inner in inner_folders:
+            (links if inner.is_symlink() else folders).append((inner, deeper))
 
 
 def _visible_folders(folder: Path) -> list[Path]:
-    try:
-        return [p for p in folder.iterdir() if not p.name.startswith(".") and p.is_dir()]
-    except OSError as problem:
-        raise _unsearchable(folder, problem) from None
+    return [p for p in folder.iterdir() if not p.name.startswith(".") and os.path.isdir(p)]
 
 
 def _identity(folder: Path) -> object:
     """What tells a folder from others, by whichever path it is reached."""
-    try:
-        status = folder.stat()
-    except OSError as problem:
-        raise _unsearchable(folder, problem) from None
+    status = folder.stat()
     # Some network drives number no files.
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
-
-
-def _unsearchable(folder: Path, problem: OSError) -> RunError:
-    return RunError(
-        f"{folder} cannot be searched for runs: {problem.strerror}; check its permissions"
-    )
 
 
 def in_words(folders: Sequence[Path], most: int = 8) -> str:

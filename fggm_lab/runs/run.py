@@ -29,7 +29,7 @@ from fggm_lab.runs.events import (
 )
 from fggm_lab.runs.folders import CONFIG, LOG, no_run_sentence
 from fggm_lab.runs.numbers import NUMBERS
-from fggm_lab.runs.records import TaskRecords
+from fggm_lab.runs.records import TaskRecords, is_there
 from fggm_lab.runs.scores import ScoreMatrix
 
 LOCK = "run.lock"
@@ -125,9 +125,9 @@ class Run(TaskRecords):
                 wrote it; the message names the field.
         """
         path = Path(path)
-        if not path.is_dir():
+        if not is_there(path) or not path.is_dir():
             raise RunError(f"there is no run folder {path}; check the path")
-        if not (path / CONFIG).is_file():
+        if not (is_there(path / CONFIG) and (path / CONFIG).is_file()):
             raise RunError(no_run_sentence(path))
         content = read_record(path / CONFIG, RunError, check=partial(_check_schema, path / CONFIG))
         schema = content.get("schema_version", 1)

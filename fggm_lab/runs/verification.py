@@ -1,5 +1,6 @@
 """Verifying a run: every file is as it was written, and its scores follow from its events."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from fggm_lab.runs.config import DIGESTS_SINCE
 from fggm_lab.runs.events import EvaluationEvent, TaskEvent
 from fggm_lab.runs.folders import damaged_folders, run_folders
 from fggm_lab.runs.listing import checked_folder
-from fggm_lab.runs.records import STATE_ENTRY
+from fggm_lab.runs.records import STATE_ENTRY, is_there
 from fggm_lab.runs.run import Run
 from fggm_lab.runs.scores import ScoreMatrix
 from fggm_lab.runs.sweep import RECORD, asked_before, is_finished
@@ -98,7 +99,7 @@ def _verified_sweep(path: Path) -> Verification:
         cells = asked_before(path)
     except RunError as problem:
         return Verification(path, 1, (str(problem),), digests=True)
-    missing = [path / name for name in cells if not (path / name).is_dir()]
+    missing = [path / name for name in cells if not os.path.isdir(path / name)]
     if missing and not all(map(is_finished, run_folders(path))):
         missing = []  # a sweep that is gone on with may be about to train them anew
     problems = tuple(f"{cell} is missing, and {RECORD} names it as trained" for cell in missing)
@@ -109,7 +110,7 @@ def _verified(path: Path) -> Verification:
     """A run's verification, even if nothing can be judged."""
     try:
         return verify(path)
-    except RunError as problem:
+    except (LabError, OSError) as problem:
         return Verification(path, 1, (str(problem),), digests=True)
 
 
@@ -121,7 +122,7 @@ def _refusals(checks: Iterable[Callable[[], object]]) -> tuple[str, ...]:
             check()
         except LabError as problem:
             refusals.append(str(problem))
-    return tuple(refusals)
+    return tuple(dict.fromkeys(refusals))  # two checks may read one file
 
 
 def _checks(run: Run) -> Iterator[Callable[[], object]]:
@@ -141,9 +142,9 @@ def _checks(run: Run) -> Iterator[Callable[[], object]]:
             yield partial(run.mask, task, step)
         for kind in ("drift", "memory"):
             path = run.file(kind, task)
-            if path.exists():
+            if is_there(path):
                 yield partial(read_tensors, path, _damaged(path), fields=())
-    if begun and (run.path / "masks").exists():  # a copy may leave out all of a kind
+    if begun and is_there(run.path / "masks"):  # a copy may leave out all of a kind
         for task_event in run.events("task"):
             yield partial(_check_mask, run, task_event)
     for path in sorted(run.path.rglob("*.json")):
@@ -153,7 +154,7 @@ def _checks(run: Run) -> Iterator[Callable[[], object]]:
         if folder is not None:
             yield partial(_check_folder, folder)
     path = run.resume_file
-    if path.exists():
+    if is_there(path):
         yield partial(read_tensors, path, _damaged(path), former_entry=STATE_ENTRY)
 
 
@@ -162,7 +163,7 @@ def _damaged(path: Path) -> Callable[[str], RunError]:
 
 
 def _check_file(file: Path) -> None:
-    if not file.exists():
+    if not is_there(file):
         raise RunError(f"{file} is missing, and other tasks of the run have theirs")
 
 
