@@ -49,7 +49,7 @@ def _task_indices(run: Run) -> list[int]:
 def training_has_begun(run: Run) -> bool:
     """Whether a run is past the point up to which it is begun anew, over what is there.
 
-    Until then a branch may have taken over only a part of what its source has.
+    Until then a branch may have last over only a part of what its source has.
 
     Args:
         run: finished or not.
@@ -67,10 +67,10 @@ def _check_steps(run: Run, index: int) -> None:
         return
     steps = [event["task_step"] for event in run.events("step") if event["task"] == index]
     ends = [event["task_step"] for event in _evaluations(run) if event["task"] == index]
-    taken = ends[-1] if ends else len(steps)
-    if steps != list(range(1, taken + 1)):
+    last = ends[-1] if ends else len(steps)
+    if steps != list(range(1, last + 1)):
         raise RunError(
-            f"{run.path / LOG} does not have each of the steps 1 to {max([taken, *steps])} of task "
+            f"{run.path / LOG} does not have each of the steps 1 to {max([last, *steps])} of task "
             f"{run.config.task_names[index]} once"
         )
 
