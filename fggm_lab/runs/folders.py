@@ -15,6 +15,9 @@ CONFIG = "config.json"
 LOG = "events.jsonl"
 """The file of a run's events, begun once its configuration is there."""
 
+LOCK = "run.lock"
+"""The file that whoever writes to a run holds, from before there is a configuration."""
+
 _NAMED_DEPTH = 3
 """How many folders deep to look for the runs that a message names."""
 
@@ -34,6 +37,11 @@ def holds_run(folder: Path) -> bool:
     except LabError:
         return True
     return isinstance(content, dict) and not {"method", "task_names"}.isdisjoint(content)
+
+
+def may_have_writer(folder: Path) -> bool:
+    """Whether `folder` is a run's, or may be one that is being made."""
+    return holds_run(folder) or os.path.isfile(folder / LOCK)
 
 
 def has_lost_config(folder: Path) -> bool:

@@ -27,12 +27,10 @@ from fggm_lab.runs.events import (
     read_events,
     truncate_events,
 )
-from fggm_lab.runs.folders import CONFIG, LOG, no_run_sentence
+from fggm_lab.runs.folders import CONFIG, LOCK, LOG, may_have_writer, no_run_sentence
 from fggm_lab.runs.numbers import NUMBERS
 from fggm_lab.runs.records import TaskRecords, is_there
 from fggm_lab.runs.scores import ScoreMatrix
-
-LOCK = "run.lock"
 
 
 class Run(TaskRecords):
@@ -222,7 +220,7 @@ class Run(TaskRecords):
 
         with locked(self.path / LOCK, busy, refusal):
             if (self.path / CONFIG).is_file():  # any other folder is not ours to clear
-                mend(self.path)
+                mend(self.path, is_apart=may_have_writer)
             yield self
 
     # Events
