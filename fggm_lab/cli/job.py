@@ -53,7 +53,6 @@ class TrainingJob:
         """
         from fggm_lab.methods import make_method
         from fggm_lab.models import load_model
-        from fggm_lab.runs import Run
         from fggm_lab.training import run_sequence
 
         network, tokenizer = load_model(self.model, for_training=True, **self.loading)
@@ -66,7 +65,7 @@ class TrainingJob:
             general=self.general,
             settings=self.settings,
             model_name=self.model,
-            branch=None if self.branch is None else (Run.open(self.branch[0]), self.branch[1]),
+            branch=self.branch,
             in_place=True,
             listener=listener,
             **self.options,

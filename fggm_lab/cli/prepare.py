@@ -1,5 +1,6 @@
 """What `fggm-lab run` and every command like it train: their options, and the runs they make."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,16 +31,15 @@ Out = Annotated[
 ]
 
 
-def _task_index(run: Any, task: str) -> int:
-    """The 0-based place of a task given by its name or its number, counted from 1."""
-    names: list[str] = run.config.task_names
+def _task_index(names: Sequence[str], task: str) -> int:
+    """The 0-based index of a task given by its name or its number, counted from 1."""
     if task in names:
         return names.index(task)
     if task.isdigit() and 1 <= int(task) <= len(names):
         return int(task) - 1
     raise SettingError(
-        f"--task {task}: {run.path} has the tasks {', '.join(names)}; give a name or a number "
-        f"from 1 to {len(names)}"
+        f"--task {task}: the tasks are {', '.join(names)}; give a name or a number from 1 to "
+        f"{len(names)}"
     )
 
 
@@ -256,10 +256,11 @@ def prepare(
     trackers = check_saving_and_logging(checkpoint_every, log_with)
     if (from_ is None) != (task is None):
         raise SettingError("--from and --task go together: the run, and the task it is left after")
-    source = None if from_ is None else Run.open(from_)
-    branch = None if source is None else (source.path, _task_index(source, task or ""))
+    if from_ is not None and not resume:
+        Run.open(from_)  # raises here, not once the model is loaded; a resumed run needs it not
     order = None if order == DEFAULT_ORDER else order  # which overrides a preset's
     sequence = load_tasks(tasks, order=order, variant=variant, allow_missing=allow_missing)
+    branch = None if from_ is None else (from_, _task_index(sequence.names, task or ""))
     if chat:
         sequence = sequence.as_conversations()
     warnings = [] if quiet else audit(sequence).warnings()

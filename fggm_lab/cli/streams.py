@@ -1,4 +1,4 @@
-"""Standard output and error that a command can outlive: a full disk, a closed pipe or terminal."""
+"""Output that a command can outlive: a full disk, a closed pipe or terminal, an old encoding."""
 
 import errno
 import os
@@ -8,7 +8,8 @@ from typing import Any, TextIO
 class Stream:
     """A text stream that drops what it cannot write, and remembers why.
 
-    Everything else is the wrapped stream's.
+    Characters that its encoding does not have are written as `\\u2026`. Everything else is the
+    wrapped stream's.
 
     Attributes:
         lost: the first error of writing; None as long as all was written.
@@ -26,10 +27,14 @@ class Stream:
     def write(self, text: str) -> int:
         """Write or drop a text; how many characters it has."""
         try:
-            return self._stream.write(text)
+            self._stream.write(text)
+        except UnicodeEncodeError:  # before any of the text was written
+            encoding = self._stream.encoding
+            escaped = text.encode(encoding, "backslashreplace").decode(encoding)
+            self.write(escaped)
         except OSError as problem:
             self._give_up(problem)
-            return len(text)
+        return len(text)
 
     def flush(self) -> None:
         """Hand on what was written, or drop it."""

@@ -40,6 +40,15 @@ def folder_damage(folder: Path) -> str | None:
     Returns:
         The reason why it cannot be read as it was written; None if nothing is known against it.
     """
+    try:
+        return _damage(folder)
+    except OSError as problem:
+        unread = Path(problem.filename or folder).name
+        return f"{unread} cannot be read: {problem.strerror or problem}"
+
+
+def _damage(folder: Path) -> str | None:
+    """As `folder_damage`; raises OSError where something may not be read."""
     if not folder.is_dir():
         return "it is not there"
     if not (folder / NAME).exists():

@@ -218,22 +218,36 @@ def write_folder(path: Path | str, fill: Callable[[Path], object]) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def mend(folder: Path | str) -> None:
+def mend(folder: Path | str, is_apart: Callable[[Path], bool] = lambda inner: False) -> None:
     """Clear away what a killed writer left under `folder`: half-written files, a folder mid-swap.
 
     Only for the one process that may write there.
+
+    Args:
+        folder: searched all the way.
+        is_apart: whether another process may write to a folder inside, which is left as it is.
     """
-    for path in sorted(Path(folder).rglob(".*.old")):
+    for path in _hidden(folder, ".old", is_apart):
         home = path.with_name(path.name[1 : -len(".old")])
         if home.exists():
             shutil.rmtree(path, ignore_errors=True)
         else:
             os.replace(path, home)
-    for path in sorted(Path(folder).rglob(".*.part")):
+    for path in _hidden(folder, ".part", is_apart):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _hidden(folder: Path | str, suffix: str, is_apart: Callable[[Path], bool]) -> list[Path]:
+    """The hidden files and folders under `folder` that have a suffix, but in folders apart."""
+    hidden = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_apart(Path(parent, name))]
+        names = [name for name in (*folders, *files) if name.startswith(".")]
+        hidden += [Path(parent, name) for name in names if name.endswith(suffix)]
+    return sorted(hidden)
 
 
 def whole_lines(path: Path | str) -> int:

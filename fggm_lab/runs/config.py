@@ -1,7 +1,7 @@
 """The complete, validated settings of one run, and how two settings differ."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -249,25 +249,31 @@ class RunConfig(BaseModel):
         stored = self.model_dump(mode="json", exclude=left_out)
         return _flat({now.get(name, name): value for name, value in stored.items()})
 
-    def difference(self, other: "RunConfig") -> list[str]:
+    def difference(self, other: "RunConfig", fields: Collection[str] | None = None) -> list[str]:
         """One line per setting in which `other` ("there") differs from this one ("here").
 
         Model, tasks and General are compared by their content, wherever they were loaded from (see
-        `renamed`); by name only where an older version recorded no fingerprint. What is only
-        recorded is left out; of versions see `version_difference`.
+        `renamed`); by name only where an older version recorded no fingerprint. A branch is
+        compared by its task, for the folder of the run that it left may have been moved. What is
+        only recorded is left out; of versions see `version_difference`.
 
         Args:
             other: another run's configuration.
+            fields: the only ones to compare; None: all.
 
         Returns:
             The lines; empty where all settings are the same.
         """
         settings, others = self.settings(), other.settings()
+        if self.branch is not None and other.branch is not None:
+            settings["branch.run"] = others["branch.run"]
         for fingerprint, name in _CONTENT.items():
             if None in (settings[fingerprint], others[fingerprint]):
                 settings[fingerprint] = others[fingerprint] = None  # one of them is not known
             elif name is not None and settings[fingerprint] == others[fingerprint]:
                 settings[name] = others[name]
+        if fields is not None:
+            settings, others = (_only(fields, values) for values in (settings, others))
         return _lines(settings, others)
 
     def renamed(self, other: "RunConfig") -> dict[str, tuple[str, str]]:
@@ -332,6 +338,11 @@ def _flat(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
         else:
             flat[name] = value
     return flat
+
+
+def _only(fields: Collection[str], flat: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Those of flat settings that belong to some fields, `max_new_tokens.FOMC` to one of them."""
+    return {name: value for name, value in flat.items() if name.partition(".")[0] in fields}
 
 
 def _lines(own_settings: dict[str, Any], other_settings: dict[str, Any]) -> list[str]:

@@ -3,14 +3,20 @@
 import math
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fggm_lab.errors import LabError, RunError
-from fggm_lab.files import read_json
+from fggm_lab.files import parse_json, read_json
 
 CONFIG = "config.json"
 """The file of a run's configuration, written first and present in every run."""
+
+LOG = "events.jsonl"
+"""The file of a run's events, begun once its configuration is there."""
+
+LOCK = "run.lock"
+"""The file that whoever writes to a run holds, from before there is a configuration."""
 
 _NAMED_DEPTH = 3
 """How many folders deep to look for the runs that a message names."""
@@ -24,7 +30,7 @@ _MADE_UP = ("/proc", "/sys", "/dev")
 
 def holds_run(folder: Path) -> bool:
     """Whether `folder` has a config.json that is a run's, or too broken to tell."""
-    if not (folder / CONFIG).is_file():
+    if not os.path.isfile(folder / CONFIG):  # which a folder that may not be read does not refuse
         return False
     try:
         content = read_json(folder / CONFIG)
@@ -33,12 +39,27 @@ def holds_run(folder: Path) -> bool:
     return isinstance(content, dict) and not {"method", "task_names"}.isdisjoint(content)
 
 
+def may_have_writer(folder: Path) -> bool:
+    """Whether `folder` is a run's, or may be one that is being made."""
+    return holds_run(folder) or os.path.isfile(folder / LOCK)
+
+
+def has_lost_config(folder: Path) -> bool:
+    """Whether `folder` is a run's whose config.json is gone or another's: it has a run's log."""
+    try:
+        with open(folder / LOG, encoding="utf-8") as log:
+            first = parse_json(log.readline(), str(folder / LOG), LabError, distinct_keys=False)
+    except (LabError, OSError, UnicodeDecodeError):
+        return False
+    return isinstance(first, dict) and first.get("kind") == "start" and not holds_run(folder)
+
+
 def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
     """The folders of runs at or under a folder, sorted by path.
 
-    What lies inside a run is not searched, nor are hidden folders and those that the kernel makes
-    up. A folder that several links lead to is searched once, by its own name where that is under
-    `folder`, too.
+    What lies inside a run is not searched, nor are hidden folders, those that the kernel makes up,
+    and those inside `folder` that may not be read. A folder that several links lead to is searched
+    once, by its own name where that is under `folder`, too.
 
     Args:
         folder: a folder.
@@ -50,52 +71,67 @@ def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
     Raises:
         RunError: a folder cannot be searched, or there are more than `MOST_FOLDERS`.
     """
-    runs: list[Path] = []
+    return sorted(path for path, is_run in _searched(folder, depth) if is_run)
+
+
+def damaged_folders(folder: Path) -> list[Path]:
+    """The folders under a folder that were runs and have lost their config.json, sorted by path.
+
+    Args:
+        folder: searched as `run_folders` does, all the way.
+
+    Returns:
+        The folders.
+
+    Raises:
+        RunError: as `run_folders` has it.
+    """
+    searched = _searched(folder, None)
+    return sorted(path for path, is_run in searched if not is_run and has_lost_config(path))
+
+
+def _searched(folder: Path, depth: int | None) -> Iterator[tuple[Path, bool]]:
+    """Every folder that is looked at, and whether it is a run's, as `run_folders` has it."""
     searched: dict[object, float] = {}  # folder → how many levels deep
     folders, links = [(folder, depth)], deque[tuple[Path, int | None]]()
     while folders or links:
         path, levels = folders.pop() if folders else links.popleft()
-        identity, depth_left = _identity(path), math.inf if levels is None else levels
-        made_up = path != folder and os.path.realpath(path) in _MADE_UP
-        if made_up or searched.get(identity, -1) >= depth_left:
-            continue
-        searched[identity] = depth_left
-        if len(searched) > MOST_FOLDERS:
+        try:
+            identity, depth_left = _identity(path), math.inf if levels is None else levels
+            made_up = path != folder and os.path.realpath(path) in _MADE_UP
+            if made_up or searched.get(identity, -1) >= depth_left:
+                continue
+            searched[identity] = depth_left
+            if len(searched) > MOST_FOLDERS:
+                raise RunError(
+                    f"more than {MOST_FOLDERS:,} folders under {folder} were searched for runs; "
+                    "name a folder nearer to them"
+                )
+            is_run = holds_run(path)
+            inner_folders = [] if is_run or levels == 0 else _visible_folders(path)
+        except OSError as problem:
+            if isinstance(problem, PermissionError) and path != folder:
+                continue  # another user's, such as lost+found
             raise RunError(
-                f"more than {MOST_FOLDERS:,} folders under {folder} were searched for runs; name a "
-                "folder nearer to them"
-            )
-        if holds_run(path):
+                f"{path} cannot be searched for runs: {problem.strerror}; check its permissions"
+            ) from None
+        yield path, is_run
+        if is_run:
             searched[identity] = math.inf
-            runs.append(path)
-        elif levels != 0:
-            deeper = None if levels is None else levels - 1
-            for inner in _visible_folders(path):
-                (links if inner.is_symlink() else folders).append((inner, deeper))
-    return sorted(runs)
+        deeper = None if levels is None else levels - 1
+        for inner in inner_folders:
+            (links if inner.is_symlink() else folders).append((inner, deeper))
 
 
 def _visible_folders(folder: Path) -> list[Path]:
-    try:
-        return [p for p in folder.iterdir() if not p.name.startswith(".") and p.is_dir()]
-    except OSError as problem:
-        raise _unsearchable(folder, problem) from None
+    return [p for p in folder.iterdir() if not p.name.startswith(".") and os.path.isdir(p)]
 
 
 def _identity(folder: Path) -> object:
     """What tells a folder from others, by whichever path it is reached."""
-    try:
-        status = folder.stat()
-    except OSError as problem:
-        raise _unsearchable(folder, problem) from None
+    status = folder.stat()
     # Some network drives number no files.
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
-
-
-def _unsearchable(folder: Path, problem: OSError) -> RunError:
-    return RunError(
-        f"{folder} cannot be searched for runs: {problem.strerror}; check its permissions"
-    )
 
 
 def in_words(folders: Sequence[Path], most: int = 8) -> str:
@@ -106,6 +142,11 @@ def in_words(folders: Sequence[Path], most: int = 8) -> str:
 
 def no_run_sentence(folder: Path) -> str:
     """What to say of a folder that is no run: which runs are in it, if any."""
+    if has_lost_config(folder):
+        return (
+            f"{folder} holds a run's log ({LOG}) and not its {CONFIG}; restore that file, or "
+            "repeat the run"
+        )
     try:
         inner = run_folders(folder, _NAMED_DEPTH)
     except RunError:

@@ -6,6 +6,7 @@ from pathlib import Path
 from fggm_lab.checks import check_path
 from fggm_lab.errors import RunError
 from fggm_lab.runs.folders import in_words, run_folders
+from fggm_lab.runs.records import is_there
 from fggm_lab.runs.run import Run
 
 RunsLike = Run | str | Path | Iterable[Run | str | Path]
@@ -34,7 +35,7 @@ def checked_folder(folder: Path | str) -> Path:
     """A folder to look for runs in, refused if there is none."""
     folder = Path(folder)
     check_path(folder)
-    if not folder.is_dir():
+    if not is_there(folder) or not folder.is_dir():
         raise RunError(f"there is no folder {folder}; check the path")
     return folder
 

@@ -24,6 +24,8 @@ UNTRAINED = "00-start"
 STATE_ENTRY = "progress"
 """What the header of the file that training goes on from says: how far it is."""
 
+_STEP = re.compile(r"\d+", re.ASCII)
+
 Kind = Literal["fisher", "masks", "drift", "checkpoints", "memory", "predictions"]
 
 
@@ -81,9 +83,10 @@ class TaskRecords:
     def _files_along(self, kind: Kind, task: int | str) -> dict[int, Path]:
         """The files of one kind that are there: step of the task after which one was made → it."""
         first = self.file(kind, task)
-        later = self.path.glob(f"{kind}/{self.task_key(task)}@*.safetensors")
-        files = {0: first} if first.exists() else {}
-        files |= {int(path.stem.rpartition("@")[2]): path for path in later}
+        files = {0: first} if is_there(first) else {}
+        for path in self.path.glob(f"{kind}/{self.task_key(task)}@*.safetensors"):
+            if step := _STEP.fullmatch(path.stem.rpartition("@")[2]):  # not so a file's copy
+                files[int(step[0])] = path
         return dict(sorted(files.items()))
 
     def remove_later(self, kind: Kind, task: int, step: int) -> None:
@@ -111,7 +114,7 @@ class TaskRecords:
             that were recorded (`fisher_points`).
         """
         path = self.file("fisher", task)
-        if not path.exists():
+        if not is_there(path):
             return None
         from fggm_lab.fisher.scores import FisherScores
 
@@ -206,19 +209,27 @@ class TaskRecords:
             older versions.
 
         Raises:
-            RunError: the run has no such task, or the file is damaged.
+            RunError: the run has no such task, or the file is damaged or cannot be read.
         """
         name = None if task is None else self.config.task_names[self.task_index(task)]
-        path = self._predictions_file(after)
-        return read_predictions(path, name) if path.exists() else []
+        path = self.predictions_file(after)
+        return read_predictions(path, name) if is_there(path) else []
 
     def save_predictions(self, after: int | str | None, rows: Sequence[Prediction]) -> None:
         """Keep the scored answers given after a task (None: before any), whole or not at all."""
         name = None if after is None else self.config.task_names[self.task_index(after)]
         named = [replace(row, trained_after=name) for row in rows]
-        write_predictions(self._predictions_file(after), named)
+        write_predictions(self.predictions_file(after), named)
 
-    def _predictions_file(self, after: int | str | None) -> Path:
+    def predictions_file(self, after: int | str | None) -> Path:
+        """Where the answers given after a task are kept, whether they are there yet or not.
+
+        Args:
+            after: the task's index or name; None: the untrained model.
+
+        Returns:
+            The path of a Parquet file.
+        """
         if after is None:
             return self.path / "predictions" / f"{UNTRAINED}.parquet"
         return self.file("predictions", after)
@@ -234,16 +245,36 @@ class TaskRecords:
         """
         untrained = self.path / "checkpoints" / UNTRAINED
         path = untrained if task is None else self.file("checkpoints", task)
-        return path if path.is_dir() else None
+        return path if is_there(path) and path.is_dir() else None
 
     def remove_checkpoint(self, task: int | str) -> None:
         """Delete the model kept after a task, if it was."""
         shutil.rmtree(self.file("checkpoints", task), ignore_errors=True)
 
 
+def is_there(path: Path) -> bool:
+    """Whether a file or a folder of a run is there.
+
+    Args:
+        path: its path.
+
+    Returns:
+        Whether it is.
+
+    Raises:
+        RunError: the folder that it would be in may not be read.
+    """
+    try:
+        return path.exists()
+    except OSError as problem:
+        raise RunError(
+            f"{path} cannot be read: {problem.strerror}; check its permissions"
+        ) from None
+
+
 def _tensors(path: Path) -> "dict[str, Tensor] | None":
     """The tensors of a file; None if it is not there. Raises RunError if it is damaged."""
-    if not path.exists():
+    if not is_there(path):
         return None
 
     def damaged(reason: str) -> RunError:

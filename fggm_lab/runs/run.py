@@ -18,6 +18,7 @@ from fggm_lab.runs.events import (
     EndEvent,
     EvaluationEvent,
     Event,
+    ResumeEvent,
     StartEvent,
     StepEvent,
     TaskEvent,
@@ -26,12 +27,10 @@ from fggm_lab.runs.events import (
     read_events,
     truncate_events,
 )
-from fggm_lab.runs.folders import CONFIG, no_run_sentence
+from fggm_lab.runs.folders import CONFIG, LOCK, LOG, may_have_writer, no_run_sentence
 from fggm_lab.runs.numbers import NUMBERS
-from fggm_lab.runs.records import TaskRecords
+from fggm_lab.runs.records import TaskRecords, is_there
 from fggm_lab.runs.scores import ScoreMatrix
-
-LOCK = "run.lock"
 
 
 class Run(TaskRecords):
@@ -49,7 +48,7 @@ class Run(TaskRecords):
         """Use `create` or `open`, which look at the disk."""
         super().__init__(path, config)
         self._log = ParsedFile(
-            path / "events.jsonl",
+            path / LOG,
             partial(
                 read_events,
                 tasks=config.task_names,
@@ -124,9 +123,9 @@ class Run(TaskRecords):
                 wrote it; the message names the field.
         """
         path = Path(path)
-        if not path.is_dir():
+        if not is_there(path) or not path.is_dir():
             raise RunError(f"there is no run folder {path}; check the path")
-        if not (path / CONFIG).is_file():
+        if not (is_there(path / CONFIG) and (path / CONFIG).is_file()):
             raise RunError(no_run_sentence(path))
         content = read_record(path / CONFIG, RunError, check=partial(_check_schema, path / CONFIG))
         schema = content.get("schema_version", 1)
@@ -145,7 +144,7 @@ class Run(TaskRecords):
 
         Args:
             path: the run's folder.
-            config: what is going to be trained.
+            config: what is going to be trained; without a branch, that of the run is meant.
 
         Returns:
             The run. Model, tasks and General are found under the names they have now.
@@ -155,6 +154,8 @@ class Run(TaskRecords):
             OtherSettings: its settings differ; the message lists the differences.
         """
         run = cls.open(path)
+        if config.branch is None:
+            config = config.model_copy(update={"branch": run.config.branch})
         different = config.difference(run.config)
         if different:
             raise OtherSettings(
@@ -219,7 +220,7 @@ class Run(TaskRecords):
 
         with locked(self.path / LOCK, busy, refusal):
             if (self.path / CONFIG).is_file():  # any other folder is not ours to clear
-                mend(self.path)
+                mend(self.path, is_apart=may_have_writer)
             yield self
 
     # Events
@@ -237,6 +238,8 @@ class Run(TaskRecords):
     def events(self, kind: Literal["evaluation"]) -> list[EvaluationEvent]: ...
     @overload
     def events(self, kind: Literal["task"]) -> list[TaskEvent]: ...
+    @overload
+    def events(self, kind: Literal["resume"]) -> list[ResumeEvent]: ...
     @overload
     def events(self, kind: Literal["end"]) -> list[EndEvent]: ...
     @overload

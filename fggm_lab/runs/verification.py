@@ -1,5 +1,6 @@
 """Verifying a run: every file is as it was written, and its scores follow from its events."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -8,14 +9,15 @@ from statistics import fmean
 
 from fggm_lab.errors import LabError, RunError
 from fggm_lab.files import folder_damage, read_record, read_tensors
+from fggm_lab.runs.completeness import check_log, owed_files, training_has_begun
 from fggm_lab.runs.config import DIGESTS_SINCE
 from fggm_lab.runs.events import EvaluationEvent, TaskEvent
-from fggm_lab.runs.folders import run_folders
+from fggm_lab.runs.folders import damaged_folders, run_folders
 from fggm_lab.runs.listing import checked_folder
-from fggm_lab.runs.records import STATE_ENTRY
+from fggm_lab.runs.records import STATE_ENTRY, is_there
 from fggm_lab.runs.run import Run
 from fggm_lab.runs.scores import ScoreMatrix
-from fggm_lab.runs.sweep import RECORD, asked_before
+from fggm_lab.runs.sweep import RECORD, asked_before, is_finished
 
 _TOLERANCE = 1e-9
 """How far the mean of stored scores may be from the score that was logged: rounding of a sum."""
@@ -48,7 +50,8 @@ def verify(run: Run | Path | str) -> Verification:
 
     Checked are the digests of all files; that the score matrix is the one that the evaluations of
     the log give, and each of their scores the mean of the stored answers' scores; and that what
-    belongs to a finished task is there.
+    belongs to a finished task is there: every step and the task's end in the log, its mask, its
+    answers, drift and scores if other tasks have theirs.
 
     Args:
         run: a run, or its folder; it may be unfinished, and is not changed.
@@ -74,30 +77,40 @@ def verify_all(folder: Path | str) -> list[Verification]:
         folder: as `find_runs` takes it.
 
     Returns:
-        One verification per run, and one per sweep, whose only check is its record. A run that
-        `verify` refuses has this refusal as its problem, and hides no other.
+        One verification per run, and one per sweep: its record, and that every run is there that it
+        names as trained. A run that `verify` refuses, one that has lost its configuration for
+        instance, has this refusal as its problem, and hides no other.
 
     Raises:
         RunError: there is no such folder, or no run in it.
     """
     folder = checked_folder(folder)
-    paths = run_folders(folder)
+    paths = sorted([*run_folders(folder), *damaged_folders(folder)])
     if not paths:
         raise RunError(f"there is no run under {folder}; check the path")
     above = {parent for path in paths for parent in path.parents if parent.is_relative_to(folder)}
     sweeps = sorted(path for path in {folder, *above} if (path / RECORD).exists())
-    records = [
-        Verification(path, 1, _refusals([partial(asked_before, path)]), digests=True)
-        for path in sweeps
-    ]
-    return records + [_verified(path) for path in paths]
+    return [_verified_sweep(path) for path in sweeps] + [_verified(path) for path in paths]
+
+
+def _verified_sweep(path: Path) -> Verification:
+    """The verification of a sweep's record."""
+    try:
+        cells = asked_before(path)
+    except RunError as problem:
+        return Verification(path, 1, (str(problem),), digests=True)
+    missing = [path / name for name in cells if not os.path.isdir(path / name)]
+    if missing and not all(map(is_finished, run_folders(path))):
+        missing = []  # a sweep that is gone on with may be about to train them anew
+    problems = tuple(f"{cell} is missing, and {RECORD} names it as trained" for cell in missing)
+    return Verification(path, 1 + len(cells), problems, digests=True)
 
 
 def _verified(path: Path) -> Verification:
     """A run's verification, even if nothing can be judged."""
     try:
         return verify(path)
-    except RunError as problem:
+    except (LabError, OSError) as problem:
         return Verification(path, 1, (str(problem),), digests=True)
 
 
@@ -109,12 +122,17 @@ def _refusals(checks: Iterable[Callable[[], object]]) -> tuple[str, ...]:
             check()
         except LabError as problem:
             refusals.append(str(problem))
-    return tuple(refusals)
+    return tuple(dict.fromkeys(refusals))  # two checks may read one file
 
 
 def _checks(run: Run) -> Iterator[Callable[[], object]]:
     """What to look at, each a call that raises LabError where something is wrong."""
-    yield partial(_check_scores, run)
+    yield partial(check_log, run)
+    begun = training_has_begun(run)
+    if begun:
+        yield partial(_check_scores, run)
+    for file in owed_files(run):
+        yield partial(_check_file, file)
     for event in run.events("evaluation"):
         if event["final"]:
             yield partial(_check_answers, run, event)
@@ -124,9 +142,9 @@ def _checks(run: Run) -> Iterator[Callable[[], object]]:
             yield partial(run.mask, task, step)
         for kind in ("drift", "memory"):
             path = run.file(kind, task)
-            if path.exists():
+            if is_there(path):
                 yield partial(read_tensors, path, _damaged(path), fields=())
-    if (run.path / "masks").exists():  # a copy may leave out all of a kind
+    if begun and is_there(run.path / "masks"):  # a copy may leave out all of a kind
         for task_event in run.events("task"):
             yield partial(_check_mask, run, task_event)
     for path in sorted(run.path.rglob("*.json")):
@@ -136,12 +154,17 @@ def _checks(run: Run) -> Iterator[Callable[[], object]]:
         if folder is not None:
             yield partial(_check_folder, folder)
     path = run.resume_file
-    if path.exists():
+    if is_there(path):
         yield partial(read_tensors, path, _damaged(path), former_entry=STATE_ENTRY)
 
 
 def _damaged(path: Path) -> Callable[[str], RunError]:
     return lambda reason: RunError(f"{path} is damaged: {reason}")
+
+
+def _check_file(file: Path) -> None:
+    if not is_there(file):
+        raise RunError(f"{file} is missing, and other tasks of the run have theirs")
 
 
 def _check_folder(folder: Path) -> None:

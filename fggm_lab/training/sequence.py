@@ -3,6 +3,7 @@
 import copy
 import inspect
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from fggm_lab.models.checkpointing import check_checkpointing
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.quantised import check_unquantised
 from fggm_lab.models.sampling import beginning_token
-from fggm_lab.runs import Branch, Run
+from fggm_lab.runs import Branch, Run, RunConfig
+from fggm_lab.runs.folders import CONFIG
 from fggm_lab.settings import CHECKPOINT_STEPS, TrainingSettings
 from fggm_lab.tasks import (
     PASS_AT_1,
@@ -37,6 +39,7 @@ from fggm_lab.tasks import (
 from fggm_lab.tasks.code import isolation
 from fggm_lab.tasks.general import as_general
 from fggm_lab.tasks.metrics import check_metrics
+from fggm_lab.training.branch import SourceRun, branch_point, opened_source
 from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.open_maskings import close_earlier
 from fggm_lab.training.ranks import check_divisible, check_started_alike, check_visible
@@ -61,7 +64,7 @@ def run_sequence(
     model_name: str | None = None,
     preset: str | None = None,
     resume: bool = False,
-    branch: tuple[Run, int] | None = None,
+    branch: tuple[SourceRun, int] | None = None,
     checkpoint_every: int | str = CHECKPOINT_STEPS,
     keep_checkpoints: bool = True,
     in_place: bool = False,
@@ -99,7 +102,9 @@ def run_sequence(
         preset: the name of the preset that `settings` are of, for the run's record.
         resume: go on with the run in `out` if there is one; on the CPU the result equals that of
             an uninterrupted run, bit for bit.
-        branch: another run and the 0-based task after which to take up its model and history.
+        branch: another run, or its folder, and the 0-based task after which to take up its model
+            and history. A run that is resumed has them already: it needs neither the argument nor
+            the other run.
         checkpoint_every: steps of a task between saved states, or a time such as `15min`; what is
             computed is the same, bit for bit.
         keep_checkpoints: keep the model after every task, not only after the last.
@@ -121,7 +126,8 @@ def run_sequence(
         DataError: a task has no such split, or an answer does not fit (with `skip_too_long`, none
             of a split's does).
         ModelError: the model cannot be used, as one with adapters or quantised weights.
-        RunError: `out` holds another run, is in use by another process, or is damaged.
+        RunError: `out` holds another run, is in use by another process, or is damaged; or the run
+            to branch from has other tasks or was scored in another way.
         TrainingError: the loss is not a number any more, or a tracker failed; the last good state
             is kept.
         RankError: another process of a data-parallel run has ended, or has other masks or weights.
@@ -184,7 +190,7 @@ def run_sequence(
         method_classes=class_references(method),
         training=training.with_changes(max_length=longest),
         code_execution=runs_code,
-        branch=None if branch is None else Branch(run=str(branch[0].path), task=branch[1]),
+        branch=None if branch is None else Branch(run=_folder_name(branch[0]), task=branch[1]),
         preset=preset,
     )
     arguments = {
@@ -194,6 +200,8 @@ def run_sequence(
         "keep_checkpoints": keep_checkpoints,
     }
     check_started_alike(config, arguments)
+    if branch is not None and not (resume and on_main((Path(out) / CONFIG).exists)):
+        on_main(partial(_check_branch, *branch, config))
     run = on_main(lambda: Run.create_or_resume(out, config) if resume else Run.create(out, config))
     check_visible(run)
     if on_main(lambda: run.finished):
@@ -223,9 +231,21 @@ def run_sequence(
             interval,
             keep_checkpoints,
         )
+        if branch is None and run.config.branch is not None:
+            branch = (run.config.branch.run, run.config.branch.task)
         session.train(branch)
         barrier()
     return run
+
+
+def _folder_name(source: SourceRun) -> str:
+    """What a run's record calls the run that it left."""
+    return str(source.path if isinstance(source, Run) else source)
+
+
+def _check_branch(source: SourceRun, task: int, config: RunConfig) -> None:
+    """Refuse what cannot be branched before there is a folder for it."""
+    branch_point(opened_source(source), task, config)
 
 
 def _with_settings_named(function: Any) -> inspect.Signature:

@@ -26,7 +26,7 @@ from fggm_lab.runs import Run
 from fggm_lab.runs.events import MeasuredDistance
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
-from fggm_lab.training.branch import branch_point
+from fggm_lab.training.branch import SourceRun, branch_point, opened_source
 from fggm_lab.training.changed_entries import FEW_CHANGED, changed_share, is_half
 from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.checkpoints import saved_model
@@ -143,7 +143,7 @@ class Session:
 
     # The sequence
 
-    def train(self, branch: tuple[Run, int] | None) -> None:
+    def train(self, branch: tuple[SourceRun, int] | None) -> None:
         if on_main(lambda: self.run.finished):
             return
         counting = count_tokens(self.model, lambda: self.progress.tokens)
@@ -152,7 +152,7 @@ class Session:
         finally:
             counting.remove()
 
-    def _sequence(self, branch: tuple[Run, int] | None) -> None:
+    def _sequence(self, branch: tuple[SourceRun, int] | None) -> None:
         saved: dict[str, Tensor] | None = None
         if on_main(self.run.resume_file.exists):
             saved = self._resume()
@@ -163,7 +163,7 @@ class Session:
                 "branch=(run, task) (--from and --task), or choose another folder"
             )
         elif branch is not None:
-            self._branch(*branch)
+            self._branch(opened_source(branch[0]), branch[1])
         else:
             self._begin()
         while self.progress.task < len(self.tasks):

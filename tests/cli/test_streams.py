@@ -1,5 +1,6 @@
-"""Nobody listening does not end a training: a full disk, a closed pipe, a closed terminal."""
+"""Nobody listening does not end a command: a full disk, a closed pipe or terminal, an encoding."""
 
+import io
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fggm_lab as lab
+from fggm_lab.cli.streams import Stream
 from fggm_lab.runs import Run
 
 TRAIN = [
@@ -68,3 +70,30 @@ def test_without_standard_output_a_command_is_silent() -> None:
     program = f"{sys.executable} -m fggm_lab.cli tasks >&-"
     done = subprocess.run(["sh", "-c", program], stderr=subprocess.PIPE, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [
+        ("ascii", rb"\xf7 \u2193 \udcff a"),
+        ("cp1252", b"\xf7 \\u2193 \\udcff a"),
+        ("utf-8", "÷ ↓ \\udcff a".encode()),
+    ],
+)
+def test_what_an_encoding_lacks_is_written_as_its_number(encoding: str, written: bytes) -> None:
+    content = io.BytesIO()
+    stream = Stream(io.TextIOWrapper(content, encoding))
+    assert stream.write("÷ ↓ \udcff a") == 7
+    stream.flush()
+    assert content.getvalue() == written and stream.lost is None
+
+
+def test_a_table_is_printed_whatever_the_encoding() -> None:
+    folder = lab.stored_runs("look", "sft")[0].path
+    done = subprocess.run(
+        [sys.executable, "-m", "fggm_lab.cli", "compare", str(folder)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\u2193 lower is better" in done.stdout

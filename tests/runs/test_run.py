@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from fggm_lab.errors import OtherSettings, RunError
-from fggm_lab.files import read_record
+from fggm_lab.files import read_record, write_whole
 from fggm_lab.fisher.scores import FisherInfo, FisherScores
 from fggm_lab.masks.mask import Mask
 from fggm_lab.runs import Run, RunConfig, ScoreMatrix, measure
@@ -189,6 +189,31 @@ def test_the_lock_clears_away_what_a_killed_process_left(tmp_path: Path, config:
     with run.lock():
         assert not half.exists()
         assert run.checkpoint("B") == run.path / "checkpoints" / "02-B"
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_the_lock_leaves_alone_what_is_written_to_a_run_inside(
+    tmp_path: Path, config: Make, begun: bool
+) -> None:
+    run = Run.create(tmp_path / "sft", config())
+    inner = run.path / "branches" / "fggm"
+    if begun:
+        Run.create(inner, config())
+        (inner / "run.lock").unlink(missing_ok=True)  # as a copy has none
+    else:
+        inner.mkdir(parents=True)
+        (inner / "run.lock").touch()
+    (inner / "checkpoints").mkdir()
+    (inner / "checkpoints" / ".01-A.old").mkdir()
+
+    def write(temporary: Path) -> None:
+        temporary.write_text("x")
+        with run.lock():
+            pass
+
+    write_whole(inner / "scores.json", write)
+    assert (inner / "scores.json").read_text() == "x"
+    assert (inner / "checkpoints" / ".01-A.old").exists()
 
 
 def test_tasks_are_named_by_place_or_name(tmp_path: Path, config: Make) -> None:
