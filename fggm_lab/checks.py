@@ -1,6 +1,7 @@
 """Checks of single settings, each with a sentence that says what the setting may be."""
 
 import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -98,8 +99,16 @@ def check_path(path: Path | str, inside: str = "") -> None:
         inside: a folder to be made in it, into which files of any name shall fit.
 
     Raises:
-        SettingError: it is too long, or holds a character that no path may.
+        SettingError: it is too long, holds a character that no path may, or is not UTF-8, as the
+            libraries need that write models and tables.
     """
+    try:
+        os.path.abspath(path).encode()
+    except UnicodeEncodeError:
+        raise SettingError(
+            f"the path {shortened(repr(os.path.abspath(path)))} is not UTF-8, and models and "
+            "tables can be written under no other; rename its folder"
+        ) from None
     longest = Path(path, inside, _LONGEST_NAME) if inside else Path(path)
     try:
         longest.lstat()

@@ -78,6 +78,8 @@ def test_paths_that_no_file_system_takes_are_refused(path: str, tmp_path: Path) 
         check_path(tmp_path / path)
     with pytest.raises(SettingError, match=r"is no path, for it holds the character 0"):
         check_path("a\0b")
+    with pytest.raises(SettingError, match=r"caf.*udce9.* is not UTF-8, and models and tables"):
+        check_path(tmp_path / "caf\udce9")
 
 
 def test_a_folder_must_leave_room_for_the_files_in_it(tmp_path: Path) -> None:
