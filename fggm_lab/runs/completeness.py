@@ -49,7 +49,7 @@ def _task_indices(run: Run) -> list[int]:
 def training_has_begun(run: Run) -> bool:
     """Whether a run is past the point up to which it is begun anew, over what is there.
 
-    Until then a branch may have last over only a part of what its source has.
+    Until then a branch may have taken over only a part of what its source has.
 
     Args:
         run: finished or not.

@@ -360,8 +360,8 @@ class ActiveRows:
                 _freeze(parameter)
 
     def _stepped_by(self, optimizer: Optimizer) -> list[_StandIn]:
-        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-        return [stand_in for stand_in in self._stand_ins.values() if id(stand_in.active) in held]
+        ids = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        return [stand_in for stand_in in self._stand_ins.values() if id(stand_in.active) in ids]
 
     def _gather(self, optimizer: Optimizer, *_: Any) -> None:
         if self._closed:

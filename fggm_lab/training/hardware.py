@@ -3,8 +3,12 @@
 import platform
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
+from transformers import PreTrainedModel
+
+from fggm_lab.models.attention import attention_name
 
 _LINUX = Path("/proc/cpuinfo")
 
@@ -22,6 +26,22 @@ def processor(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return _cpu_model() or platform.processor() or platform.machine()
+
+
+def surroundings(model: PreTrainedModel) -> dict[str, Any]:
+    """What numbers depend on in rounding beside the versions of libraries.
+
+    Args:
+        model: that is trained.
+
+    Returns:
+        The fields `processor`, `threads` and `attention` of a run's configuration.
+    """
+    return {
+        "processor": processor(model.device),
+        "threads": torch.get_num_threads(),
+        "attention": attention_name(model),
+    }
 
 
 def _cpu_model() -> str | None:

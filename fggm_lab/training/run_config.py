@@ -2,14 +2,12 @@
 
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.models.attention import attention_name
 from fggm_lab.models.fingerprint import fingerprint, tokenizer_fingerprint
 from fggm_lab.runs import RunConfig
 from fggm_lab.tasks import General, TaskSequence, general_fingerprint, task_fingerprint
-from fggm_lab.training.hardware import processor
+from fggm_lab.training.hardware import surroundings
 
 
 def run_config(
@@ -48,9 +46,7 @@ def run_config(
         general_choices=general.choose if general is not None and general.choices else None,
         device=model.device.type,
         dtype=str(model.dtype).removeprefix("torch."),
-        processor=processor(model.device),
-        threads=torch.get_num_threads(),
-        attention=attention_name(model),
+        **surroundings(model),
         **settings,
     )
 

@@ -10,7 +10,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, cast
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,7 +22,6 @@ from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask
 from fggm_lab.methods import TaskContext
 from fggm_lab.methods.base import Memory
-from fggm_lab.models.attention import attention_name
 from fggm_lab.runs import Run, ScoreMatrix
 from fggm_lab.runs.config import versions
 from fggm_lab.runs.events import (
@@ -42,7 +40,7 @@ from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.branch import copy_records
 from fggm_lab.training.checkpoints import save_model
-from fggm_lab.training.hardware import processor
+from fggm_lab.training.hardware import surroundings
 from fggm_lab.training.resume_state import (
     TrainingProgress,
     save_state,
@@ -156,22 +154,11 @@ class RunWriter:
 
     def _changed_since_start(self) -> dict[str, list[str]]:
         """Package, `processor`, `threads`, `attention` → what it was at the beginning, and is."""
-        config = self.run.config
-        before = {
-            **config.versions,
-            "processor": config.processor,
-            "threads": config.threads,
-            "attention": config.attention,
-        }
-        now = {
-            **versions(),
-            "processor": processor(self.model.device),
-            "threads": torch.get_num_threads(),
-            "attention": attention_name(self.model),
-        }
+        config, around = self.run.config, surroundings(self.model)
+        before = {**config.versions, **{name: getattr(config, name) for name in around}}
         return {
             name: [str(before[name]), str(value)]
-            for name, value in now.items()
+            for name, value in {**versions(), **around}.items()
             if before.get(name) not in (None, value)
         }
 

@@ -49,8 +49,8 @@ def test_other_versions_another_processor_and_another_attention_are_told(
     before = run.config.versions["torch"]
     now = {**run.config.versions, "torch": "99.0"}
     monkeypatch.setattr("fggm_lab.training.writer.versions", lambda: now)
-    monkeypatch.setattr("fggm_lab.training.writer.processor", lambda device: "abacus")
-    monkeypatch.setattr("fggm_lab.training.writer.attention_name", lambda model: "flex_attention")
+    monkeypatch.setattr("fggm_lab.training.hardware.processor", lambda device: "abacus")
+    monkeypatch.setattr("fggm_lab.training.hardware.attention_name", lambda model: "flex_attention")
     with pytest.warns(
         UserWarning, match=rf"torch {re.escape(before)}, now 99\.0; processor .*, now abacus"
     ):
