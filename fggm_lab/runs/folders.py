@@ -55,7 +55,12 @@ def has_lost_config(folder: Path) -> bool:
 
 
 def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
-    """The folders of runs at or under a folder, sorted by path.
+    """The folders of runs at or under a folder, as `search_folders` has them, sorted by path."""
+    return search_folders(folder, depth)[0]
+
+
+def search_folders(folder: Path, depth: int | None = None) -> tuple[list[Path], list[Path]]:
+    """The folders of runs at or under a folder, and those of runs that have lost their config.json.
 
     What lies inside a run is not searched, nor are hidden folders, those that the kernel makes up,
     and those inside `folder` that may not be read. A folder that several links lead to is searched
@@ -66,32 +71,22 @@ def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
         depth: how many folders deep to look (None: all the way).
 
     Returns:
-        The folders of runs.
+        The two, each sorted by path.
 
     Raises:
         RunError: a folder cannot be searched, or there are more than `MOST_FOLDERS`.
     """
-    return sorted(path for path, is_run in _searched(folder, depth) if is_run)
-
-
-def damaged_folders(folder: Path) -> list[Path]:
-    """The folders under a folder that were runs and have lost their config.json, sorted by path.
-
-    Args:
-        folder: searched as `run_folders` does, all the way.
-
-    Returns:
-        The folders.
-
-    Raises:
-        RunError: as `run_folders` has it.
-    """
-    searched = _searched(folder, None)
-    return sorted(path for path, is_run in searched if not is_run and has_lost_config(path))
+    runs, damaged = list[Path](), list[Path]()
+    for path, is_run in _searched(folder, depth):
+        if is_run:
+            runs.append(path)
+        elif has_lost_config(path):
+            damaged.append(path)
+    return sorted(runs), sorted(damaged)
 
 
 def _searched(folder: Path, depth: int | None) -> Iterator[tuple[Path, bool]]:
-    """Every folder that is looked at, and whether it is a run's, as `run_folders` has it."""
+    """Every folder that is looked at, and whether it is a run's, as `search_folders` has it."""
     searched: dict[object, float] = {}  # folder → how many levels deep
     folders, links = [(folder, depth)], deque[tuple[Path, int | None]]()
     while folders or links:
@@ -140,13 +135,18 @@ def in_words(folders: Sequence[Path], most: int = 8) -> str:
     return ", ".join(map(str, folders[:most])) + more
 
 
+def lost_config_sentence(folder: Path) -> str:
+    """What to say of a folder that was a run's."""
+    return (
+        f"{folder} holds a run's log ({LOG}) and not its {CONFIG}; restore that file, or "
+        "repeat the run"
+    )
+
+
 def no_run_sentence(folder: Path) -> str:
     """What to say of a folder that is no run: which runs are in it, if any."""
     if has_lost_config(folder):
-        return (
-            f"{folder} holds a run's log ({LOG}) and not its {CONFIG}; restore that file, or "
-            "repeat the run"
-        )
+        return lost_config_sentence(folder)
     try:
         inner = run_folders(folder, _NAMED_DEPTH)
     except RunError:

@@ -1,11 +1,12 @@
 """Finding the runs in a folder, and turning what a caller has into a list of runs."""
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 from fggm_lab.checks import check_path
 from fggm_lab.errors import RunError
-from fggm_lab.runs.folders import in_words, run_folders
+from fggm_lab.runs.folders import in_words, lost_config_sentence, search_folders
 from fggm_lab.runs.records import is_there
 from fggm_lab.runs.run import Run
 
@@ -17,7 +18,8 @@ def find_runs(folder: Path | str) -> list[Run]:
     """Every run at or under `folder`, sorted by path; empty if there is none.
 
     What lies inside a run is not searched, nor are hidden folders; a config.json that is not a
-    run's, a model's for one, is passed over.
+    run's, a model's for one, is passed over. A run that has lost its config.json is left out with a
+    warning.
 
     Args:
         folder: the folder of one run, or any folder above runs.
@@ -28,7 +30,10 @@ def find_runs(folder: Path | str) -> list[Run]:
     Raises:
         RunError: there is no such folder, or a run in it is damaged.
     """
-    return [Run.open(path) for path in run_folders(checked_folder(folder))]
+    runs, damaged = search_folders(checked_folder(folder))
+    for path in damaged:
+        warnings.warn(f"{lost_config_sentence(path)} (it is left out here)", stacklevel=2)
+    return [Run.open(path) for path in runs]
 
 
 def checked_folder(folder: Path | str) -> Path:

@@ -12,7 +12,7 @@ from fggm_lab.files import folder_damage, read_record, read_tensors
 from fggm_lab.runs.completeness import check_log, owed_files, training_has_begun
 from fggm_lab.runs.config import DIGESTS_SINCE
 from fggm_lab.runs.events import EvaluationEvent, TaskEvent
-from fggm_lab.runs.folders import damaged_folders, run_folders
+from fggm_lab.runs.folders import run_folders, search_folders
 from fggm_lab.runs.listing import checked_folder
 from fggm_lab.runs.records import STATE_ENTRY, is_there
 from fggm_lab.runs.run import Run
@@ -85,7 +85,8 @@ def verify_all(folder: Path | str) -> list[Verification]:
         RunError: there is no such folder, or no run in it.
     """
     folder = checked_folder(folder)
-    paths = sorted([*run_folders(folder), *damaged_folders(folder)])
+    runs, damaged = search_folders(folder)
+    paths = sorted([*runs, *damaged])
     if not paths:
         raise RunError(f"there is no run under {folder}; check the path")
     above = {parent for path in paths for parent in path.parents if parent.is_relative_to(folder)}

@@ -24,6 +24,7 @@ from fggm_lab.training.measuring import measured_after
 from fggm_lab.training.resume_state import TrainingProgress
 from fggm_lab.training.run_config import run_config
 from fggm_lab.training.task import StepReport
+from fggm_lab.training.used_data import UsedData, used_data
 from fggm_lab.training.writer import RunWriter
 
 
@@ -76,19 +77,17 @@ def record(
         method = as_method(method)
     training = (settings or TrainingSettings()).for_tasks(tasks.names)
     training = training.with_changes(max_length=example_length(model, training.max_length))
-    tasks = tasks.limited(training.limit).limited(training.score_limit, [training.split])
-    general = as_general(general, training.split)
-    general = None if general is None else general.limited(training.score_limit)
+    used = used_data(model, tokenizer, tasks, as_general(general, training.split), training)
     config = run_config(
         model,
         tokenizer,
-        tasks,
-        general,
+        used.tasks,
+        used.general,
         method=method if isinstance(method, str) else method.name,
         method_settings={} if isinstance(method, str) else method.settings,
         training=training,
     )
-    return Recorder(Run.create(out, config), model, tokenizer, tasks, general)
+    return Recorder(Run.create(out, config), model, tokenizer, used)
 
 
 class Recorder:
@@ -103,8 +102,7 @@ class Recorder:
         run: Run,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        tasks: TaskSequence,
-        general: General | None,
+        used: UsedData,
     ) -> None:
         """Score the model before its first task.
 
@@ -112,17 +110,16 @@ class Recorder:
             run: empty.
             model: before its first task.
             tokenizer: the model's.
-            tasks: in their order.
-            general: what General is measured on, if it is.
+            used: the tasks, in their order, and General.
         """
         self.run = run
         self._model, self._tokenizer = model, tokenizer
-        self._tasks, self._general = tasks, general
-        self._writer = RunWriter(run, model, tokenizer, tasks, general, {}, {}, None)
+        self._tasks, self._general = used.tasks, used.general
+        self._writer = RunWriter(run, model, tokenizer, used, None)
         self._progress = TrainingProgress()
         self._recorded: TrainerState | None = None
         with run.lock():
-            self._writer.start([0] * len(tasks))
+            self._writer.start([0] * len(used.tasks))
             self._measure(-1)
         self._before = self._weights()
 

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -14,7 +14,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.distributed import is_main, on_main
 from fggm_lab.errors import RunError, SettingError, TrainingError
-from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.files import folder_damage
 from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, TaskContext
@@ -24,7 +23,6 @@ from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.token_counts import count_tokens, counted_as, uncounted
 from fggm_lab.runs import Run
 from fggm_lab.runs.events import MeasuredDistance
-from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.branch import SourceRun, branch_point, opened_source
 from fggm_lab.training.changed_entries import FEW_CHANGED, changed_share, is_half
@@ -61,6 +59,7 @@ from fggm_lab.training.task import (
     train_task,
 )
 from fggm_lab.training.untrained_distance import UntrainedDistance
+from fggm_lab.training.used_data import UsedData
 from fggm_lab.training.writer import Listener, RunWriter
 
 Pause = Callable[[], bool]
@@ -75,12 +74,9 @@ class Session:
         run: Run,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        tasks: TaskSequence,
+        used: UsedData,
         encoded: list[list[Encoded]],
         method: Method,
-        general: General | None,
-        skipped: Mapping[str, Skipped],
-        general_skipped: Skipped,
         listener: Listener | None,
         pause: Pause | None,
         interval: CheckpointInterval,
@@ -88,12 +84,10 @@ class Session:
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
         self.config, self.settings = run.config, run.config.training
-        self.writer = RunWriter(
-            run, model, tokenizer, tasks, general, skipped, general_skipped, listener
-        )
-        self.tasks, self.method, self.general = tasks, method, general
-        self.encoded = encoded
-        self.training = [method.training_set(i, encoded) for i in range(len(tasks))]
+        self.writer = RunWriter(run, model, tokenizer, used, listener)
+        self.tasks, self.general = used.tasks, used.general
+        self.method, self.encoded = method, encoded
+        self.training = [method.training_set(i, encoded) for i in range(len(used.tasks))]
         self.steps = self._steps()
         self.pause = pause
         self.interval, self.keep_checkpoints = interval, keep_checkpoints

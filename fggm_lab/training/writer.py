@@ -16,7 +16,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.distributed import barrier, is_main
 from fggm_lab.evaluation import Evaluation
-from fggm_lab.evaluation.too_long import Skipped
 from fggm_lab.files import write_tensors
 from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask
@@ -37,7 +36,6 @@ from fggm_lab.runs.events import (
     TaskEvent,
 )
 from fggm_lab.runs.records import UNTRAINED
-from fggm_lab.tasks import General, TaskSequence
 from fggm_lab.training.branch import copy_records
 from fggm_lab.training.checkpoints import save_model
 from fggm_lab.training.hardware import surroundings
@@ -47,6 +45,7 @@ from fggm_lab.training.resume_state import (
     weights_are_finite,
 )
 from fggm_lab.training.task import StepReport
+from fggm_lab.training.used_data import UsedData
 
 Listener = Callable[[Event], None]
 """Hears every event as it is written to the log."""
@@ -78,15 +77,11 @@ class RunWriter:
         run: Run,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        tasks: TaskSequence,
-        general: General | None,
-        skipped: Mapping[str, Skipped],
-        general_skipped: Skipped,
+        used: UsedData,
         listener: Listener | None,
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
-        self.tasks, self.general, self.listener = tasks, general, listener
-        self.skipped, self.general_skipped = skipped, general_skipped
+        self.used, self.listener = used, listener
 
     # Events
 
@@ -120,10 +115,10 @@ class RunWriter:
             StartEvent(
                 kind="start",
                 time=_now(),
-                names=self.tasks.names,
+                names=self.used.tasks.names,
                 steps=list(steps),
-                skipped=self.skipped,
-                general_skipped=self.general_skipped,
+                skipped=self.used.skipped,
+                general_skipped=self.used.general_skipped,
             )
         )
 
@@ -186,9 +181,9 @@ class RunWriter:
         scores = measured.to_json()
         # What does not fit was left out before, and was no part of what was measured here.
         for name, score in scores["tasks"].items():
-            score["skipped"] = self.skipped.get(name, {}).get(measured.split, 0)
+            score["skipped"] = self.used.skipped.get(name, {}).get(measured.split, 0)
         if scores["general"] is not None:
-            scores["general"]["skipped"] = sum(self.general_skipped.values())
+            scores["general"]["skipped"] = sum(self.used.general_skipped.values())
         self.write_event(
             EvaluationEvent(
                 kind="evaluation",
@@ -279,12 +274,13 @@ class RunWriter:
     @_by_main
     def save_scores(self) -> None:
         """Put the score matrix together from the evaluations so far."""
+        general = self.used.general
         self.run.save_scores(
             ScoreMatrix.from_events(
-                self.tasks.names,
+                self.used.tasks.names,
                 self.run.events("evaluation"),
-                None if self.general is None else self.general.name,
-                "higher" if self.general is None else self.general.better,
+                None if general is None else general.name,
+                "higher" if general is None else general.better,
             )
         )
 

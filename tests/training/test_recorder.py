@@ -1,5 +1,6 @@
 """Tasks that a Trainer or a loop of one's own has learned are a run like any other."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from transformers import PreTrainedModel, Trainer, TrainingArguments
 import fggm_lab as lab
 from fggm_lab.errors import SettingError
 from fggm_lab.models.encoding import collate, encode
-from fggm_lab.tasks import Task
+from fggm_lab.tasks import Example, Task
 from tests.support.families import character_tokenizer
 from tests.support.small import small_general, small_model, small_tasks
 
@@ -118,3 +119,16 @@ def test_what_was_not_trained_is_not_recorded(tmp_path: Path) -> None:
     trainer.train()
     recorder.after("task-1", trainer)
     assert recorder.run.finished
+
+
+def test_what_does_not_fit_is_left_out_of_the_record_if_the_settings_say_so(tmp_path: Path) -> None:
+    model, tasks = small_model(), small_tasks(1)
+    long = Example("the dog", "x" * 70)
+    mixed = lab.TaskSequence([replace(tasks[0], test=(long, *tasks[0].test))], tasks.source)
+    settings = SETTINGS.with_changes(skip_too_long=True)
+    recorder = lab.record(tmp_path / "run", model, TOKENIZER, mixed, "loop", settings=settings)
+    recorder.after("task-0", steps=1)
+    scores = [event["tasks"]["task-0"] for event in recorder.run.events("evaluation")]
+    assert [score["skipped"] for score in scores] == [1, 1]
+    alone = lab.evaluate(model, TOKENIZER, tasks, max_length=64)["task-0"]
+    assert [score["score"] for score in scores] == [alone.score] * 2
