@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -103,9 +103,17 @@ def _train_here(cells: Cells, names: Sequence[str]) -> None:
         orders.add(cell.order)
 
 
+def _first_of_orders(cells: Cells, names: Iterable[str]) -> list[str]:
+    """The first cell of each order, for what is said once of the data."""
+    first: dict[str | None, str] = {}
+    for name in names:
+        first.setdefault(cells.by_name[name].order, name)
+    return list(first.values())
+
+
 def _describe(cells: Cells, names: Sequence[str]) -> None:
     """Say once of each order what `fggm-lab run` says of its data; what is wrong its runs say."""
-    for name in {cells.by_name[name].order: name for name in reversed(names)}.values():
+    for name in _first_of_orders(cells, names):
         with suppress(LabError):
             prepare(out=cells.out, resume=True, **cells.options_of(name))
 
@@ -293,6 +301,8 @@ def sweep(
     cells = Cells(out, options | {"keep_checkpoints": keep_checkpoints}, planned)
     unfinished = cells.unfinished(list(cells.by_name))
     if dry_run:
+        for name in _first_of_orders(cells, cells.by_name):
+            prepare(out=out, resume=True, quiet=True, **cells.options_of(name))
         _print_plan(cells, unfinished, json_)
         return
     train_some = _trainer(out, jobs, cluster, parallel, slurm or [])

@@ -30,6 +30,8 @@ def test_a_sweep_trains_what_is_missing_and_gathers_orders_and_seeds(
     words = asking(out, "--methods", "sft,random", *ORDERS)
     result = call(*words, "--seeds", "1", "--dry-run")
     assert result.status == 0 and result.out.count("to train") == 4 and not out.exists()
+    result = call(*words, "--order", "mine,nowhere", "--dry-run")
+    assert result.status != 0 and "nowhere" in result.err and "to train" not in result.out
     result = call(*words, "--seeds", "1", "--csv", table)
     assert result.status == 0
     assert "order: FOMC, mine" in result.out and "mean over 2 orders and their seeds" in result.out
