@@ -12,6 +12,10 @@ from fggm_lab.plots import theme
 
 CHARACTER = 6.4
 """Width of a character in pixels, about."""
+_LINE = 11
+"""Height of a line of text in pixels."""
+_TURN = 35
+"""By how many degrees labels are turned that are wider than their ticks are apart."""
 _MAX_TICKS = 6
 """Ticks of an axis that names none, at most."""
 
@@ -74,11 +78,11 @@ class Scale:
         above = self._axis.side == "top"
         room = abs(self.part(1) - self.part(0)) / max(1, len(ticks))
         longest = CHARACTER * max((len(label) for _, label in ticks), default=0)
-        turned = self.across and longest > room
-        for pixel, label in ticks:
+        every, turned = _thinned(room, longest) if self.across else (math.ceil(_LINE / room), False)
+        for pixel, label in ticks[::every]:
             if self.across:
                 x, y = pixel, other.part(1) - 6 if above else other.part(0) + 15
-                turn = f' transform="rotate(-35 {x:.0f} {y:.0f})"' if turned else ""
+                turn = f' transform="rotate(-{_TURN} {x:.0f} {y:.0f})"' if turned else ""
                 anchor = "end" if turned else "middle"
                 yield f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}"{turn}>{label}</text>'
             else:
@@ -144,6 +148,21 @@ class Scale:
             low, high = min(low, 0.0), max(high, 0.0)
         room = 0.06 * ((high - low) or 1.0)
         return low - room, high + room
+
+
+def _thinned(room: float, longest: float) -> tuple[int, bool]:
+    """How labels below an axis are kept apart.
+
+    Args:
+        room: pixels from one tick to the next.
+        longest: pixels that the longest label takes.
+
+    Returns:
+        Every which tick is labelled, and whether the labels are turned.
+    """
+    flat = max(1, math.ceil(longest / room))
+    turned = math.ceil(_LINE / math.sin(math.radians(_TURN)) / room)
+    return (flat, False) if flat <= turned else (turned, True)
 
 
 def shown(figure: go.Figure) -> list[Any]:

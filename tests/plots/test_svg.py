@@ -53,6 +53,20 @@ def test_named_and_logarithmic_axes() -> None:
     assert [y + 4 for _, y in line] == [marks["1e1"][1], marks["1e3"][1]]
 
 
+@pytest.mark.parametrize(("count", "length"), [(3, 5), (30, 2), (60, 2), (9, 14), (50, 14)])
+def test_labels_below_an_axis_never_overlap(count: int, length: int) -> None:
+    names = [str(number).rjust(length, "n") for number in range(count)]
+    figure = go.Figure(go.Scatter(x=names, y=[1.0] * count, mode="lines"))
+    root = ElementTree.fromstring(svg(figure))
+    texts = [t for t in root.iter(f"{SVG}text") if t.text in names]
+    assert texts[0].text == names[0] and len(texts) > min(count, 12) / 2
+    places = [float(text.attrib["x"]) for text in texts]
+    for left, right in pairwise(places):
+        turned = "transform" in texts[0].attrib
+        line, width = 11, 6 * length  # pixels of a text of size 11
+        assert right - left >= (line / np.sin(np.radians(35)) if turned else width) - 1
+
+
 def test_error_bars_and_room_around_the_data() -> None:
     figure = go.Figure(go.Scatter(x=[1.0], y=[2.0], mode="markers", name="m",
                                   error_y={"array": [3.0]}))  # fmt: skip
