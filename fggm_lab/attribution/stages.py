@@ -9,8 +9,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.attribution.tokens import TokenAttribution, attribute_tokens
 from fggm_lab.errors import RunError
 from fggm_lab.evaluation.greedy_answers import teacher_forced
-from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.models import encode, load_model
+from fggm_lab.models.modes import evaluating
 from fggm_lab.runs import AnswerChange, Run
 from fggm_lab.runs.forgotten import stage_name
 from fggm_lab.tasks import Example

@@ -20,9 +20,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.errors import DataError, ModelError, SettingError
-from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.models.build import checked_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
+from fggm_lab.models.modes import evaluating
 from fggm_lab.models.token_texts import token_texts
 
 Attribution = Literal["gradients", "ablation"]

@@ -13,6 +13,7 @@ from fggm_lab.evaluation.generate import generate
 from fggm_lab.files import read_rows, write_rows
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import encode_prompts
+from fggm_lab.models.modes import evaluating
 from fggm_lab.tasks.code import (
     CodeProblem,
     Limits,
@@ -102,22 +103,18 @@ def sample_completions(
         lines = text[: text.rfind("\n") + 1]  # a line that still grows may become another
         return problems[problem_indices[at]].cut(lines) != lines
 
-    training = model.training
-    model.eval()
-    try:
-        with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            texts = generate(
-                model,
-                tokenizer,
-                [prompts[index].prompt for index in problem_indices],
-                [limit] * len(problem_indices),
-                batch_size,
-                temperature,
-                ended,
-            )
-    finally:
-        model.train(training)
+    devices = [model.device] if model.device.type == "cuda" else []
+    with evaluating(model), torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        texts = generate(
+            model,
+            tokenizer,
+            [prompts[index].prompt for index in problem_indices],
+            [limit] * len(problem_indices),
+            batch_size,
+            temperature,
+            ended,
+        )
     cut = [problems[index].cut(text) for index, text in zip(problem_indices, texts, strict=True)]
     programs = [
         problems[index].program(text) for index, text in zip(problem_indices, cut, strict=True)

@@ -8,9 +8,9 @@ from transformers import PreTrainedModel
 
 from fggm_lab.errors import DataError
 from fggm_lab.evaluation.batches import answer_batches
-from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.models.answer_logits import logits_at
 from fggm_lab.models.encoding import IGNORED, Encoded
+from fggm_lab.models.modes import evaluating
 
 POSITIONS = 1024
 """How many next-token distributions are compared at once, so that memory stays bounded."""

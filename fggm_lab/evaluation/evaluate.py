@@ -17,6 +17,7 @@ from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.models import example_length
 from fggm_lab.models.check import check_language_model
 from fggm_lab.models.encoding import Encoded
+from fggm_lab.models.modes import evaluating
 from fggm_lab.runs import Prediction
 from fggm_lab.tasks import (
     PASS_AT_1,
@@ -166,43 +167,38 @@ def evaluate(
         for task in tasks
         if (limit := _limit(max_new_tokens, task.name)) is not None
     }
-    training = model.training
-    model.eval()
     losses: dict[str, float] = {}
     chosen = {}
-    try:
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=autocast):
-            answers = answer_sets(
+    with evaluating(model), torch.autocast(model.device.type, torch.bfloat16, enabled=autocast):
+        answers = answer_sets(
+            model,
+            tokenizer,
+            sets,
+            max_length=length,
+            max_new_tokens=limits,
+            max_prompt={}
+            if max_prompt is None
+            else {("task", task.name): max_prompt for task in tasks},
+            batch_size=batch_size,
+            probe=probe is not None,
+            allow_code_execution=runs_code,
+        )
+        if general is not None:
+            tokens = None if probe is None else PROBE_TEXT_TOKENS * probe
+            losses = {
+                name: text_loss(
+                    model, tokenizer, text, max_length=length, max_tokens=tokens, name=name
+                )
+                for name, text in general.texts.items()
+            }
+            chosen = choice_scores(
                 model,
                 tokenizer,
-                sets,
+                {name: questions[:probe] for name, questions in general.choices.items()},
+                general.choose,
                 max_length=length,
-                max_new_tokens=limits,
-                max_prompt={}
-                if max_prompt is None
-                else {("task", task.name): max_prompt for task in tasks},
                 batch_size=batch_size,
-                probe=probe is not None,
-                allow_code_execution=runs_code,
             )
-            if general is not None:
-                tokens = None if probe is None else PROBE_TEXT_TOKENS * probe
-                losses = {
-                    name: text_loss(
-                        model, tokenizer, text, max_length=length, max_tokens=tokens, name=name
-                    )
-                    for name, text in general.texts.items()
-                }
-                chosen = choice_scores(
-                    model,
-                    tokenizer,
-                    {name: questions[:probe] for name, questions in general.choices.items()},
-                    general.choose,
-                    max_length=length,
-                    batch_size=batch_size,
-                )
-    finally:
-        model.train(training)
     scores = {
         (kind, name): TaskScore.of(rows, skipped.get(name, 0) if kind == "task" else 0)
         for (kind, name), rows in answers.items()

@@ -10,9 +10,9 @@ from fggm_lab.checks import check_optional_count, check_range
 from fggm_lab.errors import DataError, RunError
 from fggm_lab.evaluation.greedy_answers import teacher_forced
 from fggm_lab.evaluation.too_long import fitting_tasks
-from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.models import load_model
 from fggm_lab.models.encoding import Encoded, encode
+from fggm_lab.models.modes import evaluating
 from fggm_lab.runs import Run
 from fggm_lab.tasks import Task, TaskSequence, load_tasks, task_fingerprint
 

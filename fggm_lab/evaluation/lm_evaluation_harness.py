@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.errors import DataError, SettingError, first_line
 from fggm_lab.extras import require
 from fggm_lab.models.generation import own_settings_only
+from fggm_lab.models.modes import evaluating
 
 TRACE_GENERAL: dict[str, str] = {
     "mmlu": "acc,none",
@@ -96,13 +97,11 @@ def harness_general(
                 f"lm-evaluation-harness has no task '{name}'; lm-eval ls tasks lists its own, and "
                 "include=… (--include) names a folder of others"
             )
-    wrapped = HFLM(
-        pretrained=model, tokenizer=tokenizer, batch_size=batch_size, max_length=max_length
-    )
     skills, metrics = {}, {}
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):  # where HFLM would leave it, too
+        wrapped = HFLM(
+            pretrained=model, tokenizer=tokenizer, batch_size=batch_size, max_length=max_length
+        )
         for name in tasks:
             try:
                 with own_settings_only(model, tokenizer.eos_token_id, tokenizer.pad_token_id):
@@ -126,8 +125,6 @@ def harness_general(
                     "from the hub: fetch it once while online, or name a task with local data"
                 ) from problem
             skills[name], metrics[name] = _score(name, output or {})
-    finally:
-        model.train(training)
     return {
         "score": sum(skills.values()) / len(skills),
         "skills": skills,

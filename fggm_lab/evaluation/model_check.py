@@ -19,7 +19,6 @@ from fggm_lab.fisher.likelihood import (
     LONGER_TEXT,
     SHORTER_TEXT,
     AnswerLikelihood,
-    evaluating,
     sees_later_tokens,
 )
 from fggm_lab.fisher.objectives import data_likelihood
@@ -27,6 +26,7 @@ from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.encoding import Encoded, collate, encode_prompts, text_logits
 from fggm_lab.models.loss import answer_loss, differ
+from fggm_lab.models.modes import evaluating
 from fggm_lab.models.units import unit_axes
 
 Outcome = Literal["exact", "slow", "handled", "unused", "refused", "wrong"]

@@ -8,11 +8,12 @@ from torch import Tensor
 from fggm_lab.fisher.adam import second_moments
 from fggm_lab.fisher.factors import widen
 from fggm_lab.fisher.fisher_pass import FisherPass
-from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
+from fggm_lab.fisher.likelihood import AnswerLikelihood
 from fggm_lab.fisher.memory_budget import batch_limit
 from fggm_lab.fisher.objectives import all_labels, data_likelihood, drawn_labels, token_likelihoods
 from fggm_lab.fisher.per_example import Objective, PerExampleFisher
 from fggm_lab.fisher.registry import estimator
+from fggm_lab.models.modes import requiring_grad
 
 Batches = Iterator[tuple[Sequence[int], Tensor]]
 

@@ -10,10 +10,11 @@ from transformers import PreTrainedModel
 
 from fggm_lab.errors import ModelError
 from fggm_lab.fisher.factors import widen
-from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
+from fggm_lab.fisher.likelihood import AnswerLikelihood
 from fggm_lab.fisher.objectives import EXAMPLE_NUMBERS
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.encoding import Encoded, collate
+from fggm_lab.models.modes import requiring_grad
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
-"""log p(answer | prompt) of a batch, and the states a model must be in to differentiate it."""
+"""log p(answer | prompt) of a batch, and whether a model gives one: it is causal."""
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import torch
@@ -14,6 +12,7 @@ from fggm_lab.errors import ModelError
 from fggm_lab.models.answer_logits import answer_positions, logits_at
 from fggm_lab.models.encoding import IGNORED, text_logits
 from fggm_lab.models.loss import differ, probe_ids
+from fggm_lab.models.modes import evaluating
 from fggm_lab.models.positions import first_position
 from fggm_lab.models.token_counts import uncounted
 
@@ -74,35 +73,6 @@ class AnswerLikelihood:
         positions, targets = answer_positions(labels)
         _, logits = logits_at(self._model, arguments, positions)
         return logits.to(torch.promote_types(logits.dtype, torch.float32)), targets
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the `with` block; every module's training flag is restored after."""
-    flags = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in flags:
-            module.training = training
-
-
-@contextmanager
-def requiring_grad(
-    parameters: Iterable[nn.Parameter], trainable: Iterable[nn.Parameter]
-) -> Iterator[None]:
-    """Inside the `with` block, only `trainable` of all `parameters` require gradients."""
-    flags = [(parameter, parameter.requires_grad) for parameter in parameters]
-    keep = {id(parameter) for parameter in trainable}
-    try:
-        for parameter, _ in flags:
-            parameter.requires_grad_(id(parameter) in keep)
-        with torch.enable_grad():
-            yield
-    finally:
-        for parameter, required in flags:
-            parameter.requires_grad_(required)
 
 
 def sees_later_tokens(model: PreTrainedModel) -> bool:

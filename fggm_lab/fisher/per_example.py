@@ -17,13 +17,14 @@ from transformers import PreTrainedModel
 
 from fggm_lab.fisher.gradient_checkpoints import checkpointed, checkpointing
 from fggm_lab.fisher.gradient_hooks import GradientHooks, HookedModule
-from fggm_lab.fisher.likelihood import AnswerLikelihood, requiring_grad
+from fggm_lab.fisher.likelihood import AnswerLikelihood
 from fggm_lab.fisher.module_call import Layout, tensors_of
 from fggm_lab.fisher.parameter_uses import count_uses
 from fggm_lab.fisher.rules import local, rule_for
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.fisher.stacked import Piece
 from fggm_lab.models.encoding import IGNORED
+from fggm_lab.models.modes import requiring_grad
 
 Loader = Callable[[Sequence[int]], dict[str, Tensor]]
 """Indices of examples → their padded batch on the model's device."""

@@ -16,7 +16,7 @@ from fggm_lab.checks import check_choice
 from fggm_lab.distributed import all_gather, all_reduce, is_main, rank, world_size
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher.fisher_pass import FisherPass
-from fggm_lab.fisher.likelihood import check_causal, evaluating
+from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.fisher.memory_budget import chunk_for, free_budget
 from fggm_lab.fisher.registry import Estimator, check_answers, find_estimator
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
@@ -26,6 +26,7 @@ from fggm_lab.models.build import checked_length
 from fggm_lab.models.check import check_language_model, check_whole_gradients
 from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer, encode
 from fggm_lab.models.fingerprint import fingerprint
+from fggm_lab.models.modes import evaluating
 from fggm_lab.models.quantised import check_unquantised
 from fggm_lab.models.units import ENTRY, other_axis, unit_axes, unknown_layouts
 from fggm_lab.tasks.coerce import as_examples

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.errors import ModelError
 from fggm_lab.models.build import checked_length
 from fggm_lab.models.encoding import HasPromptAndAnswer, encode
+from fggm_lab.models.modes import evaluating
 from fggm_lab.models.token_texts import token_texts
 from fggm_lab.tasks import Example
 
@@ -59,17 +60,12 @@ def attention_patterns(
     """
     example = Example(example, "") if isinstance(example, str) else example
     ids = encode(tokenizer, [example], checked_length(model, max_length))[0].prompt
-    training = model.training
-    model.eval()
-    try:
-        with _eager(model), torch.no_grad():
-            output = model(
-                input_ids=torch.tensor([ids], device=model.device),
-                output_attentions=True,
-                use_cache=False,
-            )
-    finally:
-        model.train(training)
+    with evaluating(model), _eager(model), torch.no_grad():
+        output = model(
+            input_ids=torch.tensor([ids], device=model.device),
+            output_attentions=True,
+            use_cache=False,
+        )
     weights = dict(enumerate(getattr(output, "attentions", None) or ()))
     by_layer = {layer: tensor[0].float().cpu() for layer, tensor in weights.items()
                 if tensor is not None and tensor.ndim == 4}  # fmt: skip

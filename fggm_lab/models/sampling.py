@@ -10,6 +10,7 @@ from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, collate
 from fggm_lab.models.generation import generate_tokens, handles_left_padding
+from fggm_lab.models.modes import evaluating
 from fggm_lab.models.token_counts import counted_as
 
 
@@ -111,28 +112,23 @@ def _continued(
     prompts = [Encoded(tuple(opening), (), False) for opening in openings]
     batches = _batches(model, prompts, fill, batch_size)
     drawn: dict[int, Encoded] = {}
-    training = model.training
-    model.eval()
     devices = [model.device] if model.device.type == "cuda" else []
-    try:
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
-            for batch in batches:
-                inputs = collate([prompts[i] for i in batch], fill, side="left")
-                ids = inputs["input_ids"].to(model.device)
-                new = generate_tokens(
-                    model,
-                    ids,
-                    inputs["attention_mask"].to(model.device),
-                    max_new_tokens=min(length, context_length(model) - ids.shape[1]),
-                    end=end,
-                    pad=fill,
-                    temperature=1.0,
-                )
-                for i, row in zip(batch, new.tolist(), strict=True):
-                    drawn[i] = Encoded(prompts[i].prompt, _until(row, end), False)
-    finally:
-        model.train(training)
+    with evaluating(model), torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        for batch in batches:
+            inputs = collate([prompts[i] for i in batch], fill, side="left")
+            ids = inputs["input_ids"].to(model.device)
+            new = generate_tokens(
+                model,
+                ids,
+                inputs["attention_mask"].to(model.device),
+                max_new_tokens=min(length, context_length(model) - ids.shape[1]),
+                end=end,
+                pad=fill,
+                temperature=1.0,
+            )
+            for i, row in zip(batch, new.tolist(), strict=True):
+                drawn[i] = Encoded(prompts[i].prompt, _until(row, end), False)
     return [drawn[i] for i in range(len(openings))]
 
 

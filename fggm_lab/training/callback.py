@@ -17,7 +17,6 @@ from transformers import (
 from fggm_lab.checks import check_choice, check_count
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
-from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.registry import check_before_training, find_estimator
 from fggm_lab.mask_settings import check_keep, check_moves, check_scope
 from fggm_lab.masks import Mask, Scope
@@ -26,6 +25,7 @@ from fggm_lab.methods.own_samples import contrast, self_fisher
 from fggm_lab.models.check import check_trainable_dtype
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer
 from fggm_lab.models.loss import own_loss_differs
+from fggm_lab.models.modes import evaluating
 from fggm_lab.training.open_maskings import close_earlier, open_maskings, warn_of_earlier
 from fggm_lab.training.trained_loss import check_trained_loss
 from fggm_lab.training.trainer_masking import TrainerMasking, calling_trainer

@@ -21,7 +21,6 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerF
 from fggm_lab.checks import check_choice, check_count
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.fisher_pass import FisherPass
-from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.memory_meter import MemoryMeter
 from fggm_lab.fisher.registry import find_estimator
 from fggm_lab.fisher.scores import dtype_name
@@ -34,6 +33,7 @@ from fggm_lab.models.build import checked_length, example_length
 from fggm_lab.models.checkpointing import check_checkpointing
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.load import floating_type, read_config
+from fggm_lab.models.modes import evaluating
 from fggm_lab.models.units import unit_axes
 from fggm_lab.models.weightless import weightless_model
 from fggm_lab.settings import TrainingSettings

@@ -8,9 +8,9 @@ from torch import Tensor
 from transformers import Trainer
 
 from fggm_lab.errors import SettingError
-from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.models.encoding import text_logits
 from fggm_lab.models.loss import answer_loss, differ, router_loss
+from fggm_lab.models.modes import evaluating
 
 
 @torch.no_grad()

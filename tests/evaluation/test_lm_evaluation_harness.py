@@ -67,6 +67,7 @@ def test_a_local_task_scores_as_the_labs_own_choices(
     model, tokenizer = load_model(str(shared / "models" / "stories260K"))
     model.train()
     measured = harness_general(model, tokenizer, ["stories"], include=include)
+    assert all(module.training for module in model.modules()), "it is left as it was"
     sums = choice_likelihoods(model.eval(), tokenizer, ITEMS, max_length=128)
     right = [row.index(max(row)) == item.label for row, item in zip(sums, ITEMS, strict=True)]
     assert measured == {

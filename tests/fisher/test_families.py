@@ -11,13 +11,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.memory_meter import MemoryMeter
 from fggm_lab.fisher.objectives import data_likelihood
 from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.checkpointing import checkpoint_activations
 from fggm_lab.models.encoding import IGNORED, collate, encode
+from fggm_lab.models.modes import evaluating
 from fggm_lab.models.units import unit_axes
 from tests.support import oracle
 from tests.support.families import (

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from fggm_lab.fisher.likelihood import evaluating
 from fggm_lab.fisher.memory_meter import MemoryMeter
 from fggm_lab.fisher.objectives import data_likelihood
 from fggm_lab.fisher.per_example import PerExampleFisher
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.encoding import collate, encode
+from fggm_lab.models.modes import evaluating
 from fggm_lab.models.units import unit_axes
 from tests.support import oracle
 from tests.support.families import FAMILIES, character_tokenizer, some_examples, tiny_model
