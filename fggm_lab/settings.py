@@ -279,16 +279,22 @@ class TrainingSettings(BaseModel):
 
     def epochs_of(self, task: str) -> float:
         """The epochs of a task by its name, of settings made by `for_tasks`."""
-        if isinstance(self.epochs, Sequence):
-            raise SettingError("epochs is a list; call settings.for_tasks(names) first")
-        return self.epochs[task] if isinstance(self.epochs, Mapping) else self.epochs
+        epochs = _of_task("epochs", self.epochs, task)
+        assert epochs is not None  # `for_tasks` has one for every task
+        return epochs
 
     def level_of(self, task: str) -> float | None:
         """The held-out loss that ends a task by its name, of settings made by `for_tasks`."""
-        assert not isinstance(self.until_loss, Sequence)
-        return (
-            self.until_loss.get(task) if isinstance(self.until_loss, Mapping) else self.until_loss
-        )
+        return None if self.until_loss is None else _of_task("until_loss", self.until_loss, task)
+
+
+def _of_task(
+    setting: str, numbers: float | Sequence[float] | Mapping[str, float], task: str
+) -> float | None:
+    """A task's number; None if it has none."""
+    if isinstance(numbers, Sequence):
+        raise SettingError(f"{setting} is a list; call settings.for_tasks(names) first")
+    return numbers.get(task) if isinstance(numbers, Mapping) else numbers
 
 
 def option_of(field: FieldInfo) -> Option:

@@ -57,7 +57,7 @@ STRENGTHS: Mapping[str, tuple[str, float, float]] = {
     "eaft": ("exponent", 2, inf),
     "wise": ("alpha", 2, 1),
     "sfa": ("beta", 2, 1),
-    "fapm": ("keep", 2, 1),
+    "fapm": ("density", 2, 1),
     "self-replay": ("ratio", 2, inf),
 }
 """Methods with a strength of their own: its name, the factor between the values tried, and the

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fggm_lab.mask_settings import check_keep
+from fggm_lab.checks import check_range
 from fggm_lab.methods.base import Method, TaskContext
 
 
@@ -25,8 +25,8 @@ class FAPM(Method):
     in the paper, and have not seen its code.
 
     Attributes:
-        keep: the share of each weight's entries that stay changed, 1 − the sparsity; that is
-            round(keep · n) of n, at least one. The default is the sparsity of 90 % at which the
+        density: the share of each weight's entries that stay changed, 1 − the sparsity; that is
+            round(density · n) of n, at least one. The default is the sparsity of 90 % at which the
             paper's tasks still hold, as the review has it.
         vectors: prune the changes of biases and norms, too; the paper speaks of matrices.
     """
@@ -36,11 +36,11 @@ class FAPM(Method):
     own_weights: ClassVar[bool] = True
     merges: ClassVar[bool] = True
 
-    keep: float = 0.1
+    density: float = 0.1
     vectors: bool = False
 
     def __post_init__(self) -> None:
-        check_keep(self.keep)
+        check_range("density", self.density, 0, 1, above=True)
 
     @torch.no_grad()
     def on_weights(self, context: TaskContext, step: int, steps: int) -> bool:
@@ -51,7 +51,7 @@ class FAPM(Method):
         for name, parameter in context.model.named_parameters():
             if parameter.ndim > 1 or self.vectors:
                 start = before[name].to(parameter.device)
-                count = max(1, round(self.keep * parameter.numel()))
+                count = max(1, round(self.density * parameter.numel()))
                 top = pruning_metric(parameter, start).flatten().topk(count, sorted=False).indices
                 pruned = start.flatten().clone()
                 pruned[top] = parameter.flatten()[top]

@@ -214,25 +214,25 @@ class RunConfig(BaseModel):
 
         Of combined methods the first one that has a keep share counts.
         """
-        method_settings = self.method_settings
-        for settings in (method_settings, *method_settings.values()):
-            keep = settings.get("keep") if isinstance(settings, dict) else None
-            if isinstance(keep, int | float) and 0 <= keep <= 1:  # else it is no share
-                assert isinstance(settings, dict)
-                scope = settings.get("scope", MaskSettings().scope)
-                return MaskSettings(float(keep), check_scope(str(scope), stored=True))
-        return None
+        masking = self._masking_settings()
+        if masking is None:
+            return None
+        scope = masking.get("scope", MaskSettings().scope)
+        return MaskSettings(float(masking["keep"]), check_scope(str(scope), stored=True))
 
     @property
     def first_task_masked(self) -> bool | None:
-        """Whether the run's method masks the first task, too; None if it masks none.
+        """Whether the run's method masks the first task, too; None if it masks none."""
+        masked = (self._masking_settings() or {}).get("first_task")
+        return masked if isinstance(masked, bool) else None
 
-        As `mask_settings` does, it looks for the settings that have a keep share.
-        """
+    def _masking_settings(self) -> dict[str, Any] | None:
+        """The settings of the method, or of the first combined one, that has a keep share."""
         for settings in (self.method_settings, *self.method_settings.values()):
-            if isinstance(settings, dict) and "keep" in settings:
-                masked = settings.get("first_task")
-                return masked if isinstance(masked, bool) else None
+            keep = settings.get("keep") if isinstance(settings, dict) else None
+            if isinstance(keep, int | float) and 0 <= keep <= 1:  # else it is no share
+                assert isinstance(settings, dict)
+                return dict(settings)
         return None
 
     def settings(self) -> dict[str, JsonValue]:

@@ -22,7 +22,7 @@ def test_entries_outside_the_top_of_the_metric_are_those_of_before(
     model, start = (small_model(dtype=dtype) for _ in range(2))
     task_context = replace(context(model), before=lambda: start)
     jolt(task_context, seed=3)
-    method = FAPM(keep=0.2, vectors=vectors)
+    method = FAPM(density=0.2, vectors=vectors)
     tuned = {name: p.detach().clone() for name, p in model.named_parameters()}
     assert not method.on_weights(task_context, 1, 2)
     assert method.on_weights(task_context, 2, 2)
@@ -51,7 +51,7 @@ def test_the_metric_by_hand() -> None:
 
 def test_with_a_mask_only_what_it_let_move_stays_changed(tmp_path: Path) -> None:
     settings = {"tasks": small_tasks(2), "epochs": 1, "points_per_task": 0, "general": None}
-    method = make_method("fggm+fapm", fapm={"keep": 0.1, "vectors": True}, fggm={"keep": 0.5})
+    method = make_method("fggm+fapm", fapm={"density": 0.1, "vectors": True}, fggm={"keep": 0.5})
     run = small_run(method, tmp_path / "run", **settings)
     mask, before, after = run.mask(1), weights(run, 0), weights(run, 1)
     assert mask is not None
@@ -62,5 +62,5 @@ def test_with_a_mask_only_what_it_let_move_stays_changed(tmp_path: Path) -> None
 
 
 def test_a_share_out_of_range_is_one_sentence() -> None:
-    with pytest.raises(SettingError, match="keep is 0; "):
-        FAPM(keep=0)
+    with pytest.raises(SettingError, match="density is 0; "):
+        FAPM(density=0)

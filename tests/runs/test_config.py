@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fggm_lab.errors import SettingError
+from fggm_lab.methods import make_method
 from fggm_lab.runs import RunConfig, versions
 from fggm_lab.runs.config import SCHEMA
 from fggm_lab.settings import by_task
@@ -169,3 +170,18 @@ def test_the_mask_settings_are_those_the_method_trained_with(
     config: Make, settings: dict[str, Any], expected: tuple[float, str] | None
 ) -> None:
     assert config(method_settings=settings).mask_settings == expected
+
+
+@pytest.mark.parametrize("methods", ["fapm+fggm", "fggm+fapm", "l2+fggm"])
+def test_of_combined_methods_the_one_that_cuts_masks_counts(config: Make, methods: str) -> None:
+    """Shares of other things, such as of changes that FAPM keeps, are no mask's."""
+    made = make_method(methods, fggm={"keep": 0.4, "scope": "global", "first_task": False})
+    recorded = config(method=made.name, method_settings=made.settings)
+    assert recorded.mask_settings == (0.4, "global")
+    assert recorded.first_task_masked is False
+
+
+@pytest.mark.parametrize("method", ["sft", "fapm", "l2", "self-kl"])
+def test_methods_without_masks_have_no_mask_settings(config: Make, method: str) -> None:
+    recorded = config(method=method, method_settings=make_method(method).settings)
+    assert recorded.mask_settings is None and recorded.first_task_masked is None
