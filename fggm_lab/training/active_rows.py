@@ -7,12 +7,10 @@ stand-ins, and the parameter itself receives what moved. A frozen unit is never 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, distributed, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
@@ -26,111 +24,21 @@ from fggm_lab.models.units import COLUMN, ROW
 from fggm_lab.training.active_layers import active_forward
 from fggm_lab.training.frozen_units import MaskedParameters
 from fggm_lab.training.open_maskings import close_earlier, note_closed, note_open
-from fggm_lab.training.rows_gradient import RowsGradient
+from fggm_lab.training.stand_in import StandIn, freeze, reduced_by_others, thaw
 from fggm_lab.training.stand_in_reduction import ActiveUnits, StandInReduction
 
 _MASTER = "fggm_lab_master"
 """Where the optimiser's state holds the float32 copy of 16-bit active units."""
 
 
-@dataclass(frozen=True)
-class _StandIn(ActiveUnits):
-    """A parameter's active units, as a parameter of their own.
-
-    Between steps `active` takes up no memory, only its gradient does.
-
-    Attributes:
-        axis: the axis of `parameter` along which they lie.
-        shown: the gradient as it was last shown at the parameter, if it was.
-    """
-
-    axis: int
-    shown: list[RowsGradient] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, parameter: nn.Parameter, moving: Tensor, axis: int) -> "_StandIn":
-        """The stand-in for the units of `parameter` that `moving`, (units,), marks."""
-        if parameter.ndim > 2:  # experts: one unit for every expert and row
-            axis, moving = 0, moving.view(-1)
-        index = moving.nonzero().flatten().to(parameter.device)
-        dtype = torch.promote_types(parameter.dtype, torch.float32)
-        active = nn.Parameter(parameter.detach().new_empty(0, dtype=dtype))
-        stand_in = cls(parameter, active, index, axis)
-        stand_in.gather(None)
-        stand_in.release()
-        return stand_in
-
-    def _flat(self, tensor: Tensor) -> Tensor:
-        return tensor.flatten(0, -2) if tensor.ndim > 2 else tensor
-
-    def select(self, tensor: Tensor) -> Tensor:
-        """The active units of a tensor of the parameter's shape."""
-        return self._flat(tensor).index_select(self.axis, self.index)
-
-    def gather(self, master: Tensor | None) -> None:
-        """Read the active units from the parameter.
-
-        Args:
-            master: what was last written of them, before it was rounded to the parameter's type;
-                it counts where the weight is still what it was rounded to.
-        """
-        weights = self.select(self.parameter.detach())
-        values = weights.to(self.active.dtype)
-        if master is not None:
-            values = torch.where(master.to(weights.dtype) == weights, master, values)
-        self.active.data = values
-
-    def scatter(self) -> Tensor | None:
-        """Write them back.
-
-        Returns:
-            What was written, if it was rounded.
-        """
-        values, parameter = self.active.data, self.parameter.detach()
-        self._flat(parameter).index_copy_(self.axis, self.index, values.to(parameter.dtype))
-        self.release()
-        return None if values.dtype == parameter.dtype else values
-
-    def release(self) -> None:
-        """Keep the shape and give the memory back: one number, seen as many."""
-        self.active.data = self.active.new_zeros(()).expand(self.active.shape)
-
-    def move_gradient(self, parameter: Tensor) -> None:
-        """Move a gradient that came to the parameter itself to the stand-in."""
-        gradient = parameter.grad
-        if gradient is not None and not isinstance(gradient, RowsGradient):
-            parameter.grad = None
-            self.drop_cleared()  # before it was there, none was shown
-            RowsGradient(self).accumulate(gradient)
-            self.mark()
-
-    def mark(self, _: Tensor | None = None) -> None:
-        """Show the gradient at the parameter, too."""
-        if not _reduced_by_others():
-            self.shown[:] = [RowsGradient(self)]
-            self.parameter.grad = self.shown[0]
-
-    def unmark(self) -> None:
-        """Show none there."""
-        self.shown.clear()
-        if isinstance(self.parameter.grad, RowsGradient):
-            self.parameter.grad = None
-
-    def drop_cleared(self, _: Tensor | None = None) -> None:
-        """Drop the gradient if the parameter's was cleared, as `model.zero_grad()` does."""
-        if self.shown and self.parameter.grad is None:
-            self.shown.clear()
-            self.active.grad = None
-
-
 def _refuse_whole(
-    stand_ins: dict[int, _StandIn], thawed: dict[int, str], optimizer: Optimizer, *_: Any
+    stand_ins: dict[int, StandIn], frozen_at_start: dict[int, str], optimizer: Optimizer, *_: Any
 ) -> None:
     """Refuse a step of whole parameters that have frozen units, before it has written anything.
 
     Args:
         stand_ins: by the ids of the parameters whose active units train in their place.
-        thawed: the names, by id, of the masked parameters that did not train at first.
+        frozen_at_start: the names, by id, of the masked parameters that did not train at first.
         optimizer: that is about to step.
 
     Raises:
@@ -144,34 +52,12 @@ def _refuse_whole(
                     "trains; attach the optimiser (rows.attach(optimizer)), or close ActiveRows "
                     "(rows.close()) to train the plain model"
                 )
-            if id(parameter) in thawed and parameter.grad is not None:
+            if id(parameter) in frozen_at_start and parameter.grad is not None:
                 raise SettingError(
-                    f"{thawed[id(parameter)]} did not require a gradient when ActiveRows was made, "
-                    "so its frozen units would train now; thaw it before, or make ActiveRows anew"
+                    f"{frozen_at_start[id(parameter)]} did not require a gradient when ActiveRows "
+                    "was made, so its frozen units would train now; thaw it before, or make "
+                    "ActiveRows anew"
                 )
-
-
-def _freeze(parameter: nn.Parameter) -> None:
-    """Let no gradient of a parameter be computed, but of its copies."""
-    parameter.requires_grad_(False)
-    parameter.__dict__["__deepcopy__"] = partial(_thawed_copy, parameter)
-
-
-def _thaw(parameter: nn.Parameter) -> None:
-    parameter.requires_grad_(True)
-    parameter.__dict__.pop("__deepcopy__", None)
-
-
-def _thawed_copy(parameter: nn.Parameter, memo: dict[int, Any]) -> nn.Parameter:
-    """What `copy.deepcopy` makes of a frozen parameter: nobody would ever thaw the copy."""
-    copied = nn.Parameter(parameter.detach().clone())
-    memo[id(parameter)] = copied
-    return copied
-
-
-def _reduced_by_others() -> bool:
-    """Whether another may reduce the parameters' gradients, and must not find those of rows."""
-    return distributed.is_available() and distributed.is_initialized()
 
 
 class ActiveRows:
@@ -237,28 +123,28 @@ class ActiveRows:
         close_earlier(model)
         self.model = model
         self.owner: object = None
-        self._stand_ins: dict[int, _StandIn] = {}
+        self._stand_ins: dict[int, StandIn] = {}
         self._frozen: list[nn.Parameter] = []
         self._patched: list[nn.Module] = []
         self._handles: list[RemovableHandle] = []
         self._closed = False
         units: dict[str, ActiveUnits] = {}
         frozen: dict[str, nn.Parameter] = {}
-        thawed: dict[int, str] = {}
+        frozen_at_start: dict[int, str] = {}
         for name, parameter in model.named_parameters():
             moving = mask.units.get(name)
             if moving is None or bool(moving.all()):
                 continue
             if not parameter.requires_grad:
-                thawed[id(parameter)] = name
+                frozen_at_start[id(parameter)] = name
             elif bool(moving.any()):
-                stand_in = _StandIn.of(parameter, moving, mask.axes[name])
+                stand_in = StandIn.of(parameter, moving, mask.axes[name])
                 # From before: clearing and clipping must reach it, as they reach the stand-in.
                 stand_in.move_gradient(parameter)
                 self._stand_ins[id(parameter)] = units[name] = stand_in
             else:
                 parameter.grad = None
-                _freeze(parameter)
+                freeze(parameter)
                 self._frozen.append(parameter)
                 frozen[name] = parameter
         trained = {name: unit.parameter for name, unit in units.items()}
@@ -266,7 +152,7 @@ class ActiveRows:
         self._reduction = StandInReduction(model, units, frozen)
         self._patch()
         # The hook holds no rows, so that those which nobody holds can close themselves.
-        refuse = partial(_refuse_whole, self._stand_ins, thawed)
+        refuse = partial(_refuse_whole, self._stand_ins, frozen_at_start)
         self._handles.append(register_optimizer_step_pre_hook(refuse))
         note_open(self)
 
@@ -344,7 +230,7 @@ class ActiveRows:
         """Inside, between two steps, the model is the plain one: no parameter is frozen."""
         forwards = [(module, module.__dict__.pop("forward")) for module in self._patched]
         for parameter in self._frozen:
-            _thaw(parameter)
+            thaw(parameter)
         for stand_in in self._stand_ins.values():
             stand_in.drop_cleared()
             stand_in.unmark()
@@ -357,9 +243,9 @@ class ActiveRows:
             for module, forward in forwards:
                 module.forward = forward
             for parameter in self._frozen:
-                _freeze(parameter)
+                freeze(parameter)
 
-    def _stepped_by(self, optimizer: Optimizer) -> list[_StandIn]:
+    def _stepped_by(self, optimizer: Optimizer) -> list[StandIn]:
         ids = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         return [stand_in for stand_in in self._stand_ins.values() if id(stand_in.active) in ids]
 
@@ -373,15 +259,13 @@ class ActiveRows:
         stand_ins = self._stepped_by(optimizer)
         for stand_in in stand_ins:
             stand_in.drop_cleared()
-            if not _reduced_by_others():
+            if not reduced_by_others():
                 stand_in.move_gradient(stand_in.parameter)  # that a loop has written itself
         self._refuse_without_gradients(optimizer, stand_ins)
         for stand_in in stand_ins:
             stand_in.gather(optimizer.state.get(stand_in.active, {}).pop(_MASTER, None))
 
-    def _refuse_without_gradients(
-        self, optimizer: Optimizer, stand_ins: Sequence[_StandIn]
-    ) -> None:
+    def _refuse_without_gradients(self, optimizer: Optimizer, stand_ins: Sequence[StandIn]) -> None:
         """Refuse a step whose gradients were taken of the parameters that have stand-ins."""
         weights = {id(module.weight) for module in self._patched}
         layers = [stand_in for stand_in in stand_ins if id(stand_in.parameter) in weights]
@@ -397,7 +281,7 @@ class ActiveRows:
     def _scatter(self, optimizer: Optimizer, *_: Any) -> None:
         for stand_in in self._stepped_by(optimizer):
             master = stand_in.scatter()
-            # Not for units that were not stepped: an optimiser takes state to be its own.
+            # Only where it stepped: Adam does not initialise its own state where there is some.
             stepped = stand_in.active.grad is not None or stand_in.active in optimizer.state
             if master is not None and stepped:
                 optimizer.state[stand_in.active][_MASTER] = master
@@ -418,7 +302,7 @@ class ActiveRows:
         for module in self._patched:
             del module.forward
         for parameter in self._frozen:
-            _thaw(parameter)
+            thaw(parameter)
         self._handles, self._patched, self._frozen, self._stand_ins = [], [], [], {}
         self._closed = True
         note_closed(self)

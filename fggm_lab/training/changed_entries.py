@@ -48,7 +48,17 @@ def changed_share(
     return changed / total if total else None
 
 
-def is_half(model: nn.Module) -> bool:
+def few_changed(
+    before: Mapping[str, Tensor], model: nn.Module, mask: Mask | None = None
+) -> float | None:
+    """`changed_share` of a model that trains in 16 bits, if few entries have changed; else None."""
+    if not trains_in_16_bits(model):
+        return None
+    share = changed_share(before, model, mask)
+    return None if share is None or share >= FEW_CHANGED else share
+
+
+def trains_in_16_bits(model: nn.Module) -> bool:
     """Whether a parameter that trains has 16 bits or fewer."""
     return any(p.requires_grad and p.dtype.itemsize <= 2 for p in model.parameters())
 

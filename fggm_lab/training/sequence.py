@@ -2,51 +2,36 @@
 
 import copy
 import inspect
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from accelerate.tracking import GeneralTracker
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.checks import check_path
 from fggm_lab.distributed import barrier, is_main, on_main, world
-from fggm_lab.errors import DataError, SettingError
-from fggm_lab.evaluation.held_out import check_eval_split, held_out_examples
-from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.heap import keep_freed_memory
 from fggm_lab.methods import Method, as_method, class_references
-from fggm_lab.models import context_length, example_length
-from fggm_lab.models.check import (
-    check_language_model,
-    check_trainable_dtype,
-    check_without_adapters,
-)
-from fggm_lab.models.checkpointing import check_checkpointing
-from fggm_lab.models.encoding import Encoded, encode
-from fggm_lab.models.quantised import check_unquantised
-from fggm_lab.models.sampling import beginning_token
+from fggm_lab.models import example_length
 from fggm_lab.runs import Branch, Run, RunConfig
 from fggm_lab.runs.folders import CONFIG
 from fggm_lab.settings import CHECKPOINT_STEPS, TrainingSettings
 from fggm_lab.tasks import (
-    PASS_AT_1,
     General,
-    Split,
-    Task,
     TaskSequence,
 )
-from fggm_lab.tasks.code import isolation
 from fggm_lab.tasks.general import as_general
-from fggm_lab.tasks.metrics import check_metrics
 from fggm_lab.training.branch import SourceRun, branch_point, opened_source
 from fggm_lab.training.checkpoint_interval import CheckpointInterval
 from fggm_lab.training.open_maskings import close_earlier
-from fggm_lab.training.ranks import check_divisible, check_started_alike, check_visible
+from fggm_lab.training.preflight import check_trainable, prepare_sequence
+from fggm_lab.training.ranks import check_started_alike, check_visible
 from fggm_lab.training.run_config import run_config
 from fggm_lab.training.session import Pause, Session
 from fggm_lab.training.trackers import Trackers, check_trackers, logging_to
-from fggm_lab.training.used_data import used_data
 from fggm_lab.training.writer import Listener
 
 
@@ -133,63 +118,28 @@ def run_sequence(
         RankError: another process of a data-parallel run has ended, or has other masks or weights.
         MissingExtra: a tracker's library is not installed.
     """
-    check_language_model(model, tokenizer)
-    check_without_adapters(model)
-    check_causal(model)
-    check_trainable_dtype(model)
+    check_trainable(model, tokenizer)
     check_path(out, inside="checkpoints")
     method = as_method(method)
-    check_divisible(model, method)
     interval = CheckpointInterval.parse(checkpoint_every)
     trackers = check_trackers(log_with) if is_main() else []
     training = (settings or TrainingSettings()).with_changes(**overrides).for_tasks(tasks.names)
-    split = training.split
-    method.check(len(tasks))
-    method.check_model(model)
-    check_metrics(task.metric for task in tasks)
-    for task in tasks:
-        if not task.split(split):
-            raise DataError(f"task {task.name} has no {split} split; add {split}.json")
-        if training.level_of(task.name) is not None:
-            check_eval_split(task)
-    longest = example_length(model, training.max_length)
-    used = used_data(model, tokenizer, tasks, as_general(general, split), training)
-    tasks, general = used.tasks, used.general
-    if training.gradient_checkpointing:
-        check_checkpointing(model)
-    if training.distance_samples:
-        beginning_token(tokenizer)  # raises here, not after a task, where no text can be drawn
-    code = [task.name for task in tasks if task.metric == PASS_AT_1]
-    code += general.code if general is not None else []
-    runs_code = allow_code_execution and bool(code)
-    if runs_code:
-        isolation()  # raises here, not after an hour, where programs cannot be run
-    check_unquantised(model)
-    context = context_length(model)
-    # An answer that does not fit is better known now than an hour later.
-    encoded = [_encode(tokenizer, task, "train", longest, context) for task in tasks]
-    method.check_data(tasks.names, encoded, training.seed)
-    for task in tasks:
-        _encode(tokenizer, task, split, longest, context)
-    if training.until_loss is not None and method.merges:
-        raise SettingError(
-            f"{method.name} changes the weights after a task's last step, so a loss reached before "
-            "says nothing of what it ends with; train it without until_loss"
-        )
-    for task in tasks:
-        if training.level_of(task.name) is not None:
-            held_out_examples(tokenizer, task, training.until_examples, longest)
+    training = training.with_changes(max_length=example_length(model, training.max_length))
+    general = as_general(general, training.split)
+    prepared = prepare_sequence(
+        model, tokenizer, tasks, general, method, training, allow_code_execution
+    )
     config = run_config(
         model,
         tokenizer,
-        tasks,
-        general,
+        prepared.used.tasks,
+        prepared.used.general,
         model_name=model_name,
         method=method.name,
         method_settings=method.settings,
         method_classes=class_references(method),
-        training=training.with_changes(max_length=longest),
-        code_execution=runs_code,
+        training=training,
+        code_execution=prepared.runs_code,
         branch=None if branch is None else Branch(run=_folder_name(branch[0]), task=branch[1]),
         preset=preset,
     )
@@ -206,9 +156,7 @@ def run_sequence(
     check_visible(run)
     if on_main(lambda: run.finished):
         if trackers:
-            with run.lock(), logging_to(trackers, run, None) as tell:
-                for event in run.events():
-                    tell(event)
+            _tell_all(run, trackers)
         return run
     close_earlier(model)
     trained = model if in_place else copy.deepcopy(model)
@@ -220,19 +168,25 @@ def run_sequence(
             run,
             trained,
             tokenizer,
-            used,
-            encoded,
+            prepared,
             method,
-            tell,
-            pause,
-            interval,
-            keep_checkpoints,
+            listener=tell,
+            pause=pause,
+            interval=interval,
+            keep_checkpoints=keep_checkpoints,
         )
         if branch is None and run.config.branch is not None:
             branch = (run.config.branch.run, run.config.branch.task)
         session.train(branch)
         barrier()
     return run
+
+
+def _tell_all(run: Run, trackers: Sequence[str | GeneralTracker]) -> None:
+    """Let trackers hear what they have not heard of a finished run."""
+    with run.lock(), logging_to(trackers, run, None) as tell:
+        for event in run.events():
+            tell(event)
 
 
 def _folder_name(source: SourceRun) -> str:
@@ -259,12 +213,3 @@ def _with_settings_named(function: Any) -> inspect.Signature:
 
 
 run_sequence.__signature__ = _with_settings_named(run_sequence)  # type: ignore[attr-defined]
-
-
-def _encode(
-    tokenizer: PreTrainedTokenizerBase, task: Task, split: Split, max_length: int, context: int
-) -> list[Encoded]:
-    """A split's examples as token ids; an answer that does not fit is named with its task."""
-    where = f"task {task.name}, {split} split"
-    examples = task.split(split)
-    return encode(tokenizer, examples, max_length, where=where, context=context, skippable=True)

@@ -1,6 +1,5 @@
 """One process's work on one run: begin, branch or resume, train task after task, save."""
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,25 +13,24 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.distributed import is_main, on_main
 from fggm_lab.errors import RunError, SettingError, TrainingError
-from fggm_lab.files import folder_damage
 from fggm_lab.masks import Mask, moving_units
 from fggm_lab.methods import Method, TaskContext
 from fggm_lab.methods.base import Memory
 from fggm_lab.models import unit_axes
-from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.token_counts import count_tokens, counted_as, uncounted
 from fggm_lab.runs import Run
 from fggm_lab.runs.events import MeasuredDistance
 from fggm_lab.training.active_rows import ActiveRows
 from fggm_lab.training.branch import SourceRun, branch_point, opened_source
-from fggm_lab.training.changed_entries import FEW_CHANGED, changed_share, is_half
+from fggm_lab.training.changed_entries import few_changed
 from fggm_lab.training.checkpoint_interval import CheckpointInterval
-from fggm_lab.training.checkpoints import saved_model
+from fggm_lab.training.checkpoints import Checkpoints, saved_model
 from fggm_lab.training.drift import unit_drift
 from fggm_lab.training.held_out_level import HeldOutLevel
 from fggm_lab.training.masked_gradients import MaskedGradients
 from fggm_lab.training.measuring import measured_after
 from fggm_lab.training.peak_memory import forget_peak, peak_mb
+from fggm_lab.training.preflight import Prepared
 from fggm_lab.training.ranks import (
     add_up,
     check_same_mask,
@@ -59,7 +57,6 @@ from fggm_lab.training.task import (
     train_task,
 )
 from fggm_lab.training.untrained_distance import UntrainedDistance
-from fggm_lab.training.used_data import UsedData
 from fggm_lab.training.writer import Listener, RunWriter
 
 Pause = Callable[[], bool]
@@ -67,16 +64,16 @@ Pause = Callable[[], bool]
 
 
 class Session:
-    """What must be at hand between a step and a checkpoint."""
+    """One process's training of a run: model, progress, memory and mask, and what changes them."""
 
     def __init__(
         self,
         run: Run,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        used: UsedData,
-        encoded: list[list[Encoded]],
+        prepared: Prepared,
         method: Method,
+        *,
         listener: Listener | None,
         pause: Pause | None,
         interval: CheckpointInterval,
@@ -84,7 +81,9 @@ class Session:
     ) -> None:
         self.run, self.model, self.tokenizer = run, model, tokenizer
         self.config, self.settings = run.config, run.config.training
+        used, encoded = prepared.used, prepared.encoded
         self.writer = RunWriter(run, model, tokenizer, used, listener)
+        self.checkpoints = Checkpoints(run, model, tokenizer)
         self.tasks, self.general = used.tasks, used.general
         self.method, self.encoded = method, encoded
         self.training = [method.training_set(i, encoded) for i in range(len(used.tasks))]
@@ -167,7 +166,7 @@ class Session:
         self.writer.end()
 
     def _trained_beyond(self, task: int) -> bool:
-        """Whether the log has steps of later tasks; those before a branch are another run's."""
+        """Whether steps of later tasks are logged; others may be of the run it branched from."""
         return any(event["task"] > task for event in self.run.events("step"))
 
     def _announce(self) -> None:
@@ -176,7 +175,7 @@ class Session:
 
     def _begin(self) -> None:
         self._announce()
-        self.writer.save_model(-1)
+        self.checkpoints.save(-1)
         self.measure(-1, final=True)
         self.writer.save_scores()
         self._save_state(None)
@@ -185,7 +184,7 @@ class Session:
         """Take over another run's model and history up to and including `task`."""
         folder = branch_point(source, task, self.config)
         if self.settings.distance_samples:
-            self.writer.save_model(-1)
+            self.checkpoints.save(-1)
         self.model.load_state_dict(saved_model(folder, self.model).state_dict())
         self._announce()
         for event in source.events():
@@ -197,7 +196,7 @@ class Session:
                     self.progress.step = max(self.progress.step, event["step"])
         self.writer.take_over(source, task)
         self.memory |= source.memory(task)
-        self.writer.save_model(task)
+        self.checkpoints.save(task)
         self.progress = TrainingProgress(task=task + 1, step=self.progress.step)
         self.writer.save_scores()
         self._save_state(None)
@@ -229,16 +228,16 @@ class Session:
         last = self.progress.task - 1
         needed = {last, -1} if self.settings.distance_samples else {last}
         for task in sorted(needed):
-            folder = self.writer.model_after(task)
-            reason = on_main(partial(folder_damage, folder))
+            reason = self.checkpoints.damage(task)
             if reason is None or self.progress.task == len(self.tasks):
                 continue
             if task == last and at_start:
-                self.writer.save_model(task)
+                self.checkpoints.save(task)
                 continue
             lost = "how far units move in the next task" if task == last else "the distance"
             warnings.warn(
-                f"the model in {folder} cannot be read ({reason}), so {lost} will not be recorded",
+                f"the model in {self.checkpoints.folder(task)} cannot be read ({reason}), so "
+                f"{lost} will not be recorded",
                 stacklevel=2,
             )
 
@@ -389,7 +388,7 @@ class Session:
 
     def _model_before(self, index: int) -> PreTrainedModel:
         """A copy, on the CPU, of the model as it was when task `index` began."""
-        before = saved_model(self.writer.model_after(index - 1), self.model)
+        before = self.checkpoints.load(index - 1)
         count_tokens(before, lambda: self.progress.tokens)  # a teacher's passes are a cost, too
         return before
 
@@ -404,43 +403,28 @@ class Session:
         self.writer.task(context, moving, self.progress, distance, until, changed)
         if self.memory:
             self.writer.save_tensors("memory", index, self.memory)
-        self.writer.save_model(index)
+        self.checkpoints.save(index)
         self.writer.save_scores()
         self.progress = TrainingProgress(task=index + 1, step=self.progress.step)
         self._save_state(None)
         if not self.keep_checkpoints and index > 0:
-            self.writer.remove_model(index - 1)
+            self.checkpoints.remove(index - 1)
 
     def _record_drift(self, index: int) -> float | None:
-        """Keep how far each unit moved in a task.
-
-        Returns:
-            In 16 bits, which share of the entries that could move has changed, if few have.
-        """
+        """Keep how far each unit moved in a task; returns what `few_changed` says of it."""
         try:
             before = dict(self._model_before(index).named_parameters())
         except RunError as problem:
             warnings.warn(f"how far units moved is not recorded: {problem}", stacklevel=2)
             return None
         self.writer.save_tensors("drift", index, unit_drift(before, self.model, self.axes))
-        if not is_half(self.model) or self.progress.mask_step > 0:
-            return None
-        share = changed_share(before, self.model, self.mask)
-        return None if share is None or share >= FEW_CHANGED else share
+        changed_masks = self.progress.mask_step > 0
+        return None if changed_masks else few_changed(before, self.model, self.mask)
 
     def _measure_distance(self, index: int) -> MeasuredDistance | None:
         """How far the model is from the untrained one, now that a task is learned."""
         with self._timed("record"):
-            try:
-                base = self._model_before(0).to(self.model.device)
-            except RunError as problem:
-                warnings.warn(f"the distance is not measured: {problem}", stacklevel=2)
-                return None
-            distance = self._distance.measure(base, self.tasks[index])
-        if not all(math.isfinite(distance[on]) for on in ("own_samples", "new_task")):
-            warnings.warn("the distance is not a finite number, and is left out", stacklevel=2)
-            return None
-        return distance
+            return self._distance.measure(lambda: self._model_before(0), self.tasks[index])
 
     def _checkpoint_is_due(self, task_step: int) -> bool:
         elapsed = time.monotonic() - self._saved_at

@@ -1,7 +1,12 @@
 """How far a model has come from the untrained one, measured after each task of a run."""
 
+import math
+import warnings
+from collections.abc import Callable
+
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.errors import RunError
 from fggm_lab.evaluation import kl_per_token
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.sampling import own_samples
@@ -30,16 +35,32 @@ class UntrainedDistance:
         self._model, self._tokenizer, self._config = model, tokenizer, config
         self._samples: list[Encoded] | None = None
 
-    def measure(self, base: PreTrainedModel, task: Task) -> MeasuredDistance:
+    def measure(
+        self, load_untrained: Callable[[], PreTrainedModel], task: Task
+    ) -> MeasuredDistance | None:
         """Measure it now that a task is learned.
 
         Args:
-            base: the untrained model, on the device of the trained one.
+            load_untrained: gives the untrained model.
             task: that was learned.
 
         Returns:
-            Both distances, nats per token.
+            Both distances, nats per token; None, with a warning, where the untrained model cannot
+            be read, and where they are not finite.
         """
+        try:
+            base = load_untrained().to(self._model.device)
+        except RunError as problem:
+            warnings.warn(f"the distance is not measured: {problem}", stacklevel=2)
+            return None
+        distance = self._between(base, task)
+        if not all(math.isfinite(distance[on]) for on in ("own_samples", "new_task")):
+            warnings.warn("the distance is not a finite number, and is left out", stacklevel=2)
+            return None
+        return distance
+
+    def _between(self, base: PreTrainedModel, task: Task) -> MeasuredDistance:
+        """Both distances from the untrained model, on the device of the trained one."""
         settings, pad = self._config.training, self._tokenizer.pad_token_id
         if self._samples is None:
             self._samples = own_samples(

@@ -7,14 +7,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import wraps
-from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, cast
 
 from torch import Tensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.distributed import barrier, is_main
+from fggm_lab.distributed import is_main
 from fggm_lab.evaluation import Evaluation
 from fggm_lab.files import write_tensors
 from fggm_lab.fisher import FisherScores
@@ -35,9 +34,7 @@ from fggm_lab.runs.events import (
     StepEvent,
     TaskEvent,
 )
-from fggm_lab.runs.records import UNTRAINED
 from fggm_lab.training.branch import copy_records
-from fggm_lab.training.checkpoints import save_model
 from fggm_lab.training.hardware import surroundings
 from fggm_lab.training.resume_state import (
     TrainingProgress,
@@ -236,18 +233,6 @@ class RunWriter:
 
     # Files
 
-    def model_after(self, task: int) -> Path:
-        """Where the model as it was after a task is kept."""
-        if task < 0:
-            return self.run.path / "checkpoints" / UNTRAINED
-        return self.run.file("checkpoints", task)
-
-    def save_model(self, task: int) -> None:
-        """Keep the model as it is now, after a task; every rank can read it from then on."""
-        if is_main():
-            save_model(self.model_after(task), self.model, self.tokenizer)
-        barrier()
-
     @_by_main
     def save_mask(self, mask: Mask, task: int, step: int = 0) -> None:
         """Keep the mask that a task is trained under from after `step` of its steps."""
@@ -257,12 +242,6 @@ class RunWriter:
     def save_fisher(self, scores: FisherScores, task: int, step: int = 0) -> None:
         """Keep the Fisher scores of the model after `step` steps of a task."""
         scores.save(self.run.file("fisher", task, step))
-
-    @_by_main
-    def remove_model(self, task: int) -> None:
-        """Forget the model after a task, and the memory that belongs to it."""
-        self.run.remove_checkpoint(task)
-        self.run.file("memory", task).unlink(missing_ok=True)
 
     @_by_main
     def save_tensors(
