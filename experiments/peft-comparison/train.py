@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -256,11 +257,18 @@ class Comparison:
 def hold_still(
     model: PreTrainedModel, mask: Mask, optimizer: torch.optim.Optimizer
 ) -> MaskedGradients:
-    """Let only the mask's units move, in a loop of another program."""
+    """Let only the mask's units move, in a loop of another program, which clips after backward."""
     masking = MaskedGradients(model, mask)
-    masking.project_at_once()
+    for _, parameter, frozen in mask.frozen(model):
+        parameter.register_post_accumulate_grad_hook(partial(clear_frozen, frozen))
     masking.attach(optimizer)
     return masking
+
+
+def clear_frozen(frozen: torch.Tensor, parameter: torch.Tensor) -> None:
+    """Clear the gradient of frozen units as soon as it is there."""
+    if parameter.grad is not None:
+        parameter.grad.masked_fill_(frozen, 0)
 
 
 def tiny_model() -> PreTrainedModel:

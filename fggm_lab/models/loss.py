@@ -100,21 +100,19 @@ def probe_ids(model: PreTrainedModel, length: int) -> tuple[int, ...]:
 
 
 @torch.no_grad()
-def own_loss_differs(model: PreTrainedModel, text: Encoded | None = None) -> bool:
+def own_loss_differs(model: PreTrainedModel) -> bool:
     """Whether the `.loss` of a model's family is another than `answer_loss`, on one short text.
 
     The loss of a mixture's router is no difference.
 
     Args:
         model: in evaluation mode.
-        text: what to compare on; by default a few tokens from the middle of the vocabulary.
 
     Returns:
         True if it is another, or if there is none.
     """
-    if text is None:
-        ids = probe_ids(model, PROBE_TOKENS)
-        text = Encoded(ids[:2], ids[2:], False)
+    ids = probe_ids(model, PROBE_TOKENS)
+    text = Encoded(ids[:2], ids[2:], False)
     batch = {name: tensor.to(model.device) for name, tensor in collate([text], 0).items()}
     output = model(**batch, use_cache=False)
     if output.loss is None:

@@ -38,23 +38,6 @@ def _minus(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def so_far(matrix: Matrix, t: int) -> list[list[float | None]]:
-    """The (t, t) matrix of the first t tasks: its metrics are those after training task t.
-
-    Args:
-        matrix: (T, T).
-        t: number of tasks trained, 1 to T.
-
-    Returns:
-        (t, t): a copy of the first t rows and columns.
-
-    Raises:
-        SettingError: `t` is outside 1 to T, or the matrix is not square.
-    """
-    _check_step(matrix, t)
-    return [list(row[:t]) for row in matrix[:t]]
-
-
 def _check_step(matrix: Matrix, t: int) -> None:
     if not 1 <= t <= _size(matrix):
         raise SettingError(f"t is {t}; it must be from 1 to the number of tasks, {len(matrix)}")

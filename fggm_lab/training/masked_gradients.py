@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from weakref import WeakSet
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
@@ -15,7 +14,6 @@ from torch.utils.hooks import RemovableHandle
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.models.check import check_trainable_dtype
-from fggm_lab.models.sharding import local
 from fggm_lab.training.changed_entries import ChangedEntries
 from fggm_lab.training.frozen_units import FrozenUnits
 from fggm_lab.training.open_maskings import close_earlier, note_closed, note_open
@@ -106,18 +104,6 @@ class MaskedGradients:
     def plain(self) -> AbstractContextManager[None]:
         """Nothing to do: the model is the plain one all along."""
         return nullcontext()
-
-    def project_at_once(self) -> None:
-        """Mask each gradient as soon as it is there, for loops that clip right after backward."""
-        if self._mask is None:
-            return
-        for _, parameter, frozen in self._mask.frozen(self.model):
-            hook = partial(self._mask_gradient, frozen)
-            self._handles.append(parameter.register_post_accumulate_grad_hook(hook))
-
-    def _mask_gradient(self, frozen: Tensor, parameter: Tensor) -> None:
-        if parameter.grad is not None:
-            local(parameter.grad).masked_fill_(frozen, 0)
 
     def _before_step(self, *_: Any) -> None:
         self._guard.stepping = True

@@ -78,14 +78,12 @@ def choice(description: str, options: Sequence[Any] = ()) -> ipywidgets.Dropdown
     return ipywidgets.Dropdown(description=description, options=options, style=WIDE)
 
 
-def switch(
-    description: str, options: Sequence[Any], value: Any = None, width: str = "auto"
-) -> ipywidgets.ToggleButtons:
-    """Buttons side by side, of which one is pressed."""
-    buttons = ipywidgets.ToggleButtons(
+def switch(description: str, options: Sequence[Any]) -> ipywidgets.ToggleButtons:
+    """Buttons side by side, of which one is pressed: at first the first."""
+    return ipywidgets.ToggleButtons(
         description=description,
         options=options,
-        style={"button_width": width, **WIDE},
+        style={"button_width": "auto", **WIDE},
         layout={
             "width": "max-content",
             "max_width": "100%",
@@ -93,9 +91,6 @@ def switch(
             "grid_gap": "0 8px",
         },
     )
-    if value is not None:
-        buttons.value = value
-    return buttons
 
 
 class Ticks(ipywidgets.HBox):

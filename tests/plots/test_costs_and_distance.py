@@ -12,7 +12,7 @@ from fggm_lab.plots import (
     scores_against_cost,
 )
 from fggm_lab.runs import Run
-from fggm_lab.runs.metrics import forgetting, so_far
+from fggm_lab.runs.metrics import forgetting
 from tests.support.records import TASKS, made_run, with_costs
 
 
@@ -46,7 +46,7 @@ def test_each_task_of_each_run_is_a_point_of_what_was_lost_by_then(runs: list[Ru
     before, after = scores.general["before"], scores.general["after"]
     assert before is not None and after is not None
     assert general.y[-1] == pytest.approx(before - after)
-    assert list(forgot.y) == [forgetting(so_far(scores.matrix, t)) for t in (2, 3)]
+    assert list(forgot.y) == [forgetting([row[:t] for row in scores.matrix[:t]]) for t in (2, 3)]
     assert "rank correlation +1.00" in describe(figure)
     on_task = forgetting_against_distance(runs, "new_task")
     assert list(on_task.data[0].x) == [0.2, 0.4, 0.6] and len(on_task.data[1].x) == 6

@@ -17,7 +17,6 @@ from fggm_lab.runs.metrics import (
     op_after,
     op_final,
     op_mean_over_steps,
-    so_far,
 )
 
 METRICS = {key: number for key, number in NUMBERS.items() if number.of_scores is not None}
@@ -60,13 +59,6 @@ def test_hand_computed_full_matrix() -> None:
     assert fwt(FULL, UNTRAINED) == pytest.approx((0.1 + 0.1) / 2)
     assert forgetting(FULL) == pytest.approx((0.4 + 0.1) / 2)
     assert learning_accuracy(FULL) == pytest.approx(0.8)
-
-
-def test_the_first_tasks_have_a_matrix_of_their_own() -> None:
-    assert so_far(FULL, 2) == [[0.8, 0.3], [0.9, 0.7]]
-    assert so_far(FULL, 3) == FULL
-    assert bwt_gem(so_far(FULL, 2)) == pytest.approx(0.1)
-    assert learning_accuracy(so_far(FULL, 1)) == 0.8
 
 
 def test_only_forward_transfer_needs_the_cells_above_the_diagonal() -> None:
