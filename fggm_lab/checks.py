@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, get_args
 
@@ -73,7 +74,7 @@ def check_count(name: str, value: int, minimum: int = 1) -> None:
         SettingError: it is less, or no whole number.
     """
     check_range(name, value, minimum)
-    if not isinstance(value, int):
+    if not isinstance(value, Integral):  # numpy's numbers, too
         raise SettingError(f"{name} is {shortened(value)}; it must be a whole number")
 
 

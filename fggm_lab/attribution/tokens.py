@@ -19,6 +19,7 @@ from captum.attr._core.llm_attr import LLMAttributionResult
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.models.build import checked_length
 from fggm_lab.models.encoding import Encoded, HasPromptAndAnswer, encode
@@ -123,8 +124,7 @@ def attribute_tokens(
         raise SettingError(
             f"no attribution is named '{method}'; there are: {', '.join(ATTRIBUTIONS)}"
         )
-    if steps < 1:
-        raise SettingError(f"steps is {steps}; it must be 1 or more")
+    check_count("steps", steps)
     encoded = encode(tokenizer, [example], checked_length(model, max_length))[0]
     baseline = tokenizer.eos_token_id if baseline is None else baseline
     prompt_tokens = _Tokens(encoded, tokenizer, baseline)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation.generate import generate
 from fggm_lab.files import read_rows, write_rows
@@ -205,9 +206,8 @@ def _check(
     problems: Sequence[CodeProblem], samples: int, temperature: float, batch_size: int
 ) -> None:
     """Raise unless this can be drawn."""
-    for name, number in (("samples", samples), ("batch_size", batch_size)):
-        if number < 1:
-            raise SettingError(f"{name} is {number}; it must be 1 or more")
+    check_count("samples", samples)
+    check_count("batch_size", batch_size)
     if not 0 <= temperature < float("inf"):
         raise SettingError(f"temperature is {temperature}; it must be 0 (greedy) or above")
     if temperature == 0 and samples > 1:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
 from fggm_lab.fisher.registry import find_estimator
@@ -81,10 +82,8 @@ def mask_stability(
         )
     if smallest is None:
         smallest = max(1, len(items) // BLOCKS)
-    if smallest < 1 or repeats < 1:
-        raise SettingError(
-            f"smallest is {smallest} and repeats is {repeats}; both must be 1 or more"
-        )
+    check_count("smallest", smallest)
+    check_count("repeats", repeats)
     count = len(items) // smallest
     if count < 2:
         raise DataError(

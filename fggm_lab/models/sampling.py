@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_count
 from fggm_lab.distributed import on_main
-from fggm_lab.errors import ModelError, SettingError
+from fggm_lab.errors import ModelError
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, collate
 from fggm_lab.models.generation import generate_tokens, handles_left_padding
@@ -44,8 +45,8 @@ def own_samples(
         SettingError: `count` or `length` is below 1.
         ModelError: the tokenizer has no token to begin with.
     """
-    if count < 1 or length < 1:
-        raise SettingError(f"{count} samples of {length} tokens; both must be 1 or more")
+    check_count("count", count)
+    check_count("length", length)
     openings = [(beginning_token(tokenizer),)] * count
     return continued_samples(
         model, tokenizer, openings, length=length, seed=seed, batch_size=batch_size

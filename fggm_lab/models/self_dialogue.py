@@ -7,6 +7,7 @@ from typing import Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import SettingError
 from fggm_lab.models.build import context_length
 from fggm_lab.models.chat import chat_answer_text, chat_prompt_text
@@ -67,8 +68,8 @@ def own_dialogues(
         ModelError: the template writes nothing before a user's turn, and there is no token to begin
             with.
     """
-    if count < 1 or length < 1:
-        raise SettingError(f"{count} dialogues of {length} tokens a turn; both must be 1 or more")
+    check_count("count", count)
+    check_count("length", length)
     context = context_length(model)
     most = context if max_length is None else min(max_length, context)
     begun = [list(opening) for opening in openings or [()] * count]

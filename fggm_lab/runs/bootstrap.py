@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import SettingError
 
 DRAWS = 10_000
@@ -42,8 +43,7 @@ def bootstrap_interval(
     """
     if not 0 < confidence < 1:
         raise SettingError(f"confidence is {confidence}; it must be between 0 and 1, such as 0.95")
-    if draws < 1:
-        raise SettingError(f"draws is {draws}; it must be 1 or more")
+    check_count("draws", draws)
     if len(values) < 2:
         return None, None
     from scipy.stats import bootstrap  # slow to import

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from fggm_lab.checks import check_choice
-from fggm_lab.errors import DataError, SettingError, nearest
+from fggm_lab.checks import check_choice, check_count
+from fggm_lab.errors import DataError, nearest
 from fggm_lab.files import digest
 from fggm_lab.tasks.arithmetic import is_arithmetic
 from fggm_lab.tasks.code.problem_files import holds_problems, read_problems
@@ -67,8 +67,7 @@ class General:
         """The same with at most `limit` examples (the first ones) of each skill."""
         if limit is None:
             return self
-        if limit < 1:
-            raise SettingError(f"limit is {limit}; it must be 1 or more examples per skill")
+        check_count("limit", limit)
         return replace(
             self,
             skills={name: examples[:limit] for name, examples in self.skills.items()},

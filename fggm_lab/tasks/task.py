@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from reprlib import Repr
 from typing import Literal, get_args, overload
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import DataError, SettingError, nearest, shortened
 from fggm_lab.html_table import html_table, plain_lines
 from fggm_lab.tasks.chat import ChatPrompt
@@ -102,8 +103,7 @@ class Task:
         """
         if limit is None:
             return self
-        if limit < 1:
-            raise SettingError(f"limit is {limit}; it must be 1 or more examples per split")
+        check_count("limit", limit)
         shortened = {name: self.split(name)[:limit] for name in splits}
         return replace(self, **shortened)  # type: ignore[arg-type]
 

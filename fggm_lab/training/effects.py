@@ -9,8 +9,7 @@ from typing import Any, Literal, get_args
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fggm_lab.checks import check_choice
-from fggm_lab.errors import SettingError
+from fggm_lab.checks import check_choice, check_count
 from fggm_lab.evaluation import TaskScore, evaluate
 from fggm_lab.fisher import FisherScores
 from fggm_lab.masks import Mask, Scope, moving_units
@@ -154,8 +153,7 @@ def measured(
         DataError: a task has no such split.
         TrainingError: a likelihood is not a number.
     """
-    if examples < 1:
-        raise SettingError(f"examples is {examples}; score 1 or more of each task")
+    check_count("examples", examples)
     evaluation = evaluate(model, tokenizer, tasks, general, split=split, probe=examples)
     return Measured(
         evaluation.tasks, None if evaluation.general is None else evaluation.general.score
@@ -300,8 +298,7 @@ def freezing(
         TrainingError: the loss is not a number any more.
     """
     mask.check(model)
-    if steps < 1:
-        raise SettingError(f"steps is {steps}; train for 1 or more")
+    check_count("steps", steps)
     task = tasks[train]
     index = tasks.names.index(train)
     longest = example_length(model)

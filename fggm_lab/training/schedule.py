@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import SettingError
 from fggm_lab.settings import Schedule
 
@@ -24,8 +25,7 @@ def step_count(examples: int, epochs: float, batch_size: int) -> int:
     """
     if epochs <= 0:
         raise SettingError(f"epochs is {epochs}; it must be above 0")
-    if batch_size < 1:
-        raise SettingError(f"batch size is {batch_size}; it must be 1 or more")
+    check_count("batch_size", batch_size)
     return max(1, round(math.ceil(examples / batch_size) * epochs)) if examples else 0
 
 

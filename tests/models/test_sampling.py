@@ -55,5 +55,5 @@ def test_samples_repeat_end_and_disturb_nothing() -> None:
 
 
 def test_bad_numbers_are_one_sentence() -> None:
-    with pytest.raises(SettingError, match="both must be 1 or more"):
+    with pytest.raises(SettingError, match="count is 0; it must be 1 or more"):
         own_samples(small_model(), character_tokenizer(), 0)

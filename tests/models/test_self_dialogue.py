@@ -109,7 +109,7 @@ def test_bad_input_is_one_sentence() -> None:
     model = scripted(tokens)
     with pytest.raises(SettingError, match="4 tokens around a user's turn, which leaves no room"):
         own_dialogues(model, tokens, 2, max_length=5)
-    with pytest.raises(SettingError, match="0 dialogues of 64 tokens a turn; both must be 1"):
+    with pytest.raises(SettingError, match="count is 0; it must be 1 or more"):
         own_dialogues(model, tokens, 0)
     with pytest.raises(DataError, match="has no chat template"):
         own_dialogues(model, tokenizer(None), 2)

@@ -51,7 +51,7 @@ def test_measuring_points_are_spread_and_leave_the_last_step_out() -> None:
 def test_bad_settings_are_named() -> None:
     with pytest.raises(SettingError, match="epochs is 0"):
         step_count(10, 0, 4)
-    with pytest.raises(SettingError, match="batch size is 0"):
+    with pytest.raises(SettingError, match="batch_size is 0"):
         step_count(10, 1, 0)
     with pytest.raises(SettingError, match="write one of: constant, linear"):
         TrainingSettings(schedule="cosine")  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import SettingError
 from fggm_lab.tasks.code.limits import Limits, Outcome
 from fggm_lab.tasks.code.problem import CodeProblem
@@ -85,8 +86,7 @@ def run_programs(
 ) -> list[Outcome]:
     """Run whole programs, some at a time; `run_program` for each, in order."""
     check_allowed(allow)
-    if workers < 1:
-        raise SettingError(f"workers is {workers}; it must be 1 or more")
+    check_count("workers", workers)
     if not sources:
         return []
     isolation()  # found out once, before the threads ask for it
