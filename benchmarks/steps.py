@@ -63,7 +63,9 @@ def measure(settings: Settings) -> list[Row]:
     tasks = lab.load_tasks("trace-mini").limited(EXAMPLES)
     steps = STEPS[settings.size]
     methods = TINY if settings.size == "tiny" else METHODS
-    sides = {name: Side(_made(words), model, tokenizer, tasks) for name, words in methods.items()}
+    sides = {
+        name: Side(_method_from(words), model, tokenizer, tasks) for name, words in methods.items()
+    }
     timings = side_by_side({name: side.steps(steps) for name, side in sides.items()}, settings)
     before = side_by_side({name: side.plan for name, side in sides.items()}, settings)
     plain = timings["sft"].median / steps
@@ -79,7 +81,7 @@ def measure(settings: Settings) -> list[Row]:
     ]
 
 
-def _made(words: str) -> Method:
+def _method_from(words: str) -> Method:
     """A method from its name and its settings, as numbers."""
     name, *settings = words.split()
     pairs = (setting.split("=") for setting in settings)

@@ -28,7 +28,7 @@ Names = Annotated[
 ]
 
 
-def known(studies: list[str] | None) -> list[str]:
+def checked_names(studies: list[str] | None) -> list[str]:
     """The names of studies, all if none is named; a usage error if there is no such study."""
     for study in studies or []:
         if study not in catalog.STUDIES:
@@ -45,7 +45,7 @@ def train(
     methods: Annotated[str, typer.Option(help="Only these, comma-separated.")] = "",
 ) -> None:
     """Train studies, one after the other; those after a tuning need what it chose."""
-    train_studies(known(studies), jobs, [name for name in methods.split(",") if name])
+    train_studies(checked_names(studies), jobs, [name for name in methods.split(",") if name])
 
 
 @app.command()
@@ -56,7 +56,7 @@ def plan(
     ] = False,
 ) -> None:
     """List the pieces: runs planned, rows there, hours of one process used and to go."""
-    pieces = [piece(study) for study in known(studies)]
+    pieces = [piece(study) for study in checked_names(studies)]
     typer.echo(f"{'study':<18}{'planned':>8}{'rows':>6}{'failed':>8}{'hours':>8}{'to go':>8}")
     for state in pieces:
         typer.echo(_line(state))
@@ -83,7 +83,7 @@ def tidy(
     studies: Names = None,
 ) -> None:
     """Drop the rows of runs that are planned no more."""
-    for study in known(studies):
+    for study in checked_names(studies):
         if dropped := keep_only(study, catalog.plan(study).runs):
             typer.echo(f"{study}: {dropped} rows dropped")
 

@@ -210,13 +210,13 @@ def _lock(path: Path) -> Iterator[None]:
 def _text(study: StudyRows) -> str:
     """A file of rows: one a line, sorted."""
 
-    def place(row: Row) -> str:
+    def sort_key(row: Row) -> str:
         return json.dumps([row["method"], row["lr"], row["settings"], row["tasks"], row["seed"]])
 
     head = json.dumps({**study.head, "failures": study.failures}, indent=1, ensure_ascii=False)
     lines = ",\n".join(
         "  " + json.dumps(_short({k: v for k, v in row.items() if v is not None}))
-        for row in sorted(study.rows, key=place)
+        for row in sorted(study.rows, key=sort_key)
     )
     return f'{head[:-2]},\n "rows": [\n{lines}\n ]\n}}\n'
 

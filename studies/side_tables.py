@@ -158,12 +158,12 @@ def ablations() -> str:
 def counts(rows: Iterable[Row], setting: str, methods: Sequence[str], study: str) -> str:
     """How many examples, or samples, a method scores."""
 
-    def place(row: Row) -> tuple[int, float]:
+    def sort_key(row: Row) -> tuple[int, float]:
         value = row["settings"][setting]
         return methods.index(row["method"]), float("inf") if value is None else value
 
     name = setting.replace("_", " ")
-    lines = grouped(sorted(rows, key=place), name, lambda row: row["settings"][setting])
+    lines = grouped(sorted(rows, key=sort_key), name, lambda row: row["settings"][setting])
     return with_gaps(lines, study)
 
 

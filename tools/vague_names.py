@@ -1,7 +1,8 @@
 """Count names that do not say what they hold: `python tools/vague_names.py FOLDER …`.
 
 A name is counted each time the code binds it: an assignment, a loop, a `with`, a comprehension, a
-parameter. A vague one consists of nothing but words of `VAGUE` (`found`, `the_one`, `_kept`).
+parameter, a function, a class. A vague one consists of nothing but words of `VAGUE` (`found`,
+`the_one`, `_kept`).
 """
 
 import ast
@@ -35,6 +36,8 @@ def bindings(path: Path) -> Iterator[Binding]:
             yield Binding(node.attr, path, node.lineno)
         elif isinstance(node, ast.arg):
             yield Binding(node.arg, path, node.lineno)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield Binding(node.name, path, node.lineno)
 
 
 def is_vague(name: str) -> bool:

@@ -94,13 +94,13 @@ def _shipped() -> dict[str, dict[str, bool]]:
     from fggm_lab.tasks import SEQUENCES, data_folder
 
     return {
-        "tasks": {name: _there(data_folder, name) for name in SEQUENCES},
-        "models": {TINY: _there(data_folder, "base")},
-        "stored_runs": {name: _there(data_folder, FOLDER, name) for name in STORED},
+        "tasks": {name: _is_available(data_folder, name) for name in SEQUENCES},
+        "models": {TINY: _is_available(data_folder, "base")},
+        "stored_runs": {name: _is_available(data_folder, FOLDER, name) for name in STORED},
     }
 
 
-def _there(find: Callable[..., object], *parts: str) -> bool:
+def _is_available(find: Callable[..., object], *parts: str) -> bool:
     try:
         find(*parts)
     except LabError:

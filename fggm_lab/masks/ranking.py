@@ -61,7 +61,7 @@ class Ranking:
         info = MaskInfo(keep, scope, "top", task=self.scores.info.task)
         return Mask(self._per_parameter(bits), dict(self.scores.axes), info)
 
-    def kept(self, keeps: Sequence[float], scope: Scope = "parameter") -> np.ndarray:
+    def kept_counts(self, keeps: Sequence[float], scope: Scope = "parameter") -> np.ndarray:
         """How many units of each parameter `top` would keep, for many keep shares at once.
 
         Args:

@@ -11,14 +11,14 @@ OUTSIDE = "outside layers"
 _STACK = re.compile(r"(?:^|\.)(?:layers|h|blocks|block|layer)\.(\d+)\.")
 
 
-class Place(NamedTuple):
+class NameParts(NamedTuple):
     """A parameter's layer (None outside the stack) and its name inside that layer."""
 
     layer: int | None
     module: str
 
 
-def split_name(name: str) -> Place:
+def split_name(name: str) -> NameParts:
     """Split a parameter's name into layer and module.
 
     `model.layers.3.mlp.up_proj.weight` → (3, `mlp.up_proj.weight`); the first numbered stack
@@ -33,8 +33,8 @@ def split_name(name: str) -> Place:
     """
     match = _STACK.search(name)
     if match:
-        return Place(int(match.group(1)), name[match.end() :])
-    return Place(None, re.sub(r"^(?:(?:model|transformer|gpt_neox|decoder)\.)+", "", name))
+        return NameParts(int(match.group(1)), name[match.end() :])
+    return NameParts(None, re.sub(r"^(?:(?:model|transformer|gpt_neox|decoder)\.)+", "", name))
 
 
 def layer_name(layer: int | None) -> str:

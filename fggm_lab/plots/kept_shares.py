@@ -228,7 +228,7 @@ def shares_by_keep(scores: FisherScores, by: Grouping, scope: Scope, keep: float
     groups = _groups({name: units.numel() for name, units in scores.units.items()}, by)
     steps = _steps(len(groups))
     keeps = sorted({keep, *(round(i / steps, 2) for i in range(1, steps + 1))})
-    counts = Ranking(scores).kept(keeps, scope)
+    counts = Ranking(scores).kept_counts(keeps, scope)
     column = {name: index for index, name in enumerate(scores.names)}
     moved = np.stack([counts[:, [column[n] for n in group]].sum(1) for group in groups.values()], 1)
     units = np.array([sum(scores.units[n].numel() for n in group) for group in groups.values()])

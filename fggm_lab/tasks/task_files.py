@@ -198,7 +198,7 @@ def _names(
 ) -> list[str]:
     """The tasks to read, in order; raises DataError where one of them is not there."""
     if order is None:
-        names = sorted(folders, key=_place)
+        names = sorted(folders, key=_task_order)
         if not set(TRACE_ORDER).isdisjoint(names) and len(names) > 1:
             names = [name for name in names if name != REPLAY_SET]
         if not allow_missing and looks_like_trace(folder, names):
@@ -229,7 +229,7 @@ def _ordered(
     return names
 
 
-def _place(name: str) -> tuple[int, str]:
+def _task_order(name: str) -> tuple[int, str]:
     """Sorts TRACE's tasks into its order and all others behind them, alphabetically."""
     return (TRACE_ORDER.index(name) if name in TRACE_ORDER else len(TRACE_ORDER), name)
 

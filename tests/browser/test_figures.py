@@ -34,7 +34,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, go.Figure]:
     drawn["a plane of ten methods"] = plots.stability_plasticity(ten_runs)
     drawn["curves and a loss of five methods"] = plots.forgetting_curves(ten_runs[:5])
     drawn["curves of one task"] = plots.forgetting_curves(records.runs, "FOMC")
-    drawn["shares by module"] = plots.kept_shares(records.one, by="module")
+    drawn["shares by module"] = plots.kept_shares(records.fomc, by="module")
     drawn["a map of one layer"] = plots.mask_map(records.masks, 1)
     return drawn
 

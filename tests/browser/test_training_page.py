@@ -36,7 +36,7 @@ TRAIN = """([method, keep, examples, steps]) => new Promise((resolve, reject) =>
 
 
 @dataclass(frozen=True)
-class Given(TaskMasking):
+class MaskFromFile(TaskMasking):
     """Trains under a mask that was written to a file."""
 
     name = "given"
@@ -76,7 +76,8 @@ def test_scores_mask_and_ten_losses_are_the_librarys(
     mask.save(tmp_path / "mask.safetensors")
     questions = iter(range(1, STEPS + 1))
     run = lab.run_sequence(
-        model, tokenizer, tasks, Given(file=str(tmp_path / "mask.safetensors")), tmp_path / "run",
+        model, tokenizer, tasks, MaskFromFile(file=str(tmp_path / "mask.safetensors")),
+        tmp_path / "run",
         pause=lambda: next(questions) == STEPS, lr=1.5e-3, epochs=4, limit=160, points_per_task=0,
         score_limit=1,
     )  # fmt: skip

@@ -140,10 +140,10 @@ def test_the_command_of_a_cell_under_a_preset_trains_what_the_sweep_trains(
     by_sweep, prepared[:] = [*prepared], []
     for row in json.loads(call(*words, "--dry-run", "--json").out):
         assert call(*row["command"][1:]).status == 2
-    assert [asked(job) for job in prepared] == [asked(job) for job in by_sweep] != []
+    assert [requested(job) for job in prepared] == [requested(job) for job in by_sweep] != []
 
 
-def asked(job: TrainingJob) -> dict[str, Any]:
+def requested(job: TrainingJob) -> dict[str, Any]:
     """What a run is asked to be, without the data itself."""
     general = None if job.general is None else job.general.source
     fields = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}

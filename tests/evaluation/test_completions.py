@@ -113,13 +113,15 @@ def test_programs_really_run_and_pass_at_k_is_the_estimators(tmp_path: Path) -> 
 
 
 def test_pass_at_k_counts_each_problems_own_completions() -> None:
-    def made(problem: str, passed: Sequence[bool]) -> list[Completion]:
+    def completions_of(problem: str, passed: Sequence[bool]) -> list[Completion]:
         return [
             Completion(problem, i, "", "", ok, "passed" if ok else "timeout", "", 0.0, False)
             for i, ok in enumerate(passed)
         ]
 
-    estimates = pass_at_every_k(made("a", [True, False, False, True]) + made("b", [False] * 3))
+    estimates = pass_at_every_k(
+        completions_of("a", [True, False, False, True]) + completions_of("b", [False] * 3)
+    )
     assert estimates == pytest.approx({k: pass_at_k(4, 2, k) / 2 for k in (1, 2, 3)})
 
 

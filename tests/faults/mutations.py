@@ -78,7 +78,7 @@ def mutated(text: str, rng: random.Random, by_line: bool = False) -> str:
         index = rng.randrange(len(text))
         return text[:index] + rng.choice('{}[]",:0x\x00\xff9e-') + text[index + 1 :]
     value = json.loads(text)
-    parent, key = rng.choice(list(_places(value)))
+    parent, key = rng.choice(list(_positions(value)))
     if way < 0.3 and parent is not None:
         del parent[key]
         return json.dumps(value)
@@ -94,7 +94,7 @@ def mutated(text: str, rng: random.Random, by_line: bool = False) -> str:
     return json.dumps(_replaced(value, parent, key, copy.deepcopy(rng.choice(ODD))))
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def _positions(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every container and key inside a JSON value, and the value itself."""
     yield None, None
     keys = (
@@ -102,7 +102,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     )
     for key in keys:
         yield value, key
-        yield from list(_places(value[key]))[1:]
+        yield from list(_positions(value[key]))[1:]
 
 
 def _replaced(value: Any, parent: Any, key: Any, new: Any) -> Any:

@@ -63,9 +63,9 @@ def test_counts_of_many_keep_shares_are_those_of_their_masks(scope: Scope) -> No
     scores.units["model.layers.1.mlp.down_proj.weight"][:] = 1.0  # ties
     scores.units["model.layers.2.mlp.down_proj.weight"] = torch.zeros(0)
     keeps = [0.3, 1.0, 0.01, 0.3, 0.77]
-    counts = Ranking(scores).kept(keeps, scope)
+    counts = Ranking(scores).kept_counts(keeps, scope)
     for keep, row in zip(keeps, counts.tolist(), strict=True):
         assert row == [int(bits.sum()) for bits in Mask.top(scores, keep, scope).units.values()]
-    assert Ranking(scores).kept([], scope).shape == (0, len(scores.names))
+    assert Ranking(scores).kept_counts([], scope).shape == (0, len(scores.names))
     with pytest.raises(SettingError, match="keep is 0"):
-        Ranking(scores).kept([0], scope)
+        Ranking(scores).kept_counts([0], scope)

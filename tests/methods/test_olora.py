@@ -62,7 +62,7 @@ def test_the_first_task_has_no_penalty_and_is_lora(tmp_path: Path) -> None:
     assert first[3:] != second[3:]
 
 
-def kept(run: Run) -> dict[str, Tensor]:
+def remembered(run: Run) -> dict[str, Tensor]:
     """What is in the memory after the last task: (tasks · r, in) per layer."""
     return {name.removeprefix("olora."): a.double() for name, a in run.memory(2).items()}
 
@@ -70,7 +70,7 @@ def kept(run: Run) -> dict[str, Tensor]:
 def overlap(run: Run, rank: int = 2) -> float:
     """Mean |cos| between the directions of the last task's A and those of the two before."""
     overlaps = []
-    for matrix in kept(run).values():
+    for matrix in remembered(run).values():
         unit = matrix / matrix.norm(dim=1, keepdim=True)
         overlaps.append((unit[-rank:] @ unit[:-rank].T).abs().mean())
     return float(torch.stack(overlaps).mean())
@@ -88,7 +88,7 @@ def test_a_large_weight_makes_the_new_directions_more_orthogonal(tmp_path: Path)
 
 def test_memory_holds_one_matrix_per_task_and_layer(tmp_path: Path) -> None:
     run = small_run(OLoRA(rank=2), tmp_path / "run", epochs=1)
-    matrices = kept(run)
+    matrices = remembered(run)
     assert len(matrices) == 14 and all(a.shape[0] == 3 * 2 for a in matrices.values())
     stored = [event["stored_bytes"] for event in run.events("task")]
     assert stored == [4 * sum(a.numel() for a in matrices.values()) * i // 3 for i in (1, 2, 3)]

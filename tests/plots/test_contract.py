@@ -64,7 +64,7 @@ def test_every_registered_figure_is_in_the_table() -> None:
 
 
 def test_the_large_model_is_large(records: dict[str, Records]) -> None:
-    assert records["large"].one.unit_count > 600_000
+    assert records["large"].fomc.unit_count > 600_000
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)

@@ -60,8 +60,8 @@ def test_labels_below_an_axis_never_overlap(count: int, length: int) -> None:
     root = ElementTree.fromstring(svg(figure))
     texts = [t for t in root.iter(f"{SVG}text") if t.text in names]
     assert texts[0].text == names[0] and len(texts) > min(count, 12) / 2
-    places = [float(text.attrib["x"]) for text in texts]
-    for left, right in pairwise(places):
+    centres = [float(text.attrib["x"]) for text in texts]
+    for left, right in pairwise(centres):
         turned = "transform" in texts[0].attrib
         line, width = 11, 6 * length  # pixels of a text of size 11
         assert right - left >= (line / np.sin(np.radians(35)) if turned else width) - 1

@@ -175,8 +175,8 @@ def test_the_mask_settings_are_those_the_method_trained_with(
 @pytest.mark.parametrize("methods", ["fapm+fggm", "fggm+fapm", "l2+fggm"])
 def test_of_combined_methods_the_one_that_cuts_masks_counts(config: Make, methods: str) -> None:
     """Shares of other things, such as of changes that FAPM keeps, are no mask's."""
-    made = make_method(methods, fggm={"keep": 0.4, "scope": "global", "first_task": False})
-    recorded = config(method=made.name, method_settings=made.settings)
+    method = make_method(methods, fggm={"keep": 0.4, "scope": "global", "first_task": False})
+    recorded = config(method=method.name, method_settings=method.settings)
     assert recorded.mask_settings == (0.4, "global")
     assert recorded.first_task_masked is False
 

@@ -14,7 +14,9 @@ from tests.support.terminal import printed_text
 MakeRun = Callable[..., Run]
 
 
-def made(tmp_path: Path, finished_run: MakeRun, *methods: tuple[str, dict[str, Any]]) -> list[Run]:
+def made_runs(
+    tmp_path: Path, finished_run: MakeRun, *methods: tuple[str, dict[str, Any]]
+) -> list[Run]:
     return [
         finished_run(
             tmp_path / str(number),
@@ -29,7 +31,7 @@ def test_methods_that_differ_in_it_are_named_below_every_table(
     tmp_path: Path, finished_run: MakeRun
 ) -> None:
     names = ("sft", "migu", "fggm", "random", "replay+fggm", "lwf")
-    runs = made(tmp_path, finished_run, *((name, {}) for name in names))
+    runs = made_runs(tmp_path, finished_run, *((name, {}) for name in names))
     note = "first task masked: fggm, random, replay+fggm; not: migu"
     for rows in (comparison(runs), over_seeds(comparison(runs))):
         assert first_task_note(rows) == note
@@ -43,14 +45,16 @@ def test_methods_that_differ_in_it_are_named_below_every_table(
 
 
 def test_methods_that_are_alike_need_no_line(tmp_path: Path, finished_run: MakeRun) -> None:
-    alike = made(tmp_path, finished_run, ("sft", {}), ("migu", {"first_task": True}), ("fggm", {}))
+    alike = made_runs(
+        tmp_path, finished_run, ("sft", {}), ("migu", {"first_task": True}), ("fggm", {})
+    )
     assert first_task_note(comparison(alike)) is None
     assert "first task" not in printed_text(comparison_table(comparison(alike)))
     assert first_task_note(comparison(alike[:1])) is None
 
 
 def test_both_variants_of_a_method_are_told_apart(tmp_path: Path, finished_run: MakeRun) -> None:
-    runs = made(
+    runs = made_runs(
         tmp_path,
         finished_run,
         ("fggm", {"keep": 0.2}),

@@ -78,12 +78,12 @@ def test_models_and_half_made_folders_are_no_runs(tmp_path: Path, config: Make) 
 def test_a_run_that_lost_its_configuration_is_left_out_and_said(
     tmp_path: Path, config: Make
 ) -> None:
-    whole, lost = (Run.create(tmp_path / name, config()) for name in ("sft", "fggm"))
+    intact, lost = (Run.create(tmp_path / name, config()) for name in ("sft", "fggm"))
     (lost.path / "events.jsonl").write_text(json.dumps({"kind": "start"}) + "\n")
     (lost.path / "config.json").unlink()
     with pytest.warns(UserWarning, match=r"fggm holds a run's log .* left out"):
         runs = find_runs(tmp_path)
-    assert [run.path for run in runs] == [whole.path]
+    assert [run.path for run in runs] == [intact.path]
 
 
 def test_nothing_there_is_no_run_but_no_folder_is_an_error(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def sigmoid(value: float) -> float:
     return 1 / (1 + math.exp(-value))
 
 
-def known(rate: float) -> Row:
+def known_row(rate: float) -> Row:
     """A method whose numbers are known at every rate: it learns early, and loses late and fast."""
     octave = math.log2(rate / 5e-4)
     return {
@@ -44,8 +44,8 @@ def known(rate: float) -> Row:
 
 @pytest.mark.parametrize("octave", [-1.5, -0.5, 0.5])
 def test_a_reading_between_rates_is_right_where_straight_lines_read_too_low(octave: float) -> None:
-    between = known(5e-4 * 2**octave)
-    curve = [known(rate) for rate in (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3)]
+    between = known_row(5e-4 * 2**octave)
+    curve = [known_row(rate) for rate in (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3)]
     level, true = between["learning_accuracy"], between["general_after"]
     read, line = (read(curve, level, "general_after") for read in (at_level, on_line))
     assert read is not None and line is not None
@@ -55,8 +55,8 @@ def test_a_reading_between_rates_is_right_where_straight_lines_read_too_low(octa
 
 
 def test_a_measured_point_is_read_as_it_is_and_nothing_beyond_the_curve() -> None:
-    curve = [known(rate) for rate in (1e-3, 2.5e-4, 5e-4)]
-    middle = known(5e-4)
+    curve = [known_row(rate) for rate in (1e-3, 2.5e-4, 5e-4)]
+    middle = known_row(5e-4)
     read = at_level(curve, middle["learning_accuracy"], "general_after")
     assert read == pytest.approx(middle["general_after"], abs=1e-3)
     assert at_level(curve, middle["learning_accuracy"], "general_after", "keep") == read
@@ -66,7 +66,7 @@ def test_a_measured_point_is_read_as_it_is_and_nothing_beyond_the_curve() -> Non
 
 
 def test_a_rate_left_out_is_read_better_off_the_curve() -> None:
-    curve = [known(rate) for rate in (1.25e-4, 2.5e-4, 5e-4, 1e-3)]
+    curve = [known_row(rate) for rate in (1.25e-4, 2.5e-4, 5e-4, 1e-3)]
     ((line, bent), *_) = errors = left_out(curve, "general_after")
     assert len(errors) == 2 and abs(bent) < abs(line)
     assert left_out(curve[1:], "general_after") == []  # two points make no curve

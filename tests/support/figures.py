@@ -42,16 +42,16 @@ class Records:
         return cls(runs, scores, {task: Mask.top(item, 0.3) for task, item in scores.items()})
 
     @property
-    def one(self) -> FisherScores:
+    def fomc(self) -> FisherScores:
         return self.scores["FOMC"]
 
     def heads(self) -> HeadUnits:
         """Scores by head, 4 or 12 of queries and 2 of keys and values."""
-        width = 128 if self.one.unit_count > 600_000 else 32
+        width = 128 if self.fomc.unit_count > 600_000 else 32
         modules: dict[Projection, str] = {"query": "q_proj", "key": "k_proj", "value": "v_proj"}
         return {
             kind: {
-                layer: self.one[f"model.layers.{layer}.self_attn.{module}.weight"].view(-1, width)
+                layer: self.fomc[f"model.layers.{layer}.self_attn.{module}.weight"].view(-1, width)
                 for layer in range(4)
             }
             for kind, module in modules.items()
@@ -62,7 +62,7 @@ class Records:
         return [
             {"name": name, "layer": split_name(name).layer, "module": split_name(name).module,
              "units": units.numel(), "correlation": np.cos(7 * index)}
-            for index, (name, units) in enumerate(self.one.units.items())
+            for index, (name, units) in enumerate(self.fomc.units.items())
         ]  # fmt: skip
 
 
@@ -90,13 +90,13 @@ TABLE: dict[str, Callable[[Records], tuple[Any, ...]]] = {
     "attention_maps": lambda r: (made_attention(0), made_attention(1)),
     "change_against_overlap": lambda r: (r.runs,),
     "conductance_against_fisher": lambda r: (r.conductance(),),
-    "drift_against_fisher": lambda r: (r.scores, r.one.units),
+    "drift_against_fisher": lambda r: (r.scores, r.fomc.units),
     "drift_curve": lambda r: (DRIFT, "FOMC"),
-    "fisher_spectra": lambda r: (r.one,),
+    "fisher_spectra": lambda r: (r.fomc,),
     "forgetting_against_distance": lambda r: ([with_costs(run) for run in r.runs],),
     "forgetting_curves": lambda r: (r.runs,),
     "head_heatmap": lambda r: (r.heads(), "FOMC"),
-    "kept_shares": lambda r: (r.one,),
+    "kept_shares": lambda r: (r.fomc,),
     "log_curves": lambda r: (r.runs,),
     "lorenz_curves": lambda r: (r.scores,),
     "mask_effects": lambda r: (made_effect(),),
@@ -104,8 +104,8 @@ TABLE: dict[str, Callable[[Records], tuple[Any, ...]]] = {
     "mask_overlap": lambda r: (r.masks,),
     "overlap_per_layer": lambda r: (r.masks,),
     "paired_differences": lambda r: (r.runs, "random"),
-    "score_heatmap": lambda r: (r.one,),
-    "score_histograms": lambda r: (r.one,),
+    "score_heatmap": lambda r: (r.fomc,),
+    "score_histograms": lambda r: (r.fomc,),
     "score_matrix": lambda r: (r.runs[0],),
     "scores_against_cost": lambda r: ([with_costs(run) for run in r.runs],),
     "shared_units": lambda r: (r.masks,),

@@ -28,7 +28,7 @@ DEVICES = ("cpu", "cpu:1")
 """Two names that fake tensors tell apart; real ones do not."""
 
 
-class Places(FakeTensorMode):
+class DeviceFakes(FakeTensorMode):
     """Fake tensors that answer what code asks of numbers, as a sound model's would."""
 
     def __init__(self, *, anything: bool) -> None:
@@ -64,14 +64,14 @@ def split_model(*, anything: bool = False) -> Iterator[PreTrainedModel]:
     Its inputs and outputs are on the first one, as accelerate arranges it for `device_map`.
 
     Args:
-        anything: as `Places` takes it.
+        anything: as `DeviceFakes` takes it.
 
     Yields:
         The model, of use inside the block.
     """
     model = tiny_model("llama", tied=False)
     inner = model.model
-    with Places(anything=anything):
+    with DeviceFakes(anything=anything):
         for module in (inner.layers[1], inner.norm, model.lm_head):
             _move(module, DEVICES[1])
         for module in (inner.embed_tokens, inner.layers[0], inner.rotary_emb):

@@ -19,12 +19,12 @@ def _once_per_module(find: Fact) -> Fact:
     results: WeakKeyDictionary[nn.Module, float | None] = WeakKeyDictionary()
 
     @wraps(find)
-    def known(module: nn.Module) -> float | None:
+    def cached(module: nn.Module) -> float | None:
         if module not in results:
             results[module] = find(module)
         return results[module]
 
-    return known
+    return cached
 
 
 @layer_rule(lambda module: computes_as(module, nn.LayerNorm))
