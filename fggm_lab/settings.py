@@ -332,7 +332,7 @@ def _digits(bound: Any) -> str:
 
 
 def number_type(field: FieldInfo) -> type[int] | type[float]:
-    """Whether the numbers of a setting are whole."""
+    """The type of a setting's numbers: `int` if they are whole, else `float`."""
     return int if int in _parts(field.annotation) else float
 
 

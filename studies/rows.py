@@ -14,7 +14,8 @@ from fggm_lab.deprecation import stored_settings
 from fggm_lab.errors import RunError
 from fggm_lab.files import read_json, write_text
 from fggm_lab.methods import make_method
-from fggm_lab.runs import NUMBERS, Run
+from fggm_lab.runs import Run
+from fggm_lab.runs.numbers import read_numbers
 from studies.planned import PlannedRun
 
 Row = dict[str, Any]
@@ -50,7 +51,7 @@ def row_of(run: Run, command: str | None = None) -> Row:
         "settings": config.method_settings,
         "tasks": config.task_names,
         "split": config.training.split,
-        **{key: number.read(run) for key, number in NUMBERS.items()},
+        **read_numbers(run),
         **_losses(run),
         "general_losses": _general_losses(run),
         "until": [task["until"] for task in run.events("task") if "until" in task] or None,

@@ -9,7 +9,8 @@ from fggm_lab.evaluation.completions import (
     write_completions,
 )
 from fggm_lab.evaluation.distance import kl_per_token
-from fggm_lab.evaluation.evaluate import evaluate, text_loss
+from fggm_lab.evaluation.evaluate import evaluate
+from fggm_lab.evaluation.general_score import text_loss
 from fggm_lab.evaluation.generate import generate
 from fggm_lab.evaluation.held_out import held_out_loss, until_levels
 from fggm_lab.evaluation.lm_evaluation_harness import harness_general

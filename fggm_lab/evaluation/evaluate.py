@@ -9,19 +9,17 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.checks import check_choice, check_optional_count
 from fggm_lab.errors import DataError, TrainingError
-from fggm_lab.evaluation.choice_scoring import choice_scores
-from fggm_lab.evaluation.greedy_answers import Answer, answer_sets, teacher_forced
-from fggm_lab.evaluation.scores import Evaluation, GeneralScore, TaskScore
+from fggm_lab.evaluation.general_score import general_score
+from fggm_lab.evaluation.greedy_answers import Answer, AnswerSet, answer_sets
+from fggm_lab.evaluation.scores import Evaluation, TaskScore
 from fggm_lab.evaluation.too_long import Skipped, fitting_general, fitting_indices
 from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.models import example_length
 from fggm_lab.models.check import check_language_model
-from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.modes import evaluating
 from fggm_lab.runs import Prediction
 from fggm_lab.tasks import (
     PASS_AT_1,
-    Example,
     General,
     ScoredSplit,
     Task,
@@ -29,50 +27,6 @@ from fggm_lab.tasks import (
 )
 from fggm_lab.tasks.general import as_general
 from fggm_lab.tasks.metrics import check_metrics
-
-PROBE_TEXT_TOKENS = 40
-"""How many tokens of a text a probe scores for each example of a set."""
-
-
-@torch.no_grad()
-def text_loss(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    text: str,
-    *,
-    max_length: int,
-    batch_size: int = 16,
-    max_tokens: int | None = None,
-    name: str = "for General",
-) -> float:
-    """Held-out loss of a text, in windows of at most `max_length` tokens.
-
-    Args:
-        model: in evaluation mode.
-        tokenizer: the model's.
-        text: of at least two tokens.
-        max_length: tokens of a window; each begins anew, without what stands before it.
-        batch_size: windows per forward pass.
-        max_tokens: read the text only so far (None: all of it).
-        name: the text's, for the error.
-
-    Returns:
-        Nats per token: the logarithm of the perplexity.
-
-    Raises:
-        DataError: the text has fewer than two tokens.
-    """
-    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"][:max_tokens]
-    begin = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
-    size = max_length - len(begin)
-    windows = [begin + ids[i : i + size] for i in range(0, len(ids), size)]
-    windows = [window for window in windows if len(window) > 1]
-    if not windows:
-        raise DataError(f"the text {name} has fewer than two tokens; give a longer text")
-    # The first token of a window is given, every later one is predicted.
-    encoded = [Encoded(tuple(window[:1]), tuple(window[1:]), False) for window in windows]
-    _, nll = teacher_forced(model, encoded, tokenizer.pad_token_id, batch_size)
-    return sum(nll) / sum(len(window.answer) for window in encoded)
 
 
 def evaluate(
@@ -150,79 +104,53 @@ def evaluate(
     general_skipped: Skipped = {}
     if general is not None and skip_too_long:
         general, general_skipped = fitting_general(tokenizer, general.limited(probe), length)
-    sets = _sets(tasks, general, split, probe, runs_code)
-    check_metrics(metric for _, metric in sets.values())
-    indices: dict[str, Sequence[int]] = {}
-    skipped: dict[str, int] = {}
+    indices: dict[str, Sequence[int]] = {}  # of the examples that are answered
+    sets: dict[tuple[str, str], AnswerSet] = {}
+    skipped: dict[tuple[str, str], int] = {}
     for task in tasks:
-        examples, metric = sets["task", task.name]
-        indices[task.name] = range(len(examples))
-        if skip_too_long:
-            where = f"task {task.name}"
-            indices[task.name] = fitting_indices(tokenizer, examples, length, where)
-        skipped[task.name] = len(examples) - len(indices[task.name])
-        sets["task", task.name] = [examples[i] for i in indices[task.name]], metric
-    limits = {
-        ("task", task.name): limit
-        for task in tasks
-        if (limit := _limit(max_new_tokens, task.name)) is not None
-    }
-    losses: dict[str, float] = {}
-    chosen = {}
+        examples, name = task.split(split)[:probe], ("task", task.name)
+        every, where = range(len(examples)), f"task {task.name}"
+        fitting = fitting_indices(tokenizer, examples, length, where) if skip_too_long else every
+        indices[task.name], skipped[name] = fitting, len(every) - len(fitting)
+        sets[name] = AnswerSet(
+            [examples[i] for i in fitting],
+            _metric(task.metric, runs_code),
+            _limit(max_new_tokens, task.name),
+            max_prompt,
+        )
+    if general is not None:
+        for skill, examples in general.skills.items():
+            metric = _metric(general.metrics.get(skill, "accuracy"), runs_code)
+            sets["skill", skill] = AnswerSet(examples[:probe], metric)
+    check_metrics(answer_set.metric for answer_set in sets.values())
     with evaluating(model), torch.autocast(model.device.type, torch.bfloat16, enabled=autocast):
         answers = answer_sets(
             model,
             tokenizer,
             sets,
             max_length=length,
-            max_new_tokens=limits,
-            max_prompt={}
-            if max_prompt is None
-            else {("task", task.name): max_prompt for task in tasks},
             batch_size=batch_size,
             probe=probe is not None,
             allow_code_execution=runs_code,
         )
+        scores = {name: TaskScore.of(rows, skipped.get(name, 0)) for name, rows in answers.items()}
+        if not all(math.isfinite(score.nll) for score in scores.values()):
+            raise TrainingError("the likelihood of the answers is not a number")
+        measured_general = None
         if general is not None:
-            tokens = None if probe is None else PROBE_TEXT_TOKENS * probe
-            losses = {
-                name: text_loss(
-                    model, tokenizer, text, max_length=length, max_tokens=tokens, name=name
-                )
-                for name, text in general.texts.items()
-            }
-            chosen = choice_scores(
+            measured_general = general_score(
                 model,
                 tokenizer,
-                {name: questions[:probe] for name, questions in general.choices.items()},
-                general.choose,
+                general,
+                {skill: scores["skill", skill] for skill in general.skills},
                 max_length=length,
                 batch_size=batch_size,
+                probe=probe,
+                skipped=sum(general_skipped.values()),
             )
-    scores = {
-        (kind, name): TaskScore.of(rows, skipped.get(name, 0) if kind == "task" else 0)
-        for (kind, name), rows in answers.items()
-    }
-    if not all(math.isfinite(score.nll) for score in scores.values()):
-        raise TrainingError("the likelihood of the answers is not a number")
-    ability = None
-    if losses:
-        mean = sum(losses.values()) / len(losses)
-        ability = GeneralScore(mean, losses if len(losses) > 1 else {})
-    elif general is not None:
-        answered = {name: scores["skill", name] for name in general.skills}
-        skills = {name: skill.score for name, skill in answered.items()}
-        skills |= {name: skill.accuracy for name, skill in chosen.items()}
-        ability = GeneralScore(
-            sum(skills.values()) / len(skills),
-            skills,
-            sum(skill.truncated for skill in answered.values())
-            + sum(skill.truncated for skill in chosen.values()),
-            sum(general_skipped.values()),
-        )
     return Evaluation(
         tasks={task.name: scores["task", task.name] for task in tasks},
-        general=ability,
+        general=measured_general,
         split=split,
         predictions=()
         if probe is not None
@@ -241,21 +169,6 @@ def _tasks(tasks: Sequence[Task] | Task | str | Path) -> Sequence[Task]:
     if isinstance(tasks, str | Path):
         return load_tasks(tasks, allow_missing=True)
     return [tasks] if isinstance(tasks, Task) else tasks
-
-
-def _sets(
-    tasks: Sequence[Task], general: General | None, split: str, probe: int | None, runs_code: bool
-) -> dict[tuple[str, str], tuple[Sequence[Example], str]]:
-    """Every set of examples to answer, with its metric: those of tasks, those of skills."""
-    sets: dict[tuple[str, str], tuple[Sequence[Example], str]] = {
-        ("task", task.name): (task.split(split)[:probe], _metric(task.metric, runs_code))
-        for task in tasks
-    }
-    if general is not None:
-        for name, examples in general.skills.items():
-            metric = general.metrics.get(name, "accuracy")
-            sets["skill", name] = (examples[:probe], _metric(metric, runs_code))
-    return sets
 
 
 def _metric(metric: str, runs_code: bool) -> str:

@@ -22,6 +22,25 @@ SetName = TypeVar("SetName", bound=Hashable)
 
 
 @dataclass(frozen=True)
+class AnswerSet:
+    """Examples to answer, and how.
+
+    Attributes:
+        examples: in the order of the answers.
+        metric: what scores them, a key of `METRICS` or `pass_at_1`.
+        max_new_tokens: the most tokens of a generated answer, which goes on beyond where its score
+            is not decided by then (`is_decided`); None: as many as can matter to its score
+            (`longest_answer`).
+        max_prompt: the most tokens of a prompt; None: as many as `max_length` leaves.
+    """
+
+    examples: Sequence[Example]
+    metric: str
+    max_new_tokens: int | None = None
+    max_prompt: int | None = None
+
+
+@dataclass(frozen=True)
 class Answer:
     """A model's answer to one example.
 
@@ -87,11 +106,9 @@ def _teacher_forced(
 def answer_sets(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    sets: Mapping[SetName, tuple[Sequence[Example], str]],
+    sets: Mapping[SetName, AnswerSet],
     *,
     max_length: int,
-    max_new_tokens: Mapping[SetName, int] | None = None,
-    max_prompt: Mapping[SetName, int] | None = None,
     batch_size: int = 64,
     probe: bool = False,
     allow_code_execution: bool = False,
@@ -104,14 +121,9 @@ def answer_sets(
     Args:
         model: in evaluation mode.
         tokenizer: the model's.
-        sets: name → (examples, a key of `METRICS` or `pass_at_1`).
+        sets: by their names.
         max_length: tokens per example; longer prompts are cut from the left, in each set to the
             length that its longest right answer leaves.
-        max_new_tokens: name → the most tokens of a generated answer; of a set without a number as
-            many as can matter to its score (`longest_answer`). An answer goes on beyond where its
-            score is not decided by then (`is_decided`).
-        max_prompt: name → the most tokens of a prompt; of a set without a number as many as
-            `max_length` leaves.
         batch_size: examples per forward pass.
         probe: generate nothing for sets scored by `accuracy`, and count what is not exact as wrong;
             that differs from the full score only where a model writes the right text with other
@@ -129,60 +141,71 @@ def answer_sets(
     encoded = {
         name: encode(
             tokenizer,
-            examples,
+            answer_set.examples,
             max_length,
             where=_set_name(name),
             context=context,
             cut_alike=True,
-            max_prompt=(max_prompt or {}).get(name),
+            max_prompt=answer_set.max_prompt,
             skippable=True,
         )
-        for name, (examples, _) in sets.items()
+        for name, answer_set in sets.items()
     }
-    # All sets in one list, so that batches mix them; positions in it are `at`.
+    # All sets in one list, so that batches mix them.
     flat = [(name, i) for name in sets for i in range(len(encoded[name]))]
     inputs = [encoded[name][i] for name, i in flat]
-    questions = [(sets[name][0][i], sets[name][1]) for name, i in flat]
+    questions = [(sets[name].examples[i], sets[name].metric) for name, i in flat]
     exact, nll = teacher_forced(model, inputs, tokenizer.pad_token_id, batch_size)
-    requested = max_new_tokens or {}
-    limits = {name: longest_answer(encoded[name], metric) for name, (_, metric) in sets.items()}
-    limits |= requested
-    # Right; what is compared as a whole must also be no longer than requested, the end token, which
-    # is no part of the text, aside.
+    limits = {
+        name: answer_set.max_new_tokens or longest_answer(encoded[name], answer_set.metric)
+        for name, answer_set in sets.items()
+    }
     correct = [
-        exact[at]
-        and (
-            sets[name][1] not in COMPARED_WHOLE
-            or len(inputs[at].answer) - 1 <= requested.get(name, len(inputs[at].answer))
-        )
-        for at, (name, _) in enumerate(flat)
+        exact[position] and _may_be_so_long(inputs[position], sets[name])
+        for position, (name, _) in enumerate(flat)
     ]
     to_generate = [
-        at
-        for at, (_, metric) in enumerate(questions)
-        if not correct[at] and not (probe and metric == "accuracy")
+        position
+        for position, (_, metric) in enumerate(questions)
+        if not correct[position] and not (probe and metric == "accuracy")
     ]
     texts = [
         example.answer if right else None
         for (example, _), right in zip(questions, correct, strict=True)
     ]
-    prompts = [inputs[at].prompt for at in to_generate]
-    token_limits = [limits[flat[at][0]] for at in to_generate]
+    prompts = [inputs[position].prompt for position in to_generate]
+    token_limits = [limits[flat[position][0]] for position in to_generate]
 
     def decided(index: int, text: str) -> bool:
         example, metric = questions[to_generate[index]]
         return is_decided(metric, example.prompt, text, example.answer)
 
     generated = generate_decided(model, tokenizer, prompts, token_limits, decided, batch_size)
-    for at, text in zip(to_generate, generated, strict=True):
-        texts[at] = text
+    for position, text in zip(to_generate, generated, strict=True):
+        texts[position] = text
     scores = _scores(questions, texts, allow_code_execution)
     answers: dict[SetName, list[Answer]] = {name: [] for name in sets}
-    for at, (name, _) in enumerate(flat):
-        tokens = len(inputs[at].answer)
-        cut = inputs[at].truncated
-        answers[name].append(Answer(texts[at], scores[at], exact[at], nll[at], tokens, cut))
+    for position, (name, _) in enumerate(flat):
+        item = inputs[position]
+        answers[name].append(
+            Answer(
+                texts[position],
+                scores[position],
+                exact[position],
+                nll[position],
+                len(item.answer),
+                item.truncated,
+            )
+        )
     return answers
+
+
+def _may_be_so_long(answered: Encoded, answer_set: AnswerSet) -> bool:
+    """Whether the right answer, compared as a whole, is no longer than an answer may be."""
+    limit = answer_set.max_new_tokens
+    compared_whole = answer_set.metric in COMPARED_WHOLE
+    tokens = len(answered.answer) - 1  # the end token is no part of the text
+    return limit is None or not compared_whole or tokens <= limit
 
 
 def _set_name(name: Hashable) -> str:
@@ -198,16 +221,16 @@ def _scores(
     """Score each text by its example's metric; programs are run together, at the end."""
     scores = [0.0] * len(texts)
     programs: dict[int, str] = {}
-    for at, ((example, metric), text) in enumerate(zip(questions, texts, strict=True)):
+    for position, ((example, metric), text) in enumerate(zip(questions, texts, strict=True)):
         if text is None:
             continue
         if metric == PASS_AT_1:
             answer = cut_completion(example.prompt, text)
-            programs[at] = program_text(example.prompt, answer, example.test)
+            programs[position] = program_text(example.prompt, answer, example.test)
         else:
-            scores[at] = METRICS[metric](example.prompt, text, example.answer)
+            scores[position] = METRICS[metric](example.prompt, text, example.answer)
     if programs:
         passed = on_main(lambda: passes(list(programs.values()), allow=allow_code_execution))
-        for at, ok in zip(programs, passed, strict=True):
-            scores[at] = float(ok)
+        for position, ok in zip(programs, passed, strict=True):
+            scores[position] = float(ok)
     return scores

@@ -35,8 +35,8 @@ _BEFORE, _AFTER = (
 """The keys of a row before and after its numbers, and their headings."""
 
 _SAME = ("task_names", "task_fingerprint", "split", "limit", "score_limit", "code_execution")
-_LOOKING = ("fisher_points", "fisher_examples", "score_unlearned", "distance_samples")
-"""What is recorded or scored beside, and changes nothing in training or in any score."""
+_ADDED_MEASUREMENTS = ("fisher_points", "fisher_examples", "score_unlearned", "distance_samples")
+"""Settings that only add measurements: training and all other scores are the same without."""
 _OF_METHOD = "method_settings."
 _LEVELS = "until_loss"
 """A setting by task of which a label gives the mean."""
@@ -48,7 +48,7 @@ _NOT_A_SETTING = {
     "general",
     "general_fingerprint",
     "general_choices",
-    *_LOOKING,
+    *_ADDED_MEASUREMENTS,
     *_SAME,
 }
 

@@ -60,15 +60,6 @@ class RunNumber:
     of_run: "Callable[[Run], float | None] | None" = None
     of_scores: Callable[[Matrix, Row], float | None] | None = None
 
-    def read(self, run: "Run") -> float | None:
-        """The number of one run, None where it is not measured (yet)."""
-        if self.of_run is not None:
-            return self.of_run(run)
-        scores = run.scores
-        if scores is None or self.of_scores is None:
-            return None
-        return self.of_scores(scores.matrix, scores.untrained)
-
     def text(self, value: float | None) -> str:
         """A value of this number as tables show it, `–` where it is not measured."""
         return "–" if value is None else f"{value:.{self.decimals}f}"
@@ -266,6 +257,10 @@ NUMBERS: dict[str, RunNumber] = {
     ),
 }
 """Every number of a run by its key, in the order of the columns."""
+
+
+OF_SCORES = [key for key, number in NUMBERS.items() if number.of_scores is not None]
+"""The keys of those that a score matrix gives."""
 
 
 def read_numbers(run: "Run") -> dict[str, float | None]:

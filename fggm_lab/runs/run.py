@@ -28,7 +28,7 @@ from fggm_lab.runs.events import (
     truncate_events,
 )
 from fggm_lab.runs.folders import CONFIG, LOCK, LOG, may_have_writer, no_run_sentence
-from fggm_lab.runs.numbers import NUMBERS
+from fggm_lab.runs.numbers import OF_SCORES
 from fggm_lab.runs.records import TaskRecords, is_there
 from fggm_lab.runs.scores import ScoreMatrix
 
@@ -345,7 +345,8 @@ class Run(TaskRecords):
 
     def metrics(self) -> dict[str, float | None]:
         """Every number of the score matrix by its key in `NUMBERS`; None where not measured."""
-        return {key: number.read(self) for key, number in NUMBERS.items() if number.of_scores}
+        scores = self.scores
+        return dict.fromkeys(OF_SCORES) if scores is None else scores.metrics()
 
     @property
     def resume_file(self) -> Path:

@@ -212,9 +212,9 @@ def _backward(
                 losses.append((share, data_loss.detach()))
             if reads_logits:
                 terms.append(method.summed_loss(batch, logits))
-            summed = [term for term in terms if term is not None]
-        if summed:
-            torch.stack(summed).sum().backward()
+            present = [term for term in terms if term is not None]
+        if present:
+            torch.stack(present).sum().backward()
     # Read at the end, for a GPU's number is waited for.
     return sum((share * float(loss) for share, loss in losses), 0.0)
 

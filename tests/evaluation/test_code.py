@@ -9,7 +9,7 @@ import pytest
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.evaluation import GeneralScore, evaluate, greedy_answers
-from fggm_lab.evaluation.greedy_answers import answer_sets
+from fggm_lab.evaluation.greedy_answers import AnswerSet, answer_sets
 from fggm_lab.methods import SFT
 from fggm_lab.runs import Run
 from fggm_lab.tasks import PASS_AT_1, Example, General, Task, TaskSequence
@@ -101,7 +101,8 @@ def test_the_programs_really_run() -> None:
 
 def test_a_set_scored_by_programs_asks_for_permission() -> None:
     with pytest.raises(SettingError, match="allow-code-execution"):
-        answer_sets(small_model(), TOKENIZER, {"code": ([RIGHT], PASS_AT_1)}, max_length=64)
+        sets = {"code": AnswerSet([RIGHT], PASS_AT_1)}
+        answer_sets(small_model(), TOKENIZER, sets, max_length=64)
 
 
 @pytest.mark.parametrize("allow", [False, True])

@@ -13,7 +13,8 @@ from fggm_lab.methods import SFT
 from fggm_lab.models import load_model
 from fggm_lab.models.encoding import Encoded, encode
 from fggm_lab.models.sampling import own_samples
-from fggm_lab.runs import NUMBERS, Run
+from fggm_lab.runs import Run
+from fggm_lab.runs.numbers import read_numbers
 from fggm_lab.seeds import derived_seed
 from tests.support.families import character_tokenizer, some_examples
 from tests.support.resuming import StopAt, same_weights, timeless
@@ -84,7 +85,7 @@ def test_a_run_measures_it_after_each_task_from_the_model_it_began_with(run: Run
 
 
 def numbers(run: Run) -> dict[str, Any]:
-    return {key: NUMBERS[key].read(run) for key in ("kl_own_samples", "kl_new_tasks")}
+    return {key: read_numbers(run)[key] for key in ("kl_own_samples", "kl_new_tasks")}
 
 
 def test_it_changes_no_weight_and_a_resumed_run_measures_the_same(run: Run, tmp_path: Path) -> None:

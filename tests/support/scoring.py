@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.evaluation import TaskScore
 from fggm_lab.evaluation.choice_scoring import log_likelihoods, tokenise
-from fggm_lab.evaluation.greedy_answers import answer_sets
+from fggm_lab.evaluation.greedy_answers import AnswerSet, answer_sets
 from fggm_lab.models import context_length
 from fggm_lab.tasks import Choice, Example
 
@@ -19,8 +19,9 @@ def score_of(
     metric: str,
     **settings: Any,
 ) -> TaskScore:
-    """The score of one set of examples; settings as those of `answer_sets`."""
-    sets = {"set": (examples, metric)}
+    """The score of one set of examples; settings as those of `AnswerSet` or `answer_sets`."""
+    limits = {name: settings.pop(name, None) for name in ("max_new_tokens", "max_prompt")}
+    sets = {"set": AnswerSet(examples, metric, **limits)}
     return TaskScore.of(answer_sets(model, tokenizer, sets, max_length=64, **settings)["set"])
 
 
