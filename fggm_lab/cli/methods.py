@@ -1,14 +1,23 @@
 """Which methods `--methods` names, and their settings from `--keep` and `--set`."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fggm_lab.errors import SettingError, nearest
 from fggm_lab.plugins import split_setting
 
 if TYPE_CHECKING:  # imports torch, which would slow every command's start
     from fggm_lab.methods import Method
+
+
+class MethodSetting(NamedTuple):
+    """One setting of a method: the method's name, its part that has the setting, key and value."""
+
+    name: str
+    part: str
+    key: str
+    value: Any
 
 
 def method_names(text: str) -> list[str]:
@@ -65,45 +74,64 @@ def method_settings(
         SettingError: a `--set` has another form, or names another method.
     """
     from fggm_lab.methods import PLUS
+
+    chosen = [
+        *_from_preset(names, defaults or {}),
+        *_from_keep(names, keep),
+        *(_from_pair(pair, names) for pair in pairs),
+    ]
+    settings: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for name, part, key, value in chosen:
+        of_part = settings[name].setdefault(part, {}) if PLUS in name else settings[name]
+        of_part[key] = value
+    return settings
+
+
+def _from_preset(
+    names: Sequence[str], defaults: Mapping[str, Mapping[str, Any]]
+) -> Iterator[MethodSetting]:
+    """What a preset sets of each method and of each part of a combined one."""
+    from fggm_lab.methods import PLUS
+
+    for name in names:
+        for part in name.split(PLUS):
+            for key, value in defaults.get(part, {}).items():
+                yield MethodSetting(name, part, key, value)
+
+
+def _from_keep(names: Sequence[str], keep: float | None) -> Iterator[MethodSetting]:
+    """`--keep`, of every method and part that masks."""
+    from fggm_lab.methods import PLUS
     from fggm_lab.methods.registry import method_class
 
-    settings: dict[str, dict[str, Any]] = {name: {} for name in names}
-
-    def give(name: str, part: str, key: str, value: Any) -> None:
-        of_method = settings[name].setdefault(part, {}) if PLUS in name else settings[name]
-        of_method[key] = value
-
-    for name in names if defaults else []:
-        for part in name.split(PLUS):
-            for key, value in (defaults or {}).get(part, {}).items():
-                give(name, part, key, value)
-    for name in names if keep is not None else []:
+    for name in names if keep is not None else ():
         for part in name.split(PLUS):
             if method_class(part).masks:
-                give(name, part, "keep", keep)
-    for pair in pairs:
-        left, equals, value = pair.partition("=")
-        split = split_setting(left)
-        if not equals or split is None:
-            raise SettingError(f"--set {pair}: write it as METHOD.SETTING=VALUE")
-        method, key = split
-        if method not in settings:
-            joined = next((name for name in names if method in name.split(PLUS)), None)
-            remedy = f"; write {joined}.{pair}" if joined else nearest(method, names)
-            raise SettingError(
-                f"--set {pair}: {method} is not among --methods {','.join(names)}{remedy}"
-            )
-        part = method
-        if PLUS in method:
-            split = split_setting(key)
-            if split is None or split[0] not in method.split(PLUS):
-                raise SettingError(
-                    f"--set {pair}: write it as {method}.PART.SETTING=VALUE, PART being one of "
-                    f"{', '.join(method.split(PLUS))}"
-                )
-            part, key = split
-        give(method, part, key, _value(value))
-    return settings
+                yield MethodSetting(name, part, "keep", keep)
+
+
+def _from_pair(pair: str, names: Sequence[str]) -> MethodSetting:
+    """A `--set METHOD.SETTING=VALUE`, or METHOD.PART.SETTING of a combined method."""
+    from fggm_lab.methods import PLUS
+
+    left, equals, value = pair.partition("=")
+    split = split_setting(left)
+    if not equals or split is None:
+        raise SettingError(f"--set {pair}: write it as METHOD.SETTING=VALUE")
+    name, key = split
+    if name not in names:
+        combined = next((other for other in names if name in other.split(PLUS)), None)
+        remedy = f"; write {combined}.{pair}" if combined else nearest(name, names)
+        raise SettingError(f"--set {pair}: {name} is not among --methods {','.join(names)}{remedy}")
+    if PLUS not in name:
+        return MethodSetting(name, name, key, _value(value))
+    split, parts = split_setting(key), name.split(PLUS)
+    if split is None or split[0] not in parts:
+        raise SettingError(
+            f"--set {pair}: write it as {name}.PART.SETTING=VALUE, PART being one of "
+            f"{', '.join(parts)}"
+        )
+    return MethodSetting(name, *split, _value(value))
 
 
 def _value(text: str) -> Any:

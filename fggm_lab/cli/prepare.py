@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from fggm_lab.cli.presets import (
 )
 from fggm_lab.errors import SettingError
 from fggm_lab.settings import CHECKPOINT_STEPS, MEASURING, RESOURCES, TASKS
+
+if TYPE_CHECKING:  # imports torch, which would slow every command's start
+    from fggm_lab.tasks import TaskSequence
 
 Out = Annotated[
     Path,
@@ -239,15 +242,7 @@ def prepare(
     """
     from fggm_lab.runs import Run
     from fggm_lab.runs.sweep import DEFAULT_ORDER
-    from fggm_lab.tasks import (
-        ORDERS,
-        SHIPPED,
-        TRACE_ORDER,
-        audit,
-        load_general,
-        load_tasks,
-        missing_tasks,
-    )
+    from fggm_lab.tasks import SHIPPED, load_general
 
     names = method_names(methods)
     settings = settings_from(training)
@@ -259,31 +254,21 @@ def prepare(
     if from_ is not None and not resume:
         Run.open(from_)  # raises here, not once the model is loaded; a resumed run needs it not
     order = None if order == DEFAULT_ORDER else order  # which overrides a preset's
-    sequence = load_tasks(tasks, order=order, variant=variant, allow_missing=allow_missing)
+    sequence = _load_sequence(tasks, order, variant, allow_missing, chat, quiet)
     branch = None if from_ is None else (from_, _task_index(sequence.names, task or ""))
-    if chat:
-        sequence = sequence.as_conversations()
-    warnings = [] if quiet else audit(sequence).warnings()
-    missing = missing_tasks(sequence.names) if order is None or order in ORDERS else []
-    part_of_trace = len(missing) + len(sequence) == len(TRACE_ORDER)
-    if missing and (allow_missing or part_of_trace) and not quiet:
-        warnings.insert(0, f"going on without {', '.join(missing)}, which TRACE has")
-    for warning in warnings:
-        console.print_marked("warning", "yellow", warning)
-    if preset is not None:
-        if model != "tiny":
-            check_general(preset, general)
-        if not quiet:
-            values = {
-                "model": model,
-                "tasks": tasks,
-                "chat": chat,
-                "order": order,
-                "methods": tuple(names),
-                "keep": keep,
-                "general": general or SHIPPED,
-            }
-            console.print(preset_table(preset, values, settings, list(chosen_methods.values())))
+    if preset is not None and model != "tiny":
+        check_general(preset, general)
+    if preset is not None and not quiet:
+        values = {
+            "model": model,
+            "tasks": tasks,
+            "chat": chat,
+            "order": order,
+            "methods": tuple(names),
+            "keep": keep,
+            "general": general or SHIPPED,
+        }
+        console.print(preset_table(preset, values, settings, list(chosen_methods.values())))
     if general is None:
         general = SHIPPED if model == "tiny" else "none"
     ability = None if general == "none" else load_general(general, settings.split, general_choices)  # type: ignore[arg-type]
@@ -316,3 +301,24 @@ def prepare(
         )
         for name, method in chosen_methods.items()
     }
+
+
+def _load_sequence(
+    tasks: str, order: str | None, variant: str | None, allow_missing: bool, chat: bool, quiet: bool
+) -> "TaskSequence":
+    """The tasks as the options of `prepare` have them; what is odd about them is told."""
+    from fggm_lab.tasks import ORDERS, TRACE_ORDER, audit, load_tasks, missing_tasks
+
+    sequence = load_tasks(tasks, order=order, variant=variant, allow_missing=allow_missing)
+    if chat:
+        sequence = sequence.as_conversations()
+    if quiet:
+        return sequence
+    warnings = audit(sequence).warnings()
+    missing = missing_tasks(sequence.names) if order is None or order in ORDERS else []
+    part_of_trace = len(missing) + len(sequence) == len(TRACE_ORDER)
+    if missing and (allow_missing or part_of_trace):
+        warnings.insert(0, f"going on without {', '.join(missing)}, which TRACE has")
+    for warning in warnings:
+        console.print_marked("warning", "yellow", warning)
+    return sequence
