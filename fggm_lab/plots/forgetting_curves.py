@@ -9,8 +9,10 @@ from plotly.subplots import make_subplots
 from fggm_lab.errors import RunError
 from fggm_lab.plots import forgetting_curves_text as text
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.score_curves import GENERAL, Curves, Measurement, Segment, curves_of
+from fggm_lab.plots.styles import Style, method_styles, task_styles
 from fggm_lab.plots.thinning import MAX_POINTS, evenly, thin_evenly
 from fggm_lab.runs import RunsLike, as_runs
 
@@ -61,7 +63,7 @@ def forgetting_curves(runs: RunsLike, task: str | None = None) -> go.Figure:
     caption = text.caption(curves, task) + text.left_out(
         curves, task, len(names), len(marked), most
     )
-    return theme.finish(figure, title, caption, text.describe(curves, task))
+    return finish(figure, title, caption, text.describe(curves, task))
 
 
 def _points_per_curve(curves: Sequence[Curves]) -> int:
@@ -84,7 +86,7 @@ def _all_tasks(curves: Sequence[Curves], marked: Sequence[str]) -> go.Figure:
         subplot_titles=[*titles, *(["<b>General</b>"] if loss else [])],
     )
     _left_titles(figure)
-    styles = theme.task_styles(list(dict.fromkeys(n for c in curves for n in c.tasks)))
+    styles = task_styles(list(dict.fromkeys(n for c in curves for n in c.tasks)))
     most = _points_per_curve(curves)
     in_legend: set[str] = set()
     lines: list[tuple[int, go.Scatter]] = []
@@ -101,7 +103,7 @@ def _all_tasks(curves: Sequence[Curves], marked: Sequence[str]) -> go.Figure:
                 in_legend.add(name)
                 lines.append((row, line))
         if run_curves.general and run_curves.general_better == "higher":
-            style = theme.Style(theme.INK, "solid", "circle-open")
+            style = Style(theme.INK, "solid", "circle-open")
             line = _general_line(run_curves, style, most)
             line.showlegend = GENERAL not in in_legend
             in_legend.add(GENERAL)
@@ -129,7 +131,7 @@ def _one_task(curves: Sequence[Curves], task: str, marked: Sequence[str]) -> go.
         subplot_titles=[f"<b>{as_label(name)}</b>" for name in panels],
     )
     _left_titles(figure)
-    styles = theme.method_styles([c.label for c in curves])
+    styles = method_styles([c.label for c in curves])
     most = _points_per_curve(curves)
     if task != GENERAL:
         lines: list[tuple[int, go.Scatter]] = []
@@ -169,7 +171,7 @@ def _add_general(
         prefix: of these names, where the legend has other lines, too.
     """
     measured = [c for c in curves if c.general]
-    styles = theme.method_styles([c.label for c in curves])
+    styles = method_styles([c.label for c in curves])
     lines = []
     for run_curves in measured:
         name = prefix + run_curves.label
@@ -233,7 +235,7 @@ def _split(points: Sequence[Measurement], task: int) -> tuple[list[Measurement],
 
 
 def _line(
-    points: Sequence[Measurement], name: str, style: theme.Style, label: str, early: bool = False
+    points: Sequence[Measurement], name: str, style: Style, label: str, early: bool = False
 ) -> go.Scatter:
     """One task's points under one run; `early` for those before it is trained."""
     return go.Scatter(
@@ -279,7 +281,7 @@ def _size(point: Measurement, early: bool = False) -> int:
     return 9 if point.final else 4
 
 
-def _general_line(curves: Curves, style: theme.Style, most: int) -> go.Scatter:
+def _general_line(curves: Curves, style: Style, most: int) -> go.Scatter:
     what = "score" if curves.general_better == "higher" else "loss"
     points = _fewer(curves.general, most, len(curves.order) - 1)
     return go.Scatter(
