@@ -9,11 +9,11 @@ from plotly.subplots import make_subplots
 import fggm_lab as lab
 from fggm_lab.plots.finish import finish
 from fggm_lab.plots.styles import Style, method_styles
-from studies.catalog import MORE
 from studies.compared import METHOD_ORDER, rows_of
 from studies.main_tables import HEADLINE, MORE_PICTURE, RATE_STUDIES, rate_rows
 from studies.markdown import by, heading, method_of
 from studies.page import PAGE
+from studies.protocol import MORE
 from studies.rows import Row, former_rows
 
 PICTURE = PAGE.with_name("rates.png")
