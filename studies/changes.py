@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from fggm_lab.runs.paired import interval
-from studies import catalog
 from studies.compared import FREE, rows_of
 from studies.main_tables import RATE_STUDIES, gaps, rate_rows, with_gaps
 from studies.markdown import by, ends, method_of, table
 from studies.matching import left_out
+from studies.protocol import MORE, PRIORITY
 from studies.rows import Row, former_rows
 from studies.tuning import gain
 
@@ -47,7 +47,7 @@ def chosen_rates() -> str:
         [r for r in rows_of("trace-1", "trace-1-more") if r["settings"].get("first_task", True)],
         method_of,
     )
-    for method in (*catalog.PRIORITY, *catalog.MORE):
+    for method in (*PRIORITY, *MORE):
         if method in former and method in now:
             lines.append([method, *_rate_and_gain(former[method]), *_rate_and_gain(now[method])])
     heads = ["method", "rate then", "mean of General and OP then", "rate now", "the mean now"]

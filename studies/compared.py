@@ -5,14 +5,16 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from studies import catalog
+from studies.chosen import available
 from studies.planned import Plan, PlannedRun
+from studies.protocol import COMBINED, MASKS, MORE, PRIORITY, SELF_KL_COMBINED
 from studies.rows import Row, former_rows, study_rows
 from studies.training import piece
 
 FREE = ", first task free"
 """How tables call a mask that leaves the first task unmasked."""
 METHOD_ORDER = (
-    "untrained", *catalog.PRIORITY, *catalog.MORE, *catalog.COMBINED, *catalog.SELF_KL_COMBINED,
+    "untrained", *PRIORITY, *MORE, *COMBINED, *SELF_KL_COMBINED,
 )  # fmt: skip
 """The order of methods in tables."""
 
@@ -21,7 +23,7 @@ def label(row: Row) -> str:
     """A row's method, and in what it is a variant: MIGU's magnitude, the first task unmasked."""
     method, settings = str(row["method"]), row["settings"]
     variant = f"{method}, sum" if settings.get("magnitude") == "sum" else method
-    free = method in catalog.MASKS and not settings.get("first_task", True)
+    free = method in MASKS and not settings.get("first_task", True)
     return variant + FREE if free else variant
 
 
@@ -91,10 +93,10 @@ def _absent(studies: Sequence[str]) -> list[str]:
     """The methods that a page's studies name and this version lacks."""
     methods: tuple[str, ...] = ()
     if {"tuning", "trace-1", "trace-2", "code-mini", "tuning-code"} & set(studies):
-        methods += catalog.PRIORITY
+        methods += PRIORITY
     if any(study.endswith("-more") for study in studies):
-        methods += catalog.MORE
+        methods += MORE
     if "self-kl" in studies:
         methods += ("self-kl",)
-    present = catalog.there(methods)
+    present = available(methods)
     return [method for method in methods if method not in present]

@@ -9,6 +9,7 @@ from fggm_lab.runs import NUMBERS
 from fggm_lab.runs.bootstrap import COVERAGE, bootstrap_interval
 from fggm_lab.runs.paired import interval
 from studies import catalog
+from studies.chosen import STRENGTHS, Chosen, Tuned, Tuning, available, chosen, first_task_settings
 from studies.compared import (
     FREE,
     in_order,
@@ -31,6 +32,7 @@ from studies.markdown import (
 )
 from studies.matching import at_level
 from studies.planned import PlannedRun
+from studies.protocol import MASKS
 from studies.rows import Row
 from studies.tuning import Grid, gain
 
@@ -105,8 +107,8 @@ def settings_text(rows: Sequence[Row]) -> str:
     """The learning rate of runs, and their strength."""
     method, settings = method_of(rows[0]), rows[0]["settings"]
     strength = ""
-    if method in catalog.STRENGTHS:
-        name, *_ = catalog.STRENGTHS[method]
+    if method in STRENGTHS:
+        name, *_ = STRENGTHS[method]
         strength = f", {name} {settings[name]:g}" if name in settings else ""
     return f"{rows[0]['lr']:g}{strength}"
 
@@ -121,7 +123,7 @@ def first_task() -> str:
     headings = number_headings()
     lines = []
     for study in ("trace-1", "trace-2"):
-        rows = [row for row in rows_of(study) if row["method"] in catalog.MASKS]
+        rows = [row for row in rows_of(study) if row["method"] in MASKS]
         for name, group in by(in_order(rows), label).items():
             free = name.endswith(FREE)
             variant = "free" if free else "masked"
@@ -244,16 +246,16 @@ def coverage() -> str:
 # Tuning, and the lines along the rates
 
 
-def tunings(*tuned: tuple[catalog.Tuning, Sequence[str]]) -> str:
+def tunings(*tuned: tuple[Tuning, Sequence[str]]) -> str:
     """What every method tried, what was chosen, and whether the grid brackets it."""
     lines = []
     for tuning, methods in tuned:
-        for method in catalog.there(methods):
+        for method in available(methods):
             tuned_so_far = tuning.of(method)
             rows = {run: row for run, row in planned_rows(tuning.name) if run.method == method}
             if not rows:
                 continue
-            best = catalog.chosen(method, (tuning,))
+            best = chosen(method, (tuning,))
             group = [r for run, r in rows.items() if best and _is_chosen(run, best)]
             lines.append([
                 method, str(tuned_so_far.trials), values_text(tuned_so_far.rates),
@@ -272,17 +274,17 @@ def values_text(grid: Grid) -> str:
     return " ".join(f"{value:g}" for value in grid.values) or "–"
 
 
-def _is_chosen(run: PlannedRun, best: catalog.Chosen) -> bool:
-    masked = catalog.first_task(run.method, True)
+def _is_chosen(run: PlannedRun, best: Chosen) -> bool:
+    masked = first_task_settings(run.method, True)
     return run.lr == best.lr and run.settings == (*masked, *best.settings)
 
 
-def _strengths_text(tuned: catalog.Tuned) -> str:
+def _strengths_text(tuned: Tuned) -> str:
     grids = tuned.strengths.items()
     return "; ".join(f"{values_text(grid)} at {rate:g}" for rate, grid in grids) or "–"
 
 
-def _bracketed(tuned: catalog.Tuned) -> str:
+def _bracketed(tuned: Tuned) -> str:
     if tuned.best is None:
         return "not yet"
     return "yes" if tuned.bracketed else "no"
@@ -292,7 +294,7 @@ def rate_rows(*studies: str) -> dict[str, list[Row]]:
     """Method → its rows along the rates, at the strength that it has by default."""
     lines: dict[str, list[Row]] = {}
     for run, row in planned_rows(*studies):
-        if run.settings == catalog.first_task(run.method, True):
+        if run.settings == first_task_settings(run.method, True):
             lines.setdefault(run.method, []).append(row)
     return lines
 

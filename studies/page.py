@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fggm_lab.files import write_text
-from studies import catalog, changes, compared, main_tables, side_tables
+from studies import changes, compared, main_tables, side_tables
+from studies.chosen import ON_CODE, ON_CODE_MORE, ON_TRACE, ON_TRACE_MORE
 from studies.compared import rows_of
+from studies.protocol import MORE, PRIORITY
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "results.md"
@@ -19,9 +21,7 @@ _BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.S)
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "headline": main_tables.headline,
-    "tuning": lambda: main_tables.tunings(
-        (catalog.ON_TRACE, catalog.PRIORITY), (catalog.ON_TRACE_MORE, catalog.MORE)
-    ),
+    "tuning": lambda: main_tables.tunings((ON_TRACE, PRIORITY), (ON_TRACE_MORE, MORE)),
     "trace-1": lambda: main_tables.comparison("trace-1"),
     "trace-2": lambda: main_tables.comparison("trace-2"),
     "rivals-1": lambda: main_tables.rivals("trace-1"),
@@ -34,9 +34,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "until": side_tables.until,
     "noise": side_tables.noise,
     "cost": main_tables.cost,
-    "tuning-code": lambda: main_tables.tunings(
-        (catalog.ON_CODE, catalog.PRIORITY), (catalog.ON_CODE_MORE, catalog.MORE)
-    ),
+    "tuning-code": lambda: main_tables.tunings((ON_CODE, PRIORITY), (ON_CODE_MORE, MORE)),
     "code-mini": lambda: main_tables.comparison("code-mini"),
     "code-differences": lambda: main_tables.differences("code-mini"),
     "self-kl": side_tables.self_kl,

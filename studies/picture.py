@@ -7,12 +7,13 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 import fggm_lab as lab
-from fggm_lab.plots import theme
-from studies.catalog import MORE
+from fggm_lab.plots.finish import finish
+from fggm_lab.plots.styles import Style, method_styles
 from studies.compared import METHOD_ORDER, rows_of
 from studies.main_tables import HEADLINE, MORE_PICTURE, RATE_STUDIES, rate_rows
 from studies.markdown import by, heading, method_of
 from studies.page import PAGE
+from studies.protocol import MORE
 from studies.rows import Row, former_rows
 
 PICTURE = PAGE.with_name("rates.png")
@@ -39,7 +40,7 @@ def trade_off(rows: Sequence[Row]) -> go.Figure:
         "upper one keeps more of what the model knew (left), or ends with better tasks (right), "
         "at the same learning accuracy."
     )
-    return theme.finish(figure, "Methods along their learning rates", caption, caption)
+    return finish(figure, "Methods along their learning rates", caption, caption)
 
 
 def real_model(rows: Sequence[Row]) -> go.Figure:
@@ -60,13 +61,13 @@ def real_model(rows: Sequence[Row]) -> go.Figure:
         f"{_through_rates(rows)} To the right more was learned; of two points one above the other "
         "the lower one keeps more of the texts (left), and the upper one more of the tasks (right)."
     )
-    return theme.finish(figure, "SmolLM2-135M along learning rates", caption, caption)
+    return finish(figure, "SmolLM2-135M along learning rates", caption, caption)
 
 
 def _panels(rows: Sequence[Row], along: str, numbers: Mapping[str, str]) -> go.Figure:
     """A panel per number, with its axis's title; in each a line per method through its rates."""
     groups = by(sorted(rows, key=lambda row: METHOD_ORDER.index(row["method"])), method_of)
-    styles = theme.method_styles(list(groups))
+    styles = method_styles(list(groups))
     figure = make_subplots(cols=len(numbers), horizontal_spacing=0.1)
     for method, method_rows in groups.items():
         rising = sorted(method_rows, key=lambda row: float(row["lr"]))
@@ -98,7 +99,7 @@ def _through_rates(rows: Sequence[Row]) -> str:
 
 
 def _line(
-    method: str, points: Sequence[Sequence[Row]], along: str, number: str, style: theme.Style
+    method: str, points: Sequence[Sequence[Row]], along: str, number: str, style: Style
 ) -> go.Scatter:
     def means(name: str) -> list[float]:
         return [fmean(row[name] for row in rows) for rows in points]

@@ -19,6 +19,7 @@ from studies.markdown import (
     value_text,
 )
 from studies.planned import PlannedRun
+from studies.protocol import OWN_SAMPLES
 from studies.rows import Row
 from studies.training import piece
 
@@ -149,8 +150,8 @@ def ablations() -> str:
         return ", ".join(changed) or "as it is"
 
     rows = sorted(
-        [*usual("fggm", *catalog.OWN_SAMPLES), *rows_of("ablations")],
-        key=lambda row: (("fggm", *catalog.OWN_SAMPLES).index(row["method"]), change(row)),
+        [*usual("fggm", *OWN_SAMPLES), *rows_of("ablations")],
+        key=lambda row: (("fggm", *OWN_SAMPLES).index(row["method"]), change(row)),
     )
     return with_gaps(grouped(rows, "change", change), "ablations")
 
@@ -174,7 +175,7 @@ def examples() -> str:
 
 def samples() -> str:
     """Masks from the model's own samples, by how many."""
-    return counts(rows_of("samples"), "samples", catalog.OWN_SAMPLES, "samples")
+    return counts(rows_of("samples"), "samples", OWN_SAMPLES, "samples")
 
 
 def choose() -> str:

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.attribution.tokens import TokenAttribution, attribute_tokens
 from fggm_lab.errors import DataError, RunError
-from fggm_lab.fisher.scoring import Examples
+from fggm_lab.fisher.inputs import Examples
 from fggm_lab.models import load_model
 from fggm_lab.runs import Run
 from fggm_lab.tasks.coerce import as_examples

@@ -21,9 +21,9 @@ from transformers.pytorch_utils import Conv1D
 from fggm_lab.attribution.tokens import answer_logs, family_name
 from fggm_lab.errors import DataError, ModelError, SettingError
 from fggm_lab.fisher import FisherScores
+from fggm_lab.fisher.inputs import Examples
 from fggm_lab.fisher.module_call import Layout
 from fggm_lab.fisher.ranks import rank_correlation
-from fggm_lab.fisher.scoring import Examples
 from fggm_lab.models import split_name
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, encode

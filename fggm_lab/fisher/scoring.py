@@ -1,50 +1,39 @@
 """Estimate the diagonal Fisher information of a model on a task's examples."""
 
-import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Literal
+from collections.abc import Sequence
 
-import numpy as np
-from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import fggm_lab.fisher.estimators  # noqa: F401  (fills the registry)
 from fggm_lab.checks import check_choice
 from fggm_lab.distributed import all_gather, all_reduce, is_main, rank, world_size
-from fggm_lab.errors import DataError, ModelError, SettingError
+from fggm_lab.errors import SettingError
 from fggm_lab.fisher.fisher_pass import FisherPass
+from fggm_lab.fisher.inputs import Examples, drawn_examples, encoded_examples, padding_id
 from fggm_lab.fisher.likelihood import check_causal
 from fggm_lab.fisher.memory_budget import chunk_for, free_budget
 from fggm_lab.fisher.registry import Estimator, check_answers, find_estimator
+from fggm_lab.fisher.reporting import ProgressCallback, reporting
+from fggm_lab.fisher.scored_parameters import (
+    Aggregation,
+    scored_axes,
+    scored_parameters,
+    uncompiled,
+    unused_parameters,
+)
 from fggm_lab.fisher.scores import FisherInfo, FisherScores, dtype_name
 from fggm_lab.fisher.sharded import on_whole_weights
 from fggm_lab.fisher.square_sums import SquareSums
 from fggm_lab.models.build import checked_length
-from fggm_lab.models.check import check_language_model, check_whole_gradients
-from fggm_lab.models.encoding import IGNORED, Encoded, HasPromptAndAnswer, encode
+from fggm_lab.models.check import check_language_model
+from fggm_lab.models.encoding import IGNORED
 from fggm_lab.models.fingerprint import fingerprint
 from fggm_lab.models.modes import evaluating
-from fggm_lab.models.quantised import check_unquantised
-from fggm_lab.models.units import ENTRY, other_axis, unit_axes, unknown_layouts
+from fggm_lab.models.units import unknown_layouts
 from fggm_lab.tasks.coerce import as_examples
 from fggm_lab.tasks.task import Task
-
-Aggregation = Literal["input", "output", "none"]
-"""What a weight's unit sums over: its inputs (rows), its outputs (columns), nothing (entries)."""
-
-Examples = (
-    Task
-    | Sequence[HasPromptAndAnswer | Encoded]
-    | Sequence[Mapping[str, str]]
-    | Sequence[tuple[str, str]]
-)
-"""What can be scored on; see `fggm_lab.tasks.coerce.as_examples`."""
-
-ProgressCallback = Callable[[int, int], object]
-"""Called with (examples done, examples in all)."""
 
 
 @on_whole_weights
@@ -127,11 +116,11 @@ def fisher_scores(
         batch_size=batch_size, max_examples=max_examples, max_length=max_length, draws=draws
     )
     _check_budget(estimator_used, memory_budget)
-    model = _uncompiled(model)
+    model = uncompiled(model)
     check_language_model(model, tokenizer if estimator_used.reads_examples else None)
     if estimator_used.reads_examples:
         check_causal(model)
-    parameters = _scored(model)
+    parameters = scored_parameters(model)
     items = as_examples(examples)
     numbers = (
         drawn_examples(len(items), max_examples, only, seed)
@@ -139,9 +128,11 @@ def fisher_scores(
         else []
     )
     length = checked_length(model, max_length)
-    encoded = _encoded(tokenizer, items, numbers, length) if estimator_used.reads_examples else []
+    encoded = (
+        encoded_examples(tokenizer, items, numbers, length) if estimator_used.reads_examples else []
+    )
     check_answers(estimator_used, encoded, numbers)
-    axes = _axes(model, parameters, aggregation)
+    axes = scored_axes(model, parameters, aggregation)
     unknown = [name for name in unknown_layouts(model) if name in parameters]
     if unknown and aggregation != "none":
         warnings.warn(
@@ -158,7 +149,7 @@ def fisher_scores(
         model=model,
         encoded=[encoded[i] for i in shard],
         numbers=[numbers[i] for i in shard],
-        pad=_padding(model, tokenizer),
+        pad=padding_id(model, tokenizer),
         batch_size=batch_size,
         sums=sums,
         draws=draws,
@@ -173,7 +164,7 @@ def fisher_scores(
     averaged = max(1, len(encoded))
     errors = sums.standard_errors(averaged) if estimator_used.per_example else None
     units, diagonal = sums.means(averaged)
-    unused = _unused(sums.unreached, units)
+    unused = unused_parameters(sums.unreached, units)
     info = FisherInfo(
         estimator=estimator_used.name,
         aggregation=aggregation,
@@ -231,49 +222,6 @@ def _sum_over_ranks(fisher_pass: FisherPass) -> None:
         sums.unreached = set.intersection(*(unreached for _, unreached in scoring))
 
 
-def _uncompiled(model: PreTrainedModel) -> PreTrainedModel:
-    """The model inside one that `torch.compile` wraps: same parameters, by their plain names.
-
-    Args:
-        model: as it was passed.
-
-    Returns:
-        The model inside, or the model itself.
-
-    Raises:
-        ModelError: a layer is compiled by itself, so that names differ from the plain model's.
-    """
-    plain: PreTrainedModel = getattr(model, "_orig_mod", model)
-    for name, module in plain.named_modules():
-        if hasattr(module, "_orig_mod"):
-            raise ModelError(
-                f"{name} is compiled by itself, so its parameters have names that fit no plain "
-                "model; score the model before you compile its layers"
-            )
-    return plain
-
-
-def _unused(unreached: set[str], units: Mapping[str, Tensor]) -> list[str]:
-    """Name the parameters that reading a text does not use: those of a vision tower, for example.
-
-    Their scores are 0, and among the units of a mask they would dilute its share.
-
-    An expert that the texts do not choose is another matter: its fellows, whose names differ only
-    in a number, are used.
-
-    Args:
-        unreached: the parameters that the likelihood of the probe's text does not depend on.
-        units: every parameter's scores.
-
-    Returns:
-        The names, in the model's order.
-    """
-    pattern = {name: re.sub(r"\d+", "#", name) for name in units}
-    zero = {name for name in unreached if name in units and not units[name].any()}
-    used = {pattern[name] for name in units if name not in zero}
-    return [name for name in units if name in zero and pattern[name] not in used]
-
-
 def _fill(estimator: Estimator, fisher_pass: FisherPass, report: ProgressCallback) -> None:
     """Run the estimator, stop at the first number that is not finite, report progress."""
     done = 0
@@ -282,120 +230,6 @@ def _fill(estimator: Estimator, fisher_pass: FisherPass, report: ProgressCallbac
             raise fisher_pass.fault(indices)
         done += len(indices)
         report(done, len(fisher_pass.encoded))
-
-
-def _scored(model: PreTrainedModel) -> dict[str, nn.Parameter]:
-    """The parameters to score, by name."""
-    check_unquantised(model)
-    check_whole_gradients(model)
-    floating = {n: p for n, p in model.named_parameters() if p.is_floating_point()}
-    if not floating:
-        raise ModelError("the model has no floating-point parameter to score")
-    trainable = {n: p for n, p in floating.items() if p.requires_grad}
-    if not trainable:
-        raise ModelError(
-            "every parameter of the model is frozen, so there is nothing to score; thaw what is "
-            "to be trained, e.g. model.requires_grad_(True)"
-        )
-    return trainable
-
-
-def drawn_examples(
-    count: int, limit: int | None, only: Sequence[int] | None, seed: int
-) -> list[int]:
-    """Choose the examples that scores are of.
-
-    Args:
-        count: how many examples there are.
-        limit: how many of them to draw (None: take all).
-        only: take those with these indices, instead.
-        seed: of the draw.
-
-    Returns:
-        The indices, in order.
-
-    Raises:
-        DataError: there are no examples.
-        SettingError: `limit` and `only` are both given, or `only` names indices that are not there.
-    """
-    if not count or (only is not None and not len(only)):
-        raise DataError("there are no examples to score; pass at least one prompt and answer")
-    if only is not None:
-        if limit is not None:
-            raise SettingError("max_examples and only both choose the examples; give one of them")
-        if not all(0 <= number < count for number in only):
-            raise SettingError(f"only names indices outside the {count} examples, 0 to {count - 1}")
-        return sorted(set(only))
-    if limit is None or limit >= count:
-        return list(range(count))
-    rng = np.random.Generator(np.random.PCG64(seed))
-    return sorted(int(i) for i in rng.choice(count, limit, replace=False))
-
-
-def _padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None) -> int:
-    """The id to pad with; attention mask and labels hide it, so that it changes no score."""
-    owner = model.config if tokenizer is None else tokenizer
-    for name in ("pad_token_id", "eos_token_id"):
-        token = getattr(owner, name, None)
-        if isinstance(token, int) and token >= 0:
-            return token
-    return 0
-
-
-def _encoded(
-    tokenizer: PreTrainedTokenizerBase | None,
-    examples: Sequence[HasPromptAndAnswer | Encoded],
-    numbers: Sequence[int],
-    length: int,
-) -> list[Encoded]:
-    """The numbered examples as token ids, every one with an answer."""
-    numbered = [(number, examples[number]) for number in numbers]
-    for number, example in numbered:
-        if not example.answer:
-            raise DataError(
-                f"the answer of example {number} is empty, so there is nothing to learn from it; "
-                "leave the example out or give it an answer"
-            )
-    encoded = []
-    for number, example in numbered:
-        if isinstance(example, Encoded):
-            encoded.append(example)
-        elif tokenizer is None:
-            raise SettingError(f"example {number} is text; pass the tokenizer that reads it")
-        else:
-            encoded += encode(tokenizer, [example], length, [number])
-    return encoded
-
-
-def _axes(
-    model: PreTrainedModel, parameters: dict[str, nn.Parameter], aggregation: str
-) -> dict[str, int]:
-    """The axis of each parameter's units."""
-    axes = {name: axis for name, axis in unit_axes(model).items() if name in parameters}
-    if aggregation == "output":
-        return {n: other_axis(tuple(parameters[n].shape), axis) for n, axis in axes.items()}
-    return dict.fromkeys(axes, ENTRY) if aggregation == "none" else axes
-
-
-@contextmanager
-def reporting(
-    progress: ProgressCallback | bool | None, task: str | None
-) -> Iterator[ProgressCallback]:
-    """What to call after each batch: the caller's function, a bar if True, or nothing."""
-    if callable(progress):
-        yield progress
-    elif not progress:
-        yield lambda done, total: None
-    else:
-        from tqdm.auto import tqdm
-
-        with tqdm(desc=f"Fisher {task or ''}".strip(), unit=" examples") as bar:
-
-            def advance(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            yield advance
 
 
 def _check_aggregation(aggregation: str, elementwise: bool) -> None:

@@ -17,8 +17,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.checks import check_count
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import FisherScores, fisher_scores
+from fggm_lab.fisher.inputs import Examples
 from fggm_lab.fisher.registry import find_estimator
-from fggm_lab.fisher.scoring import Examples, ProgressCallback, reporting
+from fggm_lab.fisher.reporting import ProgressCallback, reporting
 from fggm_lab.mask_settings import Scope, check_scope
 from fggm_lab.masks.mask import Mask
 from fggm_lab.masks.overlap import expected_jaccard, jaccard

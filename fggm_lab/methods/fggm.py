@@ -11,8 +11,9 @@ from fggm_lab.checks import check_choice, check_optional_count
 from fggm_lab.deprecation import present_name
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher import ESTIMATORS, FisherScores
+from fggm_lab.fisher.inputs import drawn_examples
 from fggm_lab.fisher.registry import check_answers, check_before_training, find_estimator
-from fggm_lab.fisher.scoring import Aggregation, drawn_examples
+from fggm_lab.fisher.scored_parameters import Aggregation
 from fggm_lab.mask_settings import check_moves
 from fggm_lab.masks import Mask
 from fggm_lab.methods.base import MaskOrder, Memory, Plan, TaskContext

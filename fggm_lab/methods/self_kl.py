@@ -1,10 +1,11 @@
 """Self-KL: hold on to what the model was on texts of its own; no old data is stored.
 
 The model draws texts from its own distribution, and of every token of them its log-probabilities
-are noted down: before the first task texts of the pretrained model, and after each task texts that
-begin as the task's prompts do, in their first few tokens. While it learns, each step also draws it
-back to those notes, by the divergence KL(p_then ‖ p_now) on a few of the texts. Each text keeps the
-notes of the model that drew it, so that nothing drifts from task to task.
+are recorded as a reference: before the first task on texts of the pretrained model, and after each
+task on texts that begin as the task's prompts do, in their first few tokens. While it learns, each
+step also draws it back to the reference, by the divergence KL(p_then ‖ p_now) on a few of the
+texts. Each text keeps the reference of the model that drew it, so that nothing drifts from task to
+task.
 
 None of its parts is new. Samples of a model as a stand-in for data it no longer has are
 pseudo-rehearsal (Robins 1995, Connection Science 7), for language models LAMOL (arXiv 1909.03329,
@@ -19,24 +20,34 @@ A text that a model draws may repeat private text that it was trained on, and th
 run's folder.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, log_softmax
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedTokenizerBase
 
 from fggm_lab.checks import check_choice, check_count, check_range
 from fggm_lab.distributed import on_main, share
 from fggm_lab.errors import SettingError
-from fggm_lab.methods.base import Memory, Method, Plan, TaskContext
+from fggm_lab.fisher.factors import widen
+from fggm_lab.methods.base import Method, Plan, TaskContext
+from fggm_lab.methods.reference_texts import (
+    MEMORY_PREFIX,
+    ReferenceText,
+    divergence,
+    record_reference,
+    store_openings,
+    store_texts,
+    stored_texts,
+    taken_openings,
+)
 from fggm_lab.methods.replay import drawn_for_step
 from fggm_lab.models.build import context_length
-from fggm_lab.models.encoding import IGNORED, Encoded, collate, text_logits
-from fggm_lab.models.sampling import beginning_token, continued_samples
+from fggm_lab.models.encoding import IGNORED, Encoded
+from fggm_lab.models.sampling import beginning_token, continued_samples, warn_of_poor_samples
 from fggm_lab.models.self_dialogue import (
     Form,
     draws_dialogues,
@@ -44,24 +55,20 @@ from fggm_lab.models.self_dialogue import (
     question_openings,
 )
 
-_MEMORY = "self-kl."
-_OPENINGS = f"{_MEMORY}openings"
 _DRAWN_AT_ONCE = 256
 """Texts per batch of drawing: a small model draws many in little more time than few."""
-_NOTED_AT_ONCE = 32
-"""Texts per forward pass where log-probabilities are noted down."""
 
 
 @dataclass(frozen=True)
 class SelfKL(Method):
-    """Rehearse texts that the model drew, with what it then thought of them.
+    """Rehearse texts that the model drew, with the log-probabilities that it then gave them.
 
     Adds to the loss of a step
 
         weight · mean over the tokens of `per_step` texts of KL(p_then ‖ p_now)
         + prompts · mean over the prompts' tokens of −log p_now
 
-    p_then is noted down when a text is drawn: the log-probabilities of the `top` likeliest next
+    p_then is recorded when a text is drawn: the log-probabilities of the `top` likeliest next
     tokens and of all others together, which is exact where `top` is the vocabulary and below the
     whole divergence otherwise. So no second model is held. Learning the prompts, as LAMOL does,
     makes the texts that are drawn after a task resemble it; its loss needs the logits of every
@@ -101,9 +108,9 @@ class SelfKL(Method):
     prompts: float = 0.03
     form: Form = "auto"
     top: int = 32
-    _start: list["NotedText"] = field(default_factory=list, init=False, repr=False, compare=False)
-    _later: list["NotedText"] = field(default_factory=list, init=False, repr=False, compare=False)
-    _step: list["NotedText"] = field(default_factory=list, init=False, repr=False, compare=False)
+    _start: list[ReferenceText] = field(default_factory=list, init=False, repr=False, compare=False)
+    _later: list[ReferenceText] = field(default_factory=list, init=False, repr=False, compare=False)
+    _step: list[ReferenceText] = field(default_factory=list, init=False, repr=False, compare=False)
     _tokens: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -119,15 +126,15 @@ class SelfKL(Method):
     # Before a task
 
     def plan(self, context: TaskContext) -> Plan:
-        """Draw the texts that are due, and note down what the model thinks of them."""
-        begun = any(key.startswith(_MEMORY) for key in context.memory)
+        """Draw the texts that are due, and record the model's log-probabilities on them."""
+        begun = any(key.startswith(MEMORY_PREFIX) for key in context.memory)
         openings = taken_openings(context.memory) if begun else [()] * self.start_samples
         if openings:
             drawn = self._draw(context, openings)
             warn_of_poor_samples(context.tokenizer, drawn)
             texts = [text.prompt + text.answer for text in drawn]
-            noted = on_main(lambda: note_down(context.model, texts, self.top))
-            store_texts(context.memory, context.index, noted)
+            references = on_main(lambda: record_reference(context.model, texts, self.top))
+            store_texts(context.memory, context.index, references)
         return Plan()
 
     def _draw(self, context: TaskContext, openings: Sequence[tuple[int, ...]]) -> list[Encoded]:
@@ -164,14 +171,14 @@ class SelfKL(Method):
     # During a task
 
     def start(self, context: TaskContext) -> None:
-        """Read the texts and their notes from the memory."""
+        """Read the texts and their reference log-probabilities from the memory."""
         stages = stored_texts(context.memory)
         for task, texts in stages.items():
             (self._start if task == min(stages) else self._later).extend(texts)
 
     def batch(self, context: TaskContext, batch: list[Encoded], step: int) -> list[Encoded]:
         """The examples, then this step's texts, none of whose tokens is an answer."""
-        texts_of_step: list[NotedText] = []
+        texts_of_step: list[ReferenceText] = []
         if step % self.every == 0:
             from_start = self.per_step * (self.start_share if self._later else 1.0)
             parts = ((self._start, from_start), (self._later, self.per_step - from_start))
@@ -202,7 +209,7 @@ class SelfKL(Method):
             terms.append(divergence(now, texts) * (self.weight / text_tokens))
         in_prompt = predicted & unlabelled[:, 1:] & ~rehearsed[:, None]
         if self.prompts and bool(in_prompt.any()):
-            now = _wide(logits[:, :-1][in_prompt])
+            now = widen(logits[:, :-1][in_prompt])
             loss = cross_entropy(now, batch["input_ids"][:, 1:][in_prompt], reduction="sum")
             terms.append(loss * (self.prompts / prompt_tokens))
         return torch.stack(terms).sum() if terms else None
@@ -236,177 +243,3 @@ class SelfKL(Method):
         if draws_dialogues(self.form, tokenizer):
             return question_openings(tokenizer, prompts, self.opening)
         return [prompt[: self.opening] for prompt in prompts]
-
-
-# Texts and notes
-
-
-@dataclass(frozen=True)
-class NotedText:
-    """A text, and what the model that drew it thought would come at each of its tokens.
-
-    Attributes:
-        ids: its T token ids, the beginning token first.
-        likeliest: the ids of the k likeliest tokens at each position but the first, (T − 1, k).
-        log_probabilities: of these, and of all others together, (T − 1, k + 1), float32; the last
-            is −∞ where k is the vocabulary.
-    """
-
-    ids: tuple[int, ...]
-    likeliest: Tensor
-    log_probabilities: Tensor
-
-
-@torch.no_grad()
-def note_down(
-    model: PreTrainedModel, texts: Sequence[tuple[int, ...]], top: int
-) -> list[NotedText]:
-    """Note down what a model thinks would come at each token of texts.
-
-    Args:
-        model: a causal language model.
-        texts: token ids, two or more of each.
-        top: how many log-probabilities are kept of each token, at most the vocabulary.
-
-    Returns:
-        One for each text, on the CPU.
-    """
-    training = model.training
-    model.eval()
-    noted: list[NotedText] = []
-    try:
-        for start in range(0, len(texts), _NOTED_AT_ONCE):
-            part = texts[start : start + _NOTED_AT_ONCE]
-            batch = collate([Encoded(ids, (), False) for ids in part], 0)
-            output = model(
-                input_ids=batch["input_ids"].to(model.device),
-                attention_mask=batch["attention_mask"].to(model.device),
-                use_cache=False,
-            )
-            logits = text_logits(output.logits, batch["input_ids"].shape[1])
-            for ids, rows in zip(part, logits, strict=True):
-                positions = _wide(rows[: len(ids) - 1])
-                likeliest = positions.topk(min(top, positions.shape[-1]), dim=-1).indices
-                thought = with_rest(positions, likeliest).float().cpu()
-                noted.append(NotedText(ids, likeliest.cpu(), thought))
-    finally:
-        model.train(training)
-    return noted
-
-
-def with_rest(logits: Tensor, index: Tensor) -> Tensor:
-    """Log-probabilities of some tokens, and of all others together.
-
-    Args:
-        logits: (N, vocabulary), in float32 or wider.
-        index: (N, k), the tokens' ids.
-
-    Returns:
-        (N, k + 1); the last column is −∞ where k is the vocabulary.
-    """
-    log_p = log_softmax(logits, dim=-1)
-    # Summing the others keeps what 1 − the sum of the chosen would lose to rounding.
-    others = log_p.scatter(1, index, -torch.inf).logsumexp(1, keepdim=True)
-    return torch.cat([log_p.gather(1, index), others], 1)
-
-
-def divergence(logits: Tensor, texts: Sequence[NotedText]) -> Tensor:
-    """KL(p_then ‖ p_now) summed over texts' tokens, the tokens that are not noted taken as one.
-
-    Args:
-        logits: of the model now, at the positions that predict the tokens of one text after the
-            other, (N, vocabulary).
-        texts: with their notes on N tokens in all.
-
-    Returns:
-        A scalar, nats. As tokens are put together, it is at most the divergence over the whole
-        vocabulary.
-    """
-    likeliest = torch.cat([text.likeliest for text in texts]).to(logits.device)
-    then = torch.cat([text.log_probabilities for text in texts]).to(logits.device)
-    if likeliest.shape[1] == logits.shape[1]:  # no others: 0 · (−∞ + ∞) would be no number
-        now = log_softmax(_wide(logits), dim=-1).gather(1, likeliest)
-        then = then[:, :-1]
-    else:
-        now = with_rest(_wide(logits), likeliest)
-    return (then.exp() * (then - now)).sum()
-
-
-def _wide(logits: Tensor) -> Tensor:
-    """In float32 or wider."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-# What is remembered
-
-
-def store_texts(memory: Memory, task: int, texts: Sequence[NotedText]) -> None:
-    """Write the texts that the model drew before a task into the memory.
-
-    Args:
-        memory: of the method.
-        task: the task's position in the sequence, from 0.
-        texts: what to remember; their ids are written one text after the other.
-    """
-    name = f"{_MEMORY}{task:04d}."
-    memory[f"{name}ids"] = torch.tensor([i for t in texts for i in t.ids], dtype=torch.int32)
-    memory[f"{name}lengths"] = torch.tensor([len(t.ids) for t in texts], dtype=torch.int32)
-    memory[f"{name}likeliest"] = torch.cat([t.likeliest for t in texts]).to(torch.int32)
-    memory[f"{name}log_probabilities"] = torch.cat([t.log_probabilities for t in texts])
-
-
-def stored_texts(memory: Memory) -> dict[int, list[NotedText]]:
-    """Read the texts from the memory, by the task before which they were drawn, in order."""
-    stages = {}
-    for key in sorted(k for k in memory if k.startswith(_MEMORY) and k.endswith(".lengths")):
-        name = key.removesuffix("lengths")
-        lengths = memory[key].tolist()
-        predicted = [length - 1 for length in lengths]
-        parts = zip(
-            memory[f"{name}ids"].split(lengths),
-            memory[f"{name}likeliest"].long().split(predicted),
-            memory[f"{name}log_probabilities"].split(predicted),
-            strict=True,
-        )
-        task = int(name.removeprefix(_MEMORY).removesuffix("."))
-        stages[task] = [NotedText(tuple(ids.tolist()), top, log_p) for ids, top, log_p in parts]
-    return stages
-
-
-def store_openings(memory: Memory, openings: Sequence[tuple[int, ...]]) -> None:
-    """Write the first tokens of the texts that are drawn next into the memory.
-
-    Args:
-        memory: of the method.
-        openings: token ids, none or a few each; written as rows filled up with −1.
-    """
-    rows = torch.full((len(openings), max(map(len, openings), default=0)), -1, dtype=torch.int32)
-    for row, opening in zip(rows, openings, strict=True):
-        row[: len(opening)] = torch.tensor(opening, dtype=torch.int32)
-    memory[_OPENINGS] = rows
-
-
-def taken_openings(memory: Memory) -> list[tuple[int, ...]]:
-    """Take what `store_openings` wrote out of the memory; nothing where there is nothing."""
-    rows = memory.pop(_OPENINGS, torch.empty(0, 0))
-    return [tuple(i for i in row if i >= 0) for row in rows.tolist()]
-
-
-def warn_of_poor_samples(tokenizer: PreTrainedTokenizerBase, drawn: Sequence[Encoded]) -> None:
-    """Warn where all texts are empty, or all the same: then they say little about the model.
-
-    Args:
-        tokenizer: whose end token a text that is empty consists of.
-        drawn: the texts, as `own_samples` gives them.
-    """
-    answers = {text.answer for text in drawn}
-    empty = all(set(answer) <= {tokenizer.eos_token_id} for answer in answers)
-    if empty or (len(answers) == 1 and len(drawn) > 1):
-        example = tokenizer.decode(next(iter(answers)))
-        warnings.warn(
-            f"the {len(drawn)} texts that the model drew are all "
-            f"{'empty' if empty else 'the same'}, such as {example!r}, so they protect little of "
-            "what it knows; a model that is to draw must have been trained to begin with its "
-            "beginning token",
-            stacklevel=2,
-        )

@@ -14,9 +14,8 @@ from typing import ClassVar
 from fggm_lab.checks import check_choice, check_count, check_range
 from fggm_lab.methods.base import Method, Plan, TaskContext
 from fggm_lab.methods.replay import drawn_for_step, keep_examples, kept_examples
-from fggm_lab.methods.self_kl import warn_of_poor_samples
 from fggm_lab.models.encoding import Encoded
-from fggm_lab.models.sampling import own_samples
+from fggm_lab.models.sampling import own_samples, warn_of_poor_samples
 from fggm_lab.models.self_dialogue import Form, draws_dialogues, own_dialogues
 
 _MEMORY = "self-replay."

@@ -38,7 +38,7 @@ CACHE_VARIABLE = "FGGM_LAB_CACHE"
 
 _RECORD = "gguf.json"
 _CONVERSION = 1
-"""Raised where the folders that are made of a file change; former ones are not read then."""
+"""Raise it when the layout of cached folders changes; those of lower numbers are then ignored."""
 _HUB_SECONDS = 10
 _DIGITS_ALONE = ("starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b")
 _AS_GPT_2 = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
@@ -55,25 +55,26 @@ class GgufHeader:
 
     Attributes:
         architecture: by the name of llama.cpp, `llama` for one.
-        kinds: how weights are stored (`Q4_1`, `F32`, …) → how many numbers are stored so.
-        parts: of how many files the model consists.
-        splitting: how its tokenizer splits text, by the name of llama.cpp; empty if it does not
+        quantisation_types: how weights are stored (`Q4_1`, `F32`, …) → how many numbers are stored
+            so.
+        shards: of how many files the model consists.
+        pre_tokenizer: how its tokenizer splits text, by the name of llama.cpp; empty if it does not
             say.
-        byte_level: whether its tokenizer is of GPT-2's kind, for which `splitting` matters.
+        byte_level: whether its tokenizer is of GPT-2's kind, for which `pre_tokenizer` matters.
         special: `bos`, `eos`, `unk` and `pad` → the token's id, for those that it names.
     """
 
     architecture: str
-    kinds: Mapping[str, int]
-    parts: int
-    splitting: str
+    quantisation_types: Mapping[str, int]
+    shards: int
+    pre_tokenizer: str
     byte_level: bool
     special: Mapping[str, int]
 
     @property
     def weights(self) -> int:
         """How many numbers the file holds."""
-        return sum(self.kinds.values())
+        return sum(self.quantisation_types.values())
 
     @property
     def bytes(self) -> int:
@@ -150,7 +151,7 @@ def dequantised(path: Path) -> Path:
 
     Raises:
         MissingExtra: the package `gguf` is not installed, and the file was not read before.
-        ModelError: the file is damaged, one of several parts, of an architecture that transformers
+        ModelError: the file is damaged, one of several shards, of an architecture that transformers
             cannot read, or too large for this machine's memory.
     """
     folder = _cache() / f"{path.stem}-{_digest(path)[:16]}-{_CONVERSION}"
@@ -208,9 +209,9 @@ def read_header(path: Path) -> GgufHeader:
 
     try:
         reader = GGUFReader(path)
-        kinds: Counter[str] = Counter()
+        quantisation_types: Counter[str] = Counter()
         for tensor in reader.tensors:
-            kinds[tensor.tensor_type.name] += int(tensor.n_elements)
+            quantisation_types[tensor.tensor_type.name] += int(tensor.n_elements)
 
         def value(key: str, default: object) -> object:
             field = reader.get_field(key)
@@ -222,7 +223,7 @@ def read_header(path: Path) -> GgufHeader:
             if (index := value(f"tokenizer.ggml.{key}_token_id", None)) is not None
         }
         return GgufHeader(
-            str(value("general.architecture", "")), dict(kinds.most_common()),
+            str(value("general.architecture", "")), dict(quantisation_types.most_common()),
             int(str(value("split.count", 1))), str(value("tokenizer.ggml.pre", "")),
             value("tokenizer.ggml.model", "") == "gpt2", special,
         )  # fmt: skip
@@ -234,9 +235,9 @@ def read_header(path: Path) -> GgufHeader:
 
 def _check_readable(path: Path, header: GgufHeader) -> None:
     """Refuse, before its weights are read, what cannot be read or does not fit."""
-    if header.parts > 1:
+    if header.shards > 1:
         raise ModelError(
-            f"{path} is one of {header.parts} files of a model; join them with llama-gguf-split "
+            f"{path} is one of {header.shards} files of a model; join them with llama-gguf-split "
             "--merge and name the file that it writes"
         )
     available = psutil.virtual_memory().available
@@ -253,20 +254,21 @@ def _converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
 
     def convert(folder: Path) -> None:
         model, missing = _read_model(path, header)
-        tokenizer, unknown_splitting = _read_tokenizer(path, header)
+        tokenizer, unknown_pre_tokenizer = _read_tokenizer(path, header)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         notes = [
-            f"the weights of {path.name} are stored as {', '.join(header.kinds)} and were "
-            f"dequantised to float32 ({header.bytes / 1e6:,.0f} MB); they are near the original "
-            "model's, not the same"
+            f"the weights of {path.name} are stored as {', '.join(header.quantisation_types)} and "
+            f"were dequantised to float32 ({header.bytes / 1e6:,.0f} MB); they are near the "
+            "original model's, not the same"
         ]
         write_record(
             folder / _RECORD,
             {
-                "file": path.name, "architecture": header.architecture, "kinds": header.kinds,
+                "file": path.name, "architecture": header.architecture,
+                "kinds": header.quantisation_types,
                 "versions": {"transformers": transformers.__version__},
-                "notes": [*notes, *missing, *unknown_splitting],
+                "notes": [*notes, *missing, *unknown_pre_tokenizer],
             },
         )  # fmt: skip
 
@@ -324,16 +326,16 @@ def _read_tokenizer(
         return tokenizer, []
     backend = tokenizer.backend_tokenizer
     by_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    if header.splitting in _DIGITS_ALONE:
+    if header.pre_tokenizer in _DIGITS_ALONE:
         digits = pre_tokenizers.Digits(individual_digits=True)
         backend.pre_tokenizer = pre_tokenizers.Sequence([digits, by_bytes])
         return tokenizer, []
-    if header.splitting in _AS_GPT_2 or not isinstance(
+    if header.pre_tokenizer in _AS_GPT_2 or not isinstance(
         backend.pre_tokenizer, pre_tokenizers.ByteLevel
     ):
         return tokenizer, []
     return tokenizer, [
-        f"{path.name} splits text by the rule '{header.splitting or 'not named'}', which "
+        f"{path.name} splits text by the rule '{header.pre_tokenizer or 'not named'}', which "
         "transformers has not; text is split as for GPT-2, so that some of it may become other "
         "tokens than the model learned from"
     ]

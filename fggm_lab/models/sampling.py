@@ -1,5 +1,6 @@
 """Samples from a model's own distribution: texts drawn without a prompt, or after a few tokens."""
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -95,6 +96,26 @@ def continued_samples(
         All ranks of a data-parallel run get what rank 0 has drawn.
     """
     return on_main(lambda: _continued(model, tokenizer, openings, length, seed, batch_size))
+
+
+def warn_of_poor_samples(tokenizer: PreTrainedTokenizerBase, drawn: Sequence[Encoded]) -> None:
+    """Warn where all texts are empty, or all the same: then they say little about the model.
+
+    Args:
+        tokenizer: whose end token a text that is empty consists of.
+        drawn: the texts, as `own_samples` gives them.
+    """
+    answers = {text.answer for text in drawn}
+    empty = all(set(answer) <= {tokenizer.eos_token_id} for answer in answers)
+    if empty or (len(answers) == 1 and len(drawn) > 1):
+        example = tokenizer.decode(next(iter(answers)))
+        warnings.warn(
+            f"the {len(drawn)} texts that the model drew are all "
+            f"{'empty' if empty else 'the same'}, such as {example!r}, so they protect little of "
+            "what it knows; a model that is to draw must have been trained to begin with its "
+            "beginning token",
+            stacklevel=2,
+        )
 
 
 @counted_as("sample")

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from fggm_lab.errors import DataError
-from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
+from fggm_lab.plots.styles import BLUE, VERMILLION
 from fggm_lab.runs.forgotten import AnswerChange, select_changes, stage_name
 
-_SIDES = (("score fell", theme.VERMILLION, "/"), ("score rose", theme.BLUE, ""))
+_SIDES = (("score fell", VERMILLION, "/"), ("score rose", BLUE, ""))
 """Name, colour and pattern of the bars."""
 
 
@@ -49,9 +50,7 @@ def answer_changes(
     figure.update_yaxes(title_text="examples", range=[0, 1.15 * max(1, highest)])
     figure.update_xaxes(title_text="task", showgrid=False, ticks="", autotickangles=[0, 30, 90])
     figure.update_layout(height=290, barmode="group", bargap=0.25, bargroupgap=0.08)
-    return theme.finish(
-        figure, "Answers lost and gained", _caption(changes), _describe(changes, counts)
-    )
+    return finish(figure, "Answers lost and gained", _caption(changes), _describe(changes, counts))
 
 
 def _by_task(changes: Sequence[AnswerChange]) -> dict[str, list[AnswerChange]]:

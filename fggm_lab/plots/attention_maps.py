@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.models.attention import AttentionPatterns
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.thinning import MAX_POINTS
 
 _ROW = 18
@@ -74,10 +75,10 @@ def attention_maps(
     figure.update_layout(
         height=max(140, _ROW * len(rows)) + 150, margin={"t": 30, "b": 90, "l": 90},
         coloraxis={"colorscale": theme.CELLS, "cmin": 0, "cmax": highest or 1,
-                   "colorbar": theme.bar("attention weight")},
+                   "colorbar": theme.colour_bar("attention weight")},
     )  # fmt: skip
     title = f"Attention of layer {layer}, head {head}" if of_one_head else "Attention by head"
-    return theme.finish(
+    return finish(
         figure, title, _caption(labels, of_one_head), _describe(tables, labels, rows, of_one_head)
     )
 

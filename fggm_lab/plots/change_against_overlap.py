@@ -17,7 +17,9 @@ from fggm_lab.errors import RunError
 from fggm_lab.fisher.ranks import rank_correlation
 from fggm_lab.masks import expected_jaccard, jaccard
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
+from fggm_lab.plots.styles import method_styles
 from fggm_lab.runs import Run, RunsLike, as_runs
 from fggm_lab.runs.compare import check_comparable, group_labels
 
@@ -63,7 +65,7 @@ def change_against_overlap(runs: RunsLike, masks: Run | None = None) -> go.Figur
     pairs = task_pairs(runs, masks)
     figure = go.Figure()
     names = list(dict.fromkeys(pair.label for pair in pairs))
-    styles = theme.method_styles(names)
+    styles = method_styles(names)
     for name in names:
         points = [pair for pair in pairs if pair.label == name]
         figure.add_scatter(
@@ -89,9 +91,7 @@ def change_against_overlap(runs: RunsLike, masks: Run | None = None) -> go.Figur
     figure.update_layout(
         height=430, margin={"t": 28, "l": 84}, hovermode="closest", showlegend=True,
     )  # fmt: skip
-    return theme.finish(
-        figure, "Overlap and what it cost", _caption(pairs, masks), _describe(pairs)
-    )
+    return finish(figure, "Overlap and what it cost", _caption(pairs, masks), _describe(pairs))
 
 
 def task_pairs(runs: RunsLike, masks: Run | None = None) -> list[TaskPair]:

@@ -10,7 +10,9 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.models.names import layer_name
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.parameter_groups import by_module, is_merged
+from fggm_lab.plots.styles import task_styles
 from fggm_lab.plots.thinning import MAX_POINTS
 
 Row = Mapping[str, Any]
@@ -52,7 +54,7 @@ def conductance_against_fisher(rows: Sequence[Row]) -> go.Figure:
     summarised = len(correlated) > MAX_POINTS
     groups = by_module([row["name"] for row in correlated], _MODULES)
     named = {row["name"]: row for row in correlated}
-    styles = theme.task_styles(list(groups))
+    styles = task_styles(list(groups))
     figure = go.Figure()
     for number, (module, names) in enumerate(groups.items()):
         dots = _dots([named[name] for name in names], summarised)
@@ -80,7 +82,7 @@ def conductance_against_fisher(rows: Sequence[Row]) -> go.Figure:
     figure.update_layout(
         height=390, hovermode="closest", showlegend=True, legend={"title": {"text": "module"}},
     )  # fmt: skip
-    return theme.finish(
+    return finish(
         figure,
         "Do conductance and Fisher name the same units?",
         _caption(rows, correlated, summarised, is_merged(groups)),

@@ -10,8 +10,9 @@ from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher.concentration import check_finite
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.models.names import own_weight
-from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
+from fggm_lab.plots.styles import line_styles
 
 BINS = 40
 
@@ -40,7 +41,7 @@ def drift_against_fisher(
     moved = _sorted_movements(scores, drift)
     bands = {name: _binned(movement, bins) for name, movement in moved.items()}
     figure = go.Figure()
-    styles = theme.line_styles(list(bands))
+    styles = line_styles(list(bands))
     for name, (low, mean, high, share) in bands.items():
         style = styles[name]
         x = (np.arange(bins) + 0.5) / bins
@@ -68,7 +69,7 @@ def drift_against_fisher(
         "says that those moved most. Lines are means of bins of equally many units"
         + ("; the band is the middle half." if len(bands) == 1 else ".")
     )
-    return theme.finish(figure, "Movement against earlier Fisher scores", caption, _describe(moved))
+    return finish(figure, "Movement against earlier Fisher scores", caption, _describe(moved))
 
 
 def _describe(movements: Mapping[str, np.ndarray]) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
-from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
+from fggm_lab.plots.styles import BLUE
 
 
 def drift_curve(rows: Sequence[Mapping[str, Any]], reference: str) -> go.Figure:
@@ -29,7 +30,7 @@ def drift_curve(rows: Sequence[Mapping[str, Any]], reference: str) -> go.Figure:
         go.Scatter(
             x=names, y=[row["drift"] for row in rows], mode="lines+markers",
             error_y={"array": [row["sd"] or 0 for row in rows], "thickness": 1, "width": 3},
-            line={"color": theme.BLUE}, marker={"size": 8}, showlegend=False,
+            line={"color": BLUE}, marker={"size": 8}, showlegend=False,
             hovertemplate="%{x}: %{y:.3f}<extra></extra>",
         )
     )  # fmt: skip
@@ -41,9 +42,7 @@ def drift_curve(rows: Sequence[Mapping[str, Any]], reference: str) -> go.Figure:
         f"after {reference} was learned: 0 the same tokens, 1 unrelated ones, 2 the opposite. Bars "
         "are the spread over examples."
     )
-    return theme.finish(
-        figure, f"What {reference} is answered by", caption, _describe(rows, reference)
-    )
+    return finish(figure, f"What {reference} is answered by", caption, _describe(rows, reference))
 
 
 def _describe(rows: Sequence[Mapping[str, Any]], reference: str) -> str:

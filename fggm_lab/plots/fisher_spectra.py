@@ -17,6 +17,7 @@ from fggm_lab.models.names import OUTSIDE, layer_name, split_name
 from fggm_lab.plots import fisher_spectra_text as text
 from fggm_lab.plots import theme
 from fggm_lab.plots.layer_shares import cuts
+from fggm_lab.plots.styles import depth_colour
 from fggm_lab.plots.template import Numbers, Slot, Template, fill, filled, set_slots
 from fggm_lab.plots.thinning import MAX_POINTS, PER_STRETCH, thin_sorted
 
@@ -187,7 +188,7 @@ def _spectra(scores: FisherScores) -> list[go.Scatter]:
                 name=f"{layer_name(location.layer)} · {location.module}",
                 meta={"module": location.module, "layer": layer_name(location.layer)},
                 line={
-                    "color": theme.depth_colour(location.layer, deepest),
+                    "color": depth_colour(location.layer, deepest),
                     "width": 1.4,
                     "dash": "dash" if location.layer is None else "solid",
                 },
@@ -229,7 +230,7 @@ def _cut_traces(
     deepest = max((n for n in numbers if n is not None), default=0)
     bars = go.Bar(
         y=layers, orientation="h", name="share that would move", meta={"part": f"bars-{scope}"},
-        marker={"color": [theme.depth_colour(n, deepest) for n in numbers],
+        marker={"color": [depth_colour(n, deepest) for n in numbers],
                 "line": {"color": theme.INK, "width": 0.5}},
         textposition="outside", cliponaxis=False,
         hovertemplate="%{y}<br>%{customdata[0]:,} of %{customdata[1]:,} units move<extra></extra>",

@@ -9,9 +9,10 @@ from plotly.subplots import make_subplots
 from fggm_lab.checks import check_choice
 from fggm_lab.errors import RunError
 from fggm_lab.fisher.ranks import rank_correlation
-from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.score_curves import run_labels
+from fggm_lab.plots.styles import method_styles
 from fggm_lab.runs import Run, RunsLike, as_runs
 from fggm_lab.runs.compare import check_comparable, group_labels
 from fggm_lab.runs.metrics import forgetting_along
@@ -70,7 +71,7 @@ def forgetting_against_distance(runs: RunsLike, texts: Texts = "own_samples") ->
         )
     figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.06)
     names = list(dict.fromkeys(point.label for point in points))
-    styles = theme.method_styles(names)
+    styles = method_styles(names)
     for panel, key in enumerate(panels, start=1):
         for name in names:
             shown = [p for p in points if p.label == name and getattr(p, key) is not None]
@@ -92,9 +93,7 @@ def forgetting_against_distance(runs: RunsLike, texts: Texts = "own_samples") ->
         height=_PANEL * len(panels) + 70, hovermode="closest", margin={"l": 84, "t": 28},
         showlegend=True,
     )  # fmt: skip
-    return theme.finish(
-        figure, "Forgetting against distance", _caption(texts), _describe(points, panels)
-    )
+    return finish(figure, "Forgetting against distance", _caption(texts), _describe(points, panels))
 
 
 def distance_points(runs: Sequence[Run], texts: Texts) -> list[DistancePoint]:

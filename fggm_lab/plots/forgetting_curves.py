@@ -1,7 +1,6 @@
 """Forgetting curves: each task's score, and General, while later tasks are trained."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -9,8 +8,11 @@ from plotly.subplots import make_subplots
 from fggm_lab.errors import RunError
 from fggm_lab.plots import forgetting_curves_text as text
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
-from fggm_lab.plots.score_curves import GENERAL, Curves, Measurement, Segment, curves_of
+from fggm_lab.plots.score_curves import GENERAL, Curves, Measurement, curves_of
+from fggm_lab.plots.styles import Style, method_styles, task_styles
+from fggm_lab.plots.task_axis import axis_suffix, mark_tasks
 from fggm_lab.plots.thinning import MAX_POINTS, evenly, thin_evenly
 from fggm_lab.runs import RunsLike, as_runs
 
@@ -45,23 +47,23 @@ def forgetting_curves(runs: RunsLike, task: str | None = None) -> go.Figure:
     run_list = as_runs(runs)
     names = list(dict.fromkeys(name for run in run_list for name in run.config.task_names))
     marked = evenly(names, MOST_TASKS)
+    if task not in (None, GENERAL, *names):
+        listed = ", ".join(names)
+        raise RunError(f"no run has a task named '{task}'; there are: {listed}, {GENERAL}")
+    # General's samples are as large as those of any task: the caption gives their size.
+    drawn = marked if task is None else names[:1] if task == GENERAL else [task]
+    curves = curves_of(run_list, drawn)
+    most = _points_per_curve(curves)
     if task is None:
-        curves = curves_of(run_list, marked)
-        figure = _all_tasks(curves, marked)
+        figure = _all_tasks(curves, marked, most)
         title = "Forgetting curves"
     else:
-        if task != GENERAL and task not in names:
-            listed = ", ".join(names)
-            raise RunError(f"no run has a task named '{task}'; there are: {listed}, {GENERAL}")
-        # General's samples are as large as those of any task: the caption gives their size.
-        curves = curves_of(run_list, names[:1] if task == GENERAL else [task])
-        figure = _one_task(curves, task, [*marked, task])
+        figure = _one_task(curves, task, [*marked, task], most)
         title = f"Forgetting curves: {task}"
-    most = _points_per_curve(curves)
     caption = text.caption(curves, task) + text.left_out(
         curves, task, len(names), len(marked), most
     )
-    return theme.finish(figure, title, caption, text.describe(curves, task))
+    return finish(figure, title, caption, text.describe(curves, task))
 
 
 def _points_per_curve(curves: Sequence[Curves]) -> int:
@@ -72,7 +74,8 @@ def _points_per_curve(curves: Sequence[Curves]) -> int:
 # All tasks: a panel per run
 
 
-def _all_tasks(curves: Sequence[Curves], marked: Sequence[str]) -> go.Figure:
+def _all_tasks(curves: Sequence[Curves], marked: Sequence[str], most: int) -> go.Figure:
+    """Lines of at most about `most` points for every task of every run."""
     loss = any(c.general and c.general_better == "lower" for c in curves)
     rows = len(curves) + loss
     titles = [f"<b>{as_label(c.label)}</b>{'' if c.finished else ' (unfinished)'}" for c in curves]
@@ -84,8 +87,7 @@ def _all_tasks(curves: Sequence[Curves], marked: Sequence[str]) -> go.Figure:
         subplot_titles=[*titles, *(["<b>General</b>"] if loss else [])],
     )
     _left_titles(figure)
-    styles = theme.task_styles(list(dict.fromkeys(n for c in curves for n in c.tasks)))
-    most = _points_per_curve(curves)
+    styles = task_styles(list(dict.fromkeys(n for c in curves for n in c.tasks)))
     in_legend: set[str] = set()
     lines: list[tuple[int, go.Scatter]] = []
     for row, run_curves in enumerate(curves, start=1):
@@ -101,7 +103,7 @@ def _all_tasks(curves: Sequence[Curves], marked: Sequence[str]) -> go.Figure:
                 in_legend.add(name)
                 lines.append((row, line))
         if run_curves.general and run_curves.general_better == "higher":
-            style = theme.Style(theme.INK, "solid", "circle-open")
+            style = Style(theme.INK, "solid", "circle-open")
             line = _general_line(run_curves, style, most)
             line.showlegend = GENERAL not in in_legend
             in_legend.add(GENERAL)
@@ -110,14 +112,15 @@ def _all_tasks(curves: Sequence[Curves], marked: Sequence[str]) -> go.Figure:
     _add_lines(figure, lines)
     if loss:
         _add_general(figure, curves, rows, most, legend=True, prefix=f"{GENERAL}: ")
-    _mark_tasks(figure, [*curves, *curves[:1]][:rows], marked)
+    mark_tasks(figure, [*curves, *curves[:1]][:rows], marked)
     return _set_layout(figure, rows, PANEL)
 
 
 # One task: a line per run
 
 
-def _one_task(curves: Sequence[Curves], task: str, marked: Sequence[str]) -> go.Figure:
+def _one_task(curves: Sequence[Curves], task: str, marked: Sequence[str], most: int) -> go.Figure:
+    """A line of at most about `most` points for every run, of a task and of General."""
     general = any(c.general for c in curves)
     panels = [name for name in (task, GENERAL) if name != GENERAL or general or task == GENERAL]
     panels = list(dict.fromkeys(panels))
@@ -129,8 +132,7 @@ def _one_task(curves: Sequence[Curves], task: str, marked: Sequence[str]) -> go.
         subplot_titles=[f"<b>{as_label(name)}</b>" for name in panels],
     )
     _left_titles(figure)
-    styles = theme.method_styles([c.label for c in curves])
-    most = _points_per_curve(curves)
+    styles = method_styles([c.label for c in curves])
     if task != GENERAL:
         lines: list[tuple[int, go.Scatter]] = []
         for run_curves in curves:
@@ -146,7 +148,7 @@ def _one_task(curves: Sequence[Curves], task: str, marked: Sequence[str]) -> go.
         _score_axis(figure, 1)
     if GENERAL in panels:
         _add_general(figure, curves, len(panels), most, legend=task == GENERAL)
-    _mark_tasks(figure, list(curves[:1]) * len(panels), marked, shaded=task)
+    mark_tasks(figure, list(curves[:1]) * len(panels), marked, shaded=task)
     return _set_layout(figure, len(panels), SINGLE_PANEL if len(panels) == 1 else 250)
 
 
@@ -169,7 +171,7 @@ def _add_general(
         prefix: of these names, where the legend has other lines, too.
     """
     measured = [c for c in curves if c.general]
-    styles = theme.method_styles([c.label for c in curves])
+    styles = method_styles([c.label for c in curves])
     lines = []
     for run_curves in measured:
         name = prefix + run_curves.label
@@ -233,7 +235,7 @@ def _split(points: Sequence[Measurement], task: int) -> tuple[list[Measurement],
 
 
 def _line(
-    points: Sequence[Measurement], name: str, style: theme.Style, label: str, early: bool = False
+    points: Sequence[Measurement], name: str, style: Style, label: str, early: bool = False
 ) -> go.Scatter:
     """One task's points under one run; `early` for those before it is trained."""
     return go.Scatter(
@@ -279,7 +281,7 @@ def _size(point: Measurement, early: bool = False) -> int:
     return 9 if point.final else 4
 
 
-def _general_line(curves: Curves, style: theme.Style, most: int) -> go.Scatter:
+def _general_line(curves: Curves, style: Style, most: int) -> go.Scatter:
     what = "score" if curves.general_better == "higher" else "loss"
     points = _fewer(curves.general, most, len(curves.order) - 1)
     return go.Scatter(
@@ -306,83 +308,9 @@ def _general_line(curves: Curves, style: theme.Style, most: int) -> go.Scatter:
 
 
 def _score_axis(figure: go.Figure, row: int) -> None:
-    figure.layout[f"yaxis{_number(row)}"].update(
+    figure.layout[f"yaxis{axis_suffix(row)}"].update(
         title_text="score (0–1)", range=[-0.04, 1.06], tickvals=[0, 0.25, 0.5, 0.75, 1]
     )
-
-
-def _number(row: int) -> str:
-    """What a row's axes have behind their names."""
-    return "" if row == 1 else str(row)
-
-
-def _mark_tasks(
-    figure: go.Figure,
-    curves: Sequence[Curves],
-    marked: Sequence[str],
-    shaded: str | None = None,
-) -> None:
-    """A line where each task ends, steps above the first panel, the tasks' names below the last.
-
-    The names are the ticks of a second axis, so that they turn when there is little room. Panels
-    whose tasks begin at other steps get names of their own.
-
-    Args:
-        figure: changed in place.
-        curves: for each panel, the run whose tasks it marks.
-        marked: the names of the tasks to mark.
-        shaded: the task whose own training is shaded.
-    """
-    rows = len(curves)
-    shapes: list[dict[str, Any]] = []
-    for row, run_curves in enumerate(curves, start=1):
-        number = _number(row)
-        segments = [segment for segment in run_curves.segments if segment.name in marked]
-        for segment in segments:
-            box: dict[str, Any] = {
-                "xref": f"x{number}",
-                "yref": f"y{number} domain",
-                "x1": segment.end,
-                "y0": 0,
-                "y1": 1,
-                "layer": "below",
-            }
-            if segment.name == shaded:
-                area = {"x0": segment.start, "fillcolor": theme.SHADE, "line": {"width": 0}}
-                shapes.append(box | area | {"type": "rect"})
-            edge = {"color": theme.INK, "width": 1, "dash": "dot"}
-            line = {"type": "line", "x0": segment.end, "line": edge, "opacity": 0.6}
-            shapes.append(box | line)
-        if row == rows or run_curves.segments != curves[-1].segments:
-            _name_axis(figure, segments, rows + row, number)
-    figure.update_layout(shapes=shapes)
-    last = max(c.planned for c in curves) or 1
-    figure.update_xaxes(range=[-0.015 * last, 1.015 * last], showgrid=False)
-    figure.update_xaxes(showticklabels=False, ticks="", row=rows, col=1)
-    figure.update_xaxes(
-        side="top", showticklabels=True, ticks="outside", title_text="training step", row=1, col=1
-    )
-
-
-def _name_axis(figure: go.Figure, segments: Sequence[Segment], number: int, panel: str) -> None:
-    figure.update_layout(
-        {
-            f"xaxis{number}": {
-                "overlaying": f"x{panel}",
-                "matches": "x",
-                "side": "bottom",
-                "anchor": f"y{panel}",
-                "title": {"text": "task in training"},
-                "tickvals": [(s.start + s.end) / 2 for s in segments],
-                "ticktext": [as_label(s.name) for s in segments],
-                "autotickangles": [0, 90],
-                "ticks": "",
-                "showgrid": False,
-            }
-        }
-    )
-    line = go.Scatter(x=[None], y=[None], showlegend=False, hoverinfo="skip")
-    figure.add_trace(line.update(xaxis=f"x{number}", yaxis=f"y{panel}"))
 
 
 def _set_layout(figure: go.Figure, rows: int, panel: int) -> go.Figure:

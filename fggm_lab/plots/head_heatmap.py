@@ -12,6 +12,7 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import check_finite
 from fggm_lab.models.heads import HeadUnits, Projection
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.thinning import MAX_POINTS
 
 _CELL = 24
@@ -75,11 +76,11 @@ def head_heatmap(heads: HeadUnits, task: str | None = None) -> go.Figure:
         height=max(120, _CELL * rows) + 120, margin={"t": 40, "b": 70, "l": 64},
         coloraxis={
             "colorscale": theme.CELLS, "cmin": 0, "cmax": highest or 1,
-            "colorbar": theme.bar(_SCALE[of_mask], tickformat=".0%"),
+            "colorbar": theme.colour_bar(_SCALE[of_mask], tickformat=".0%"),
         },
     )  # fmt: skip
     title = _TITLE[of_mask] + (f": {task}" if task else "")
-    return theme.finish(figure, title, _caption(panels, of_mask), _describe(panels, of_mask))
+    return finish(figure, title, _caption(panels, of_mask), _describe(panels, of_mask))
 
 
 _TITLE = {False: "Fisher information by attention head", True: "Attention heads that may move"}

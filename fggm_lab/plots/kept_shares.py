@@ -21,6 +21,7 @@ from fggm_lab.plots.parameter_groups import (
     by_module,
     merging_note,
 )
+from fggm_lab.plots.styles import Style, depth_colour, line_styles
 from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill
 from fggm_lab.plots.thinning import MAX_POINTS
 
@@ -251,19 +252,19 @@ def _steps(rows: int) -> int:
     return next((n for n in _STEPS if (n + 2) * rows + rows + 2 <= MAX_POINTS), 10)
 
 
-def _styles(rows: list[str], by: Grouping) -> dict[str, theme.Style]:
+def _styles(rows: list[str], by: Grouping) -> dict[str, Style]:
     """Layers by their depth, modules by colour and dash."""
     if by == "module":
-        return theme.line_styles(rows)
+        return line_styles(rows)
     first = [None if row == OUTSIDE else int(re.findall(r"\d+", row)[0]) for row in rows]
     deepest = max((n for n in first if n is not None), default=0)
     return {
-        row: theme.Style(theme.depth_colour(n, deepest), "dash" if n is None else "solid", "circle")
+        row: Style(depth_colour(n, deepest), "dash" if n is None else "solid", "circle")
         for row, n in zip(rows, first, strict=True)
     }
 
 
-def _line(row: str, units: int, style: theme.Style) -> go.Scatter:
+def _line(row: str, units: int, style: Style) -> go.Scatter:
     return go.Scatter(
         mode="lines", name=row, meta={"row": row},
         line={"color": style.colour, "dash": style.dash, "width": 1.6},
@@ -272,7 +273,7 @@ def _line(row: str, units: int, style: theme.Style) -> go.Scatter:
     )  # fmt: skip
 
 
-def _bars(rows: list[str], styles: dict[str, theme.Style]) -> go.Bar:
+def _bars(rows: list[str], styles: dict[str, Style]) -> go.Bar:
     return go.Bar(
         y=rows, orientation="h", meta={"part": "bars"}, textposition="outside", cliponaxis=False,
         marker={"color": [styles[row].colour for row in rows],

@@ -4,9 +4,11 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.score_curves import Segment, curves_of
 from fggm_lab.plots.smoothing import smoothed, smoothing_text
+from fggm_lab.plots.styles import Style, method_styles
 from fggm_lab.plots.thinning import MAX_POINTS, thin_line
 from fggm_lab.runs import RunsLike, as_runs
 from fggm_lab.runs.scalars import Series, scalar_of
@@ -65,7 +67,7 @@ def log_curves(
     figure = go.Figure()
     most = max(MAX_POINTS // (len(series) * (2 if smoothing else 1)) - 4, _MIN_POINTS)
     for (label, points), style in zip(
-        series.items(), theme.method_styles(list(series)).values(), strict=True
+        series.items(), method_styles(list(series)).values(), strict=True
     ):
         if smoothing:
             figure.add_trace(
@@ -82,7 +84,7 @@ def log_curves(
     figure.update_layout(
         height=340, hovermode="closest", showlegend=True, margin={"t": 64, "l": 76}
     )
-    return theme.finish(
+    return finish(
         figure,
         f"Log: {scalar}",
         _caption(title, smoothing, log, omitted),
@@ -90,7 +92,7 @@ def log_curves(
     )
 
 
-def _line(label: str, points: Series, style: theme.Style, most: int) -> go.Scatter:
+def _line(label: str, points: Series, style: Style, most: int) -> go.Scatter:
     thinned = thin_line(points, most)
     return go.Scatter(
         x=[x for x, _ in thinned], y=[y for _, y in thinned], name=label, legendgroup=label,

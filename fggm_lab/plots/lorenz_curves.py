@@ -12,6 +12,7 @@ from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.mask_settings import kept_count
 from fggm_lab.plots import theme
 from fggm_lab.plots.labels import as_label
+from fggm_lab.plots.styles import line_styles
 from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill
 from fggm_lab.plots.thinning import MAX_POINTS, thin_sorted
 
@@ -69,7 +70,7 @@ def _template(curves: Mapping[str, _Curve], layer: int | None) -> Template:
         x=[0, 1], y=[0, 1], mode="lines", name="all units alike",
         line={"color": theme.INK, "dash": "dot", "width": 1}, hoverinfo="skip",
     )  # fmt: skip
-    styles = theme.line_styles(list(curves))
+    styles = line_styles(list(curves))
     for name, (shares, gini_coefficient) in curves.items():
         # the curve starts at 0; it only rises, so that reversed it is sorted from the largest down
         positions, heights = thin_sorted(np.append(0.0, shares)[::-1], MAX_POINTS // len(curves))

@@ -7,12 +7,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.score_curves import GENERAL
+from fggm_lab.plots.styles import BLUE, GREY, OCHRE
 
 if TYPE_CHECKING:
     from fggm_lab.training.effects import Effect, Measured
 
-_BAR_STYLES = ((theme.GREY, ""), (theme.OCHRE, "/"), (theme.BLUE, "."))
+_BAR_STYLES = ((GREY, ""), (OCHRE, "/"), (BLUE, "."))
 """Colour and pattern of bars: before, the control, after."""
 
 
@@ -61,7 +63,7 @@ def mask_effects(effect: "Effect") -> go.Figure:
     )  # fmt: skip
     zeroed = f"{effect.unit[0].upper()}{effect.unit[1:]} at zero"
     title = zeroed if effect.action == "zeroing" else "Units held still"
-    return theme.finish(figure, title, _caption(effect), _describe(effect))
+    return finish(figure, title, _caption(effect), _describe(effect))
 
 
 def _describe(effect: "Effect") -> str:

@@ -20,9 +20,10 @@ from fggm_lab.plots.mask_strips import (
     strips_of,
     units_of,
 )
+from fggm_lab.plots.styles import BLUE
 from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill, filled, value_of
 
-SCALE = [[0, "rgba(127,127,127,0.14)"], [1, theme.BLUE]]
+SCALE = [[0, "rgba(127,127,127,0.14)"], [1, BLUE]]
 """Frozen units are a shade of the background, light or dark; moving ones are blue."""
 _HEIGHT, _MIN_STRIP, _MAX_STRIP = 960, 3.5, 26
 """Pixels: about the height of all strips together; the lowest and the highest strip."""
@@ -209,7 +210,7 @@ def _heatmap(layout: StripLayout, height: float) -> go.Heatmap:
         x=(np.arange(layout.cells) + 0.5) / layout.cells, y=layout.labels, name="share kept",
         colorscale=SCALE, zmin=0, zmax=1, xgap=0, ygap=1 if height >= _MIN_NAMED else 0,
         showscale=layout.per_cell[1] > 1,  # one unit is kept or it is not
-        colorbar=theme.bar(
+        colorbar=theme.colour_bar(
             "share of a cell's units kept" if tall else "share kept", tickformat=".0%",
             len=_COLOUR_BAR if tall else height * len(layout.labels), lenmode="pixels",
             y=1, yanchor="top",

@@ -13,6 +13,8 @@ import plotly.graph_objects as go
 import plotly.io as pio
 
 from fggm_lab.errors import SettingError
+from fggm_lab.plots.static_picture import StaticPicture
+from fggm_lab.plots.theme import PAGE_STYLE, bare
 
 _COLUMNS = 80
 """Characters per line of plain text."""
@@ -28,8 +30,6 @@ class NotebookFigure(go.Figure):
     def _ipython_display_(self) -> None:
         """Show the texts and the plot; where Plotly opens a browser instead, let it."""
         from IPython.display import display
-
-        from fggm_lab.plots.theme import bare
 
         plot = bare(self)
         if pio.renderers.render_on_display and (by_plotly := plot._repr_mimebundle_()):
@@ -65,8 +65,6 @@ def texts_html(title: str, caption: str, description: str) -> str:
     Returns:
         HTML, with the style that gives the text inside figures the page's colour.
     """
-    from fggm_lab.plots.theme import PAGE_STYLE
-
     return (
         f'<div class="fggm-texts" style="max-width:75em;line-height:1.4"><style>{PAGE_STYLE}'
         f'</style><p style="font-size:1.2em;margin:.5em 0 .2em"><b>{escape(title)}</b></p>'
@@ -83,9 +81,6 @@ def _texts(figure: go.Figure) -> dict[str, str]:
 
 def _still(figure: go.Figure) -> dict[str, Any]:
     """The picture; with the words where the figure has its texts inside."""
-    # The pictures are drawn with the theme, which imports this module.
-    from fggm_lab.plots.static_picture import StaticPicture
-
     picture = StaticPicture.of(figure)
     plain = fill(picture.words, _COLUMNS, break_on_hyphens=False)
     if not figure.layout.title.text:

@@ -13,6 +13,7 @@ from fggm_lab.masks import Mask
 from fggm_lab.masks.pairs import Counts, count, in_order
 from fggm_lab.models.names import OUTSIDE, layer_name, split_name
 from fggm_lab.plots import theme
+from fggm_lab.plots.styles import BLUE, VERMILLION
 from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill
 
 
@@ -76,7 +77,7 @@ def _template(tasks: Sequence[str], sizes: Mapping[str, int]) -> Template:
     figure.add_trace(_mean_and_range(names, "measured: mean, lowest, highest"), 1, 1)
     figure.add_scatter(
         x=names, mode="markers", name="by chance, mean",
-        marker={"color": theme.VERMILLION, "symbol": "line-ew-open", "size": 16,
+        marker={"color": VERMILLION, "symbol": "line-ew-open", "size": 16,
                 "line": {"width": 2}},
         hovertemplate="by chance %{y:.3f}<extra></extra>", row=1, col=1,
     )  # fmt: skip
@@ -248,6 +249,6 @@ def _mean_and_range(names: list[str], name: str) -> go.Scatter:
     """Means as dots, from the lowest to the highest value as bars."""
     return go.Scatter(
         x=names, mode="markers", name=name, error_y={"thickness": 1.2, "width": 3},
-        marker={"color": theme.BLUE, "symbol": "circle", "size": 9},
+        marker={"color": BLUE, "symbol": "circle", "size": 9},
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip

@@ -7,7 +7,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
+from fggm_lab.plots.styles import Style, method_styles
 from fggm_lab.runs import NUMBERS, Run, RunsLike, as_runs
 from fggm_lab.runs.paired import COVERS, comparisons_note, paired
 
@@ -45,7 +47,7 @@ def paired_differences(
     rows = paired(run_list, baseline, metrics)
     methods = _methods(rows)
     panels = _panels(rows, methods)
-    styles = theme.method_styles(methods)
+    styles = method_styles(methods)
     inner = ROW * len(methods)
     height = len(panels) * (inner + _BETWEEN) - _BETWEEN
     figure = make_subplots(
@@ -69,7 +71,7 @@ def paired_differences(
     figure.update_layout(
         height=height + 100, margin={"t": 36, "l": 110, "r": 20}, hovermode="closest"
     )
-    return theme.finish(
+    return finish(
         figure, f"Differences from {baseline}, paired by seed", _caption(run_list, rows, baseline),
         _describe(rows, baseline),
     )  # fmt: skip
@@ -98,7 +100,7 @@ def _heading(rows: Rows) -> str:
     return f"<b>{NUMBERS[metric].label}</b>{unit} · {arrow}"
 
 
-def _traces(row: dict[str, Any], position: int, style: theme.Style) -> list[go.Scatter]:
+def _traces(row: dict[str, Any], position: int, style: Style) -> list[go.Scatter]:
     """Small open markers for the seeds, above them the mean with its interval."""
     method = row["method"]
     seeds = go.Scatter(
@@ -136,7 +138,7 @@ def _scale(figure: go.Figure, panels: Panels) -> None:
         for number in numbered:
             first = next(iter(numbered))
             matches = None if number == first else f"x{first}".removesuffix("1")
-            figure.update_xaxes(range=theme.padded(values), matches=matches, row=number, col=1)
+            figure.update_xaxes(range=theme.axis_range(values), matches=matches, row=number, col=1)
 
 
 def _is_loss(rows: Rows) -> bool:

@@ -11,6 +11,7 @@ from fggm_lab.fisher.concentration import all_units
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.models.names import OUTSIDE, names_by_layer
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.parameter_groups import by_module, merging_note
 from fggm_lab.plots.thinning import MAX_POINTS
 
@@ -68,7 +69,7 @@ def score_heatmap(scores: FisherScores) -> go.Figure:
     figure.update_yaxes(title_text="module", row=1, col=1)
     figure.update_layout(height=max(120, height) + 110, margin={"t": 28, "l": 150})
     task = f": {scores.info.task}" if scores.info.task else ""
-    return theme.finish(figure, f"Where the Fisher information sits{task}", _caption(grid),
+    return finish(figure, f"Where the Fisher information sits{task}", _caption(grid),
                         _describe(grid))  # fmt: skip
 
 
@@ -148,7 +149,7 @@ def _colours(values: np.ndarray, part: str, column: int) -> dict[str, object]:
     ticks = np.arange(np.ceil(low), np.floor(high) + 1, step) if step else np.linspace(low, high, 3)
     return {
         "colorscale": theme.CELLS, "cmin": low, "cmax": high,
-        "colorbar": theme.bar(
+        "colorbar": theme.colour_bar(
             "nats² per weight² (log colour)" if column == 2 else "",
             x=(1 - _BETWEEN) / 2 + 0.005 if column == 1 else 1.005,
             tickvals=ticks.tolist(),

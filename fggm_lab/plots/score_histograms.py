@@ -12,8 +12,10 @@ from fggm_lab.fisher.concentration import all_units
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.models.names import names_by_layer
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.parameter_groups import Groups, by_module, merging_note
+from fggm_lab.plots.styles import BLUE, Style, line_styles
 from fggm_lab.plots.thinning import MAX_POINTS
 
 SCORE = "Fisher score of a unit (nats² per weight²)"
@@ -82,7 +84,7 @@ def score_histograms(scores: FisherScores | Mapping[str, FisherScores]) -> go.Fi
             f"units above 0. {merging_note(layers | modules)}"
         )
     caption = f"Share of units in each bin of {_width(bins.width)}. {_zeros(units)} {note}"
-    return theme.finish(figure, title, " ".join(caption.split()), _describe(units))
+    return finish(figure, title, " ".join(caption.split()), _describe(units))
 
 
 def by_name(scores: FisherScores | Mapping[str, FisherScores]) -> dict[str, FisherScores]:
@@ -138,7 +140,7 @@ def counted(values: np.ndarray, bins: Bins) -> np.ndarray:
 
 def _overlaid(units: Mapping[str, np.ndarray], bins: Bins) -> go.Figure:
     figure = go.Figure()
-    styles = theme.line_styles(list(units))
+    styles = line_styles(list(units))
     for name, values in units.items():
         figure.add_trace(_outline(name, values, bins, styles[name]))
     _score_axes(figure, bins)
@@ -147,7 +149,7 @@ def _overlaid(units: Mapping[str, np.ndarray], bins: Bins) -> go.Figure:
     return figure.update_layout(height=400, hovermode="closest")
 
 
-def _outline(name: str, values: np.ndarray, bins: Bins, style: theme.Style) -> go.Scatter:
+def _outline(name: str, values: np.ndarray, bins: Bins, style: Style) -> go.Scatter:
     counts = counted(values, bins)
     return go.Scatter(
         x=bins.middles, y=counts / len(values), mode="lines", name=name, meta={"name": name},
@@ -180,7 +182,7 @@ def _detailed(
         subplot_titles=["all units", "each layer", "each module"],
     )  # fmt: skip
     figure.update_annotations(font_size=theme.TEXT, x=0, xanchor="left")
-    style = theme.Style(theme.BLUE, "solid", "circle")
+    style = Style(BLUE, "solid", "circle")
     line = _outline("all units", values, bins, style)
     line.update(fill="tozeroy", fillcolor="rgba(0,114,178,0.15)", showlegend=False)
     figure.add_trace(line, 1, 1)
@@ -195,7 +197,7 @@ def _detailed(
         coloraxis={
             "colorscale": theme.CELLS,
             "cmin": 0,
-            "colorbar": theme.bar(
+            "colorbar": theme.colour_bar(
                 "share of the row's units per bin",
                 tickformat=".0%",
                 y=0,

@@ -6,7 +6,8 @@ from statistics import fmean
 import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
-from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
+from fggm_lab.plots.styles import VERMILLION
 from fggm_lab.plots.table_heatmap import set_table_layout, table_heatmap
 from fggm_lab.runs import Run, ScoreMatrix, one_run
 
@@ -32,7 +33,7 @@ def score_matrix(run: Run | str | Path) -> go.Figure:
     figure = go.Figure(table_heatmap(scores.tasks, states, table, _hover(scores), "%{x} · %{y}"))
     figure.update_layout(shapes=[
         {"type": "rect", "x0": index - 0.46, "x1": index + 0.46, "y0": index + 0.56,
-         "y1": index + 1.44, "line": {"color": theme.VERMILLION, "width": 2.5}}
+         "y1": index + 1.44, "line": {"color": VERMILLION, "width": 2.5}}
         for index in range(len(scores.tasks))
     ])  # fmt: skip
     set_table_layout(figure, len(states), "score (0–1)")
@@ -46,7 +47,7 @@ def score_matrix(run: Run | str | Path) -> go.Figure:
     )
     if not run.finished:
         caption += " The run is unfinished."
-    return theme.finish(figure, f"Score matrix: {_label(run)}", caption, _describe(run, scores))
+    return finish(figure, f"Score matrix: {_label(run)}", caption, _describe(run, scores))
 
 
 def _scores(run: Run) -> ScoreMatrix:

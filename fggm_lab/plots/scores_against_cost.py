@@ -8,7 +8,9 @@ from plotly.subplots import make_subplots
 
 from fggm_lab.errors import RunError, SettingError, nearest
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
+from fggm_lab.plots.styles import Style, method_styles
 from fggm_lab.runs import NUMBERS, RunsLike, as_runs, comparison, over_seeds
 from fggm_lab.runs.numbers import better_of
 
@@ -46,7 +48,7 @@ def scores_against_cost(runs: RunsLike, cost: str = "token_passes") -> go.Figure
         )
     panels = [key for key in _SCORES if any(row[key]["n"] for row in measured)]
     figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.06)
-    styles = theme.method_styles([row["method"] for row in measured])
+    styles = method_styles([row["method"] for row in measured])
     for panel, key in enumerate(panels, start=1):
         for row in measured:
             if row[key]["n"]:
@@ -61,12 +63,12 @@ def scores_against_cost(runs: RunsLike, cost: str = "token_passes") -> go.Figure
         height=_PANEL * len(panels) + 70, hovermode="closest", margin={"l": 76, "t": 28},
         showlegend=True,
     )  # fmt: skip
-    return theme.finish(
+    return finish(
         figure, "Scores against cost", _caption(measured, cost), _describe(measured, cost, panels)
     )
 
 
-def _point(row: dict[str, Any], cost: str, key: str, style: theme.Style) -> go.Scatter:
+def _point(row: dict[str, Any], cost: str, key: str, style: Style) -> go.Scatter:
     name = row["method"] + ("" if row["finished"] else " (unfinished)")
     hover = "<br>".join(f"{NUMBERS[k].label} {_text(row, k)}" for k in (key, cost))
     return go.Scatter(

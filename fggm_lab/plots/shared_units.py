@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, sharing
 from fggm_lab.plots import theme
+from fggm_lab.plots.styles import BLUE, OCHRE
 from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill
 
 
@@ -41,14 +42,14 @@ def shared_units_template(tasks: Sequence[str], layer: int | None = None) -> Tem
     figure = go.Figure()
     x = list(range(count + 1))
     figure.add_bar(
-        x=x, name="measured", offsetgroup="measured", marker={"color": theme.BLUE},
+        x=x, name="measured", offsetgroup="measured", marker={"color": BLUE},
         textposition="outside", textangle=0, textfont={"size": 10}, constraintext="none",
         cliponaxis=False, hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     figure.add_bar(
         x=x, offsetgroup="chance", name="by chance (bars: 2 standard deviations)",
         error_y={"thickness": 1.2, "width": 3, "color": theme.INK},
-        marker={"color": theme.OCHRE, "pattern": {"shape": "/", "size": 6, "solidity": 0.35,
+        marker={"color": OCHRE, "pattern": {"shape": "/", "size": 6, "solidity": 0.35,
                                                    "fillmode": "replace"}},
         hovertemplate="by chance %{y:.2%}<extra></extra>",
     )  # fmt: skip

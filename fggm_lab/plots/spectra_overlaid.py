@@ -11,9 +11,11 @@ from fggm_lab.fisher.concentration import all_units, lorenz
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.masks import Mask, overlap_coefficient
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.lorenz_curves import share_held
 from fggm_lab.plots.score_histograms import SCORE, by_name
+from fggm_lab.plots.styles import Style, line_styles
 from fggm_lab.plots.thinning import MAX_POINTS, thin_sorted
 
 TOP = 0.1
@@ -39,7 +41,7 @@ def spectra_overlaid(
     scores_by_name = by_name(scores)
     units = {name: all_units(task_scores) for name, task_scores in scores_by_name.items()}
     figure = go.Figure()
-    styles = theme.line_styles(list(units))
+    styles = line_styles(list(units))
     for name, values in units.items():
         figure.add_trace(_curve(name, values, MAX_POINTS // len(units), styles[name]))
     min_share = min(1 / len(values) for values in units.values())
@@ -49,7 +51,7 @@ def spectra_overlaid(
     figure.update_layout(height=420, hovermode="closest")
     if controls:
         _add_switch(figure, min_share)
-    return theme.finish(
+    return finish(
         figure,
         "Fisher spectra of the whole model",
         _caption(scores_by_name, units),
@@ -57,7 +59,7 @@ def spectra_overlaid(
     )
 
 
-def _curve(name: str, values: np.ndarray, max_points: int, style: theme.Style) -> go.Scatter:
+def _curve(name: str, values: np.ndarray, max_points: int, style: Style) -> go.Scatter:
     """Scores of 0 end a curve; half its points are spaced evenly on each of the two axes."""
     above = values[values > 0]
     indices = np.union1d(

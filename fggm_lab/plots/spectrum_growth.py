@@ -11,7 +11,9 @@ from fggm_lab.errors import SettingError
 from fggm_lab.fisher.concentration import all_units, gini
 from fggm_lab.fisher.scores import FisherScores
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.score_histograms import SCORE
+from fggm_lab.plots.styles import BLUE, DASHES, Style, depth_colour
 from fggm_lab.plots.thinning import MAX_POINTS
 
 QUANTILES = {"highest unit": 1.0, "top 1 %": 0.99, "top 10 %": 0.9, "top 25 %": 0.75,
@@ -56,13 +58,11 @@ def spectrum_growth(scores: Mapping[int, FisherScores], task: str | None = None)
     figure = make_subplots(1, 2, horizontal_spacing=0.13,
                            subplot_titles=["all units together", "single units"])  # fmt: skip
     figure.update_annotations(font_size=theme.TEXT)
-    total = theme.Style(theme.BLUE, "solid", "circle")
+    total = Style(BLUE, "solid", "circle")
     figure.add_trace(_line(growth.steps, growth.total, "total score", total), 1, 1)
     last = len(QUANTILES) - 1
     for index, name in enumerate(QUANTILES):
-        style = theme.Style(
-            theme.depth_colour(last - index, last), theme.DASHES[index], _SYMBOLS[index]
-        )
+        style = Style(depth_colour(last - index, last), DASHES[index], _SYMBOLS[index])
         figure.add_trace(_line(growth.steps, growth.quantiles[:, index], name, style), 1, 2)
     figure.data[0].showlegend = False
     figure.update_xaxes(title_text="training steps of the task", rangemode="tozero")
@@ -73,7 +73,7 @@ def spectrum_growth(scores: Mapping[int, FisherScores], task: str | None = None)
     figure.update_layout(height=400, hovermode="closest", margin={"t": 28})
     task_name = task or _task(scores)
     title = "Growth of the Fisher spectrum" + (f": {task_name}" if task_name else "")
-    return theme.finish(figure, title, _caption(scores, growth), _describe(growth))
+    return finish(figure, title, _caption(scores, growth), _describe(growth))
 
 
 def growth_of(scores: Mapping[int, FisherScores]) -> Growth:
@@ -108,7 +108,7 @@ def growth_of(scores: Mapping[int, FisherScores]) -> Growth:
     )
 
 
-def _line(steps: list[int], values: np.ndarray, name: str, style: theme.Style) -> go.Scatter:
+def _line(steps: list[int], values: np.ndarray, name: str, style: Style) -> go.Scatter:
     return go.Scatter(
         x=steps, y=[v if v > 0 else None for v in values.tolist()], mode="lines+markers",
         name=name, meta={"name": name}, cliponaxis=False,

@@ -8,7 +8,9 @@ import plotly.graph_objects as go
 from fggm_lab.errors import SettingError
 from fggm_lab.masks.stability import examples_needed
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
+from fggm_lab.plots.styles import task_styles
 
 Rows = Sequence[Mapping[str, Any]]
 """The rows that `mask_stability` returns."""
@@ -29,7 +31,7 @@ def stability_curves(rows: Rows | Mapping[str, Rows], reach: float = 0.8) -> go.
     """
     rows_by_name = _rows_by_name(rows)
     figure = go.Figure()
-    styles = theme.task_styles(list(rows_by_name))
+    styles = task_styles(list(rows_by_name))
     for name, curve in rows_by_name.items():
         style = styles[name]
         figure.add_scatter(
@@ -56,7 +58,7 @@ def stability_curves(rows: Rows | Mapping[str, Rows], reach: float = 0.8) -> go.
         "the spread over repeated divisions, the dotted line is two masks of chance, dashed: "
         f"a Jaccard index of {reach:g}."
     )
-    return theme.finish(figure, "Mask stability", caption, _describe(rows_by_name, reach))
+    return finish(figure, "Mask stability", caption, _describe(rows_by_name, reach))
 
 
 def _describe(rows_by_name: Mapping[str, Rows], reach: float) -> str:

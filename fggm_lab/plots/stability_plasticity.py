@@ -6,7 +6,9 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import RunError
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
+from fggm_lab.plots.styles import Style, method_styles
 from fggm_lab.runs import NUMBERS, Run, RunsLike, as_runs
 from fggm_lab.runs.trajectories import (
     Stability,
@@ -43,7 +45,7 @@ def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Fig
     figure = go.Figure()
     ends = _ends(trajectories)
     front = [ends[i] for i in pareto_front([(s.learned, s.retained) for _, s in ends], loss)]
-    styles = theme.method_styles([trajectory.label for trajectory in trajectories])
+    styles = method_styles([trajectory.label for trajectory in trajectories])
     for trajectory in trajectories:
         figure.add_trace(
             _path(trajectory, styles[trajectory.label], stability, run_list[0].config.task_names)
@@ -52,10 +54,10 @@ def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Fig
         figure.add_trace(_end(trajectory, styles[trajectory.label], stability))
     _add_front(figure, [step for _, step in front])
     steps = [step for trajectory in trajectories for step in trajectory.steps]
-    low, high = theme.padded(_bar_ends([(s.retained, s.retained_sd) for s in steps]))
+    low, high = theme.axis_range(_bar_ends([(s.retained, s.retained_sd) for s in steps]))
     figure.update_xaxes(
         title_text=f"{_LEARNING}, tasks so far (0–1)<br>→ learns better",
-        range=theme.padded(_bar_ends([(s.learned, s.learned_sd) for s in steps])),
+        range=theme.axis_range(_bar_ends([(s.learned, s.learned_sd) for s in steps])),
     )
     figure.update_yaxes(
         title_text=_axis(stability, loss), range=[high, low] if loss else [low, high]
@@ -63,7 +65,7 @@ def stability_plasticity(runs: RunsLike, stability: Stability = "bwt") -> go.Fig
     figure.update_layout(
         height=450, margin={"l": 76, "r": 24}, hovermode="closest", showlegend=True
     )
-    return theme.finish(
+    return finish(
         figure, "Stability–plasticity plane", _caption(trajectories, ends, stability),
         _describe(trajectories, ends, [trajectory for trajectory, _ in front], stability, loss),
     )  # fmt: skip
@@ -103,7 +105,7 @@ def _ends(trajectories: Sequence[Trajectory]) -> list[tuple[Trajectory, Trajecto
 
 
 def _path(
-    trajectory: Trajectory, style: theme.Style, stability: Stability, tasks: Sequence[str]
+    trajectory: Trajectory, style: Style, stability: Stability, tasks: Sequence[str]
 ) -> go.Scatter:
     return go.Scatter(
         x=[step.learned for step in trajectory.steps],
@@ -125,7 +127,7 @@ def _path(
     )  # fmt: skip
 
 
-def _end(trajectory: Trajectory, style: theme.Style, stability: Stability) -> go.Scatter:
+def _end(trajectory: Trajectory, style: Style, stability: Stability) -> go.Scatter:
     last = trajectory.steps[-1]
     return go.Scatter(
         x=[last.learned],

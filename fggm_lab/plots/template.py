@@ -22,6 +22,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 
 Numbers = Mapping[str, Any]
 """Named values: numbers, texts, None, and arrays or nested lists of them."""
@@ -120,7 +121,7 @@ def fill(template: Template, numbers: Numbers) -> go.Figure:
     values = filled(template, numbers)
     figure = go.Figure(template.skeleton)
     set_slots(figure, template.slots, values)
-    return theme.finish(figure, values["title"], values["caption"], values["description"])
+    return finish(figure, values["title"], values["caption"], values["description"])
 
 
 def set_slots(figure: go.Figure, slots: Iterable[Slot], values: Numbers) -> None:

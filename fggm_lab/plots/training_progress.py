@@ -6,10 +6,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.labels import as_label
 from fggm_lab.plots.run_state import RunState
 from fggm_lab.plots.score_curves import GENERAL
 from fggm_lab.plots.smoothing import smoothed, smoothing_text
+from fggm_lab.plots.styles import BLUE, VERMILLION, Style, task_styles
 from fggm_lab.plots.thinning import thin_evenly
 from fggm_lab.runs import Run, one_run
 
@@ -46,7 +48,7 @@ def training_progress(
     if log:
         figure.update_yaxes(type="log", rangemode="normal", row=_LOSS, **theme.POWERS)
         caption += " The axis of the loss is logarithmic."
-    return theme.finish(figure, "Training", caption, progress_description(state))
+    return finish(figure, "Training", caption, progress_description(state))
 
 
 def progress_description(state: RunState) -> str:
@@ -114,10 +116,10 @@ def _empty(state: RunState) -> go.Figure:
     figure = make_subplots(
         3, 1, shared_xaxes=True, vertical_spacing=0.06, row_heights=_HEIGHTS,
     )  # fmt: skip
-    for name, style in theme.task_styles(state.names).items():
+    for name, style in task_styles(state.names).items():
         figure.add_trace(_line(name, style), _SCORES, 1)
     scored = state.general_better == "higher"
-    general = _line(GENERAL, theme.Style(theme.INK, "solid", "circle-open"))
+    general = _line(GENERAL, Style(theme.INK, "solid", "circle-open"))
     figure.add_trace(general.update(line_width=2.6), _SCORES if scored else _LOSS, 1)
     edge = {
         "mode": "lines",
@@ -129,12 +131,12 @@ def _empty(state: RunState) -> go.Figure:
     figure.add_scatter(**edge, name="highest loss", fill="tonexty", fillcolor=_BAND,
                        row=_LOSS, col=1)  # fmt: skip
     figure.add_scatter(
-        mode="lines", name="loss", showlegend=False, line={"color": theme.VERMILLION, "width": 1.5},
+        mode="lines", name="loss", showlegend=False, line={"color": VERMILLION, "width": 1.5},
         hovertemplate="step %{x:,d}: loss %{y:.4f}<extra></extra>", row=_LOSS, col=1,
     )  # fmt: skip
     figure.add_scatter(
         mode="lines", name="mask share", showlegend=False, connectgaps=False,
-        line={"color": theme.BLUE, "width": 4},
+        line={"color": BLUE, "width": 4},
         hovertemplate="%{y:.1%} of the units may move<extra></extra>", row=_SHARE, col=1,
     )  # fmt: skip
     figure.update_yaxes(title_text="score (0–1)", range=[-0.04, 1.06],
@@ -152,7 +154,7 @@ def _empty(state: RunState) -> go.Figure:
     return figure
 
 
-def _line(name: str, style: theme.Style) -> go.Scatter:
+def _line(name: str, style: Style) -> go.Scatter:
     return go.Scatter(
         name=name, mode="lines+markers", line={"color": style.colour, "dash": style.dash},
         marker={"color": style.colour, "symbol": style.symbol, "line": {"width": 0}, "opacity": 1},

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask, usage
-from fggm_lab.plots import theme
+from fggm_lab.plots.styles import BLUE, SKY, VERMILLION
 from fggm_lab.plots.template import Numbers, Slot, Template, Text, fill
 
 
@@ -38,18 +38,18 @@ def union_growth_template(tasks: Sequence[str], layer: int | None = None) -> Tem
     """
     figure = go.Figure()
     figure.add_bar(
-        x=list(tasks), name="fresh units of the task", marker={"color": theme.SKY, "opacity": 0.6},
+        x=list(tasks), name="fresh units of the task", marker={"color": SKY, "opacity": 0.6},
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
         x=list(tasks), mode="lines+markers", name="used by any task so far",
-        line={"color": theme.BLUE, "width": 2.2}, marker={"symbol": "circle", "size": 9},
+        line={"color": BLUE, "width": 2.2}, marker={"symbol": "circle", "size": 9},
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
         x=list(tasks), mode="lines+markers", name="the same by chance",
         hovertemplate="%{customdata}<extra></extra>",
-        line={"color": theme.VERMILLION, "dash": "dot"},
+        line={"color": VERMILLION, "dash": "dot"},
         marker={"symbol": "diamond-open", "size": 8},
     )  # fmt: skip
     figure.update_xaxes(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fggm_lab.files import write_text
 from fggm_lab.plots.plotly_js import plotly_js
-from fggm_lab.plots.theme import METHOD_STYLES
+from fggm_lab.plots.styles import METHOD_STYLES
 from fggm_lab.report import tables
 from fggm_lab.report.assets import SCRIPT, STYLE
 from fggm_lab.report.block import Block

@@ -74,7 +74,7 @@ class SelfKLCallback(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Draw texts and note down what the model thinks of them, or read those of a checkpoint.
+        """Draw texts and record the model's log-probabilities, or read those of a checkpoint.
 
         Raises:
             SettingError: the Trainer trains in a way that leaves no room for a second gradient, or

@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 from fggm_lab import plots
 from fggm_lab.methods import METHODS
 from fggm_lab.plots import FIGURES, theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.svg import svg
 from tests.support.colours import contrast, rgb
 from tests.support.figures import TABLE, Records
@@ -76,7 +77,7 @@ def test_still_pictures_have_room_for_their_texts(page: Any, figures: dict[str, 
 
 
 def test_a_caption_that_does_not_wrap_would_be_seen(page: Any) -> None:
-    figure = theme.finish(go.Figure(go.Scatter(y=[1, 2])), "Title", "word " * 30, "words")
+    figure = finish(go.Figure(go.Scatter(y=[1, 2])), "Title", "word " * 30, "words")
     figure.layout.title.subtitle.text = "word " * 60
     figure.add_annotation(text="over a tick", x=0, y=0, xref="paper", yref="paper", yanchor="top")
     problems = " ".join(problems_of_plot(draw(page, figure, theme.MIN_WIDTH)))

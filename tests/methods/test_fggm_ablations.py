@@ -8,7 +8,8 @@ from torch import Tensor
 
 from fggm_lab.errors import DataError, SettingError
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.fisher.scoring import Aggregation, drawn_examples
+from fggm_lab.fisher.inputs import drawn_examples
+from fggm_lab.fisher.scored_parameters import Aggregation
 from fggm_lab.methods import FGGM, Method, make_method
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.training.checkpoints import saved_model

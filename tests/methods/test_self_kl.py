@@ -15,7 +15,12 @@ from transformers import PreTrainedModel
 from fggm_lab.errors import SettingError
 from fggm_lab.methods import SelfKL, TaskContext, make_method
 from fggm_lab.methods.base import Memory
-from fggm_lab.methods.self_kl import divergence, note_down, stored_texts, taken_openings
+from fggm_lab.methods.reference_texts import (
+    divergence,
+    record_reference,
+    stored_texts,
+    taken_openings,
+)
 from fggm_lab.models.encoding import IGNORED, Encoded, collate
 from fggm_lab.models.sampling import beginning_token
 from fggm_lab.settings import TrainingSettings
@@ -56,7 +61,7 @@ def step_gradients(
 
 
 @pytest.mark.parametrize("top", [3, 10_000])
-def test_the_divergence_is_that_of_the_noted_tokens_and_all_others_as_one(top: int) -> None:
+def test_the_divergence_is_that_of_the_likeliest_tokens_and_all_others_as_one(top: int) -> None:
     before, now = small_model(dtype=torch.float64), small_model(dtype=torch.float64)
     jolt(context(now), seed=0)
     merged = unmerged = 0.0
@@ -69,9 +74,9 @@ def test_the_divergence_is_that_of_the_noted_tokens_and_all_others_as_one(top: i
             for group in groups:
                 a, b = sum(then[i] for i in group), sum(later[i] for i in group)
                 merged += a * math.log(a / b) if a else 0.0
-    noted = note_down(before, TEXTS, top)
+    references = record_reference(before, TEXTS, top)
     now_logits = torch.cat([logits_of(now, ids) for ids in TEXTS])
-    result = float(divergence(now_logits, noted).detach())
+    result = float(divergence(now_logits, references).detach())
     assert result == pytest.approx(merged, rel=1e-5)
     assert result <= unmerged * (1 + 1e-5) and unmerged > 0.01
     assert (result == pytest.approx(unmerged, rel=1e-5)) == (top == 10_000)
@@ -84,7 +89,7 @@ def test_a_model_that_has_not_moved_is_not_pulled() -> None:
     pulled = step_gradients(method, task_context)
     plain = step_gradients(replace(method, weight=0.0), task_context)
     for name, gradient in plain.items():
-        assert torch.allclose(pulled[name], gradient, atol=1e-7), name  # notes are in float32
+        assert torch.allclose(pulled[name], gradient, atol=1e-7), name  # references are in float32
 
 
 def test_a_step_adds_the_divergence_from_the_model_before_and_the_loss_of_prompts() -> None:
@@ -144,7 +149,7 @@ def after_tasks(method: SelfKL, model: PreTrainedModel, tasks: int) -> Memory:
     return memory
 
 
-def test_each_text_keeps_the_notes_of_the_model_that_drew_it() -> None:
+def test_each_text_keeps_the_reference_of_the_model_that_drew_it() -> None:
     model = small_model()
     memory: Memory = {}
     method = small(start_samples=3, task_samples=4)
@@ -152,10 +157,10 @@ def test_each_text_keeps_the_notes_of_the_model_that_drew_it() -> None:
         task_context = replace(context(model, index), memory=memory)
         method.plan(task_context)
         drawn = stored_texts(memory)[index]
-        expected = note_down(model, [text.ids for text in drawn], method.top)
-        for text, noted in zip(drawn, expected, strict=True):
-            assert torch.equal(text.likeliest, noted.likeliest)
-            assert torch.equal(text.log_probabilities, noted.log_probabilities)
+        expected = record_reference(model, [text.ids for text in drawn], method.top)
+        for text, reference in zip(drawn, expected, strict=True):
+            assert torch.equal(text.likeliest, reference.likeliest)
+            assert torch.equal(text.log_probabilities, reference.log_probabilities)
         jolt(task_context, seed=index)
         method.after_task(task_context)
     assert {task: len(texts) for task, texts in stored_texts(memory).items()} == {0: 3, 1: 4, 2: 4}

@@ -55,7 +55,7 @@ def test_text_is_split_by_the_files_own_rule(
 ) -> None:
     text, tokens = "hi\n\n12", {}
     for rule in ("smollm", "gpt-2"):
-        path = write_gguf(tmp_path / f"{rule}.gguf", model, splitting=rule)
+        path = write_gguf(tmp_path / f"{rule}.gguf", model, pre_tokenizer=rule)
         _, tokenizer = load_model(path, device="cpu")
         tokens[rule] = tokenizer.tokenize(text)
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
@@ -67,7 +67,7 @@ def test_text_is_split_by_the_files_own_rule(
 def test_a_rule_that_is_not_known_is_said(
     cache: Path, tmp_path: Path, model: LlamaForCausalLM, rule: str | None
 ) -> None:
-    path = write_gguf(tmp_path / "small.gguf", model, splitting=rule)
+    path = write_gguf(tmp_path / "small.gguf", model, pre_tokenizer=rule)
     with pytest.warns(UserWarning, match=f"by the rule '{rule or 'not named'}'"):
         load_model(path, device="cpu")
 
@@ -219,7 +219,7 @@ def refuse(source: str) -> str:
 def test_the_header_counts_the_numbers_of_each_kind(file: Path, model: LlamaForCausalLM) -> None:
     header = read_header(file)
     norms = sum(p.numel() for p in model.parameters() if p.ndim == 1)
-    assert header.kinds["F32"] == norms and header.parts == 1
+    assert header.quantisation_types["F32"] == norms and header.shards == 1
     assert header.weights == sum(p.numel() for p in model.parameters())
 
 

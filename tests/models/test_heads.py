@@ -11,7 +11,7 @@ import fggm_lab as lab
 from benchmarks.families import tiny_family
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.fisher import fisher_scores
-from fggm_lab.fisher.scoring import Aggregation
+from fggm_lab.fisher.scored_parameters import Aggregation
 from fggm_lab.masks import Mask, without_heads
 from fggm_lab.models import attention_patterns, by_head, head_layout, load_model
 from fggm_lab.models.heads import HeadPart, Projection, head_parts

@@ -17,6 +17,7 @@ import pytest
 from plotly.colors import hex_to_rgb, sample_colorscale
 
 from fggm_lab.plots import FIGURES, caption_of, describe, description_of, export, figure_rows, theme
+from fggm_lab.plots.styles import DEPTH, PALETTE
 from fggm_lab.plots.svg import svg
 from fggm_lab.plots.thinning import MAX_POINTS
 from fggm_lab.runs import Run
@@ -189,7 +190,7 @@ def is_of_theme(colour: str) -> bool:
     if colour == "white":
         return True
     rgb = hex_to_rgb(colour) if colour.startswith("#") else numbers(colour)
-    return rgb in PALETTE or bool((abs(SCALE - rgb).max(1) <= 2).any())
+    return rgb in COLOURS or bool((abs(SCALE - rgb).max(1) <= 2).any())
 
 
 def numbers(colour: str) -> tuple[float, ...]:
@@ -197,11 +198,11 @@ def numbers(colour: str) -> tuple[float, ...]:
     return tuple(float(part) for part in re.findall(r"[\d.]+", colour)[:3])
 
 
-PALETTE = [*(hex_to_rgb(colour) for colour in (*theme.PALETTE, theme.INK)), numbers(theme.FAINT)]
+COLOURS = [*(hex_to_rgb(colour) for colour in (*PALETTE, theme.INK)), numbers(theme.FAINT)]
 SCALE = np.array(
     [
         numbers(colour)
-        for scale in (list(theme.DEPTH), theme.CELLS)
+        for scale in (list(DEPTH), theme.CELLS)
         for colour in sample_colorscale(scale, np.linspace(0, 1, 2001).tolist())
     ]
 )

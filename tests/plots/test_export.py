@@ -23,7 +23,7 @@ from fggm_lab.plots import (
     mask_overlap,
     overlap_per_layer,
 )
-from fggm_lab.plots.theme import finish
+from fggm_lab.plots.finish import finish
 from fggm_lab.runs import Run
 from tests.support.records import TASKS, made_masks, made_scores
 

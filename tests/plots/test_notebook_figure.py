@@ -11,8 +11,8 @@ import plotly.io as pio
 import pytest
 
 from fggm_lab.plots import bare, caption_of, describe, fisher_spectra
+from fggm_lab.plots.finish import finish
 from fggm_lab.plots.notebook_figure import NotebookFigure, in_notebooks
-from fggm_lab.plots.theme import finish
 from tests.support.records import made_scores
 
 PLOTLY = "application/vnd.plotly.v1+json"

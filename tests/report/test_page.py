@@ -15,7 +15,7 @@ import pytest
 
 from fggm_lab.errors import LabError, RunError
 from fggm_lab.plots import drift_against_fisher, fisher_spectra
-from fggm_lab.plots.theme import finish
+from fggm_lab.plots.finish import finish
 from fggm_lab.report import write_report
 from fggm_lab.report.block import Variant
 from fggm_lab.report.page import report_html

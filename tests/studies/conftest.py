@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from studies import catalog, compared, training
+from studies import catalog, chosen, compared, training
 from studies.rows import StudyRows
 from tests.support.study_rows import Memory
 
@@ -17,7 +17,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
     def study_rows(study: str) -> StudyRows:
         return studies.setdefault(study, StudyRows())
 
-    for module in (catalog, compared, training):
+    for module in (catalog, chosen, compared, training):
         monkeypatch.setattr(module, "study_rows", study_rows)
     compared.plan.cache_clear()
     yield studies

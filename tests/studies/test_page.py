@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from studies import catalog, compared, main_tables, page, picture
+from studies.chosen import ON_TRACE
 from studies.matching import at_level, left_out, on_line
 from studies.planned import PlannedRun
+from studies.protocol import PRIORITY
 from studies.rows import Row, StudyRows
 from tests.support.study_rows import Memory, made_row, peak_at, trained
 
@@ -80,7 +82,7 @@ FORMER = main_tables.FORMER
 @pytest.fixture
 def rows(memory: Memory) -> Memory:
     """Rows of a tuned `sft`, `fggm` and `migu`, and of some of their runs in the first order."""
-    trained(memory, catalog.ON_TRACE, ["sft", "fggm", "migu"], lambda run: peak_at(5e-4, run))
+    trained(memory, ON_TRACE, ["sft", "fggm", "migu"], lambda run: peak_at(5e-4, run))
     memory["trace-1"] = StudyRows()
     for run in catalog.plan("trace-1").runs:
         if run.method in ("sft", "fggm", "migu") and run.seed <= 4:
@@ -117,7 +119,7 @@ def test_pairs_are_of_one_switch_and_the_former_page_stands_beside_them(rows: Me
 
 def test_self_kl_is_compared_with_each_rival_at_both_of_its_rates(memory: Memory) -> None:
     methods = ["sft", "self-kl", "fggm"]
-    trained(memory, catalog.ON_TRACE, methods, lambda run: peak_at(5e-4, run))
+    trained(memory, ON_TRACE, methods, lambda run: peak_at(5e-4, run))
     for study in ("trace-1", "trace-1-twice"):
         memory[study] = StudyRows()
         for run in catalog.plan(study).runs:
@@ -137,7 +139,7 @@ def test_a_study_without_rows_shows_the_former_ones_and_says_so(memory: Memory) 
 
 
 def test_tuning_shows_every_trial_and_whether_the_best_is_bracketed(rows: Memory) -> None:
-    text = main_tables.tunings((catalog.ON_TRACE, catalog.PRIORITY))
+    text = main_tables.tunings((ON_TRACE, PRIORITY))
     assert "| sft | 3 | 0.00025 0.0005 0.001 | – | 0.0005 | yes |" in text
     assert "l2 (6)" in text
 

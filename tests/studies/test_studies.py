@@ -11,7 +11,19 @@ from fggm_lab.cli import app
 from fggm_lab.methods import METHODS, make_method
 from studies import __main__ as command_line
 from studies import catalog, rows, training
+from studies.chosen import (
+    ON_CODE,
+    ON_CODE_MORE,
+    ON_TRACE,
+    ON_TRACE_MORE,
+    RATES,
+    TRACE_TUNINGS,
+    Chosen,
+    at_chosen,
+    chosen,
+)
 from studies.planned import Plan, PlannedRun
+from studies.protocol import MORE, PRIORITY, SEEDS, TUNING_SEEDS
 from studies.tuning import bracket
 from tests.support.records import made_run
 from tests.support.study_rows import Memory, made_row, peak_at, trained
@@ -45,17 +57,17 @@ def test_tuning_tries_rates_then_strengths_around_the_best(memory: Memory) -> No
         strength = run.own_settings().get("strength", 0.01)
         return peak_at(1.25e-4, run) - 0.01 * abs(math.log10(strength / 0.1))
 
-    assert {run.lr for run in catalog.ON_TRACE.plan(["sft"]).runs} == set(catalog.RATES)
-    runs = trained(memory, catalog.ON_TRACE, ["sft", "l2"], gain)
-    assert {run.lr for run in runs} == {6.25e-5, 1.25e-4, *catalog.RATES}
-    assert {run.seed for run in runs} == set(catalog.TUNING_SEEDS)
+    assert {run.lr for run in ON_TRACE.plan(["sft"]).runs} == set(RATES)
+    runs = trained(memory, ON_TRACE, ["sft", "l2"], gain)
+    assert {run.lr for run in runs} == {6.25e-5, 1.25e-4, *RATES}
+    assert {run.seed for run in runs} == set(TUNING_SEEDS)
     assert all("eval" in run.options for run in runs)
-    assert catalog.ON_TRACE.plan(["sft", "l2"]).waiting == {}
+    assert ON_TRACE.plan(["sft", "l2"]).waiting == {}
     tried = {run.own_settings()["strength"] for run in runs if run.settings}
     assert tried == {0.001, 0.1, 1.0}  # and 0.01, the default, at every rate
-    chosen = catalog.chosen("l2", catalog.TRACE_TUNINGS)
-    assert chosen == catalog.Chosen(1.25e-4, ("l2.strength=0.1",))
-    assert catalog.chosen("sft", catalog.TRACE_TUNINGS) == catalog.Chosen(1.25e-4)
+    choice = chosen("l2", TRACE_TUNINGS)
+    assert choice == Chosen(1.25e-4, ("l2.strength=0.1",))
+    assert chosen("sft", TRACE_TUNINGS) == Chosen(1.25e-4)
 
 
 def test_a_strength_is_tried_at_the_next_higher_rate_too_and_may_win_there(
@@ -65,10 +77,10 @@ def test_a_strength_is_tried_at_the_next_higher_rate_too_and_may_win_there(
         decades = math.log10(run.own_settings().get("strength", 0.01) / 0.1)
         return peak_at(5e-4, run) + 0.2 * (run.lr == 1e-3) * (1 - abs(decades))
 
-    runs = trained(memory, catalog.ON_TRACE, ["l2"], gain)
+    runs = trained(memory, ON_TRACE, ["l2"], gain)
     assert {run.lr for run in runs if run.settings} == {5e-4, 1e-3}
-    best = catalog.chosen("l2", catalog.TRACE_TUNINGS)
-    assert best == catalog.Chosen(1e-3, ("l2.strength=0.1",))
+    best = chosen("l2", TRACE_TUNINGS)
+    assert best == Chosen(1e-3, ("l2.strength=0.1",))
 
 
 def test_the_rivals_of_self_kl_run_at_twice_their_rate_too(memory: Memory) -> None:
@@ -77,8 +89,8 @@ def test_the_rivals_of_self_kl_run_at_twice_their_rate_too(memory: Memory) -> No
         best = 0.01 if run.lr == 5e-4 else 0.1
         return peak_at(5e-4, run) - 0.01 * abs(math.log10(strength / best))
 
-    trained(memory, catalog.ON_TRACE, ["sft", "self-kl", "l2", "fggm"], gain)
-    assert catalog.chosen("l2", catalog.TRACE_TUNINGS) == catalog.Chosen(5e-4)
+    trained(memory, ON_TRACE, ["sft", "self-kl", "l2", "fggm"], gain)
+    assert chosen("l2", TRACE_TUNINGS) == Chosen(5e-4)
     runs = catalog.plan("trace-1-twice").runs
     assert {(run.method, run.lr) for run in runs} == {
         ("sft", 1e-3), ("l2", 1e-3), ("fggm", 1e-3)
@@ -90,12 +102,12 @@ def test_the_rivals_of_self_kl_run_at_twice_their_rate_too(memory: Memory) -> No
 def test_a_run_that_fails_counts_as_the_worst(memory: Memory) -> None:
     failures: dict[str, str] = {}
     memory["tuning"] = rows.StudyRows([], failures)
-    for run in catalog.ON_TRACE.plan(["sft"]).runs:
+    for run in ON_TRACE.plan(["sft"]).runs:
         if run.lr == 1e-3:
             failures[run.command("tuning")] = "the loss is no number"
         else:
             memory["tuning"].rows.append(made_row("tuning", run, peak_at(5e-4, run)))
-    assert catalog.chosen("sft", catalog.TRACE_TUNINGS) == catalog.Chosen(5e-4)
+    assert chosen("sft", TRACE_TUNINGS) == Chosen(5e-4)
 
 
 def test_what_follows_a_tuning_waits_and_shows_masks_with_the_first_task_masked_and_free(
@@ -103,29 +115,29 @@ def test_what_follows_a_tuning_waits_and_shows_masks_with_the_first_task_masked_
 ) -> None:
     waiting = catalog.plan("trace-1")
     assert {run.method for run in waiting.runs} == {"untrained"} and "fggm" in waiting.waiting
-    trained(memory, catalog.ON_TRACE, ["fggm"], lambda run: peak_at(5e-4, run))
+    trained(memory, ON_TRACE, ["fggm"], lambda run: peak_at(5e-4, run))
     runs = [run for run in catalog.plan("trace-1").runs if run.method == "fggm"]
     variants = [(run.seed, run.own_settings()["first_task"]) for run in runs]
-    assert sorted(variants) == [(seed, masked) for seed in catalog.SEEDS for masked in (0, 1)]
+    assert sorted(variants) == [(seed, masked) for seed in SEEDS for masked in (0, 1)]
     assert {run.lr for run in runs} == {5e-4}
 
 
 def test_a_combination_has_the_settings_of_its_parts(memory: Memory) -> None:
-    trained(memory, catalog.ON_TRACE, ["fggm"], lambda run: peak_at(1e-3, run))
+    trained(memory, ON_TRACE, ["fggm"], lambda run: peak_at(1e-3, run))
     trained(
-        memory, catalog.ON_TRACE, ["replay"],
+        memory, ON_TRACE, ["replay"],
         lambda run: peak_at(5e-4, run) + (run.own_settings().get("ratio") == 0.5),
     )  # fmt: skip
-    best = catalog.chosen("replay+fggm", catalog.TRACE_TUNINGS)
-    assert best == catalog.Chosen(1e-3, ("replay+fggm.replay.ratio=0.5",))
-    (run, *_) = catalog.at_chosen(["replay+fggm"], catalog.TRACE_TUNINGS, (), [1]).runs
+    best = chosen("replay+fggm", TRACE_TUNINGS)
+    assert best == Chosen(1e-3, ("replay+fggm.replay.ratio=0.5",))
+    (run, *_) = at_chosen(["replay+fggm"], TRACE_TUNINGS, (), [1]).runs
     assert "replay+fggm.fggm.first_task=true" in run.settings
 
 
 def test_every_study_asks_for_what_the_command_line_knows_and_no_run_twice(memory: Memory) -> None:
     tunings = {
-        catalog.ON_TRACE: catalog.PRIORITY, catalog.ON_TRACE_MORE: catalog.MORE,
-        catalog.ON_CODE: catalog.PRIORITY, catalog.ON_CODE_MORE: catalog.MORE,
+        ON_TRACE: PRIORITY, ON_TRACE_MORE: MORE,
+        ON_CODE: PRIORITY, ON_CODE_MORE: MORE,
     }  # fmt: skip
     for tuning, methods in tunings.items():
         trained(memory, tuning, methods, lambda run: peak_at(3.5e-4, run))
@@ -144,7 +156,7 @@ def test_every_study_asks_for_what_the_command_line_knows_and_no_run_twice(memor
 
 def test_levels_are_those_of_plain_fine_tuning_at_its_rate(memory: Memory) -> None:
     assert catalog.until_levels() is None and "fggm" in catalog.plan("until").waiting
-    trained(memory, catalog.ON_TRACE, ["sft"], lambda run: peak_at(5e-4, run))
+    trained(memory, ON_TRACE, ["sft"], lambda run: peak_at(5e-4, run))
     for row in memory["tuning"].rows:
         row["losses_learned"] = {"FOMC": 1000 * row["lr"] + 0.1 * row["seed"]}
     assert catalog.until_levels() == pytest.approx({"FOMC": 1.1 * 0.65})
@@ -154,7 +166,7 @@ def test_levels_are_those_of_plain_fine_tuning_at_its_rate(memory: Memory) -> No
 
 
 def test_every_method_is_in_a_study() -> None:
-    assert set(METHODS) <= {*catalog.PRIORITY, *catalog.MORE, "untrained"}
+    assert set(METHODS) <= {*PRIORITY, *MORE, "untrained"}
 
 
 def test_rows_of_before_commands_answer_for_the_same_runs_today() -> None:

@@ -41,7 +41,7 @@ def write_gguf(
     path: Path,
     model: LlamaForCausalLM,
     kind: str = "Q4_1",
-    splitting: str | None = "smollm",
+    pre_tokenizer: str | None = "smollm",
     **fields: Any,
 ) -> Path:
     """Write a model as a GGUF file, and put into it the numbers that can be read from the file.
@@ -50,7 +50,7 @@ def write_gguf(
         path: the file.
         model: its matrices become what their quantised form stands for.
         kind: how matrices are stored, as `gguf` names it.
-        splitting: the name of the tokenizer's rule; None leaves it out.
+        pre_tokenizer: the name of the tokenizer's rule; None leaves it out.
         fields: further fields of the header, as numbers, or an `architecture`.
 
     Returns:
@@ -72,8 +72,8 @@ def write_gguf(
     writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
     writer.add_vocab_size(config.vocab_size)
     writer.add_tokenizer_model("gpt2")
-    if splitting is not None:
-        writer.add_tokenizer_pre(splitting)
+    if pre_tokenizer is not None:
+        writer.add_tokenizer_pre(pre_tokenizer)
     writer.add_token_list(TOKENS)
     writer.add_token_types([3] * len(SPECIAL) + [1] * (len(TOKENS) - len(SPECIAL)))
     writer.add_token_merges(MERGES)

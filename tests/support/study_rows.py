@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from fggm_lab.methods import METHODS
-from studies import catalog
+from studies.chosen import Tuning
 from studies.planned import PlannedRun
 from studies.rows import Row, StudyRows
 
@@ -23,9 +23,7 @@ def made_row(study: str, run: PlannedRun, general: float, op: float = 0.5) -> Ro
     }  # fmt: skip
 
 
-def trained(
-    memory: Memory, tuning: catalog.Tuning, methods: Sequence[str], gain: Gain
-) -> list[PlannedRun]:
+def trained(memory: Memory, tuning: Tuning, methods: Sequence[str], gain: Gain) -> list[PlannedRun]:
     """Bring a row for each planned run until nothing more is planned."""
     runs: list[PlannedRun] = []
     while missing := [run for run in tuning.plan(methods).runs if run not in runs]:

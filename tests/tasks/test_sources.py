@@ -78,6 +78,7 @@ def fetch(tmp_path: Path, name: str, **options: Any) -> list[Path]:
     ("name", "options", "names"),
     [
         ("gsm8k", {}, ["GSM8K"]),
+        ("gsm8k", {"only": ["GSM8K"]}, ["GSM8K"]),
         ("mbpp", {}, ["MBPP"]),
         ("metamathqa", {}, ["MetaMathQA"]),
         ("o-lora", {}, ["CB", "WiC"]),
@@ -150,6 +151,10 @@ def test_a_limit_draws_the_same_examples_again(tmp_path: Path) -> None:
         ("gsm8k", {"limit": 0}, SettingError, "limit is 0"),
         ("gsm8k", {}, DataError, "cannot be downloaded"),
         ("superni", {"accept_licence": True, "folder": "."}, SettingError, "--only"),
+        *(
+            (name, {"only": ["NoSuchTask"]}, SettingError, f"{name} has no task 'NoSuchTask'")
+            for name in ("gsm8k", "metamathqa", "mbpp", "humaneval")
+        ),
     ],
 )
 def test_what_cannot_be_had_is_said_in_one_sentence(

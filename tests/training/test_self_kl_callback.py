@@ -13,7 +13,7 @@ from torch.distributions import Categorical, kl_divergence
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 
 from fggm_lab.errors import DataError, LabError, ModelError, SettingError
-from fggm_lab.methods.self_kl import stored_texts, taken_openings
+from fggm_lab.methods.reference_texts import stored_texts, taken_openings
 from fggm_lab.models.encoding import collate, encode
 from fggm_lab.training import FGGMCallback, SelfKLCallback
 from fggm_lab.training.text_memory import TEXTS_FILE, TextMemory

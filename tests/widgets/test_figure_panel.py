@@ -4,7 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from fggm_lab.plots import theme
+from fggm_lab.plots.finish import finish
 from fggm_lab.sentences import sentence_html
 from fggm_lab.widgets.figure_panel import FigurePanel
 
@@ -12,7 +12,7 @@ from fggm_lab.widgets.figure_panel import FigurePanel
 def drawing(height: float, **layout: Any) -> go.Figure:
     figure = go.Figure([go.Scatter(x=[0, 1], y=[0, height]), go.Bar(x=["a"], y=[height])])
     figure.update_layout(**layout)
-    return theme.finish(figure, "t", f"caption {height}", f"words {height}")
+    return finish(figure, "t", f"caption {height}", f"words {height}")
 
 
 def test_a_figure_of_the_same_shape_is_changed_in_place() -> None:
@@ -51,7 +51,7 @@ def test_another_shape_takes_the_old_ones_place_and_ends_it() -> None:
     panel.show(drawing(1))
     old = panel.figure
     assert old is not None
-    panel.show(theme.finish(go.Figure(go.Scatter(y=[1])), "t", "c", "d"))
+    panel.show(finish(go.Figure(go.Scatter(y=[1])), "t", "c", "d"))
     assert panel.figure is not old and old.comm is None
     panel.show_message("nothing to draw")
     assert panel.figure is None and "Nothing to draw." in panel.text
