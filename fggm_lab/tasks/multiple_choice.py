@@ -4,6 +4,7 @@ A choice is made by likelihood, the choice that the model finds most likely afte
 generation, the choice that its answer begins with.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,8 @@ CHOOSE: dict[ChooseBy, str] = {
 """How a choice is made → what that is.
 
 A sum favours short choices. Per character (lm-evaluation-harness's `acc_norm`; GPT-3's is per
-token) does so least and is the same for every tokenizer: the lab's default."""
+token) does so least and is the same for every tokenizer: the lab's default. The space that joins a choice to its prompt is
+no character of it, as there."""
 
 DEFAULT: ChooseBy = "character"
 
@@ -87,7 +89,22 @@ def to_choices(path: Path | str, items: Sequence[Any]) -> tuple[Choice, ...]:
     Raises:
         DataError: an item is not so; the message names the file, the item's index and the field.
     """
-    return tuple(_choice(path, index, item) for index, item in enumerate(items))
+    questions = tuple(_choice(path, index, item) for index, item in enumerate(items))
+    joined = [q for q in questions if any(_run_together(q.prompt, c) for c in q.choices)]
+    if len(joined) > len(questions) / 2:
+        text = f"…{joined[0].prompt[-20:]}{joined[0].choices[0]}"
+        warnings.warn(
+            f"{path}: prompts and choices run together without a space ({text!r}), which a model "
+            "finds unlikely; begin each choice with its space, or end the prompt with white space",
+            stacklevel=2,
+        )
+    return questions
+
+
+def _run_together(prompt: str, choice: str) -> bool:
+    """Whether words of a language that parts words by spaces meet without one."""
+    met = prompt[-1:] + choice[:1]
+    return met.isascii() and not prompt[-1:].isspace() and choice[:1].isalnum()
 
 
 def _choice(path: Path | str, index: int, item: Any) -> Choice:
@@ -147,7 +164,7 @@ def most_likely(
         equal ones the first.
     """
     lengths = {
-        "character": [len(choice) for choice in question.choices],
+        "character": [len(choice.lstrip()) for choice in question.choices],
         "token": list(tokens),
         "sum": [1] * len(sums),
     }[by]

@@ -220,7 +220,7 @@ def _fields_of(kind: Any) -> dict[str, Any]:
 def _others(folder: Path) -> list[Kind]:
     """Files that stand by themselves."""
     rows = [{"prompt": "p", "answer": "a"}, {"prompt": "q", "answer": "b"}]
-    choices = [{"prompt": "p", "choices": ["a", "b"], "label": 1}]
+    choices = [{"prompt": "p ", "choices": ["a", "b"], "label": 1}]
     problems = [
         {"task_id": "a", "prompt": "def f(x):\n", "canonical_solution": "    return x\n",
          "test": "def check(f):\n    assert f(1) == 1", "entry_point": "f"},

@@ -87,6 +87,26 @@ def test_the_length_that_likelihood_is_divided_by_decides() -> None:
     assert most_likely(item, [-1.0, -1.0, -2.0], tokens, "sum") == 0
 
 
+def test_the_space_that_joins_a_choice_is_no_character_of_it() -> None:
+    """As lm-evaluation-harness's acc_norm, whose choices have none, divides."""
+    sums = [-2.0, -4.1]  # per character -2 and -2.05; with the space -1 and -1.37
+    for choices in (("a", "bc"), (" a", " bc")):
+        assert most_likely(Choice("p", choices, 0), sums, [1, 1], "character") == 0
+    assert most_likely(Choice("p", (" ab", " abcd"), 0), [-2.0, -3.9], [1, 1], "character") == 1
+
+
+def test_questions_whose_choices_run_into_the_prompt_are_told(tmp_path: Path) -> None:
+    joined = {"prompt": "Answer:", "choices": ["Vienna", "Paris"], "label": 1}
+    with pytest.warns(UserWarning, match=r"sums.json: .* run together .*'…Answer:Vienna'"):
+        load_general(written(tmp_path, [joined]))
+    for prompt, choices in (
+        ("Answer:\n", ["A", "B"]),
+        ("答案：", ["甲", "乙"]),
+        ("2 +", [" 3", " 4"]),
+    ):
+        load_general(written(tmp_path, [{"prompt": prompt, "choices": choices, "label": 0}]))
+
+
 def test_a_generated_answer_chooses_what_it_begins_with() -> None:
     letters = Choice("p", ("A", "B"), 0)
     assert chosen_by_text(letters, " B. Because it is.") == 1
