@@ -5,9 +5,15 @@ from transformers import PreTrainedTokenizerBase
 from fggm_lab.errors import DataError
 from fggm_lab.tasks.chat import ChatPrompt
 
+_CONTENT = "Some answer."
+"""Stands for an answer where only what the template writes around it counts."""
+
 
 def chat_prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: ChatPrompt) -> str:
-    """The conversation as the model reads it, up to where the assistant's turn begins.
+    """The conversation as the model reads it, up to where the assistant's answer begins.
+
+    What the template writes into the turn before its content is read, too, not answered: Qwen3's
+    has an empty block of thoughts there, so that the model answers without thinking.
 
     Args:
         tokenizer: must have a chat template.
@@ -19,7 +25,13 @@ def chat_prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: ChatPrompt) -> 
     Raises:
         DataError: there is no chat template, or it refuses these messages.
     """
-    return _rendered(tokenizer, prompt.messages, generation_prompt=True)
+    before = _rendered(tokenizer, prompt.messages, generation_prompt=True)
+    try:
+        conversation = _rendered(tokenizer, (*prompt.messages, ("assistant", _CONTENT)))
+    except DataError:  # the template wants an answer to be otherwise; those that there are may be
+        return before
+    opening, content, _ = conversation.removeprefix(before).partition(_CONTENT)
+    return before + opening if content and conversation.startswith(before) else before
 
 
 def chat_answer_text(tokenizer: PreTrainedTokenizerBase, prompt: ChatPrompt, answer: str) -> str:
@@ -42,7 +54,8 @@ def chat_answer_text(tokenizer: PreTrainedTokenizerBase, prompt: ChatPrompt, ans
     if not conversation.startswith(before):
         raise DataError(
             "the tokenizer's chat template begins an answer in another way than it prompts for "
-            "one; write these examples as prompt and answer instead"
+            "one, as where an answer brings thoughts of its own; write these examples as prompt "
+            "and answer instead"
         )
     turn = conversation[len(before) :]
     if turn.startswith(answer):

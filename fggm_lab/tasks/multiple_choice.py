@@ -27,8 +27,8 @@ CHOOSE: dict[ChooseBy, str] = {
 """How a choice is made → what that is.
 
 A sum favours short choices. Per character (lm-evaluation-harness's `acc_norm`; GPT-3's is per
-token) does so least and is the same for every tokenizer: the lab's default. The space that joins a choice to its prompt is
-no character of it, as there."""
+token) does so least and is the same for every tokenizer: the lab's default. The space that joins a
+choice to its prompt is no character of it, as there."""
 
 DEFAULT: ChooseBy = "character"
 

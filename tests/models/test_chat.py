@@ -93,10 +93,10 @@ def test_the_prompt_alone_is_the_templates_with_a_generation_prompt() -> None:
     assert list(encode_prompts(tokens, [example.prompt], 99)[0].prompt) == list(expected)
 
 
-def test_a_mark_that_the_template_trims_or_precedes_with_thoughts_is_learned_as_written() -> None:
-    written = template("</s>").replace("m['content']", "'x' + m['content'] | trim")
+def test_an_answer_that_the_template_trims_is_learned_as_written() -> None:
+    written = template("</s>").replace("m['content']", "m['content'] | trim")
     (encoded,) = encode(tokenizer(written), as_examples([CONVERSATION]), 99)
-    assert encoded.answer == (*tokenizer(None).convert_tokens_to_ids(list("xso")), EOS)
+    assert encoded.answer == (*tokenizer(None).convert_tokens_to_ids(list("so")), EOS)
 
 
 @pytest.mark.parametrize("adds_end", [False, True])
@@ -144,3 +144,19 @@ def test_a_folder_of_conversations_is_scored_as_its_plain_form(tmp_path: Path) -
     tasks, model = load_tasks(tmp_path), small_model()
     chat, plain = (fisher_scores(model, tokens, task) for task in tasks)
     assert all(torch.equal(chat[name], plain[name]) for name in plain)
+
+
+def test_what_a_template_writes_before_an_answer_is_read_and_not_answered() -> None:
+    """Qwen3's template puts an empty block of thoughts before the content of a last turn."""
+    tokens = tokenizer(
+        "<s>{% for m in messages %}{{ m['role'][0] }}:"
+        "{% if loop.last and m['role'] == 'assistant' %}think  {% endif %}{{ m['content'] }}<end>"
+        "{% endfor %}{% if add_generation_prompt %}a:{% endif %}"
+    )
+    chat = encode(tokens, as_examples([CONVERSATION]), 99)
+    (by_hand,) = encode(
+        tokens, [Example("<s>u:hi<end>a:yo<end>u:why<end>a:think  ", "so <end>")], 99
+    )
+    assert chat[0].prompt == by_hand.prompt and chat[0].answer == by_hand.answer
+    (prompt,) = encode_prompts(tokens, [as_examples([CONVERSATION])[0].prompt], 99)
+    assert prompt.prompt == by_hand.prompt
