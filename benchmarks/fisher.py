@@ -100,9 +100,19 @@ def run(settings: Settings) -> Report:
     )
 
 
-def measure(shape: Shape, settings: Settings) -> Row:
-    """Time the ordinary pass and the three scopes side by side."""
-    model, batches = make_model(shape, settings), [make_batch(shape, settings)]
+def measure(shape: Shape, settings: Settings, model: PreTrainedModel | None = None) -> Row:
+    """Time the ordinary pass and the three scopes side by side.
+
+    Args:
+        shape: of the model and its batches.
+        settings: how to measure.
+        model: of that shape, if there is one; its weights stay as they are.
+
+    Returns:
+        The row.
+    """
+    model = make_model(shape, settings) if model is None else model
+    batches = [make_batch(shape, settings)]
     every = [name for name, _ in model.named_parameters()]
     linear = linear_weights(model)
     timings = side_by_side(

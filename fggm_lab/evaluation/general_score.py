@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fggm_lab.checks import check_count
 from fggm_lab.errors import DataError
 from fggm_lab.evaluation.choice_scoring import choice_scores
 from fggm_lab.evaluation.greedy_answers import teacher_forced
@@ -42,8 +43,10 @@ def text_loss(
         Nats per token: the logarithm of the perplexity.
 
     Raises:
+        SettingError: `max_length` is below 2, so that no token could be predicted from another.
         DataError: the text has fewer than two tokens.
     """
+    check_count("max_length", max_length, 2)
     ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"][:max_tokens]
     begin = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     size = max_length - len(begin)

@@ -7,7 +7,7 @@ a copy of it, or `generate` is counted, and padding apart. A step through one la
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -33,6 +33,13 @@ def add_counts(total: TokenCounts, counts: TokenCounts) -> None:
         sums = total.setdefault(purpose, dict.fromkeys(WAYS, 0))
         for way, tokens in ways.items():
             sums[way] += tokens
+
+
+def settle(counts: TokenCounts) -> None:
+    """Turn counts that lie on a GPU into numbers, in place; a pass does not wait for them."""
+    for ways in counts.values():
+        for way, tokens in ways.items():
+            ways[way] = int(tokens)
 
 
 @contextmanager
@@ -64,7 +71,7 @@ def count_tokens(model: nn.Module, counts: Callable[[], TokenCounts]) -> Removab
 
     Args:
         model: called as a model of transformers is.
-        counts: gives what is counted into; asked at each pass.
+        counts: gives what is counted into; asked at each pass. On a GPU `settle` makes it whole.
 
     Returns:
         A handle whose `remove()` ends the counting.
@@ -72,7 +79,7 @@ def count_tokens(model: nn.Module, counts: Callable[[], TokenCounts]) -> Removab
 
     def add(purpose: str, way: str, tokens: int, padded: int) -> None:
         of_purpose = counts().setdefault(purpose, dict.fromkeys(WAYS, 0))
-        of_purpose[way] += tokens
+        of_purpose[way] = of_purpose[way] + tokens  # not in place: of a GPU both may be tensors
         of_purpose[f"{way}_padded"] += padded
 
     def after_forward(_: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
@@ -94,11 +101,12 @@ def _size(args: Any, kwargs: Mapping[str, Any]) -> tuple[int, int]:
     With a cache the mask is that of the tokens before, too; those of this pass are the last.
 
     Returns:
-        Its tokens without padding, and with it.
+        Its tokens without padding, which of a GPU is a tensor, and with it.
     """
     entries = [*args[:1], kwargs.get("input_ids"), kwargs.get("inputs_embeds")]
     rows, length = next(entry.shape[:2] for entry in entries if entry is not None)
     mask = kwargs.get("attention_mask")
     if mask is None or mask.ndim != 2:
         return rows * length, rows * length
-    return int(mask[:, -length:].sum()), rows * length
+    tokens = mask[:, -length:].sum()
+    return int(tokens) if tokens.device.type == "cpu" else cast(int, tokens), rows * length

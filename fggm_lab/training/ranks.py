@@ -10,7 +10,7 @@ from fggm_lab.errors import RunError, SettingError
 from fggm_lab.masks import Mask
 from fggm_lab.methods import Method, check_data_parallel
 from fggm_lab.models.fingerprint import fingerprint
-from fggm_lab.models.token_counts import add_counts, no_tokens
+from fggm_lab.models.token_counts import add_counts, no_tokens, settle
 from fggm_lab.runs import Run, RunConfig
 from fggm_lab.training.resume_state import TOKEN_PURPOSES, TrainingProgress
 
@@ -105,6 +105,7 @@ def add_up(progress: TrainingProgress) -> None:
     Args:
         progress: of this rank; changed in place.
     """
+    settle(progress.tokens)
     if world_size() == 1:
         return
     ranks = all_gather((progress.tokens, progress.peak_memory_mb))

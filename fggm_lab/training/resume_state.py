@@ -89,8 +89,9 @@ def save_state(
     for name, tensor in memory.items():
         tensors[f"{_MEMORY}{name}"] = tensor
     tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    device = next(model.parameters()).device
+    if device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
     write_tensors(path, tensors, {STATE_ENTRY: asdict(progress)})
 
 
@@ -194,8 +195,8 @@ def restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def restore_random(tensors: dict[str, Tensor]) -> None:
-    """Set torch's random generators to where they were."""
+def restore_random(tensors: dict[str, Tensor], device: torch.device) -> None:
+    """Set torch's random generators, the one of the model's device too, to where they were."""
     torch.set_rng_state(tensors["random.cpu"])
-    if torch.cuda.is_available() and "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+    if device.type == "cuda" and "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"], device)

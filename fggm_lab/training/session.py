@@ -286,7 +286,7 @@ class Session:
             optimizer = masking.attach(make_optimizer(self.model, self.settings))
             if saved is not None:
                 restore_optimizer(optimizer, saved)
-                restore_random(saved)
+                restore_random(saved, self.model.device)
             # A task that was paused where its level was reached has no step left.
             steps = self.progress.task_step if self.progress.reached else self.steps[index]
             with counted_as("train"):

@@ -34,3 +34,13 @@ def test_what_cannot_run_is_said(
     result = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "gpu.json")])
     assert result.exit_code == 2 and message in result.output
     assert not (tmp_path / "gpu.json").exists()
+
+
+def test_runs_that_fail_are_rows_that_say_so(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    words = ["--device", "cpu", "--tiny", "--only", "study", "--out", str(out)]
+    result = CliRunner().invoke(app, [*words, "--model", str(tmp_path / "nowhere")])
+    assert result.exit_code == 1 and "2 rows failed" in result.output
+    study = json.loads(out.read_text("utf-8"))["study"]
+    assert [row["error"] for row in study["rows"]] == ["it did not end"] * 2
+    assert not study["complete"]

@@ -100,6 +100,8 @@ def test_text_loss_equals_a_plain_cross_entropy() -> None:
     assert text_loss(model, TOKENIZER, text, max_length=32) == pytest.approx(total / tokens)
     with pytest.raises(DataError, match="fewer than two tokens"):
         text_loss(model, TOKENIZER, "a", max_length=32)
+    with pytest.raises(SettingError, match="max_length is 1; it must be 2 or more"):
+        text_loss(model, TOKENIZER, text, max_length=1)
 
 
 def test_general_of_several_texts_is_the_mean_of_their_losses() -> None:

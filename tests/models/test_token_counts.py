@@ -10,7 +10,13 @@ from fggm_lab.models.encoding import collate, encode
 from fggm_lab.models.generation import generate_tokens
 from fggm_lab.models.loss import answer_loss
 from fggm_lab.models.sampling import own_samples
-from fggm_lab.models.token_counts import TokenCounts, count_tokens, counted_as, uncounted
+from fggm_lab.models.token_counts import (
+    TokenCounts,
+    count_tokens,
+    counted_as,
+    settle,
+    uncounted,
+)
 from tests.support.families import character_tokenizer, some_examples
 from tests.support.small import small_model
 
@@ -109,3 +115,10 @@ def test_counting_changes_nothing_and_ends() -> None:
     with counted_as("train"):
         model(ids)
     assert counts == before
+
+
+def test_counts_that_a_gpu_holds_become_numbers() -> None:
+    counts = {"train": {"forward": torch.tensor(3) + 4, "forward_padded": 9}}
+    settle(counts)  # type: ignore[arg-type]
+    assert counts == {"train": {"forward": 7, "forward_padded": 9}}
+    assert all(type(tokens) is int for tokens in counts["train"].values())
