@@ -138,6 +138,14 @@ def test_micro_batches_make_the_same_step(micro_batch: int) -> None:
         assert torch.allclose(parts[name], gradient, atol=1e-10), name
 
 
+def test_taking_the_reference_leaves_each_module_in_its_mode() -> None:
+    model = small_model().train()
+    frozen = next(module for module in model.modules() if isinstance(module, torch.nn.Linear))
+    frozen.eval()
+    record_reference(model, TEXTS, top=3)
+    assert model.training and not frozen.training
+
+
 def after_tasks(method: SelfKL, model: PreTrainedModel, tasks: int) -> Memory:
     """The memory after some tasks, each of which moves the model."""
     memory: Memory = {}
