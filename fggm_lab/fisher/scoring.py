@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import fggm_lab.fisher.estimators  # noqa: F401  (fills the registry)
-from fggm_lab.checks import check_choice
+from fggm_lab.checks import check_choice, check_count, check_optional_count
 from fggm_lab.distributed import all_gather, all_reduce, is_main, rank, world_size
 from fggm_lab.errors import SettingError
 from fggm_lab.fisher.fisher_pass import FisherPass
@@ -112,9 +112,10 @@ def fisher_scores(
         task = examples.name
     estimator_used = find_estimator(estimator)
     _check_aggregation(aggregation, elementwise)
-    _check_positive(
-        batch_size=batch_size, max_examples=max_examples, max_length=max_length, draws=draws
-    )
+    check_count("batch_size", batch_size)
+    check_count("draws", draws)
+    check_optional_count("max_examples", max_examples)
+    check_optional_count("max_length", max_length)
     _check_budget(estimator_used, memory_budget)
     model = uncompiled(model)
     check_language_model(model, tokenizer if estimator_used.reads_examples else None)
@@ -122,15 +123,11 @@ def fisher_scores(
         check_causal(model)
     parameters = scored_parameters(model)
     items = as_examples(examples)
-    numbers = (
-        drawn_examples(len(items), max_examples, only, seed)
-        if estimator_used.reads_examples
-        else []
-    )
     length = checked_length(model, max_length)
-    encoded = (
-        encoded_examples(tokenizer, items, numbers, length) if estimator_used.reads_examples else []
-    )
+    numbers, encoded = [], []
+    if estimator_used.reads_examples:
+        numbers = drawn_examples(len(items), max_examples, only, seed)
+        encoded = encoded_examples(tokenizer, items, numbers, length)
     check_answers(estimator_used, encoded, numbers)
     axes = scored_axes(model, parameters, aggregation)
     unknown = [name for name in unknown_layouts(model) if name in parameters]
@@ -241,14 +238,8 @@ def _check_aggregation(aggregation: str, elementwise: bool) -> None:
         )
 
 
-def _check_positive(**numbers: int | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and value < 1:
-            raise SettingError(f"{name} is {value}; it must be 1 or more")
-
-
 def _check_budget(estimator: Estimator, budget: int | None) -> None:
-    _check_positive(memory_budget=budget)
+    check_optional_count("memory_budget", budget)
     if budget is not None and not estimator.per_example:
         raise SettingError(
             f"estimator '{estimator.name}' cannot keep a memory_budget, because it does not work "
