@@ -180,3 +180,13 @@ def test_odd_rows_are_named(tmp_path: Path) -> None:
     write(tmp_path / "MetaMathQA-395K.json", {"rows": []})
     with pytest.raises(DataError, match="not a list of objects"):
         fetch_tasks("metamathqa", tmp_path / "out", folder=tmp_path)
+
+
+@pytest.mark.parametrize(("name", "shard"), [("gsm8k", "main/train"), ("mbpp", "full/test")])
+def test_a_source_that_lacks_a_shard_is_refused(tmp_path: Path, name: str, shard: str) -> None:
+    folder = tmp_path / "published"
+    PUBLISHED[name](folder)
+    (folder / f"{shard}-00000-of-00001.parquet").rename(folder / f"{shard}-00001-of-00002.parquet")
+    with pytest.raises(DataError, match=f"lacks {Path(shard).name}-00000-of-00002"):
+        fetch_tasks(name, tmp_path / "tasks", folder=folder)
+    assert not (tmp_path / "tasks").exists()
