@@ -32,7 +32,7 @@ def _rows(folder: Path, *patterns: str) -> list[Row]:
 
 
 def _files(folder: Path, *patterns: str) -> list[Path]:
-    """The files of the first pattern which any match; of `train-*.parquet` every shard, in order."""
+    """The files of the first pattern which any match; of `train-*.parquet` every shard."""
     for pattern in patterns:
         split, of_shards, _ = pattern.partition("-*.parquet")
         path = folder / split
