@@ -199,11 +199,15 @@ def audit(
     if findings.clean:
         console.print("clean: no duplicates, no leaks between splits, no empty answers")
     for row in scores:
-        console.print(
+        parts = [
             f"{row.task}: {row.score:.2f} untrained, {row.constant:.2f} by a constant answer, of "
-            f"{row.examples} examples",
-            highlight=False,
-        )
+            f"{row.examples} examples"
+        ]
+        if row.truncated:
+            parts.append(f"prompts cut from the left to fit: {row.truncated}")
+        if row.skipped:
+            parts.append(f"further ones whose answers do not fit, left out: {row.skipped}")
+        console.print("; ".join(parts), soft_wrap=True, highlight=False)
 
 
 def _check_chat(model: str | None, chat: bool) -> None:
