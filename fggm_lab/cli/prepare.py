@@ -97,7 +97,8 @@ def prepare(
         bool,
         typer.Option(
             "--chat",
-            help="Write prompts as a user's messages, with the model's chat template.",
+            help="Write the tasks' prompts as a user's messages, with the model's chat template; "
+            "General's stay as they are.",
             rich_help_panel=TASKS,
         ),
     ] = False,

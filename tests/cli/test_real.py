@@ -69,3 +69,26 @@ def test_what_is_missing_is_said_before_anything_is_written(
     missing = tmp_path / "no-model"
     assert str(missing) in call(name, "--model", missing, "--out", tmp_path / "out").refusal
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_plain_prompts_to_a_model_with_a_chat_template_are_warned_of_once(
+    call: Callable[..., CommandResult], tmp_path: Path, recwarn: pytest.WarningsRecorder, chat: bool
+) -> None:
+    words = ("--model", model_folder(tmp_path / "model", TEMPLATE), *(["--chat"] if chat else []))
+    more = ("--tasks", "real-mini", "--methods", "sft,random", *QUICK)
+    assert call("run", *words, *more, "--out", tmp_path / "out").status == 0
+    said = [str(warning.message) for warning in recwarn if "chat template" in str(warning.message)]
+    assert len(said) == (0 if chat else 1)
+    assert chat or "give --chat" in said[0]
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_the_audit_warns_of_plain_prompts_too(
+    call: Callable[..., CommandResult], tmp_path: Path, recwarn: pytest.WarningsRecorder, chat: bool
+) -> None:
+    words = ("--model", model_folder(tmp_path / "model", TEMPLATE), *(["--chat"] if chat else []))
+    audit = ("audit", "real-mini", "--examples", 1, "--max-new-tokens", 1)
+    assert call(*audit, *words).status == 0
+    said = [warning for warning in recwarn if "has a chat template" in str(warning.message)]
+    assert len(said) == (0 if chat else 1)
