@@ -96,7 +96,7 @@ def prepare(
     chat: Annotated[
         bool,
         typer.Option(
-            "--chat",
+            "--chat/--no-chat",
             help="Write the tasks' prompts as a user's messages, with the model's chat template; "
             "General's stay as they are.",
             rich_help_panel=TASKS,
