@@ -127,7 +127,7 @@ def commands() -> str:
     """The command line: every command with its arguments and options."""
     parts = []
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
-        parts += [f"## fggm-lab {name}", command.help, _options(command.params)]
+        parts += [f"## fggm-lab {name}", command.help, _options(command.shown().params)]
     return "\n\n".join(parts)
 
 

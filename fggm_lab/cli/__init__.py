@@ -19,6 +19,7 @@ from fggm_lab.cli.general import general
 from fggm_lab.cli.inputs import audit, fisher
 from fggm_lab.cli.levels import levels
 from fggm_lab.cli.look import look, watch
+from fggm_lab.cli.presets import PresetCommand
 from fggm_lab.cli.ranks import check_command, end_with, quiet_unless_main
 from fggm_lab.cli.results import compare, info, report
 from fggm_lab.cli.streams import Stream, lost_sentence
@@ -65,7 +66,7 @@ for command in (
     look, demo, real, lab, run, watch, sweep, compare, report, figure, forgotten, info, verify,
     check, estimate, general, code, fisher, levels, tasks, audit, progress, grade,
 ):  # fmt: skip
-    app.command()(command)
+    app.command(cls=PresetCommand)(command)
 
 
 def _format_warning(message: Warning | str, *rest: object, **more: object) -> str:

@@ -95,7 +95,7 @@ def general(
         network, tokenizer = load_model(model, device=device)
         from fggm_lab.evaluation.lm_evaluation_harness import SETS, harness_general
 
-        names = list(SETS[harness]) if harness in SETS else harness.split(",")
+        names = list(SETS.get(harness) or (name.strip() for name in harness.split(",")))
         measured = harness_general(
             network, tokenizer, names,
             include=include, limit=limit, max_length=max_length, chat=chat,

@@ -10,6 +10,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.table import Table
 
 from fggm_lab.cli.console import console, tell
+from fggm_lab.cli.plain_prompts import warn_of_plain_prompts
 from fggm_lab.errors import SettingError
 
 
@@ -184,10 +185,12 @@ def audit(
         from fggm_lab.models import load_model
 
         network, tokenizer = load_model(model, device=device)
+        if chat:
+            sequence = sequence.as_conversations()
+        warn_of_plain_prompts(model, tokenizer, sequence)
         scores = untrained_scores(
-            network, tokenizer, sequence.as_conversations() if chat else sequence,
-            examples=examples, max_new_tokens=max_new_tokens,
-        )  # fmt: skip
+            network, tokenizer, sequence, examples=examples, max_new_tokens=max_new_tokens
+        )
     if json_:
         record = findings.to_json()
         if model is not None:
@@ -199,11 +202,15 @@ def audit(
     if findings.clean:
         console.print("clean: no duplicates, no leaks between splits, no empty answers")
     for row in scores:
-        console.print(
+        parts = [
             f"{row.task}: {row.score:.2f} untrained, {row.constant:.2f} by a constant answer, of "
-            f"{row.examples} examples",
-            highlight=False,
-        )
+            f"{row.examples} examples"
+        ]
+        if row.truncated:
+            parts.append(f"prompts cut from the left to fit: {row.truncated}")
+        if row.skipped:
+            parts.append(f"further ones whose answers do not fit, left out: {row.skipped}")
+        console.print("; ".join(parts), soft_wrap=True, highlight=False)
 
 
 def _check_chat(model: str | None, chat: bool) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fggm_lab.cli.plain_prompts import warn_of_plain_prompts
+
 if TYPE_CHECKING:  # imports torch, which would slow every command's start
     from fggm_lab.runs import Run
     from fggm_lab.runs.events import Event
@@ -56,6 +58,7 @@ class TrainingJob:
         from fggm_lab.training import run_sequence
 
         network, tokenizer = load_model(self.model, for_training=True, **self.loading)
+        warn_of_plain_prompts(self.model, tokenizer, self.tasks)
         return run_sequence(
             network,
             tokenizer,

@@ -96,8 +96,9 @@ def prepare(
     chat: Annotated[
         bool,
         typer.Option(
-            "--chat",
-            help="Write prompts as a user's messages, with the model's chat template.",
+            "--chat/--no-chat",
+            help="Write the tasks' prompts as a user's messages, with the model's chat template; "
+            "General's stay as they are.",
             rich_help_panel=TASKS,
         ),
     ] = False,

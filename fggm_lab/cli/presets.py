@@ -1,13 +1,16 @@
 """Presets: defaults under every option given explicitly, each printed with its source."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from typer.core import TyperCommand
 
 from fggm_lab.cli.options import shown_settings
+from fggm_lab.cli.words import written
 from fggm_lab.errors import SettingError
 
 if TYPE_CHECKING:  # imports every task, which would slow every command's start
@@ -17,6 +20,26 @@ if TYPE_CHECKING:  # imports every task, which would slow every command's start
 
 YOURS = "given"
 """The source of a setting that overrides the preset's."""
+
+
+class PresetCommand(TyperCommand):
+    """A command that may have a preset by default, whose defaults its help then shows."""
+
+    def shown(self) -> TyperCommand:
+        """The command as its help has it: a copy whose options default to the preset's choices."""
+        command = copy(self)
+        command.params = [copy(param) for param in self.params]
+        by_name: dict[str | None, Any] = {param.name: param for param in command.params}
+        preset = by_name["preset"].default if "preset" in by_name else None
+        for name, value in preset_defaults(preset).items():
+            param = by_name[name]
+            param.default = value if isinstance(value, bool) else written(value)
+            param.help, *_ = param.help.split(" [default: ")  # of a command without a preset
+        return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of `shown`."""
+        TyperCommand.format_help(self.shown(), ctx, formatter)
 
 
 def choose_preset(context: typer.Context, name: str | None) -> str | None:

@@ -15,7 +15,7 @@ def print_comparison(runs: list[Any]) -> None:
     """What runs over one task order show: in a sentence, one by one, and over their seeds."""
     from fggm_lab.runs import comparison, over_seeds
     from fggm_lab.runs.finding import finding
-    from fggm_lab.runs.unlearned import unlearned_tasks
+    from fggm_lab.runs.unlearned import unchecked_tasks, unlearned_tasks
     from fggm_lab.tables import comparison_table
 
     if sentence := finding(runs):
@@ -31,6 +31,13 @@ def print_comparison(runs: list[Any]) -> None:
             "yellow",
             f"no method learned {task}: {before:.2f} untrained, {after:.2f} at best right after "
             "it; it tells nothing about methods",
+        )
+    if unchecked := unchecked_tasks(runs):
+        console.print_marked(
+            "warning",
+            "yellow",
+            f"whether any method learned {', '.join(unchecked)} is not known, since the untrained "
+            "model was not scored; train with --score-unlearned to know it",
         )
 
 

@@ -36,10 +36,10 @@ def _option(name: str, value: Any) -> list[str]:
         return [name if value else f"--no-{name[2:]}"]
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return [word for part in value for word in (name, part)]
-    return [name, _text(value)]
+    return [name, written(value)]
 
 
-def _text(value: Any) -> str:
+def written(value: Any) -> str:
     """A value as one writes it: `none`, `5,3` for each task, `FOMC=3,Py150=5` by name."""
     if value is None:
         return "none"

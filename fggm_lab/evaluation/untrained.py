@@ -8,6 +8,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.checks import check_count
 from fggm_lab.evaluation.evaluate import evaluate
+from fggm_lab.evaluation.too_long import fitting_tasks
+from fggm_lab.models import example_length
 from fggm_lab.tasks import PASS_AT_1, ScoredSplit, Task, TaskSequence, score
 
 _ANSWERS = 5
@@ -22,13 +24,17 @@ class UntrainedScore:
         task: its name.
         score: of the model, 0 to 1.
         constant: of the best constant answer, one of the most frequent of the training split.
-        examples: how many were scored.
+        examples: how many were scored, by the model and by the constant answer.
+        truncated: how many of their prompts were cut from the left to fit.
+        skipped: how many further examples were left out, since their answers do not fit.
     """
 
     task: str
     score: float
     constant: float
     examples: int
+    truncated: int = 0
+    skipped: int = 0
 
     @property
     def is_known(self) -> bool:
@@ -74,17 +80,21 @@ def untrained_scores(
     scores = []
     for task in tasks:
         split: ScoredSplit = "eval" if task.eval else "test"
-        limited = task.limited(examples, [split])
-        measured = evaluate(
-            model,
-            tokenizer,
-            limited,
-            split=split,
-            max_new_tokens=max_new_tokens,
-            skip_too_long=True,
-        )[task.name]
-        constant = constant_score(limited, split)
-        scores.append(UntrainedScore(task.name, measured.score, constant, measured.examples))
+        limited = TaskSequence([task.limited(examples, [split])], tasks.source)
+        [fitting], skipped = fitting_tasks(tokenizer, limited, [split], example_length(model))
+        measured = evaluate(model, tokenizer, fitting, split=split, max_new_tokens=max_new_tokens)[
+            task.name
+        ]
+        scores.append(
+            UntrainedScore(
+                task=task.name,
+                score=measured.score,
+                constant=constant_score(fitting, split),
+                examples=measured.examples,
+                truncated=measured.truncated,
+                skipped=sum(skipped.get(task.name, {}).values()),
+            )
+        )
     return scores
 
 

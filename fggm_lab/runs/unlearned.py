@@ -35,3 +35,28 @@ def unlearned_tasks(runs: RunsLike) -> dict[str, tuple[float, float]]:
         for task, rows in gains.items()
         if not any(learned for _, _, learned in rows)
     }
+
+
+def unchecked_tasks(runs: RunsLike) -> list[str]:
+    """Tasks of which `unlearned_tasks` can say nothing, since no run scored the untrained model.
+
+    Args:
+        runs: runs over the same tasks, finished or not.
+
+    Returns:
+        Names of tasks that were scored right after they were learned, in order.
+    """
+    scored = [run.scores for run in as_runs(runs) if run.scores is not None]
+    after = {
+        task: None
+        for scores in scored
+        for index, task in enumerate(scores.tasks)
+        if scores.matrix[index][index] is not None
+    }
+    before = {
+        task
+        for scores in scored
+        for task, score in zip(scores.tasks, scores.untrained, strict=True)
+        if score is not None
+    }
+    return [task for task in after if task not in before]

@@ -9,6 +9,7 @@ from fggm_lab.errors import DataError, SettingError, nearest
 from fggm_lab.tasks.code.problem_files import read_problems
 from fggm_lab.tasks.row_formats import kind_of
 from fggm_lab.tasks.rows import read_rows
+from fggm_lab.tasks.shards import shards
 from fggm_lab.tasks.task import Split
 
 HELD_OUT = 0.1
@@ -22,14 +23,21 @@ Splits = dict[Split, list[dict[str, str]]]
 
 
 def _rows(folder: Path, *patterns: str) -> list[Row]:
-    """The rows of the files that match the first pattern which any matches."""
+    """The rows of the files that `_files` gives."""
+    files = _files(folder, *patterns)
+    rows = [row for file in files for row in _list(file)]
+    if not rows:
+        raise DataError(f"{files[0]} holds no row; get the file again")
+    return rows
+
+
+def _files(folder: Path, *patterns: str) -> list[Path]:
+    """The files of the first pattern which any match; of `train-*.parquet` every shard."""
     for pattern in patterns:
-        files = sorted(folder.glob(pattern))
-        if files:
-            rows = [row for file in files for row in _list(file)]
-            if not rows:
-                raise DataError(f"{files[0]} holds no row; get the file again")
-            return rows
+        split, of_shards, _ = pattern.partition("-*.parquet")
+        path = folder / split
+        if files := shards(path.parent, path.name) if of_shards else sorted(folder.glob(pattern)):
+            return files
     raise DataError(f"{folder} holds no {' or '.join(patterns)}; get the source's files again")
 
 
@@ -114,13 +122,8 @@ def humaneval(folder: Path) -> Splits:
 
 def _problems(folder: Path, pattern: str) -> list[dict[str, str]]:
     """Code problems as examples of a code task."""
-    examples = [
-        problem.example()
-        for file in sorted(folder.glob(pattern))
-        for problem in read_problems(file)
-    ]
-    if not examples:
-        raise DataError(f"{folder} holds no {pattern}; get the source's files again")
+    problems = [problem for file in _files(folder, pattern) for problem in read_problems(file)]
+    examples = [problem.example() for problem in problems]
     return [{"prompt": e.prompt, "answer": e.answer, "test": e.test} for e in examples]
 
 

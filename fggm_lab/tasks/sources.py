@@ -24,6 +24,9 @@ from fggm_lab.tasks.source_readers import (
     superni,
 )
 
+_CARD = "Converted to prompts and answers by fggm_lab"
+"""What the card of every task says that was made here."""
+
 
 class SingleTask(NamedTuple):
     """The task of a source that is no collection.
@@ -79,7 +82,7 @@ def fetch_tasks(
     Args:
         name: a key of `SOURCES`.
         out: the folder that gets a folder for each task, with a README.md that names the source
-            and its licence; a task that is there already is replaced.
+            and its licence; what an earlier call wrote there is replaced, no other folder.
         folder: where the source's files are; None: download them from the hub.
         only: names of the source's tasks; all without.
         limit: at most so many examples of each split, drawn by a seed.
@@ -89,8 +92,8 @@ def fetch_tasks(
         The tasks' folders.
 
     Raises:
-        SettingError: there is no such source, it has no such task, `limit` is below 1, or the
-            licence is not accepted.
+        SettingError: there is no such source, it has no such task, `limit` is below 1, the
+            licence is not accepted, or a task's folder would replace what no call wrote.
         DataError: the files are not there, cannot be downloaded, or are not what they should be.
     """
     if name not in SOURCES:
@@ -110,12 +113,17 @@ def fetch_tasks(
             f"{name} needs no conversion: get it from {source.page}, unpack it, and give its "
             "folder as --tasks"
         )
-    if isinstance(source.reader, SingleTask):
-        check_task_names(name, [source.reader.name], only)
-        tasks = {source.reader.name: source.reader.read(_files(source, folder))}
-    else:
-        tasks = source.reader(_files(source, folder), only)
-    return [_write_task(source, Path(out) / task, splits, limit) for task, splits in tasks.items()]
+    reader = source.reader
+    if isinstance(reader, SingleTask):
+        check_task_names(name, [reader.name], only)
+    files = _files(source, folder)
+    tasks = (
+        {reader.name: reader.read(files)} if isinstance(reader, SingleTask) else reader(files, only)
+    )
+    folders = {task: Path(out) / task for task in tasks}
+    for target in folders.values():
+        _check_target(target, files)
+    return [_write_task(source, folders[task], splits, limit) for task, splits in tasks.items()]
 
 
 def _files(source: TaskSource, folder: Path | str | None) -> Path:
@@ -144,12 +152,30 @@ def _files(source: TaskSource, folder: Path | str | None) -> Path:
         ) from None
 
 
+def _check_target(target: Path, files: Path) -> None:
+    """Refuse to replace a folder that holds the source's files, or that no earlier call wrote."""
+    if files.resolve().is_relative_to(target.resolve()):
+        raise SettingError(
+            f"{target} holds the source's files and would be replaced; give another --out"
+        )
+    try:
+        ours = not any(target.iterdir()) or _CARD in (target / "README.md").read_text("utf-8")
+    except FileNotFoundError:
+        ours = not target.exists()
+    except (OSError, UnicodeDecodeError):
+        ours = False
+    if not ours:
+        raise SettingError(
+            f"{target} is there and is no task that this command wrote; move it away, or give "
+            "another --out"
+        )
+
+
 def _write_task(source: TaskSource, folder: Path, splits: Splits, limit: int | None) -> Path:
     """Write a task's splits and its card, all or nothing."""
     card = (
         f"# {folder.name}\n\n{source.about}, from {source.page}, under {source.licence}. "
-        "Converted to prompts and answers by fggm_lab"
-        f"{'' if limit is None else f', at most {limit} examples of a split'}.\n"
+        f"{_CARD}{'' if limit is None else f', at most {limit} examples of a split'}.\n"
     )
 
     def fill(target: Path) -> None:

@@ -1,7 +1,6 @@
 """Reading task sequences in TRACE's layout: <Task>/{train,eval,test}.json, or .jsonl, .parquet."""
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from fggm_lab.tasks.in_memory import IN_MEMORY, tasks_of_tables
 from fggm_lab.tasks.metrics import PASS_AT_1, metric_for
 from fggm_lab.tasks.row_formats import check_tests, kind_of, to_examples
 from fggm_lab.tasks.rows import SUFFIXES, is_saved_dataset, read_rows
+from fggm_lab.tasks.shards import shards
 from fggm_lab.tasks.shipped import SEQUENCES, data_folder
 from fggm_lab.tasks.task import SPLITS, Example, Split, Task, TaskSequence
 from fggm_lab.tasks.trace import (
@@ -25,9 +25,6 @@ from fggm_lab.tasks.trace import (
     names_in_order,
     variant_folder,
 )
-
-_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.(parquet|arrow|jsonl?)")
-"""A part of a split as the Hugging Face Hub names it: split, number from 0, how many there are."""
 
 _OTHER_FORMS = (
     ".jsonl, .parquet, .arrow, shards named {split}-00000-of-00001.parquet, or a folder of that "
@@ -257,7 +254,7 @@ def _split_files(folder: Path, split: Split) -> list[Path]:
     forms = [[path] for path in files if path.is_file()]
     forms += [[folder / name] for name in names if is_saved_dataset(folder / name)]
     for parent in (folder, *_data_folder(folder)):
-        forms += [shards for name in names if (shards := _shards(parent, name))]
+        forms += [parts for name in names if (parts := shards(parent, name))]
     if len(forms) > 1:
         first, second = (form[0].relative_to(folder) for form in forms[:2])
         raise DataError(
@@ -274,32 +271,3 @@ def _data_folder(folder: Path) -> list[Path]:
         return []
     visible = [entry for entry in folders if not entry.name.startswith((".", "_"))]
     return visible if [entry.name for entry in visible] == ["data"] else []
-
-
-def _shards(folder: Path, name: str) -> list[Path]:
-    """The shards of a split, `train-00000-of-00002.parquet` and so on.
-
-    Args:
-        folder: that holds them.
-        name: of the split.
-
-    Returns:
-        The files, in order; none where there are none.
-
-    Raises:
-        DataError: one of them is missing.
-    """
-    matches = [(path, _SHARD.fullmatch(path.name)) for path in folder.glob(f"{name}-*-of-*")]
-    shards = {match[0]: path for path, match in matches if match is not None and match[1] == name}
-    totals = {match[3] for _, match in matches if match is not None and match[0] in shards}
-    expected = [
-        f"{name}-{number:05}-of-{total}" for total in totals for number in range(int(total))
-    ]
-    stems = sorted(path.stem for path in shards.values())
-    if stems != sorted(expected):
-        wrong = sorted(set(expected) - set(stems)) or stems
-        raise DataError(
-            f"{folder} lacks {wrong[0]}, or holds files of several data sets; keep all shards of "
-            f"one for the {name} split"
-        )
-    return sorted(shards.values())

@@ -85,6 +85,11 @@ def test_fisher_audit_and_info(
     result = call("audit", tasks, "--model", model, "--examples", 2, "--max-new-tokens", 2)
     assert result.status == 0 and "untrained, " in result.out
     assert "--chat goes with --model" in call("audit", tasks, "--chat").refusal
+    rows = [{"prompt": "a" * 2000, "answer": "b"}, {"prompt": "a", "answer": "b" * 2000}]
+    write_task(tmp_path / "long" / "mine", eval=json.dumps(rows))
+    result = call("audit", tmp_path / "long", "--model", model, "--max-new-tokens", 2)
+    assert "of 1 examples; prompts cut from the left to fit: 1; further ones" in result.out
+    assert "whose answers do not fit, left out: 1\n" in result.out
     rows = [{"prompt": "a", "answer": ""}, {"prompt": "a", "answer": "b"}]
     write_task(tasks / "mine", train=rows, test=rows, eval=rows)
     result = call("audit", tasks, "--json")

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fggm_lab.evaluation import evaluate
+from fggm_lab.evaluation import evaluate, lm_evaluation_harness
 from fggm_lab.models import load_model
 from fggm_lab.tasks import load_general
 from tests.support.command_line import CommandResult
@@ -94,3 +95,14 @@ def test_a_mistake_is_one_sentence(
 ) -> None:
     wrong, sentence = BROKEN[name]
     assert sentence in call("general", "--model", model, *wrong).refusal
+
+
+def test_the_names_of_harness_tasks_may_stand_apart(
+    call: Callable[..., CommandResult], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def names_only(network: Any, tokenizer: Any, names: list[str], **settings: Any) -> object:
+        return {"score": 0.0, "skills": dict.fromkeys(names, 0.0)}
+
+    monkeypatch.setattr(lm_evaluation_harness, "harness_general", names_only)
+    result = call("general", "--model", model, "--harness", "boolq, piqa", "--json")
+    assert list(json.loads(result.out)["skills"]) == ["boolq", "piqa"]

@@ -117,6 +117,7 @@ UNDER_A_PRESET = {
     "a plain default": (*PLAIN, "--preset", "fggm-paper", "--lr", "5e-4", "--clip", "none"),
     "a switch": (*PLAIN, "--preset", "fggm-paper", "--no-autocast", "--order", "default"),
     "another preset": (*PLAIN, "--preset", "real", "--score-unlearned", "--epochs", "5"),
+    "no chat": (*PLAIN, "--preset", "real", "--no-chat"),
     "varied": (*PLAIN, "--preset", "fggm-paper", "--vary", "lr=5e-4,1e-5", "--seeds", "1"),
 }
 

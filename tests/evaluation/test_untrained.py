@@ -7,6 +7,7 @@ import pytest
 from fggm_lab.errors import SettingError
 from fggm_lab.evaluation import evaluate
 from fggm_lab.evaluation.untrained import UntrainedScore, constant_score, untrained_scores
+from fggm_lab.models import example_length
 from fggm_lab.tasks import Example, Task, TaskSequence, load_tasks
 from tests.support.families import character_tokenizer
 from tests.support.small import small_model, small_tasks
@@ -37,6 +38,19 @@ def test_a_task_without_an_eval_split_is_scored_on_its_test_split() -> None:
     sequence = TaskSequence([task], "small")
     rows = untrained_scores(small_model(), character_tokenizer(), sequence, examples=2)
     assert rows[0].examples == 2
+
+
+def test_the_constant_answers_what_the_model_answers_and_the_rest_is_counted() -> None:
+    """Of four examples one prompt is cut, and one, which the constant has right, is left out."""
+    model, tokenizer = small_model(), character_tokenizer()
+    length = example_length(model)
+    long_answer = "b" * length
+    train = (Example("p", "a"), Example("q", long_answer), Example("r", "c"))
+    scored = (Example("x" * length, "c"), *(Example("x", answer) for answer in ("a", "a")))
+    task = Task("FOMC", train, test=(Example("x", "a"),), eval=(*scored, Example("x", long_answer)))
+    [row] = untrained_scores(model, tokenizer, TaskSequence([task], "small"), max_new_tokens=1)
+    assert (row.examples, row.truncated, row.skipped) == (3, 1, 1)
+    assert row.constant == 2 / 3
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,43 @@ def test_odd_rows_are_named(tmp_path: Path) -> None:
     write(tmp_path / "MetaMathQA-395K.json", {"rows": []})
     with pytest.raises(DataError, match="not a list of objects"):
         fetch_tasks("metamathqa", tmp_path / "out", folder=tmp_path)
+
+
+@pytest.mark.parametrize(("name", "shard"), [("gsm8k", "main/train"), ("mbpp", "full/test")])
+def test_a_source_that_lacks_a_shard_is_refused(tmp_path: Path, name: str, shard: str) -> None:
+    folder = tmp_path / "published"
+    PUBLISHED[name](folder)
+    (folder / f"{shard}-00000-of-00001.parquet").rename(folder / f"{shard}-00001-of-00002.parquet")
+    with pytest.raises(DataError, match=f"lacks {Path(shard).name}-00000-of-00002"):
+        fetch_tasks(name, tmp_path / "tasks", folder=folder)
+    assert not (tmp_path / "tasks").exists()
+
+
+@pytest.mark.parametrize(
+    ("published", "out", "message"),
+    [
+        ("work/GSM8K", "work", "holds the source's files"),  # the folder itself
+        ("work/GSM8K/raw", "work", "holds the source's files"),
+        ("elsewhere", "work", "no task that this command wrote"),
+    ],
+)
+def test_only_what_an_earlier_call_wrote_is_replaced(
+    tmp_path: Path, published: str, out: str, message: str
+) -> None:
+    folder, target = tmp_path / published, tmp_path / "work" / "GSM8K"
+    gsm8k(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "README.md").write_text("notes of mine", encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SettingError, match=message) as refused:
+        fetch_tasks("gsm8k", tmp_path / out, folder=folder)
+    assert "\n" not in str(refused.value) and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_collection_replaces_no_task_where_it_may_not_replace_one(tmp_path: Path) -> None:
+    o_lora(tmp_path / "published")
+    (tmp_path / "tasks" / "WiC").mkdir(parents=True)
+    (tmp_path / "tasks" / "WiC" / "mine.txt").touch()
+    with pytest.raises(SettingError, match="WiC is there and is no task"):
+        fetch(tmp_path, "o-lora")
+    assert [path.name for path in (tmp_path / "tasks").iterdir()] == ["WiC"]
