@@ -10,8 +10,9 @@ from transformers import LlamaForCausalLM
 
 from fggm_lab.errors import ModelError
 from fggm_lab.models import gguf as gguf_module
-from fggm_lab.models import load, load_model
-from fggm_lab.models.gguf import CACHE_VARIABLE, SMOLLM2, gguf_file, read_header
+from fggm_lab.models import gguf_conversion, load, load_model
+from fggm_lab.models.gguf import CACHE_VARIABLE, SMOLLM2, gguf_file
+from fggm_lab.models.gguf_header import read_header
 from tests.support.gguf_files import END, llama, write_gguf
 
 pytest.importorskip("gguf", reason="the extra gguf is not installed")
@@ -85,7 +86,7 @@ def test_a_file_is_dequantised_once_and_says_so_each_time(
 ) -> None:
     with pytest.warns(UserWarning, match="dequantised"):
         first, _ = load_model(file, device="cpu")
-    monkeypatch.setattr(gguf_module, "_read_model", None)
+    monkeypatch.setattr(gguf_conversion, "_read_model", None)
     moved = file.rename(file.with_name("of-another-name.gguf"))
     moved.rename(file)
     with pytest.warns(UserWarning, match="dequantised"):
@@ -113,7 +114,7 @@ def test_what_was_half_written_is_made_anew(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(gguf_module, "write_record", full)
+        broken.setattr(gguf_conversion, "write_record", full)
         with pytest.raises(Exception, match="no space left"):
             load_model(file, device="cpu")
     with pytest.warns(UserWarning, match="dequantised"):
@@ -191,7 +192,7 @@ def test_too_little_memory_is_said_before_the_weights_are_read(
 ) -> None:
     free = psutil.virtual_memory()._replace(available=1000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    monkeypatch.setattr(gguf_module, "_read_model", None)
+    monkeypatch.setattr(gguf_conversion, "_read_model", None)
     with pytest.raises(ModelError, match=r"million weights, and dequantising .* GB are free"):
         load_model(file)
 

@@ -1,0 +1,149 @@
+"""Reading a GGUF file with transformers, and writing it as a plain folder of safetensors."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import torch
+import transformers
+from tokenizers import pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+
+from fggm_lab.errors import ModelError, first_line
+from fggm_lab.files import write_record
+from fggm_lab.models.check import unread_weights
+from fggm_lab.models.gguf_header import GgufHeader
+from fggm_lab.models.quiet import quiet
+
+RECORD = "gguf.json"
+"""The file in a converted folder that says where it comes from."""
+
+_DIGITS_ALONE = ("starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b")
+_AS_GPT_2 = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
+"""How text is split before its tokens are joined, by the names of llama.cpp: every digit alone and
+then as GPT-2 does, or as GPT-2 does. transformers has rules for others by itself."""
+
+
+def check_readable(path: Path, header: GgufHeader) -> None:
+    """Refuse, before its weights are read, what cannot be read or does not fit.
+
+    Args:
+        path: the file.
+        header: its header.
+
+    Raises:
+        ModelError: the file is one of several shards, or too large for this machine's memory.
+    """
+    if header.shards > 1:
+        raise ModelError(
+            f"{path} is one of {header.shards} files of a model; join them with llama-gguf-split "
+            "--merge and name the file that it writes"
+        )
+    available = psutil.virtual_memory().available
+    if (needed := 2 * header.bytes) > available:
+        raise ModelError(
+            f"{path} has {header.weights / 1e6:,.0f} million weights, and dequantising them takes "
+            f"{needed / 1e9:.1f} GB of memory, of which {available / 1e9:.1f} GB are free; take a "
+            "smaller model or a larger machine"
+        )
+
+
+def converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
+    """What writes a file's model into a folder.
+
+    Args:
+        path: the file.
+        header: its header.
+
+    Returns:
+        Fills an empty folder with config, tokenizer, float32 weights and `RECORD`; raises
+        ModelError where transformers cannot read the file as llama.cpp means it.
+    """
+
+    def convert(folder: Path) -> None:
+        model, missing = _read_model(path, header)
+        tokenizer, unknown_pre_tokenizer = _read_tokenizer(path, header)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        notes = [
+            f"the weights of {path.name} are stored as {', '.join(header.quantisation_types)} and "
+            f"were dequantised to float32 ({header.bytes / 1e6:,.0f} MB); they are near the "
+            "original model's, not the same"
+        ]
+        write_record(
+            folder / RECORD,
+            {
+                "file": path.name, "architecture": header.architecture,
+                "kinds": header.quantisation_types,
+                "versions": {"transformers": transformers.__version__},
+                "notes": [*notes, *missing, *unknown_pre_tokenizer],
+            },
+        )  # fmt: skip
+
+    return convert
+
+
+def _read_model(path: Path, header: GgufHeader) -> tuple[transformers.PreTrainedModel, list[str]]:
+    options = {}
+    if (config := getattr(transformers, "GgufConfig", None)) is not None:
+        options["quantization_config"] = config(dequantize=True)  # else a GPU may keep the blocks
+    try:
+        with quiet():
+            model, info = AutoModelForCausalLM.from_pretrained(
+                path.parent, gguf_file=path.name, dtype=torch.float32, output_loading_info=True,
+                **options,
+            )  # fmt: skip
+    except Exception as problem:  # any class of error, by architecture and version
+        raise ModelError(
+            f"transformers {transformers.__version__} cannot read {path}, of architecture "
+            f"'{header.architecture}' ({first_line(problem)}); take the model's own folder instead"
+        ) from None
+    if wrong := unread_weights(info):
+        raise ModelError(
+            f"{path} lacks {len(wrong)} weights of its architecture '{header.architecture}' "
+            f"({min(wrong)}, for one); take the model's own folder instead"
+        )
+    for name, index in header.special.items():  # some versions of transformers guess them
+        setattr(model.config, f"{name}_token_id", index)
+        setattr(model.generation_config, f"{name}_token_id", index)
+    for mark in ("quantization_config", "_pre_quantization_dtype"):
+        if hasattr(model.config, mark):
+            delattr(model.config, mark)
+    model.hf_quantizer, model.is_quantized = None, False
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    unused = header.weights - weights
+    sentence = f"{unused:,} of the {header.weights:,} numbers in {path.name} have no place in it"
+    return model, [sentence] if unused > 0 else []
+
+
+def _read_tokenizer(
+    path: Path, header: GgufHeader
+) -> tuple[transformers.PreTrainedTokenizerBase, list[str]]:
+    """The tokenizer, which splits text as the file says, and a sentence where that is not sure."""
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    except Exception as problem:
+        raise ModelError(
+            f"transformers {transformers.__version__} cannot read the tokenizer of {path} "
+            f"({first_line(problem)}); take the model's own folder instead"
+        ) from None
+    for name, index in header.special.items():
+        setattr(tokenizer, f"{name}_token", tokenizer.convert_ids_to_tokens(index))
+    if not header.byte_level or not isinstance(tokenizer, PreTrainedTokenizerFast):
+        return tokenizer, []
+    backend = tokenizer.backend_tokenizer
+    by_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    if header.pre_tokenizer in _DIGITS_ALONE:
+        digits = pre_tokenizers.Digits(individual_digits=True)
+        backend.pre_tokenizer = pre_tokenizers.Sequence([digits, by_bytes])
+        return tokenizer, []
+    if header.pre_tokenizer in _AS_GPT_2 or not isinstance(
+        backend.pre_tokenizer, pre_tokenizers.ByteLevel
+    ):
+        return tokenizer, []
+    return tokenizer, [
+        f"{path.name} splits text by the rule '{header.pre_tokenizer or 'not named'}', which "
+        "transformers has not; text is split as for GPT-2, so that some of it may become other "
+        "tokens than the model learned from"
+    ]
