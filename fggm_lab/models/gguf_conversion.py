@@ -1,5 +1,6 @@
 """Reading a GGUF file with transformers, and writing it as a plain folder of safetensors."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from fggm_lab.errors import ModelError, first_line
 from fggm_lab.files import write_record
 from fggm_lab.models.check import unread_weights
-from fggm_lab.models.gguf_header import GgufHeader
+from fggm_lab.models.gguf_header import ROPE_FACTORS, GgufHeader
+from fggm_lab.models.gguf_rope import scale_rotations
 from fggm_lab.models.quiet import quiet
 
+_READ_OTHERWISE = re.compile(r"_exps\.|\.attn_rot_embd\.")
 RECORD = "gguf.json"
 """The file in a converted folder that says where it comes from."""
 
@@ -110,10 +113,67 @@ def _read_model(path: Path, header: GgufHeader) -> tuple[transformers.PreTrained
         if hasattr(model.config, mark):
             delattr(model.config, mark)
     model.hf_quantizer, model.is_quantized = None, False
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    unused = header.weights - weights
-    sentence = f"{unused:,} of the {header.weights:,} numbers in {path.name} have no place in it"
-    return model, [sentence] if unused > 0 else []
+    scale_rotations(model.config, path, header)
+    return model, _check_all_read(model, path, header)
+
+
+def _check_all_read(
+    model: transformers.PreTrainedModel, path: Path, header: GgufHeader
+) -> list[str]:
+    """Refuse a file whose layers hold more than the model; a sentence where others are left out."""
+    unread = unread_tensors(model, header)
+    blocks = model.config.num_hidden_layers
+    extra = [name for name in unread if _block(name) >= blocks]
+    if wrong := [name for name in unread if name not in extra]:
+        raise ModelError(
+            f"transformers {transformers.__version__} has no place for {_listed(wrong)} of "
+            f"{path}, and without that it is another model; take the model's "
+            "own folder instead"
+        )
+    if not extra:
+        return []
+    return [
+        f"{_listed(extra)} of {path.name} lie behind the model's {blocks} layers, as tensors "
+        "of a draft head do, and are left out"
+    ]
+
+
+def unread_tensors(model: transformers.PreTrainedModel, header: GgufHeader) -> list[str]:
+    """The tensors of a file that transformers left out.
+
+    Args:
+        model: what it read.
+        header: the file's header.
+
+    Returns:
+        Their names; none where the model holds as many numbers as the file. The experts of
+        mixtures, which transformers joins by rules of its own, are not among them, nor what
+        llama.cpp ignores, too.
+    """
+    from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
+
+    state = model.state_dict()
+    numbers = {tensor.data_ptr(): tensor.numel() for tensor in state.values()}  # tied ones once
+    if sum(numbers.values()) >= header.weights:
+        return []
+    architecture = {name: key for key, name in MODEL_ARCH_NAMES.items()}[header.architecture]
+    names = get_tensor_name_map(architecture, model.config.num_hidden_layers)
+    read = {names.get_name(name, try_suffixes=(".weight", ".bias")) for name in state}
+    return [
+        name
+        for name in header.tensors
+        if name not in read and name != ROPE_FACTORS and not _READ_OTHERWISE.search(name)
+    ]
+
+
+def _block(name: str) -> int:
+    """The number of a tensor's layer; -1 outside the layers."""
+    match = re.match(r"blk\.(\d+)\.", name)
+    return int(match[1]) if match else -1
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _read_tokenizer(

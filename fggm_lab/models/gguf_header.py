@@ -9,6 +9,8 @@ from fggm_lab.errors import ModelError, first_line
 
 _SPECIAL = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
 """Special tokens, as transformers and as GGUF calls them."""
+ROPE_FACTORS = "rope_freqs.weight"
+"""The tensor of Llama 3.1's rotary scaling, by the name of llama.cpp."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class GgufHeader:
             say.
         byte_level: whether its tokenizer is of GPT-2's kind, for which `pre_tokenizer` matters.
         special: `bos`, `eos`, `unk` and `pad` → the token's id, for those that it names.
+        adds_bos: whether its tokenizer puts the begin token first; None if the file does not say.
+        tensors: the name of each → how many numbers it holds.
+        rope_factors: what the inverse rotary frequencies are divided by, one each; empty if by 1.
+        rope_scaling: another rule that scales rotary positions, `yarn` for one; empty if none.
     """
 
     architecture: str
@@ -32,6 +38,10 @@ class GgufHeader:
     pre_tokenizer: str
     byte_level: bool
     special: Mapping[str, int]
+    adds_bos: bool | None
+    tensors: Mapping[str, int]
+    rope_factors: tuple[float, ...]
+    rope_scaling: str
 
     @property
     def weights(self) -> int:
@@ -61,8 +71,11 @@ def read_header(path: Path) -> GgufHeader:
     try:
         reader = GGUFReader(path)
         quantisation_types: Counter[str] = Counter()
+        rope_factors: tuple[float, ...] = ()
         for tensor in reader.tensors:
             quantisation_types[tensor.tensor_type.name] += int(tensor.n_elements)
+            if tensor.name == ROPE_FACTORS:
+                rope_factors = tuple(map(float, tensor.data))
 
         def value(key: str, default: object) -> object:
             field = reader.get_field(key)
@@ -73,11 +86,21 @@ def read_header(path: Path) -> GgufHeader:
             for name, key in _SPECIAL.items()
             if (index := value(f"tokenizer.ggml.{key}_token_id", None)) is not None
         }
+        architecture = str(value("general.architecture", ""))
+        adds_bos = value("tokenizer.ggml.add_bos_token", None)
+        rope_scaling = str(value(f"{architecture}.rope.scaling.type", ""))
         return GgufHeader(
-            str(value("general.architecture", "")), dict(quantisation_types.most_common()),
-            int(str(value("split.count", 1))), str(value("tokenizer.ggml.pre", "")),
-            value("tokenizer.ggml.model", "") == "gpt2", special,
-        )  # fmt: skip
+            architecture=architecture,
+            quantisation_types=dict(quantisation_types.most_common()),
+            shards=int(str(value("split.count", 1))),
+            pre_tokenizer=str(value("tokenizer.ggml.pre", "")),
+            byte_level=value("tokenizer.ggml.model", "") == "gpt2",
+            special=special,
+            adds_bos=None if adds_bos is None else bool(adds_bos),
+            tensors={tensor.name: int(tensor.n_elements) for tensor in reader.tensors},
+            rope_factors=() if set(rope_factors) <= {1.0} else rope_factors,
+            rope_scaling="" if rope_scaling == "none" else rope_scaling,
+        )
     except Exception as problem:  # a broken file surfaces as almost any class of error
         raise ModelError(
             f"{path} is no whole GGUF file ({first_line(problem)}); download it again"

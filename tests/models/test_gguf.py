@@ -1,18 +1,21 @@
 """GGUF files: their numbers and their tokens are read as llama.cpp means them, or refused."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import torch
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from fggm_lab.errors import ModelError
 from fggm_lab.models import gguf as gguf_module
 from fggm_lab.models import gguf_conversion, load, load_model
 from fggm_lab.models.gguf import CACHE_VARIABLE, SMOLLM2, gguf_file
 from fggm_lab.models.gguf_header import read_header
+from fggm_lab.models.gguf_rope import scale_rotations
 from tests.support.gguf_files import END, llama, write_gguf
 
 pytest.importorskip("gguf", reason="the extra gguf is not installed")
@@ -195,6 +198,89 @@ def test_too_little_memory_is_said_before_the_weights_are_read(
     monkeypatch.setattr(gguf_conversion, "_read_model", None)
     with pytest.raises(ModelError, match=r"million weights, and dequantising .* GB are free"):
         load_model(file)
+
+
+LLAMA_3_1 = {
+    "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0, "original_max_position_embeddings": 8192,
+}  # fmt: skip
+
+
+def llama_3_1_factors(width: int, base: float, factor: float) -> np.ndarray:
+    """What llama.cpp's converter writes for heads of a width (`generate_extra_tensors`)."""
+    frequencies = 1 / np.float32(base) ** (np.arange(0, width, 2, dtype=np.float32) / width)
+    turns = 8192 * frequencies / np.float32(2 * np.pi)  # within the context of the first training
+    smooth = np.clip((turns - 1) / np.float32(4 - 1), 0, 1)
+    return (1 / ((1 - smooth) / np.float32(factor) + smooth)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("width", "factor"), [(128, 8.0), (64, 32.0)])
+def test_the_scaling_of_published_models_is_known(file: Path, width: int, factor: float) -> None:
+    rule = {"rope_type": "default", "rope_theta": 500000.0}
+    config = LlamaConfig(hidden_size=4 * width, num_attention_heads=4, rope_parameters=rule)
+    factors = llama_3_1_factors(width, 500000.0, factor)
+    scale_rotations(config, file, replace(read_header(file), rope_factors=tuple(factors.tolist())))
+    assert config.rope_parameters == {**LLAMA_3_1, "rope_theta": 500000.0, "factor": factor}
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_llama_3_1_keeps_its_rotary_scaling(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    factors = llama_3_1_factors(16, 10000.0, 8.0)
+    assert len(set(factors)) == 3, "none, some and all of the factor"
+    path = write_gguf(tmp_path / "small.gguf", model, tensors={"rope_freqs.weight": factors})
+    loaded, _ = load_model(path, device="cpu")
+    frequencies = model.model.rotary_emb.inv_freq / torch.from_numpy(factors)
+    torch.testing.assert_close(loaded.model.rotary_emb.inv_freq, frequencies)
+    assert loaded.config.rope_parameters == LLAMA_3_1
+
+
+@pytest.mark.parametrize("factors", [np.full(8, 8.0), np.full(4, 8.0), np.arange(1.0, 9.0)])
+def test_rotary_factors_of_another_rule_are_refused(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM, factors: np.ndarray
+) -> None:
+    tensors = {"rope_freqs.weight": factors.astype(np.float32)}
+    path = write_gguf(tmp_path / "small.gguf", model, tensors=tensors)
+    with pytest.raises(ModelError, match="scales rotary positions by factors, which transformers"):
+        load_model(path)
+
+
+def test_a_rotary_rule_that_is_not_read_is_refused(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    fields = {"llama.rope.scaling.type": "yarn"}
+    path = write_gguf(tmp_path / "small.gguf", model, text_fields=fields)
+    with pytest.raises(ModelError, match="scales rotary positions by yarn"):
+        load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_rotary_factors_of_one_change_nothing(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    tensors = {"rope_freqs.weight": np.ones(8, np.float32)}
+    path = write_gguf(tmp_path / "small.gguf", model, tensors=tensors)
+    assert load_model(path, device="cpu")[0].config.rope_parameters["rope_type"] == "default"
+
+
+@pytest.mark.parametrize("name", ["blk.1.attn_q.bias", "rope_factors_long.weight"])
+def test_a_tensor_that_transformers_leaves_out_is_refused_by_name(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM, name: str
+) -> None:
+    path = write_gguf(tmp_path / "small.gguf", model, tensors={name: np.ones(64, np.float32)})
+    with pytest.raises(ModelError, match=rf"no place for {name} of .*small.gguf, and"):
+        load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_a_layer_behind_the_models_is_named(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    tensors = {"blk.2.nextn.eh_proj.weight": np.ones(64, np.float32)}
+    path = write_gguf(tmp_path / "small.gguf", model, tensors=tensors)
+    with pytest.warns(UserWarning, match=r"^blk.2.nextn.eh_proj.weight .* are left out"):
+        load_model(path, device="cpu")
 
 
 def test_smollm2_comes_from_its_package_else_from_the_hub(

@@ -1,5 +1,6 @@
 """Small GGUF files of Llama models, written as llama.cpp's converter writes them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ def write_gguf(
     model: LlamaForCausalLM,
     kind: str = "Q4_1",
     pre_tokenizer: str | None = "smollm",
+    *,
+    end: int | None = END,
+    tensors: Mapping[str, np.ndarray] | None = None,
+    text_fields: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> Path:
     """Write a model as a GGUF file, and put into it the numbers that can be read from the file.
@@ -51,6 +56,9 @@ def write_gguf(
         model: its matrices become what their quantised form stands for.
         kind: how matrices are stored, as `gguf` names it.
         pre_tokenizer: the name of the tokenizer's rule; None leaves it out.
+        end: the end token's id; None leaves it out.
+        tensors: further tensors, by name.
+        text_fields: further fields of the header, as texts.
         fields: further fields of the header, as numbers, or an `architecture`.
 
     Returns:
@@ -78,10 +86,15 @@ def write_gguf(
     writer.add_token_types([3] * len(SPECIAL) + [1] * (len(TOKENS) - len(SPECIAL)))
     writer.add_token_merges(MERGES)
     writer.add_bos_token_id(SPECIAL.index("<|im_start|>"))
-    writer.add_eos_token_id(END)
+    if end is not None:
+        writer.add_eos_token_id(end)
     writer.add_chat_template(CHAT_TEMPLATE)
     for name, value in fields.items():
         writer.add_uint16(name.replace("_", "."), value)
+    for name, text in (text_fields or {}).items():
+        writer.add_string(name, text)
+    for name, numbers in (tensors or {}).items():
+        writer.add_tensor(name, numbers)
     for name, weight in model.named_parameters():
         numbers = weight.detach().numpy()
         heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
