@@ -25,6 +25,12 @@ _DIGITS_ALONE = ("starcoder", "refact", "command-r", "smollm", "codeshell", "exa
 _AS_GPT_2 = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
 """How text is split before its tokens are joined, by the names of llama.cpp: every digit alone and
 then as GPT-2 does, or as GPT-2 does. transformers has rules for others by itself."""
+_AS_LLAMA_3 = (
+    "llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2",
+    "jina-v5-nano", "tekken",
+)  # fmt: skip
+"""Rules under which llama.cpp takes a word of the vocabulary as it is, without joining its parts,
+and puts the begin token first where the file does not say (`llama_vocab::impl::load`)."""
 
 
 def check_readable(path: Path, header: GgufHeader) -> None:
@@ -193,6 +199,10 @@ def _read_tokenizer(
     if not header.byte_level or not isinstance(tokenizer, PreTrainedTokenizerFast):
         return tokenizer, []
     backend = tokenizer.backend_tokenizer
+    if header.pre_tokenizer in _AS_LLAMA_3:
+        backend.model.ignore_merges = True
+        if header.adds_bos is None and "bos" in header.special:
+            tokenizer.add_bos_token = True
     by_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     if header.pre_tokenizer in _DIGITS_ALONE:
         digits = pre_tokenizers.Digits(individual_digits=True)

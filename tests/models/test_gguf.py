@@ -16,7 +16,7 @@ from fggm_lab.models import gguf_conversion, load, load_model
 from fggm_lab.models.gguf import CACHE_VARIABLE, SMOLLM2, gguf_file
 from fggm_lab.models.gguf_header import read_header
 from fggm_lab.models.gguf_rope import scale_rotations
-from tests.support.gguf_files import END, llama, write_gguf
+from tests.support.gguf_files import END, WORD, llama, write_gguf
 
 pytest.importorskip("gguf", reason="the extra gguf is not installed")
 
@@ -65,6 +65,23 @@ def test_text_is_split_by_the_files_own_rule(
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     assert tokens["smollm"] == ["hi", "ĊĊ", "1", "2"], "each digit alone, before all else"
     assert tokens["gpt-2"] == ["hi", "Ċ", "Ċ", "12"]
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+@pytest.mark.parametrize(
+    ("rule", "adds_bos", "tokens"),
+    [
+        ("llama-bpe", None, ["<|im_start|>", WORD]), ("llama-bpe", False, [WORD]),
+        ("smollm", None, [*WORD]), ("smollm", True, ["<|im_start|>", *WORD]),
+    ],
+)  # fmt: skip
+def test_a_text_begins_and_its_words_are_joined_as_in_llama_cpp(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM, rule: str, adds_bos: bool | None,
+    tokens: list[str],
+) -> None:  # fmt: skip
+    path = write_gguf(tmp_path / "small.gguf", model, pre_tokenizer=rule, adds_bos=adds_bos)
+    _, tokenizer = load_model(path, device="cpu")
+    assert tokenizer.convert_ids_to_tokens(tokenizer(WORD)["input_ids"]) == tokens
 
 
 @pytest.mark.parametrize("rule", ["of-tomorrow", None])

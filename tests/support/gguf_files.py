@@ -13,7 +13,9 @@ BYTES = list(bytes_to_unicode().values())
 """The 256 tokens of single bytes, as byte-level vocabularies spell them."""
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 MERGES = ["Ċ Ċ", "1 2", "h i"]
-TOKENS = [*SPECIAL, *BYTES, *(merge.replace(" ", "") for merge in MERGES)]
+WORD = "the"
+"""A token that no merges lead to."""
+TOKENS = [*SPECIAL, *BYTES, *(merge.replace(" ", "") for merge in MERGES), WORD]
 END = SPECIAL.index("<|im_end|>")
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.content }}<|im_end|>{% endfor %}"
@@ -47,6 +49,7 @@ def write_gguf(
     end: int | None = END,
     tensors: Mapping[str, np.ndarray] | None = None,
     text_fields: Mapping[str, str] | None = None,
+    adds_bos: bool | None = None,
     **fields: Any,
 ) -> Path:
     """Write a model as a GGUF file, and put into it the numbers that can be read from the file.
@@ -59,6 +62,7 @@ def write_gguf(
         end: the end token's id; None leaves it out.
         tensors: further tensors, by name.
         text_fields: further fields of the header, as texts.
+        adds_bos: whether the begin token comes first; None leaves it out.
         fields: further fields of the header, as numbers, or an `architecture`.
 
     Returns:
@@ -88,6 +92,8 @@ def write_gguf(
     writer.add_bos_token_id(SPECIAL.index("<|im_start|>"))
     if end is not None:
         writer.add_eos_token_id(end)
+    if adds_bos is not None:
+        writer.add_add_bos_token(adds_bos)
     writer.add_chat_template(CHAT_TEMPLATE)
     for name, value in fields.items():
         writer.add_uint16(name.replace("_", "."), value)
