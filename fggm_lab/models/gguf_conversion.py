@@ -1,8 +1,11 @@
 """Reading a GGUF file with transformers, and writing it as a plain folder of safetensors."""
 
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import torch
@@ -70,8 +73,9 @@ def converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
     """
 
     def convert(folder: Path) -> None:
-        model, missing = _read_model(path, header)
-        tokenizer, unknown_pre_tokenizer = _read_tokenizer(path, header)
+        with _alone(path) as linked:
+            model, missing = _read_model(path, linked, header)
+            tokenizer, unknown_pre_tokenizer = _read_tokenizer(path, linked, header)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         notes = [
@@ -92,14 +96,28 @@ def converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
     return convert
 
 
-def _read_model(path: Path, header: GgufHeader) -> tuple[transformers.PreTrainedModel, list[str]]:
+@contextmanager
+def _alone(path: Path) -> Iterator[Path]:
+    """The file in a folder of its own: transformers prefers a tokenizer.json that lies beside."""
+    with TemporaryDirectory() as folder:
+        linked = Path(folder, f"model{path.suffix}")
+        try:
+            linked.symlink_to(path.resolve())
+        except OSError:  # a system without links, or that forbids them
+            shutil.copyfile(path, linked)
+        yield linked
+
+
+def _read_model(
+    path: Path, linked: Path, header: GgufHeader
+) -> tuple[transformers.PreTrainedModel, list[str]]:
     options = {}
     if (config := getattr(transformers, "GgufConfig", None)) is not None:
         options["quantization_config"] = config(dequantize=True)  # else a GPU may keep the blocks
     try:
         with quiet():
             model, info = AutoModelForCausalLM.from_pretrained(
-                path.parent, gguf_file=path.name, dtype=torch.float32, output_loading_info=True,
+                linked.parent, gguf_file=linked.name, dtype=torch.float32, output_loading_info=True,
                 **options,
             )  # fmt: skip
     except Exception as problem:  # any class of error, by architecture and version
@@ -183,12 +201,12 @@ def _listed(names: list[str]) -> str:
 
 
 def _read_tokenizer(
-    path: Path, header: GgufHeader
+    path: Path, linked: Path, header: GgufHeader
 ) -> tuple[transformers.PreTrainedTokenizerBase, list[str]]:
     """The tokenizer, which splits text as the file says, and a sentence where that is not sure."""
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+            tokenizer = AutoTokenizer.from_pretrained(linked.parent, gguf_file=linked.name)
     except Exception as problem:
         raise ModelError(
             f"transformers {transformers.__version__} cannot read the tokenizer of {path} "

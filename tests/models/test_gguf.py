@@ -1,5 +1,6 @@
 """GGUF files: their numbers and their tokens are read as llama.cpp means them, or refused."""
 
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from fggm_lab.models import gguf_conversion, load, load_model
 from fggm_lab.models.gguf import CACHE_VARIABLE, SMOLLM2, gguf_file
 from fggm_lab.models.gguf_header import read_header
 from fggm_lab.models.gguf_rope import scale_rotations
-from tests.support.gguf_files import END, WORD, llama, write_gguf
+from tests.support.gguf_files import CHAT_TEMPLATE, END, WORD, llama, write_gguf
 
 pytest.importorskip("gguf", reason="the extra gguf is not installed")
 
@@ -82,6 +83,24 @@ def test_a_text_begins_and_its_words_are_joined_as_in_llama_cpp(
     path = write_gguf(tmp_path / "small.gguf", model, pre_tokenizer=rule, adds_bos=adds_bos)
     _, tokenizer = load_model(path, device="cpu")
     assert tokenizer.convert_ids_to_tokens(tokenizer(WORD)["input_ids"]) == tokens
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_what_lies_beside_a_file_is_not_read(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    _, tokenizer = load_model(
+        write_gguf(tmp_path / "other.gguf", llama(), pre_tokenizer="gpt-2"), device="cpu"
+    )
+    tokenizer.chat_template = "another"
+    tokenizer.save_pretrained(other)
+    (other / "config.json").write_text("{}")
+    (other / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    shutil.copy(file, other)
+    _, tokenizer = load_model(other / file.name, device="cpu")
+    assert tokenizer.tokenize("hi\n\n12") == ["hi", "ĊĊ", "1", "2"]
+    assert tokenizer.chat_template == CHAT_TEMPLATE
+    for converted in (tmp_path / "cache").rglob("*.json"):
+        assert "/model.gguf" not in converted.read_text(), "a temporary path"
 
 
 @pytest.mark.parametrize("rule", ["of-tomorrow", None])
