@@ -37,8 +37,8 @@ def gguf_file(source: str | Path) -> Path | None:
     """The GGUF file that a model's source names.
 
     Args:
-        source: `smollm2` where its package is installed, a file, a folder with one such file and no
-            model of transformers, or `hub-id:FILE.gguf`.
+        source: a file, a folder with one such file and no model of transformers, or
+            `hub-id:FILE.gguf`.
 
     Returns:
         The file, which is there; None if the source names none.
@@ -46,8 +46,6 @@ def gguf_file(source: str | Path) -> Path | None:
     Raises:
         ModelError: the file is not there, the hub cannot be reached, or a folder has several.
     """
-    if str(source) == SMOLLM2:
-        return _installed_smollm2()
     path = Path(source).expanduser()
     if path.is_dir():
         files = sorted(path.glob(f"*{SUFFIX}"))
@@ -71,7 +69,8 @@ def gguf_file(source: str | Path) -> Path | None:
     )
 
 
-def _installed_smollm2() -> Path | None:
+def installed_smollm2() -> Path | None:
+    """The file of SmolLM2 in its package; None if that is not installed."""
     spec = find_spec(SMOLLM2_PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for path in sorted(Path(folder).glob(f"*{SUFFIX}")):
