@@ -14,7 +14,7 @@ from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from fggm_lab.errors import ModelError, first_line
-from fggm_lab.files import write_record
+from fggm_lab.files import write_folder_digests, write_record
 from fggm_lab.models.check import unread_weights
 from fggm_lab.models.gguf_header import ROPE_FACTORS, GgufHeader
 from fggm_lab.models.gguf_rope import scale_rotations
@@ -92,6 +92,7 @@ def converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
                 "notes": [*notes, *missing, *unknown_pre_tokenizer],
             },
         )  # fmt: skip
+        write_folder_digests(folder)
 
     return convert
 

@@ -2,6 +2,7 @@
 
 import shutil
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,6 +158,38 @@ def test_what_was_half_written_is_made_anew(
         with pytest.raises(Exception, match="no space left"):
             load_model(file, device="cpu")
     with pytest.warns(UserWarning, match="dequantised"):
+        load_model(file, device="cpu")
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-10] ^= 0x40
+    path.write_bytes(content)
+
+
+DAMAGE: list[tuple[str, Callable[[Path], object]]] = [
+    ("model.safetensors", flip), ("model.safetensors", Path.unlink),
+    ("chat_template.jinja", Path.unlink), ("config.json", Path.unlink), ("tokenizer.json", flip),
+    ("gguf.json", lambda path: path.write_text("{}")), ("fggm_lab_digests.json", Path.unlink),
+    ("fggm_lab_digests.json", lambda path: path.write_text("{")),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+@pytest.mark.parametrize(("name", "damage"), DAMAGE)
+def test_a_damaged_cache_is_made_anew(
+    file: Path, cache: Path, model: LlamaForCausalLM, name: str, damage: Callable[[Path], object]
+) -> None:
+    load_model(file, device="cpu")
+    (path,) = cache.rglob(name)
+    damage(path)
+    with pytest.warns(UserWarning, match=rf"is made anew, for .*{name} "):
+        loaded, tokenizer = load_model(file, device="cpu")
+    assert tokenizer.chat_template == CHAT_TEMPLATE
+    for weight, read in zip(model.parameters(), loaded.parameters(), strict=True):
+        torch.testing.assert_close(weight, read)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".* is made anew")
         load_model(file, device="cpu")
 
 
