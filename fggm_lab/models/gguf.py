@@ -8,6 +8,7 @@ file's bytes, and is loaded from there ever after.
 import hashlib
 import os
 import warnings
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,6 +32,8 @@ CACHE_VARIABLE = "FGGM_LAB_CACHE"
 
 _CONVERSION = 2
 """Raise it when cached folders are made or laid out in another way; older ones are then ignored."""
+_STEM = 40
+"""Letters of a file's name in its folder's, which file systems limit, beside the digest."""
 _HUB_SECONDS = 10
 
 
@@ -105,9 +108,10 @@ def dequantised(path: Path) -> Path:
     Raises:
         MissingExtra: the package `gguf` is not installed, and the file was not read before.
         ModelError: the file is damaged, one of several shards, of an architecture that transformers
-            cannot read, or too large for this machine's memory.
+            cannot read, or too large for this machine's memory; or it is not in the cache yet, and
+            that cannot be written to.
     """
-    folder = _cache() / f"{path.stem}-{_digest(path)[:16]}-{_CONVERSION}"
+    folder = _cache() / f"{path.stem[:_STEM]}-{_digest(path)[:16]}-{_CONVERSION}"
     if _damage(folder):
         _make(path, folder)
     for sentence in read_record(folder / RECORD, ModelError)["notes"]:
@@ -117,21 +121,19 @@ def dequantised(path: Path) -> Path:
 
 def _damage(folder: Path) -> str | None:
     """Why a folder in the cache cannot be used; None if it is as it was written."""
-    if folder.is_dir() and not (folder / DIGESTS).is_file():
+    damage = folder_damage(folder)
+    if damage is None and not (folder / DIGESTS).is_file():
         return f"{DIGESTS} is missing"
-    return folder_damage(folder)
+    return damage
 
 
 def _make(path: Path, folder: Path) -> None:
     """Write the folder of a GGUF file's model, unless another process has done so by now."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-
-    def refusal(problem: Exception) -> ModelError:
-        return ModelError(
-            f"{folder.parent} cannot be written to ({problem}); name another folder for "
-            f"dequantised models in {CACHE_VARIABLE}"
-        )
-
+    refusal = partial(_refusal, folder.parent)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise refusal(problem) from None
     with locked(folder.with_name(f"{folder.name}.lock"), lambda: None, refusal):
         damage = _damage(folder)
         if damage is None:
@@ -144,12 +146,22 @@ def _make(path: Path, folder: Path) -> None:
         write_folder(folder, converter(path, header))
 
 
+def _refusal(folder: Path, problem: Exception) -> ModelError:
+    return ModelError(
+        f"{folder} cannot be written to ({getattr(problem, 'strerror', None) or problem}); name "
+        f"another folder for dequantised models in {CACHE_VARIABLE}"
+    )
+
+
 def _cache() -> Path:
     named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).expanduser() / "gguf"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "fggm-lab" / "gguf"
+    cache = (
+        Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "fggm-lab")
+    )
+    try:
+        return cache.expanduser() / "gguf"
+    except RuntimeError as problem:  # no such user
+        raise _refusal(cache, problem) from None
 
 
 def _digest(path: Path) -> str:

@@ -93,6 +93,8 @@ def converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
             },
         )  # fmt: skip
         write_folder_digests(folder)
+        for weights in folder.glob("*.safetensors"):  # written for their owner alone
+            shutil.copymode(folder / RECORD, weights)
 
     return convert
 

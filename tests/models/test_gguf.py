@@ -193,6 +193,34 @@ def test_a_damaged_cache_is_made_anew(
         load_model(file, device="cpu")
 
 
+@pytest.mark.parametrize("cache_folder", ["/dev/null/cache", "small.gguf", "~nobody-here/x"])
+def test_a_cache_that_cannot_be_is_a_sentence(
+    file: Path, monkeypatch: pytest.MonkeyPatch, cache_folder: str
+) -> None:
+    monkeypatch.chdir(file.parent)
+    monkeypatch.setenv(CACHE_VARIABLE, cache_folder)
+    with pytest.raises(ModelError, match=rf"^{cache_folder}.* cannot be .* in {CACHE_VARIABLE}$"):
+        load_model(file)
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_a_shared_cache_is_read_by_whoever_may_not_write_to_it(
+    file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_model(file, device="cpu")
+    (record,) = cache.rglob("gguf.json")
+    assert {path.stat().st_mode for path in record.parent.iterdir()} == {record.stat().st_mode}
+    for name in ("locked", "write_folder"):
+        monkeypatch.setattr(gguf_module, name, None)
+    load_model(file, device="cpu")
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_a_file_may_have_the_longest_name(file: Path) -> None:
+    longest = file.rename(file.with_name("x" * 250 + ".gguf"))
+    assert load_model(longest, device="cpu")[0].config.hidden_size == 64
+
+
 @pytest.mark.filterwarnings("ignore:the weights of")
 def test_a_folder_with_one_file_is_that_file(file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
