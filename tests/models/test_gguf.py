@@ -1,18 +1,24 @@
 """GGUF files: their numbers and their tokens are read as llama.cpp means them, or refused."""
 
+import shutil
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import torch
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from fggm_lab.errors import ModelError
 from fggm_lab.models import gguf as gguf_module
-from fggm_lab.models import load, load_model
-from fggm_lab.models.gguf import CACHE_VARIABLE, SMOLLM2, gguf_file, read_header
-from tests.support.gguf_files import END, llama, write_gguf
+from fggm_lab.models import gguf_conversion, load, load_model
+from fggm_lab.models.gguf import CACHE_VARIABLE, SMOLLM2, gguf_file
+from fggm_lab.models.gguf_header import read_header
+from fggm_lab.models.gguf_rope import scale_rotations
+from tests.support.gguf_files import CHAT_TEMPLATE, END, WORD, llama, write_gguf
 
 pytest.importorskip("gguf", reason="the extra gguf is not installed")
 
@@ -63,6 +69,41 @@ def test_text_is_split_by_the_files_own_rule(
     assert tokens["gpt-2"] == ["hi", "Ċ", "Ċ", "12"]
 
 
+@pytest.mark.filterwarnings("ignore:the weights of")
+@pytest.mark.parametrize(
+    ("rule", "adds_bos", "tokens"),
+    [
+        ("llama-bpe", None, ["<|im_start|>", WORD]), ("llama-bpe", False, [WORD]),
+        ("smollm", None, [*WORD]), ("smollm", True, ["<|im_start|>", *WORD]),
+    ],
+)  # fmt: skip
+def test_a_text_begins_and_its_words_are_joined_as_in_llama_cpp(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM, rule: str, adds_bos: bool | None,
+    tokens: list[str],
+) -> None:  # fmt: skip
+    path = write_gguf(tmp_path / "small.gguf", model, pre_tokenizer=rule, adds_bos=adds_bos)
+    _, tokenizer = load_model(path, device="cpu")
+    assert tokenizer.convert_ids_to_tokens(tokenizer(WORD)["input_ids"]) == tokens
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_what_lies_beside_a_file_is_not_read(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    _, tokenizer = load_model(
+        write_gguf(tmp_path / "other.gguf", llama(), pre_tokenizer="gpt-2"), device="cpu"
+    )
+    tokenizer.chat_template = "another"
+    tokenizer.save_pretrained(other)
+    (other / "config.json").write_text("{}")
+    (other / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    shutil.copy(file, other)
+    _, tokenizer = load_model(other / file.name, device="cpu")
+    assert tokenizer.tokenize("hi\n\n12") == ["hi", "ĊĊ", "1", "2"]
+    assert tokenizer.chat_template == CHAT_TEMPLATE
+    for converted in (tmp_path / "cache").rglob("*.json"):
+        assert "/model.gguf" not in converted.read_text(), "a temporary path"
+
+
 @pytest.mark.parametrize("rule", ["of-tomorrow", None])
 def test_a_rule_that_is_not_known_is_said(
     cache: Path, tmp_path: Path, model: LlamaForCausalLM, rule: str | None
@@ -85,7 +126,7 @@ def test_a_file_is_dequantised_once_and_says_so_each_time(
 ) -> None:
     with pytest.warns(UserWarning, match="dequantised"):
         first, _ = load_model(file, device="cpu")
-    monkeypatch.setattr(gguf_module, "_read_model", None)
+    monkeypatch.setattr(gguf_conversion, "_read_model", None)
     moved = file.rename(file.with_name("of-another-name.gguf"))
     moved.rename(file)
     with pytest.warns(UserWarning, match="dequantised"):
@@ -113,11 +154,71 @@ def test_what_was_half_written_is_made_anew(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(gguf_module, "write_record", full)
+        broken.setattr(gguf_conversion, "write_record", full)
         with pytest.raises(Exception, match="no space left"):
             load_model(file, device="cpu")
     with pytest.warns(UserWarning, match="dequantised"):
         load_model(file, device="cpu")
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-10] ^= 0x40
+    path.write_bytes(content)
+
+
+DAMAGE: list[tuple[str, Callable[[Path], object]]] = [
+    ("model.safetensors", flip), ("model.safetensors", Path.unlink),
+    ("chat_template.jinja", Path.unlink), ("config.json", Path.unlink), ("tokenizer.json", flip),
+    ("gguf.json", lambda path: path.write_text("{}")), ("fggm_lab_digests.json", Path.unlink),
+    ("fggm_lab_digests.json", lambda path: path.write_text("{")),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+@pytest.mark.parametrize(("name", "damage"), DAMAGE)
+def test_a_damaged_cache_is_made_anew(
+    file: Path, cache: Path, model: LlamaForCausalLM, name: str, damage: Callable[[Path], object]
+) -> None:
+    load_model(file, device="cpu")
+    (path,) = cache.rglob(name)
+    damage(path)
+    with pytest.warns(UserWarning, match=rf"is made anew, for .*{name} "):
+        loaded, tokenizer = load_model(file, device="cpu")
+    assert tokenizer.chat_template == CHAT_TEMPLATE
+    for weight, read in zip(model.parameters(), loaded.parameters(), strict=True):
+        torch.testing.assert_close(weight, read)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".* is made anew")
+        load_model(file, device="cpu")
+
+
+@pytest.mark.parametrize("cache_folder", ["/dev/null/cache", "small.gguf", "~nobody-here/x"])
+def test_a_cache_that_cannot_be_is_a_sentence(
+    file: Path, monkeypatch: pytest.MonkeyPatch, cache_folder: str
+) -> None:
+    monkeypatch.chdir(file.parent)
+    monkeypatch.setenv(CACHE_VARIABLE, cache_folder)
+    with pytest.raises(ModelError, match=rf"^{cache_folder}.* cannot be .* in {CACHE_VARIABLE}$"):
+        load_model(file)
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_a_shared_cache_is_read_by_whoever_may_not_write_to_it(
+    file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_model(file, device="cpu")
+    (record,) = cache.rglob("gguf.json")
+    assert {path.stat().st_mode for path in record.parent.iterdir()} == {record.stat().st_mode}
+    for name in ("locked", "write_folder"):
+        monkeypatch.setattr(gguf_module, name, None)
+    load_model(file, device="cpu")
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_a_file_may_have_the_longest_name(file: Path) -> None:
+    longest = file.rename(file.with_name("x" * 250 + ".gguf"))
+    assert load_model(longest, device="cpu")[0].config.hidden_size == 64
 
 
 @pytest.mark.filterwarnings("ignore:the weights of")
@@ -191,9 +292,92 @@ def test_too_little_memory_is_said_before_the_weights_are_read(
 ) -> None:
     free = psutil.virtual_memory()._replace(available=1000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    monkeypatch.setattr(gguf_module, "_read_model", None)
+    monkeypatch.setattr(gguf_conversion, "_read_model", None)
     with pytest.raises(ModelError, match=r"million weights, and dequantising .* GB are free"):
         load_model(file)
+
+
+LLAMA_3_1 = {
+    "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0, "original_max_position_embeddings": 8192,
+}  # fmt: skip
+
+
+def llama_3_1_factors(width: int, base: float, factor: float) -> np.ndarray:
+    """What llama.cpp's converter writes for heads of a width (`generate_extra_tensors`)."""
+    frequencies = 1 / np.float32(base) ** (np.arange(0, width, 2, dtype=np.float32) / width)
+    turns = 8192 * frequencies / np.float32(2 * np.pi)  # within the context of the first training
+    smooth = np.clip((turns - 1) / np.float32(4 - 1), 0, 1)
+    return (1 / ((1 - smooth) / np.float32(factor) + smooth)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("width", "factor"), [(128, 8.0), (64, 32.0)])
+def test_the_scaling_of_published_models_is_known(file: Path, width: int, factor: float) -> None:
+    rule = {"rope_type": "default", "rope_theta": 500000.0}
+    config = LlamaConfig(hidden_size=4 * width, num_attention_heads=4, rope_parameters=rule)
+    factors = llama_3_1_factors(width, 500000.0, factor)
+    scale_rotations(config, file, replace(read_header(file), rope_factors=tuple(factors.tolist())))
+    assert config.rope_parameters == {**LLAMA_3_1, "rope_theta": 500000.0, "factor": factor}
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_llama_3_1_keeps_its_rotary_scaling(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    factors = llama_3_1_factors(16, 10000.0, 8.0)
+    assert len(set(factors)) == 3, "none, some and all of the factor"
+    path = write_gguf(tmp_path / "small.gguf", model, tensors={"rope_freqs.weight": factors})
+    loaded, _ = load_model(path, device="cpu")
+    frequencies = model.model.rotary_emb.inv_freq / torch.from_numpy(factors)
+    torch.testing.assert_close(loaded.model.rotary_emb.inv_freq, frequencies)
+    assert loaded.config.rope_parameters == LLAMA_3_1
+
+
+@pytest.mark.parametrize("factors", [np.full(8, 8.0), np.full(4, 8.0), np.arange(1.0, 9.0)])
+def test_rotary_factors_of_another_rule_are_refused(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM, factors: np.ndarray
+) -> None:
+    tensors = {"rope_freqs.weight": factors.astype(np.float32)}
+    path = write_gguf(tmp_path / "small.gguf", model, tensors=tensors)
+    with pytest.raises(ModelError, match="scales rotary positions by factors, which transformers"):
+        load_model(path)
+
+
+def test_a_rotary_rule_that_is_not_read_is_refused(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    fields = {"llama.rope.scaling.type": "yarn"}
+    path = write_gguf(tmp_path / "small.gguf", model, text_fields=fields)
+    with pytest.raises(ModelError, match="scales rotary positions by yarn"):
+        load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_rotary_factors_of_one_change_nothing(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    tensors = {"rope_freqs.weight": np.ones(8, np.float32)}
+    path = write_gguf(tmp_path / "small.gguf", model, tensors=tensors)
+    assert load_model(path, device="cpu")[0].config.rope_parameters["rope_type"] == "default"
+
+
+@pytest.mark.parametrize("name", ["blk.1.attn_q.bias", "rope_factors_long.weight"])
+def test_a_tensor_that_transformers_leaves_out_is_refused_by_name(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM, name: str
+) -> None:
+    path = write_gguf(tmp_path / "small.gguf", model, tensors={name: np.ones(64, np.float32)})
+    with pytest.raises(ModelError, match=rf"no place for {name} of .*small.gguf, and"):
+        load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore:the weights of")
+def test_a_layer_behind_the_models_is_named(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    tensors = {"blk.2.nextn.eh_proj.weight": np.ones(64, np.float32)}
+    path = write_gguf(tmp_path / "small.gguf", model, tensors=tensors)
+    with pytest.warns(UserWarning, match=r"^blk.2.nextn.eh_proj.weight .* are left out"):
+        load_model(path, device="cpu")
 
 
 def test_smollm2_comes_from_its_package_else_from_the_hub(

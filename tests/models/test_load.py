@@ -20,6 +20,7 @@ from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 from fggm_lab.errors import ModelError, SettingError
 from fggm_lab.models import build_model, context_length, load, load_model
+from fggm_lab.models.load import read_config
 
 LLAMA = {
     "model_type": "llama",
@@ -78,6 +79,29 @@ def test_a_path_object_and_a_home_path_are_folders(
     monkeypatch.setenv("HOME", str(folder.parent))
     assert load_model(folder)[0].config.vocab_size == 12
     assert load_model("~/model")[0].config.vocab_size == 12
+
+
+@pytest.mark.parametrize("name", ["tiny", "smollm2"])
+def test_a_models_folder_goes_before_a_short_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(ModelError, match=f"there is no model folder {name}"):
+        load_model(Path(name))
+    folder.rename(name)
+    for source in (name, Path(name)):
+        assert load_model(source)[0].config.vocab_size == 12
+        assert read_config(source).vocab_size == 12
+
+
+def test_another_folder_of_its_name_leaves_the_shipped_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    assert load_model("tiny")[0].config.vocab_size > 50
+    with pytest.raises(ModelError, match=r"tiny has no config\.json"):
+        load_model(Path("tiny"))
 
 
 def test_a_checkpoint_that_is_not_there_is_no_model() -> None:

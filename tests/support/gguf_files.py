@@ -1,5 +1,6 @@
 """Small GGUF files of Llama models, written as llama.cpp's converter writes them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ BYTES = list(bytes_to_unicode().values())
 """The 256 tokens of single bytes, as byte-level vocabularies spell them."""
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 MERGES = ["Ċ Ċ", "1 2", "h i"]
-TOKENS = [*SPECIAL, *BYTES, *(merge.replace(" ", "") for merge in MERGES)]
+WORD = "the"
+"""A token that no merges lead to."""
+TOKENS = [*SPECIAL, *BYTES, *(merge.replace(" ", "") for merge in MERGES), WORD]
 END = SPECIAL.index("<|im_end|>")
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.content }}<|im_end|>{% endfor %}"
@@ -42,6 +45,11 @@ def write_gguf(
     model: LlamaForCausalLM,
     kind: str = "Q4_1",
     pre_tokenizer: str | None = "smollm",
+    *,
+    end: int | None = END,
+    tensors: Mapping[str, np.ndarray] | None = None,
+    text_fields: Mapping[str, str] | None = None,
+    adds_bos: bool | None = None,
     **fields: Any,
 ) -> Path:
     """Write a model as a GGUF file, and put into it the numbers that can be read from the file.
@@ -51,6 +59,10 @@ def write_gguf(
         model: its matrices become what their quantised form stands for.
         kind: how matrices are stored, as `gguf` names it.
         pre_tokenizer: the name of the tokenizer's rule; None leaves it out.
+        end: the end token's id; None leaves it out.
+        tensors: further tensors, by name.
+        text_fields: further fields of the header, as texts.
+        adds_bos: whether the begin token comes first; None leaves it out.
         fields: further fields of the header, as numbers, or an `architecture`.
 
     Returns:
@@ -78,10 +90,17 @@ def write_gguf(
     writer.add_token_types([3] * len(SPECIAL) + [1] * (len(TOKENS) - len(SPECIAL)))
     writer.add_token_merges(MERGES)
     writer.add_bos_token_id(SPECIAL.index("<|im_start|>"))
-    writer.add_eos_token_id(END)
+    if end is not None:
+        writer.add_eos_token_id(end)
+    if adds_bos is not None:
+        writer.add_add_bos_token(adds_bos)
     writer.add_chat_template(CHAT_TEMPLATE)
     for name, value in fields.items():
         writer.add_uint16(name.replace("_", "."), value)
+    for name, text in (text_fields or {}).items():
+        writer.add_string(name, text)
+    for name, numbers in (tensors or {}).items():
+        writer.add_tensor(name, numbers)
     for name, weight in model.named_parameters():
         numbers = weight.detach().numpy()
         heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
