@@ -103,8 +103,8 @@ def to_choices(path: Path | str, items: Sequence[Any]) -> tuple[Choice, ...]:
 
 def _run_together(prompt: str, choice: str) -> bool:
     """Whether words of a language that parts words by spaces meet without one."""
-    met = prompt[-1:] + choice[:1]
-    return met.isascii() and not prompt[-1:].isspace() and choice[:1].isalnum()
+    joint = prompt[-1:] + choice[:1]
+    return joint.isascii() and not prompt[-1:].isspace() and choice[:1].isalnum()
 
 
 def _choice(path: Path | str, index: int, item: Any) -> Choice:
