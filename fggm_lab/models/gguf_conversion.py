@@ -37,19 +37,26 @@ and puts the begin token first where the file does not say (`llama_vocab::impl::
 
 
 def check_readable(path: Path, header: GgufHeader) -> None:
-    """Refuse, before its weights are read, what cannot be read or does not fit.
+    """Refuse, before its weights are read, what cannot be read, has no end or does not fit.
 
     Args:
         path: the file.
         header: its header.
 
     Raises:
-        ModelError: the file is one of several shards, or too large for this machine's memory.
+        ModelError: the file is one of several shards, names no end token, or is too large for this
+            machine's memory.
     """
     if header.shards > 1:
         raise ModelError(
             f"{path} is one of {header.shards} files of a model; join them with llama-gguf-split "
             "--merge and name the file that it writes"
+        )
+    if "eos" not in header.special:
+        raise ModelError(
+            f"{path} names no end token (tokenizer.ggml.eos_token_id), so no answer could be "
+            "closed; write a copy that names it (gguf-new-metadata --special-token eos TOKEN "
+            "OLD.gguf NEW.gguf) or take another file"
         )
     available = psutil.virtual_memory().available
     if (needed := 2 * header.bytes) > available:
@@ -78,18 +85,13 @@ def converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
             tokenizer, unknown_pre_tokenizer = _read_tokenizer(path, linked, header)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        notes = [
-            f"the weights of {path.name} are stored as {', '.join(header.quantisation_types)} and "
-            f"were dequantised to float32 ({header.bytes / 1e6:,.0f} MB); they are near the "
-            "original model's, not the same"
-        ]
         write_record(
             folder / RECORD,
             {
                 "file": path.name, "architecture": header.architecture,
                 "kinds": header.quantisation_types,
                 "versions": {"transformers": transformers.__version__},
-                "notes": [*notes, *missing, *unknown_pre_tokenizer],
+                "notes": [*_precision(path, header), *missing, *unknown_pre_tokenizer],
             },
         )  # fmt: skip
         write_folder_digests(folder)
@@ -97,6 +99,21 @@ def converter(path: Path, header: GgufHeader) -> Callable[[Path], None]:
             shutil.copymode(folder / RECORD, weights)
 
     return convert
+
+
+def _precision(path: Path, header: GgufHeader) -> list[str]:
+    """A sentence on how near the weights are to the original model's; none for float32."""
+    types = header.quantisation_types.keys()
+    if types <= {"F32"}:
+        return []
+    stored = f"the weights of {path.name} are stored as {', '.join(types)} and were"
+    size = f"float32 ({header.bytes / 1e6:,.0f} MB)"
+    if types <= {"F32", "F16", "BF16"}:
+        return [
+            f"{stored} read as {size}, which holds each of them exactly; they are the original "
+            "model's if that was stored so, too"
+        ]
+    return [f"{stored} dequantised to {size}; they are near the original model's, not the same"]
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """GGUF files: their numbers and their tokens are read as llama.cpp means them, or refused."""
 
+import re
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,13 +44,25 @@ def file(cache: Path, tmp_path: Path, model: LlamaForCausalLM) -> Path:
     return write_gguf(tmp_path / "small.gguf", model)
 
 
-@pytest.mark.parametrize("kind", ["Q4_1", "Q8_0", "F16", "F32"])
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("Q4_1", r"stored as Q4_1, F32 and were dequantised to float32 .* near the original"),
+        ("Q8_0", r"stored as Q8_0, F32 and were dequantised to float32 .* near the original"),
+        ("F16", r"stored as F16, F32 and were read as float32 .* if that was stored so, too"),
+        ("F32", None),
+    ],
+)
 def test_the_model_computes_what_the_files_numbers_say(
-    cache: Path, tmp_path: Path, model: LlamaForCausalLM, kind: str
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM, kind: str, sentence: str | None
 ) -> None:
     path = write_gguf(tmp_path / "small.gguf", model, kind)
-    with pytest.warns(UserWarning, match=rf"stored as .*{kind}.* dequantised to float32"):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
         loaded, _ = load_model(path, device="cpu")
+    messages = [str(warning.message) for warning in caught if warning.category is UserWarning]
+    assert len(messages) == (sentence is not None)
+    assert all(re.search(sentence or "", message) for message in messages)
     ids = torch.randint(0, model.config.vocab_size, (2, 17), generator=torch.Generator())
     with torch.no_grad():
         torch.testing.assert_close(loaded(ids).logits, model(ids).logits)
@@ -277,6 +292,17 @@ def test_an_unknown_architecture_is_refused_by_name(
     path = write_gguf(tmp_path / "small.gguf", model, architecture="clip")
     with pytest.raises(ModelError, match=r"transformers .* cannot read .*of architecture 'clip'"):
         load_model(path)
+
+
+def test_a_file_without_an_end_token_is_refused_with_its_remedy(
+    cache: Path, tmp_path: Path, model: LlamaForCausalLM
+) -> None:
+    path = write_gguf(tmp_path / "small.gguf", model, end=None)
+    with pytest.raises(ModelError, match=r"names no end token .*gguf-new-metadata --special-token"):
+        load_model(path)
+    command = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata", "--special-token", "eos"]
+    subprocess.run([*command, "<|im_end|>", path, tmp_path / "new.gguf"], check=True)
+    assert read_header(tmp_path / "new.gguf").special["eos"] == END
 
 
 def test_one_part_of_several_is_refused(
