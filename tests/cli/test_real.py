@@ -109,9 +109,11 @@ def test_plain_prompts_to_a_model_with_a_chat_template_are_warned_of_once(
     words = ("--model", model_folder(tmp_path / "model", TEMPLATE), *(["--chat"] if chat else []))
     more = ("--tasks", "real-mini", "--methods", "sft,random", *QUICK)
     assert call("run", *words, *more, "--out", tmp_path / "out").status == 0
-    said = [str(warning.message) for warning in recwarn if "chat template" in str(warning.message)]
-    assert len(said) == (0 if chat else 1)
-    assert chat or "give --chat" in said[0]
+    warned = [
+        str(warning.message) for warning in recwarn if "chat template" in str(warning.message)
+    ]
+    assert len(warned) == (0 if chat else 1)
+    assert chat or "give --chat" in warned[0]
 
 
 @pytest.mark.parametrize("chat", [True, False])
@@ -121,5 +123,5 @@ def test_the_audit_warns_of_plain_prompts_too(
     words = ("--model", model_folder(tmp_path / "model", TEMPLATE), *(["--chat"] if chat else []))
     audit = ("audit", "real-mini", "--examples", 1, "--max-new-tokens", 1)
     assert call(*audit, *words).status == 0
-    said = [warning for warning in recwarn if "has a chat template" in str(warning.message)]
-    assert len(said) == (0 if chat else 1)
+    warned = [warning for warning in recwarn if "has a chat template" in str(warning.message)]
+    assert len(warned) == (0 if chat else 1)
