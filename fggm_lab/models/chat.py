@@ -31,7 +31,11 @@ def chat_prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: ChatPrompt) -> 
     except DataError:  # the template wants an answer to be otherwise; those that there are may be
         return before
     opening, content, _ = conversation.removeprefix(before).partition(_CONTENT)
-    return before + opening if content and conversation.startswith(before) else before
+    if not (content and opening.strip() and conversation.startswith(before)):
+        return before  # a space that begins an answer is one token with its first word
+    # Without a mark of its turn the template prompts for nothing, and the model writes all of it.
+    has_mark = before != _rendered(tokenizer, prompt.messages)
+    return before + opening if has_mark else before
 
 
 def chat_answer_text(tokenizer: PreTrainedTokenizerBase, prompt: ChatPrompt, answer: str) -> str:

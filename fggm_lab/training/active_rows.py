@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
@@ -32,13 +33,16 @@ _MASTER = "fggm_lab_master"
 
 
 def _refuse_whole(
-    stand_ins: dict[int, StandIn], frozen_at_start: dict[int, str], optimizer: Optimizer, *_: Any
+    stand_ins: dict[int, StandIn],
+    frozen_at_start: WeakTensorKeyDictionary,
+    optimizer: Optimizer,
+    *_: Any,
 ) -> None:
     """Refuse a step of whole parameters that have frozen units, before it has written anything.
 
     Args:
         stand_ins: by the ids of the parameters whose active units train in their place.
-        frozen_at_start: the names, by id, of the masked parameters that did not train at first.
+        frozen_at_start: the masked parameters that did not train at first, and their names.
         optimizer: that is about to step.
 
     Raises:
@@ -52,9 +56,9 @@ def _refuse_whole(
                     "trains; attach the optimiser (rows.attach(optimizer)), or close ActiveRows "
                     "(rows.close()) to train the plain model"
                 )
-            if id(parameter) in frozen_at_start and parameter.grad is not None:
+            if parameter in frozen_at_start and parameter.grad is not None:
                 raise SettingError(
-                    f"{frozen_at_start[id(parameter)]} did not require a gradient when ActiveRows "
+                    f"{frozen_at_start[parameter]} did not require a gradient when ActiveRows "
                     "was made, so its frozen units would train now; thaw it before, or make "
                     "ActiveRows anew"
                 )
@@ -130,13 +134,13 @@ class ActiveRows:
         self._closed = False
         units: dict[str, ActiveUnits] = {}
         frozen: dict[str, nn.Parameter] = {}
-        frozen_at_start: dict[int, str] = {}
+        frozen_at_start = WeakTensorKeyDictionary()
         for name, parameter in model.named_parameters():
             moving = mask.units.get(name)
             if moving is None or bool(moving.all()):
                 continue
             if not parameter.requires_grad:
-                frozen_at_start[id(parameter)] = name
+                frozen_at_start[parameter] = name
             elif bool(moving.any()):
                 stand_in = StandIn.of(parameter, moving, mask.axes[name])
                 # From before: clearing and clipping must reach it, as they reach the stand-in.

@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from fggm_lab.errors import SettingError
 from fggm_lab.masks import Mask
@@ -61,7 +62,7 @@ class MaskedGradients:
         self._changed: ChangedEntries | None = None
         self._frozen = None if mask is None else FrozenUnits(self.model, mask)
         parameters = {} if self._frozen is None else self._frozen.parameters
-        self._guard.names = {id(parameter): name for name, parameter in parameters.items()}
+        self._guard.names = WeakTensorKeyDictionary({p: name for name, p in parameters.items()})
 
     def renew(self) -> None:
         """Hold frozen units from here on at the values they have now."""
@@ -125,12 +126,13 @@ class MaskedGradients:
 
     def close(self) -> None:
         """Make the model plain again."""
-        if self._changed is not None:
-            self._changed.measure()
+        changed = self._changed
         for handle in self._handles:
             handle.remove()
         self._handles, self._frozen, self._changed = [], None, None
         note_closed(self)
+        if changed is not None:  # last, for it may fail, as where warnings are errors
+            changed.measure()
 
     def __del__(self) -> None:
         if hasattr(self, "_handles"):  # what was refused holds nothing
@@ -142,12 +144,13 @@ class _Guard:
     """Sees that nobody steps frozen units but optimisers after which they are put back.
 
     Attributes:
-        names: the parameters that have frozen units, by their ids.
+        names: of the parameters that have frozen units, as long as they live: the ids of those that
+            were replaced are given to others.
         attached: the optimisers after whose steps they are put back.
         stepping: whether one of these is stepping; it may let another one step inside.
     """
 
-    names: dict[int, str] = field(default_factory=dict)
+    names: WeakTensorKeyDictionary = field(default_factory=WeakTensorKeyDictionary)
     attached: WeakSet[Optimizer] = field(default_factory=WeakSet)
     stepping: bool = False
 
@@ -164,9 +167,9 @@ class _Guard:
             return
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if id(parameter) in self.names and parameter.grad is not None:
+                if parameter in self.names and parameter.grad is not None:
                     raise SettingError(
                         f"{type(optimizer).__name__} would move frozen units of "
-                        f"{self.names[id(parameter)]}; attach it (masking.attach(optimizer)), or "
+                        f"{self.names[parameter]}; attach it (masking.attach(optimizer)), or "
                         "close the masking to train the plain model"
                     )

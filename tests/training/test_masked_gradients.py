@@ -3,11 +3,13 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.optim import AdamW
 from transformers import PreTrainedModel
 
 from fggm_lab.errors import ModelError
 from fggm_lab.masks import Mask
 from fggm_lab.training import MaskedGradients
+from fggm_lab.training.changed_entries import ChangedEntries
 from tests.support.families import FAMILIES
 from tests.support.small import small_model
 
@@ -46,3 +48,24 @@ def test_gradients_kept_elsewhere_are_refused(keep: float) -> None:
         pytest.raises(ModelError, match="no masked parameter has a gradient"),
     ):
         masking.project()
+
+
+def test_a_masking_is_closed_even_where_its_last_look_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = small_model()
+    masking = MaskedGradients(model, Mask.random(model, 0.3))
+    masking.attach(AdamW(model.parameters()))
+
+    def fail(_: ChangedEntries) -> None:
+        raise UserWarning("few entries have changed")
+
+    monkeypatch.setattr(ChangedEntries, "measure", fail)
+    with pytest.raises(UserWarning):
+        masking.close()
+    plain = AdamW(model.parameters(), lr=1e-2)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    sum((parameter.square().sum() for parameter in model.parameters()), torch.zeros(())).backward()
+    plain.step()  # refused while the masking is open
+    moved = zip(before, model.parameters(), strict=True)
+    assert all(not torch.equal(start, parameter) for start, parameter in moved)
