@@ -114,8 +114,8 @@ def _from_pair(pair: str, names: Sequence[str]) -> MethodSetting:
     """A `--set METHOD.SETTING=VALUE`, or METHOD.PART.SETTING of a combined method."""
     from fggm_lab.methods import PLUS
 
-    left, equals, value = pair.partition("=")
-    split = split_setting(left)
+    setting, equals, value = pair.partition("=")
+    split = split_setting(setting)
     if not equals or split is None:
         raise SettingError(f"--set {pair}: write it as METHOD.SETTING=VALUE")
     name, key = split

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fggm_lab.checks import check_count
@@ -14,7 +13,7 @@ from fggm_lab.evaluation.generate import generate
 from fggm_lab.files import read_rows, write_rows
 from fggm_lab.models import context_length
 from fggm_lab.models.encoding import encode_prompts
-from fggm_lab.models.modes import evaluating
+from fggm_lab.models.modes import evaluating, seeded
 from fggm_lab.tasks.code import (
     CodeProblem,
     Limits,
@@ -104,9 +103,7 @@ def sample_completions(
         lines = text[: text.rfind("\n") + 1]  # a line that still grows may become another
         return problems[problem_indices[at]].cut(lines) != lines
 
-    devices = [model.device] if model.device.type == "cuda" else []
-    with evaluating(model), torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
+    with evaluating(model), seeded(model, seed):
         texts = generate(
             model,
             tokenizer,

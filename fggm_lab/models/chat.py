@@ -5,8 +5,8 @@ from transformers import PreTrainedTokenizerBase
 from fggm_lab.errors import DataError
 from fggm_lab.tasks.chat import ChatPrompt
 
-_CONTENT = "Some answer."
-"""Stands for an answer where only what the template writes around it counts."""
+CONTENT = "CONTENT"
+"""Stands for a turn's text where only what the template writes around it counts."""
 
 
 def chat_prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: ChatPrompt) -> str:
@@ -27,10 +27,10 @@ def chat_prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: ChatPrompt) -> 
     """
     before = _rendered(tokenizer, prompt.messages, generation_prompt=True)
     try:
-        conversation = _rendered(tokenizer, (*prompt.messages, ("assistant", _CONTENT)))
+        conversation = _rendered(tokenizer, (*prompt.messages, ("assistant", CONTENT)))
     except DataError:  # the template wants an answer to be otherwise; those that there are may be
         return before
-    opening, content, _ = conversation.removeprefix(before).partition(_CONTENT)
+    opening, content, _ = conversation.removeprefix(before).partition(CONTENT)
     if not (content and opening.strip() and conversation.startswith(before)):
         return before  # a space that begins an answer is one token with its first word
     # Without a mark of its turn the template prompts for nothing, and the model writes all of it.

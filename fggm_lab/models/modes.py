@@ -20,6 +20,15 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def seeded(model: nn.Module, seed: int) -> Iterator[None]:
+    """Inside the `with` block torch draws from `seed` on; its generators go on as before after."""
+    device = next(model.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
 def requiring_grad(
     parameters: Iterable[nn.Parameter], trainable: Iterable[nn.Parameter]
 ) -> Iterator[None]:

@@ -12,7 +12,7 @@ from fggm_lab.errors import ModelError
 from fggm_lab.models.build import context_length
 from fggm_lab.models.encoding import Encoded, collate
 from fggm_lab.models.generation import generate_tokens, handles_left_padding
-from fggm_lab.models.modes import evaluating
+from fggm_lab.models.modes import evaluating, seeded
 from fggm_lab.models.token_counts import counted_as
 
 
@@ -134,9 +134,7 @@ def _continued(
     prompts = [Encoded(tuple(opening), (), False) for opening in openings]
     batches = _batches(model, prompts, fill, batch_size)
     drawn: dict[int, Encoded] = {}
-    devices = [model.device] if model.device.type == "cuda" else []
-    with evaluating(model), torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
+    with evaluating(model), seeded(model, seed):
         for batch in batches:
             inputs = collate([prompts[i] for i in batch], fill, side="left")
             ids = inputs["input_ids"].to(model.device)

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fggm_lab.checks import check_count
 from fggm_lab.errors import SettingError
 from fggm_lab.models.build import context_length
-from fggm_lab.models.chat import chat_answer_text, chat_prompt_text
+from fggm_lab.models.chat import CONTENT, chat_answer_text, chat_prompt_text
 from fggm_lab.models.encoding import Encoded
 from fggm_lab.models.sampling import beginning_token, continued_samples
 from fggm_lab.seeds import derived_seed
@@ -19,10 +19,7 @@ from fggm_lab.tasks.chat import ChatPrompt
 Form = Literal["auto", "text", "dialogue"]
 """What is drawn: plain texts, dialogues, or dialogues where the tokenizer has a chat template."""
 
-_CONTENT = "CONTENT"
-"""Content of a turn, by which the words that the template writes around it are found."""
-
-_USER_TURN = ChatPrompt([("user", _CONTENT)])
+_USER_TURN = ChatPrompt([("user", CONTENT)])
 
 
 def draws_dialogues(form: Form, tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -74,7 +71,7 @@ def own_dialogues(
     most = context if max_length is None else min(max_length, context)
     begun = [list(opening) for opening in openings or [()] * count]
     before, between = _around_user(tokenizer)
-    after = chat_answer_text(tokenizer, _USER_TURN, _CONTENT).partition(_CONTENT)[2]
+    after = chat_answer_text(tokenizer, _USER_TURN, CONTENT).partition(CONTENT)[2]
     start = _ids(tokenizer, before) or [beginning_token(tokenizer)]
     closing = _ids(tokenizer, between)
     around = len(start) + len(closing) + max(map(len, begun))
@@ -143,7 +140,7 @@ def question_openings(
 
 def _around_user(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
     """What the chat template writes before a conversation's first question, and after it."""
-    before, _, between = chat_prompt_text(tokenizer, _USER_TURN).partition(_CONTENT)
+    before, _, between = chat_prompt_text(tokenizer, _USER_TURN).partition(CONTENT)
     return before, between
 
 

@@ -55,11 +55,22 @@ def has_lost_config(folder: Path) -> bool:
 
 
 def run_folders(folder: Path, depth: int | None = None) -> list[Path]:
-    """The folders of runs at or under a folder, as `search_folders` has them, sorted by path."""
-    return search_folders(folder, depth)[0]
+    """The folders of runs at or under a folder, sorted by path.
+
+    Args:
+        folder: searched as `search_folders` does.
+        depth: how many folders deep to look (None: all the way).
+
+    Returns:
+        The folders of runs.
+
+    Raises:
+        RunError: as `search_folders` has it.
+    """
+    return sorted(path for path, is_run in _searched(folder, depth) if is_run)
 
 
-def search_folders(folder: Path, depth: int | None = None) -> tuple[list[Path], list[Path]]:
+def search_folders(folder: Path) -> tuple[list[Path], list[Path]]:
     """The folders of runs at or under a folder, and those of runs that have lost their config.json.
 
     What lies inside a run is not searched, nor are hidden folders, those that the kernel makes up,
@@ -68,7 +79,6 @@ def search_folders(folder: Path, depth: int | None = None) -> tuple[list[Path], 
 
     Args:
         folder: a folder.
-        depth: how many folders deep to look (None: all the way).
 
     Returns:
         The two, each sorted by path.
@@ -77,7 +87,7 @@ def search_folders(folder: Path, depth: int | None = None) -> tuple[list[Path], 
         RunError: a folder cannot be searched, or there are more than `MOST_FOLDERS`.
     """
     runs, damaged = list[Path](), list[Path]()
-    for path, is_run in _searched(folder, depth):
+    for path, is_run in _searched(folder, None):
         if is_run:
             runs.append(path)
         elif has_lost_config(path):
